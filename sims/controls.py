@@ -1,0 +1,114 @@
+"""What must stop the crawl, and what must not: controls with unchanged parameters.
+
+Question: is it the loop through this connectome that crawls, or would any wiring do?
+See: without stretch receptors, without AVB-B gap junctions or with isotropic drag the worm goes
+nowhere; with shuffled anatomy it loses its gait; with another seed it crawls.
+Time: about half a minute per control and core for 13 s of biology each.
+Compare: Wen 2012 (proprioception), Xu 2018 (AVB-B gap junctions), Gray & Hancock 1955 (drag).
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+import tianbao as tb
+
+CUT_OFF = 0.03  # [mm/s] a stopped worm is slower
+ISOTROPIC_CUT_OFF = 0.02
+SHUFFLED_CUT_OFF = 0.05
+SHUFFLED_SHARE = 0.8  # of the shuffled worms must be slower than that
+
+
+@dataclass(frozen=True)
+class Control:
+    """One experiment: a name, the worm it changes, and the medium."""
+
+    name: str
+    intervention: str
+    argument: str = ""
+    seed: int = 1
+
+
+def controls(shuffles: int, seeds: int) -> list[Control]:
+    """Every control, the intact worms first."""
+    listed = [Control("intact", "none", seed=seed) for seed in range(1, seeds + 1)]
+    listed += [
+        Control("stretch receptors off", "deaf"),
+        Control("AVB-B gap junctions cut", "cut"),
+        Control("isotropic drag", "isotropic"),
+    ]
+    for kind in ("nmj_within_class", "nmj_across", "chemical_targets", "gap_partners"):
+        listed += [Control(f"shuffled {kind}", "shuffle", kind, seed) for seed in range(1, shuffles + 1)]
+    return listed
+
+
+def worm_of(control: Control) -> tb.Worm:
+    """The worm of a control."""
+    worm = tb.Worm()
+    if control.intervention == "deaf":
+        worm.silence_stretch_receptors()
+    if control.intervention == "cut":
+        worm.cut_gap_junctions("AVB*", "DB*").cut_gap_junctions("AVB*", "VB*")
+    if control.intervention == "shuffle":
+        worm.shuffle(control.argument, control.seed)
+    return worm
+
+
+def measure(job: tuple[Control, float, str]) -> dict:
+    """Run one control in a process of its own and measure its gait."""
+    control, duration, medium = job
+    arena = tb.Arena(medium)
+    if control.intervention == "isotropic":
+        arena = tb.Arena(arena.medium.isotropic())
+    seed = control.seed if control.intervention == "none" else 1
+    run = tb.Simulation(worm_of(control), arena, seed=seed, progress=False).run(duration)
+    return {"control": control.name, "seed": control.seed, **run.gait().as_dict()}
+
+
+def passed(table: pd.DataFrame) -> bool:
+    """Whether every control did what it must."""
+    speed = table.set_index("control").forward_speed_mm_s.abs()
+    shuffled = speed[speed.index.str.startswith("shuffled")]
+    return bool(
+        speed["stretch receptors off"] < CUT_OFF
+        and speed["AVB-B gap junctions cut"] < CUT_OFF
+        and speed["isotropic drag"] < ISOTROPIC_CUT_OFF
+        and (len(shuffled) == 0 or (shuffled < SHUFFLED_CUT_OFF).mean() >= SHUFFLED_SHARE)
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the controls; exit code 0 only if each did what it must."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--duration", type=float, default=13_000.0, help="ms of biology each, the first 3 s dropped")
+    parser.add_argument("--seed", type=int, default=5, help="number of intact worms, seeds 1 to this")
+    parser.add_argument("--shuffles", type=int, default=5, help="of each kind")
+    parser.add_argument("--medium", default="agar")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("output/controls"))
+    args = parser.parse_args(arguments)
+    jobs = [(each, args.duration, args.medium) for each in controls(args.shuffles, args.seed)]
+    rows = []
+    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
+        for done, row in enumerate(pool.imap(measure, jobs, chunksize=1), start=1):
+            rows.append(row)
+            print(f"{done:3d}/{len(jobs)} {row['control']:28s} seed {row['seed']}  "
+                  f"{row['forward_speed_mm_s']:+.3f} mm/s  {row['frequency_hz']:.2f} Hz  "
+                  f"{row['wavelength_body_lengths']:.2f} L  kappa L {row['amplitude']:.1f}", flush=True)  # fmt: skip
+    table = pd.DataFrame(rows)
+    args.out.mkdir(parents=True, exist_ok=True)
+    table.to_csv(args.out / "controls.csv", index=False)
+    verdict = passed(table)
+    print(f"wrote controls.csv in {args.out}")
+    print("every control did what it must" if verdict else "a control did not do what it must")
+    return 0 if verdict else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

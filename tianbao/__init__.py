@@ -1,0 +1,60 @@
+"""Tianbao: a whole C. elegans in one closed loop.
+
+    import tianbao as tb
+    run = tb.Simulation(tb.Worm(), tb.Arena("agar"), seed=1).run(5_000.0)
+    run.gait()
+
+Names are loaded when they are first used, so that `import tianbao` starts neither NEURON nor
+Taichi.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from .errors import AnatomyError, ConfigError, DivergedError, MechanismError, OutputError, TianbaoError
+
+if TYPE_CHECKING:
+    from .body import Material
+    from .environment import Arena, Medium
+    from .io.results import open_recording as open  # noqa: A004
+    from .loop import Clock, Simulation
+    from .parameters import Parameters
+    from .recording import Recording
+    from .worm import Pulse, Worm
+
+_HOMES = {
+    "Arena": ".environment",
+    "Clock": ".loop",
+    "Material": ".body",
+    "Medium": ".environment",
+    "Parameters": ".parameters",
+    "Pulse": ".worm",
+    "Recording": ".recording",
+    "Simulation": ".loop",
+    "Worm": ".worm",
+}
+
+__all__ = [
+    "AnatomyError",
+    "ConfigError",
+    "DivergedError",
+    "MechanismError",
+    "OutputError",
+    "TianbaoError",
+    "open",
+    *sorted(_HOMES),
+]
+
+
+def __getattr__(name: str):
+    if name == "open":
+        return importlib.import_module(".io.results", __name__).open_recording
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name], __name__), name)
+    raise AttributeError(f"module 'tianbao' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

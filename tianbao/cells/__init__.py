@@ -1,0 +1,1 @@
+"""Channels, class conductances, and cells cut from traced morphologies."""

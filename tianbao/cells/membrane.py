@@ -1,0 +1,165 @@
+"""Which channels a neuron carries: class -> template -> conductances, every row with its source.
+
+Active channels sit in the soma (motor neurons are 80-100 % isopotential); the leak covers the
+whole membrane. Totals in nS are those of a cell of the template's reference capacitance and are
+scaled onto a real cell by (capacitance / reference) ** exponent.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from ..anatomy import neuron_class
+from ..errors import ConfigError, unknown
+from ..units import density_s_per_cm2
+from .channels import CHANNELS, parameters
+from .geometry import CableConstants, CellGeometry
+
+_HERE = Path(__file__).parent
+
+E_K, E_CA = -80.0, 60.0  # [mV] Nicoletti 2019: all potassium and calcium currents
+
+# Conductances of the two BK channels name the calcium channel they are coupled to.
+_COUPLED = {
+    f"{slo}_{partner}": (slo, f"gbar_{partner}") for slo in ("slo1", "slo2") for partner in ("egl19", "unc2")
+}
+_PASSIVE = ("leak", "leak_reversal", "reference_capacitance")
+
+
+@dataclass(frozen=True)
+class Membrane:
+    """Whole-cell conductances of one neuron class.
+
+    Attributes:
+        template: row group of templates.csv they come from.
+        conductances: channel (or coupled pair such as "slo1_egl19") -> total [nS].
+        egl19_shift: shift of every EGL-19 gate [mV].
+        leak: total [nS].
+        leak_reversal: [mV].
+        reference_capacitance: capacitance of the cell that carries those totals [pF].
+        axonal_nca: NCA spread over the whole membrane instead of the soma [nS]; AVB only.
+    """
+
+    template: str
+    conductances: dict[str, float]
+    egl19_shift: float
+    leak: float
+    leak_reversal: float
+    reference_capacitance: float
+    axonal_nca: float = 0.0
+
+    def scale(self, capacitance: float, exponent: float) -> float:
+        """Factor on every total for a cell of this capacitance [pF]."""
+        return (capacitance / self.reference_capacitance) ** exponent
+
+    def without(self, channel: str) -> Membrane:
+        """The same membrane with one channel gene knocked out.
+
+        Raises:
+            ConfigError: if the channel is not one of the 14.
+        """
+        if channel not in CHANNELS:
+            raise ConfigError(unknown("channel", channel, CHANNELS))
+        kept = {
+            name: value for name, value in self.conductances.items() if name.split("_")[0] != channel
+        }
+        axonal = 0.0 if channel == "nca" else self.axonal_nca
+        return Membrane(
+            self.template, kept, self.egl19_shift, self.leak, self.leak_reversal,
+            self.reference_capacitance, axonal,
+        )  # fmt: skip
+
+
+@cache
+def templates(path: Path | None = None) -> dict[str, Membrane]:
+    """Every membrane template.
+
+    Args:
+        path: another table of the same columns.
+
+    Raises:
+        ConfigError: for a NaN, a negative conductance or an unknown quantity, naming the row.
+    """
+    path = path or _HERE / "templates.csv"
+    table = pd.read_csv(path)
+    known = {*CHANNELS, *_COUPLED, *_PASSIVE, "egl19_shift"}
+    for number, row in table.iterrows():
+        where = f"{path.name}, row {number + 2}"
+        if row.quantity not in known:
+            raise ConfigError(f"{where}: {unknown('quantity', str(row.quantity), sorted(known))}")
+        if not math.isfinite(row.value):
+            raise ConfigError(f"{where}: {row.template} {row.quantity} is not a number; give a value")
+        if row.value < 0 and row.unit == "nS":
+            raise ConfigError(
+                f"{where}: {row.template} {row.quantity} is {row.value:g} nS; a conductance cannot be negative"
+            )
+    return {name: _membrane(name, rows) for name, rows in table.groupby("template")}
+
+
+def _membrane(name: str, rows: pd.DataFrame) -> Membrane:
+    values = dict(zip(rows.quantity, rows.value.astype(float), strict=True))
+    return Membrane(
+        template=name,
+        egl19_shift=values.pop("egl19_shift", 0.0),
+        leak=values.pop("leak", 0.0),
+        leak_reversal=values.pop("leak_reversal", -60.0),
+        reference_capacitance=values.pop("reference_capacitance"),
+        conductances=values,
+    )
+
+
+@cache
+def _class_rows() -> dict[str, dict]:
+    table = pd.read_csv(_HERE / "classes.csv")
+    return {row["class"]: row for row in table.to_dict("records")}
+
+
+def class_row(neuron: str) -> dict:
+    """Row of classes.csv for a neuron: template, release_half [mV], source, certainty."""
+    return _class_rows()[neuron_class(neuron)]
+
+
+def membrane(neuron: str) -> Membrane:
+    """Membrane of the class a neuron belongs to."""
+    return templates()[class_row(neuron)["template"]]
+
+
+def insert_membrane(
+    sections: dict[str, dict],
+    cell: CellGeometry,
+    membrane: Membrane,
+    exponent: float,
+    channel_set: str = "C19",
+) -> None:
+    """Add mechanisms and ions to NetPyNE section dictionaries, in place.
+
+    Args:
+        sections: from `CellGeometry.netpyne_sections`.
+        cell: the same cell.
+        membrane: whole-cell conductances.
+        exponent: how conductances grow with capacitance.
+        channel_set: kinetic parameter set, "C19" or "H".
+    """
+    factor = membrane.scale(cell.capacitance(CableConstants()), exponent)
+    leak_density = density_s_per_cm2(membrane.leak * factor, cell.area)
+    for section in sections.values():
+        section["mechs"]["pas"] = {"g": leak_density, "e": membrane.leak_reversal}
+        if membrane.axonal_nca:
+            section["mechs"]["nca"] = {"gbar": density_s_per_cm2(membrane.axonal_nca, cell.area)}
+    soma = sections["soma"]
+    soma_area = cell.cables[0].lateral_area()
+    for name, total in membrane.conductances.items():
+        channel, parameter = _COUPLED.get(name, (name, "gbar"))
+        mechanism = soma["mechs"].setdefault(channel, dict(parameters(channel, channel_set)))
+        mechanism[parameter] = mechanism.get(parameter, 0.0) + density_s_per_cm2(total * factor, soma_area)
+        if channel in ("egl19", "slo1", "slo2"):
+            mechanism["shift"] = membrane.egl19_shift
+    if {"egl19", "unc2", "cca1"} & set(soma["mechs"]):
+        soma["mechs"]["ca_pool"] = {}
+        soma["ions"] = {"ca": {"e": E_CA}}
+    soma.setdefault("ions", {})["k"] = {"e": E_K}

@@ -1,0 +1,173 @@
+"""The `tianbao` command: run an experiment, check an installation, look up the anatomy."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import sys
+from pathlib import Path
+
+from . import __doc__ as about
+from .config import RunConfig, read_config
+from .errors import DivergedError, TianbaoError
+
+EXIT_FAILED, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point of the `tianbao` command."""
+    parser = argparse.ArgumentParser(prog="tianbao", description=about.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="let the worm crawl and write results, plots and a video")
+    _add_crawl_arguments(run)
+    run.set_defaults(act=run_crawl)
+    doctor = commands.add_parser("doctor", help="check compiler, packages and mechanisms")
+    doctor.set_defaults(act=_doctor)
+    for name in ("neurons", "muscles"):
+        table = commands.add_parser(name, help=f"list {name}, all or by glob")
+        table.add_argument("pattern", nargs="*", default=["*"], help="names or globs such as 'VB*'")
+        table.set_defaults(act=_table, table=name)
+    args = parser.parse_args(arguments)
+    return _speaking(args.act, args)
+
+
+def crawl_parser(description: str) -> argparse.ArgumentParser:
+    """The options of a crawl, for scripts that are one."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    _add_crawl_arguments(parser)
+    return parser
+
+
+def run_crawl(args: argparse.Namespace) -> int:
+    """Simulate, print the gait beside the published ranges, write every file.
+
+    Returns:
+        0 if the worm crawled, 1 if it did not, 2 after an error, 130 after Ctrl-C.
+    """
+    return _speaking(_crawl, args)
+
+
+def _add_crawl_arguments(parser: argparse.ArgumentParser) -> None:
+    default = RunConfig()
+    parser.add_argument("--config", type=Path, help="TOML file with any of these options and [parameters]")
+    parser.add_argument("--duration", type=float, help=f"ms of biology (default {default.duration:g})")
+    parser.add_argument("--seed", type=int, help=f"of noise and start (default {default.seed})")
+    parser.add_argument("--medium", help=f"agar or water (default {default.medium})")
+    parser.add_argument("--discretisation", help=f"traced or d_lambda (default {default.discretisation})")
+    parser.add_argument("--dt", type=float, help=f"neural step in ms (default {default.dt:g})")
+    parser.add_argument("--tick", type=float, help=f"brain-body exchange in ms (default {default.tick:g})")
+    parser.add_argument("--out", type=Path, default=Path("output/forward_crawl"), help="folder for results")
+    parser.add_argument("--no-video", action="store_true", help="skip the video")
+
+
+def _speaking(act, args: argparse.Namespace) -> int:
+    """Turn an error of ours into its sentence and an exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        return act(args)
+    except TianbaoError as error:
+        print(f"tianbao: {error}", file=sys.stderr)
+        return EXIT_ERROR
+
+
+def _configured(args: argparse.Namespace) -> RunConfig:
+    config = read_config(args.config) if args.config else RunConfig()
+    options = ("duration", "seed", "medium", "discretisation", "dt", "tick")
+    return config.updated({name: getattr(args, name) for name in options}, where="command line")
+
+
+def _crawl(args: argparse.Namespace) -> int:
+    from .io.results import prepare_folder
+
+    config = _configured(args)
+    folder = prepare_folder(args.out)
+    simulation = _simulation(config)
+    try:
+        run = simulation.run(config.duration)
+    except DivergedError as error:
+        files = _write(error.recording, folder, video=False)
+        print(f"kept until then: {', '.join(map(str, files))}", file=sys.stderr)
+        raise
+    files = _write(run, folder, video=run.complete and not args.no_video)
+    crawled = _report(run, config.medium)
+    print("wrote " + ", ".join(path.name for path in files) + f" in {folder}")
+    if not run.complete:
+        return EXIT_INTERRUPTED
+    return 0 if crawled else EXIT_FAILED
+
+
+def _simulation(config: RunConfig):
+    from . import Arena, Clock, Simulation, Worm
+    from .parameters import defaults
+
+    worm = Worm(discretisation=config.discretisation, parameters=defaults().replace(**config.parameters))
+    clock = Clock(config.dt, config.tick, config.frame)
+    simulation = Simulation(worm, Arena(config.medium), seed=config.seed, clock=clock, slabs=config.slabs)
+    return simulation.record(voltage=config.record)
+
+
+def _write(run, folder: Path, *, video: bool) -> list[Path]:
+    """Write everything a recording gives; the data first, so that a failing plot loses nothing."""
+    from .io.results import write_summary
+
+    files = [run.save(folder / "results.h5"), write_summary(run, folder / "summary.json")]
+    config = folder / "config.toml"
+    config.write_text(run.config_toml, encoding="utf-8")
+    files.append(config)
+    if len(run.time) > 1:
+        files += [run.plot.curvature(folder / "kymograph.png"), run.plot.traces(folder / "traces.png")]
+    if video:
+        files.append(run.video(folder / "crawl.mp4"))
+    return files
+
+
+def _report(run, medium: str) -> bool:
+    """Print measured beside published; whether the worm crawled."""
+    from .behaviour.gait import compare, crawled
+
+    gait = run.gait()
+    print(f"{'':26s}{'measured':>10s}   published")
+    for row in compare(gait, medium):
+        mark = "" if row.inside else "   (outside)"
+        print(f"{row.metric:26s}{row.measured:10.3f}   {row.low:g} to {row.high:g} {row.unit}  {row.source}{mark}")
+    print(f"{run.wall_s_per_bio_s:.1f} s of computing per second of biology")
+    verdict = crawled(gait)
+    print("the worm crawled" if verdict else "the worm did not crawl")
+    return verdict
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from importlib.metadata import PackageNotFoundError, version
+
+    from . import mechanisms
+
+    good = True
+    for package in ("neuron", "netpyne", "numpy", "scipy", "pandas", "matplotlib", "taichi", "h5py"):
+        try:
+            print(f"{package:12s} {version(package)}")
+        except PackageNotFoundError:
+            print(f"{package:12s} missing: pip install {package}")
+            good = False
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    print(f"{'compiler':12s} {compiler or 'missing: install g++ or clang'}")
+    library = mechanisms.library()
+    print(f"{'mechanisms':12s} {library or 'not compiled yet: they are at the first run, or by make mechs'}")
+    return 0 if good and (compiler or library) else EXIT_FAILED
+
+
+def _table(args: argparse.Namespace) -> int:
+    from . import anatomy
+
+    if args.table == "neurons":
+        table, names = anatomy.neurons(), anatomy.match_neurons(*args.pattern)
+    else:
+        table, names = anatomy.muscles(), anatomy.match_muscles(*args.pattern)
+    print(table.loc[names].to_string())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""Run configuration: a frozen dataclass, read from TOML, that refuses keys it does not know."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError, unknown
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What one run of the worm needs.
+
+    Attributes:
+        duration: [ms]
+        seed: of noise, initial voltages and posture.
+        medium: name of the medium.
+        discretisation: "traced" or "d_lambda".
+        dt: neural step [ms].
+        tick: exchange interval and body step [ms].
+        frame: interval of recorded frames [ms].
+        slabs: axial resolution of the body mesh.
+        record: neurons or globs whose voltage is kept.
+        parameters: changes to the class-level parameters.
+    """
+
+    duration: float = 10_000.0
+    seed: int = 1
+    medium: str = "agar"
+    discretisation: str = "traced"
+    dt: float = 0.5
+    tick: float = 4.0
+    frame: float = 20.0
+    slabs: int = 48
+    record: tuple[str, ...] = ("AVA*", "AVB*", "DB*", "VB*", "DD*", "VD*", "SMD*", "RMD*")
+    parameters: Mapping[str, float] = field(default_factory=dict)
+
+    def updated(self, changes: Mapping[str, Any], where: str = "configuration") -> RunConfig:
+        """A copy with some keys changed; None leaves a key as it is.
+
+        Raises:
+            ConfigError: for an unknown key or a value of the wrong type.
+        """
+        types = {each.name: type(getattr(self, each.name)) for each in dataclasses.fields(self)}
+        kept: dict[str, Any] = {}
+        for key, value in changes.items():
+            if key not in types:
+                raise ConfigError(f"{where}: {unknown('key', key, types)}")
+            if value is not None:
+                kept[key] = _typed(key, value, types[key], where)
+        return dataclasses.replace(self, **kept)
+
+
+def read_config(path: str | Path) -> RunConfig:
+    """Read a run configuration.
+
+    Raises:
+        ConfigError: if the file is missing, is not TOML, or holds an unknown key.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror or error}") from error
+    try:
+        return RunConfig().updated(tomllib.loads(text), where=path.name)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path.name} is not valid TOML: {error}") from error
+
+
+def to_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
+    """Serialise plain sections of scalars and lists."""
+    lines = []
+    for name, values in sections.items():
+        lines.append(f"[{name}]")
+        lines.extend(f"{key} = {_literal(value)}" for key, value in values.items())
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _typed(key: str, value: Any, kind: type, where: str) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is tuple and isinstance(value, list):
+        return tuple(value)
+    if not isinstance(value, kind) or isinstance(value, bool) and kind is not bool:
+        raise ConfigError(f"{where}: '{key}' must be of type {kind.__name__}, got {value!r}")
+    return value
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_literal(each) for each in value) + "]"
+    return repr(value)

@@ -1,0 +1,75 @@
+"""Keeps the frames of a run in arrays laid out once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..body import SoftBody
+from ..errors import DivergedError
+from .exchange import ActivationBuffer, VoltageProbe
+
+# No neuron of the worm lives outside this range [mV]; beyond it the integration has failed.
+_PHYSICAL = (-300.0, 300.0)
+
+
+class Recorder:
+    """Frames of midline, muscle activation and chosen soma voltages."""
+
+    def __init__(self, body: SoftBody, activation: ActivationBuffer, probe: VoltageProbe, frames: int) -> None:
+        self._body, self._activations, self._probe = body, activation, probe
+        self._line = np.zeros((1, body.mesh.rings, 3))
+        self._time = np.zeros(frames)
+        self._midline = np.zeros((frames, body.mesh.rings, 3))
+        self._activation = np.zeros((frames, len(activation.values)))
+        self._voltage = np.zeros((frames, len(probe.neurons)))
+        self._count = 0
+
+    def take(self, time: float) -> None:
+        """Record one frame.
+
+        Raises:
+            DivergedError: if a voltage or a position is not a physical number.
+        """
+        k = self._count
+        voltage = self._probe.read()
+        self._body.midline(self._line)
+        self._check(time, voltage)
+        self._time[k] = time
+        self._midline[k] = self._line[0]
+        self._activation[k] = self._activations.values
+        self._voltage[k] = voltage
+        self._count += 1
+
+    def _check(self, time: float, voltage: np.ndarray) -> None:
+        if not np.isfinite(self._line).all():
+            raise DivergedError(f"the body left the range of numbers at {time:g} ms; try a shorter tick")
+        low, high = _PHYSICAL
+        bad = ~((voltage > low) & (voltage < high))
+        if bad.any() or not np.isfinite(self._activations.values).all():
+            who = self._probe.neurons[int(np.argmax(bad))] if bad.any() else "a muscle"
+            raise DivergedError(f"the voltage of {who} is not physical at {time:g} ms; try a shorter dt")
+
+    @property
+    def last(self) -> float:
+        """Time of the last frame [ms]."""
+        return float(self._time[self._count - 1]) if self._count else 0.0
+
+    @property
+    def time(self) -> np.ndarray:
+        """[ms], shape (frames,)."""
+        return self._time[: self._count]
+
+    @property
+    def midline(self) -> np.ndarray:
+        """[mm], shape (frames, points, 3)."""
+        return self._midline[: self._count]
+
+    @property
+    def activation(self) -> np.ndarray:
+        """[-], shape (frames, 95)."""
+        return self._activation[: self._count]
+
+    @property
+    def voltage(self) -> np.ndarray:
+        """[mV], shape (frames, neurons)."""
+        return self._voltage[: self._count]

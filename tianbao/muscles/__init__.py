@@ -1,0 +1,6 @@
+"""The 95 body wall muscles: cells of the same network, and the tension they pull with."""
+
+from .cells import MuscleMembrane, muscle_section
+from .tension import TensionMap
+
+__all__ = ["MuscleMembrane", "TensionMap", "muscle_section"]

@@ -1,0 +1,1 @@
+"""From the connectome to a NetPyNE network: placement, strengths, assembly, perturbations."""

@@ -1,0 +1,222 @@
+"""NetPyNE assembles the design into NEURON: 302 neurons, 95 muscles, every connection."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+
+import numpy as np
+
+from .. import mechanisms
+from ..cells.membrane import E_CA, insert_membrane
+from ..errors import ConfigError
+from ..muscles import muscle_section
+from ..units import NA_PER_PA
+from .design import NetworkDesign
+from .rules import MUSCLE_SECTION, Rule, connection_rules
+
+log = logging.getLogger(__name__)
+
+_SET_BY_HAND = "pointerParams", "mod", "weight"
+
+
+class Network:
+    """The assembled nervous system, and handles on what the loop reads and writes.
+
+    NEURON numbers its cells per process, so a process holds one network at a time; building a
+    second one replaces the first.
+
+    Attributes:
+        design: what it was built from.
+        sim: NetPyNE's `sim`; every cell and connection is in `sim.net.allCells`.
+    """
+
+    def __init__(self, design: NetworkDesign) -> None:
+        mechanisms.load()
+        from netpyne import sim, specs
+
+        self.design = design
+        self.sim = sim
+        rules = connection_rules(design)
+        with _quiet_netpyne():
+            _clear(sim)
+            sim.initialize(net_params(specs, design, rules), sim_config(specs))
+            sim.net.createPops()
+            sim.net.createCells()
+            sim.net.connectCells()
+            sim.net.addStims()
+            sim.net.allCells = [cell.__dict__ for cell in sim.net.cells]
+        self.cells = {cell.tags["pop"]: cell for cell in sim.net.cells}
+        self._set_calcium_reversal()
+        self._synapses = self._in_rule_order()
+        expected = sum(len(rule.weights) * (2 if _bidirectional(rule) else 1) for rule in rules)
+        if len(self._synapses) != expected:
+            raise ConfigError(f"NetPyNE built {len(self._synapses)} of {expected} connections")
+
+    def soma(self, neuron: str):
+        """Soma section of a neuron (NEURON Section)."""
+        return self.cells[neuron].secs["soma"]["hObj"]
+
+    def section(self, cell: str, name: str):
+        """Any section (NEURON Section)."""
+        return self.cells[cell].secs[name]["hObj"]
+
+    def muscle(self, muscle: str):
+        """The section of a muscle cell (NEURON Section)."""
+        return self.section(muscle, MUSCLE_SECTION)
+
+    def current_clamp(self, neuron: str):
+        """The current clamp on a soma through which bias, noise and stimuli enter."""
+        return self.cells[neuron].stims[0]["hObj"]
+
+    def stretch_receptors(self, neuron: str) -> list:
+        """The stretch receptor point processes of a neuron."""
+        return [
+            point["hObj"]
+            for section in self.cells[neuron].secs.values()
+            for name, point in section["pointps"].items()
+            if name.startswith("stretch")
+        ]
+
+    def retune(self, design: NetworkDesign) -> None:
+        """Apply the parameters of another design with the same cells and connections, in place.
+
+        Far cheaper than building anew; searches and sweeps use it.
+        """
+        rules = connection_rules(design)
+        objects = iter(self._synapses)
+        for rule in rules:
+            constants = {k: v for k, v in rule.mechanism.items() if k not in _SET_BY_HAND}
+            for weight in rule.weights:
+                for _ in range(2 if _bidirectional(rule) else 1):
+                    synapse = next(objects)
+                    synapse.weight = weight
+                    for name, value in constants.items():
+                        setattr(synapse, name, value)
+        for name, sections in cell_sections(design).items():
+            self._apply(name, sections)
+        self.design = design
+
+    def _apply(self, cell: str, sections: dict[str, dict]) -> None:
+        for section_name, section in sections.items():
+            built = self.section(cell, section_name)
+            for mechanism, values in section["mechs"].items():
+                for key, value in values.items():
+                    for segment in built:
+                        setattr(getattr(segment, mechanism), key, value)
+            for name, point in section.get("pointps", {}).items():
+                target = self.cells[cell].secs[section_name]["pointps"][name]["hObj"]
+                for key in ("gain", "saturation", "share"):
+                    setattr(target, key, point[key])
+
+    def _set_calcium_reversal(self) -> None:
+        """Hold E_Ca: a pool that writes cai makes NEURON compute it by Nernst otherwise."""
+        from neuron import h
+
+        for name in self.design.neurons:
+            soma = self.soma(name)
+            if h.ismembrane("ca_ion", sec=soma):
+                h.ion_style("ca_ion", 3, 1, 0, 0, 0, sec=soma)
+                for segment in soma:
+                    segment.eca = E_CA
+
+    def _in_rule_order(self) -> list:
+        """Synapse objects in the order of the rules: NetPyNE numbers its pointers that way."""
+        connections = [conn for cell in self.sim.net.cells for conn in cell.conns]
+        connections.sort(key=lambda conn: conn["pointer"]["id"])
+        return [conn["hObj"] for conn in connections]
+
+
+def _bidirectional(rule: Rule) -> bool:
+    return rule.mechanism["pointerParams"]["bidirectional"]
+
+
+def _clear(sim) -> None:
+    """Forget an earlier network of this process."""
+    if getattr(sim, "net", None) is not None and getattr(sim.net, "cells", None):
+        sim.pc.gid_clear()
+        sim.clearAll()
+
+
+def cell_sections(design: NetworkDesign) -> dict[str, dict]:
+    """Sections with membranes and receptors of every neuron and muscle, for NetPyNE."""
+    p = design.parameters
+    cells = {}
+    for name, cell in design.cells.items():
+        sections = cell.netpyne_sections()
+        insert_membrane(sections, cell, design.membrane_of(name), p.capacitance_exponent, design.channel_set)
+        cells[name] = sections
+    for receptor in design.stretch.receptors:
+        scale = (design.capacitance[receptor.neuron] / p.input_reference_capacitance) ** p.capacitance_exponent
+        for number, (section, loc, share) in enumerate(receptor.sites):
+            points = cells[receptor.neuron][section].setdefault("pointps", {})
+            points[f"stretch_{number}"] = {
+                "mod": "StretchReceptor",
+                "loc": loc,
+                "gain": receptor.gain * scale * NA_PER_PA,
+                "saturation": p.stretch_saturation * scale * NA_PER_PA,
+                "share": share,
+            }
+    for name in design.muscles.index:
+        cells[name] = {MUSCLE_SECTION: muscle_section(design.muscle_membrane, p)}
+    return cells
+
+
+def net_params(specs, design: NetworkDesign, rules: list[Rule]):
+    """NetPyNE's description of the network (`specs.NetParams`)."""
+    params = specs.NetParams()
+    for name, sections in cell_sections(design).items():
+        params.cellParams[name] = {"conds": {"cellType": name}, "secs": sections}
+        params.popParams[name] = {"cellType": name, "numCells": 1}
+    order = {name: k for k, name in enumerate([*design.neurons, *design.muscles.index])}
+    everyone = list(order)
+    for rule in rules:
+        params.synMechParams[rule.label] = rule.mechanism
+        if len(rule.weights) == 0:
+            continue
+        params.connParams[rule.label] = {
+            "preConds": {"pop": everyone},
+            "postConds": {"pop": everyone},
+            "connList": [[order[a], order[b]] for a, b in zip(rule.pre, rule.post, strict=True)],
+            "synMech": rule.label,
+            "weight": [float(weight) for weight in rule.weights],
+            "sec": list(rule.sites.post_section),
+            "loc": [float(loc) for loc in rule.sites.post_loc],
+            "preSecs": list(rule.sites.pre_section),
+            "preLocs": [float(loc) for loc in rule.sites.pre_loc],
+        }
+    params.stimSourceParams["current"] = {"type": "IClamp", "delay": 0, "dur": 1e9, "amp": 0.0}
+    params.stimTargetParams["current->soma"] = {
+        "source": "current",
+        "conds": {"pop": list(design.neurons)},
+        "sec": "soma",
+        "loc": 0.5,
+    }
+    return params
+
+
+def sim_config(specs):
+    """NetPyNE's run options; Tianbao drives the clock itself."""
+    config = specs.SimConfig()
+    config.verbose = False
+    config.progressBar = 0
+    config.timing = False
+    config.pt3dRelativeToCellLocation = False
+    config.oneSynPerNetcon = True
+    config.connRandomSecFromList = False
+    return config
+
+
+@contextlib.contextmanager
+def _quiet_netpyne():
+    """NetPyNE prints its progress; keep it in the log."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        yield
+    log.debug("%s", said.getvalue())
+
+
+def soma_voltages(network: Network) -> np.ndarray:
+    """Present soma voltage of every neuron [mV], shape (302,)."""
+    return np.array([network.soma(name)(0.5).v for name in network.design.neurons])

@@ -1,0 +1,152 @@
+"""Everything that defines one worm's nervous system, before any NEURON object exists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from .. import anatomy
+from ..cells.geometry import CellGeometry, geometry
+from ..cells.membrane import Membrane, class_row, membrane
+from ..muscles import MuscleMembrane
+from ..parameters import Parameters
+from ..sensing import StretchField, stretch_field
+from ..sensing.proprioception import CORD_BACKWARD, CORD_FORWARD, HEAD, nmj_centroids
+from .wiring import Tables, input_scale
+
+SIGNS = ("transmitter", "predicted")
+
+
+@dataclass(frozen=True)
+class NetworkDesign:
+    """Cells, membranes, connections and receptors of one worm.
+
+    Attributes:
+        parameters: the class-level free parameters.
+        tables: the connectome after perturbations.
+        membranes: neuron -> membrane.
+        discretisation: "traced" or "d_lambda".
+        channel_set: kinetic parameter set, "C19" or "H".
+        stretch_positions: body coordinates at which kappa L is reported.
+        deaf: neurons whose stretch receptors are silenced.
+    """
+
+    parameters: Parameters
+    tables: Tables
+    membranes: dict[str, Membrane]
+    discretisation: str
+    channel_set: str
+    stretch_positions: np.ndarray = field(repr=False)
+    deaf: frozenset[str] = frozenset()
+
+    @cached_property
+    def neurons(self) -> tuple[str, ...]:
+        """The 302 neurons, in the order of every array."""
+        return tuple(self.membranes)
+
+    @cached_property
+    def muscles(self) -> pd.DataFrame:
+        """The 95 muscles, in the order of every array."""
+        return anatomy.muscles()
+
+    @cached_property
+    def cells(self) -> dict[str, CellGeometry]:
+        """Geometry of every neuron."""
+        return {name: cell_geometry(name, self.discretisation) for name in self.neurons}
+
+    @cached_property
+    def capacitance(self) -> dict[str, float]:
+        """Whole-cell capacitance [pF] of every neuron."""
+        return {name: cell.capacitance() for name, cell in self.cells.items()}
+
+    @cached_property
+    def stretch(self) -> StretchField:
+        """Stretch receptors; silenced ones feel nothing."""
+        centroids = nmj_centroids(anatomy.nmj(), self.muscles)
+        felt = stretch_field(self.cells, centroids, self.stretch_positions, self.parameters)
+        heard = np.array([[each.neuron not in self.deaf] for each in felt.receptors], dtype=float)
+        return StretchField(felt.receptors, felt.weights * heard)
+
+    @cached_property
+    def muscle_membrane(self) -> MuscleMembrane:
+        """Membrane of the muscle cells."""
+        return MuscleMembrane.standard()
+
+    def membrane_of(self, neuron: str) -> Membrane:
+        """Membrane of a neuron, with the declared depolarising conductance of AVB."""
+        return with_avb_drive(self.membranes[neuron], self.parameters)
+
+    def bias(self) -> np.ndarray:
+        """Tonic current into every neuron [pA], shape (302,)."""
+        return np.array([self._bias(name) for name in self.neurons])
+
+    def _bias(self, neuron: str) -> float:
+        p, cls = self.parameters, anatomy.neuron_class(neuron)
+        current = 0.0
+        if cls in CORD_FORWARD + CORD_BACKWARD:
+            current = p.cord_bias + (p.vb_bias if cls == "VB" else 0.0)
+        elif cls in HEAD:
+            current = p.head_bias
+        return current * input_scale(self.capacitance[neuron], p)
+
+    def noise_amplitude(self) -> np.ndarray:
+        """Standard deviation of membrane current noise in 1-ms pulses [pA], shape (302,)."""
+        return self.parameters.noise * np.array([self.capacitance[name] for name in self.neurons])
+
+    def release_half(self, neuron: str) -> float:
+        """Voltage of half-maximal release [mV]: the class's own where declared."""
+        declared = class_row(neuron)["release_half"]
+        return self.parameters.release_half if pd.isna(declared) else float(declared)
+
+
+# One geometry per neuron and discretisation serves every worm and every re-tuning of a process.
+_GEOMETRIES: dict[tuple[str, str], CellGeometry] = {}
+
+
+def cell_geometry(name: str, discretisation: str) -> CellGeometry:
+    """Geometry of one neuron, built once per process."""
+    key = (name, discretisation)
+    if key not in _GEOMETRIES:
+        _GEOMETRIES[key] = geometry(anatomy.morphology(name), discretisation)
+    return _GEOMETRIES[key]
+
+
+def with_avb_drive(base: Membrane, p: Parameters) -> Membrane:
+    """AVB is held depolarised along its whole axon by NCA and leak in the declared mixture."""
+    if base.template != "avb":
+        return base
+    e_nca, e_leak = 30.0, -80.0
+    nca = p.avb_conductance * (p.avb_reversal - e_leak) / (e_nca - e_leak)
+    return Membrane(
+        base.template, base.conductances, base.egl19_shift, p.avb_conductance - nca, e_leak,
+        base.reference_capacitance, axonal_nca=nca,
+    )  # fmt: skip
+
+
+def intact_tables(signs: str = "transmitter") -> Tables:
+    """The wild-type connectome.
+
+    Args:
+        signs: "transmitter" (the rule known to crawl) or "predicted", which turns every edge
+            that Fenyves et al. 2020 predict negative inhibitory.
+    """
+    chemical = anatomy.chemical()
+    chemical = chemical[chemical.pre != chemical.post].reset_index(drop=True)
+    if signs == "predicted":
+        negative = chemical.sign_predicted == "-"
+        chemical = chemical.assign(
+            sign=chemical.sign.where(~negative, "inhibitory"),
+            sign_source=chemical.sign_source.where(~negative, "predicted: Fenyves 2020"),
+        )
+    nmj = anatomy.nmj()
+    gaba = anatomy.neurons().transmitter.eq("GABA")
+    nmj = nmj.assign(sign=np.where(gaba.loc[nmj.pre].to_numpy(), "inhibitory", "excitatory"))
+    return Tables(chemical, anatomy.gap(), nmj, anatomy.gap_muscle())
+
+
+def intact_membranes() -> dict[str, Membrane]:
+    """Wild-type membrane of every neuron, in the order of the neuron table."""
+    return {name: membrane(name) for name in anatomy.neurons().index}

@@ -1,0 +1,109 @@
+"""The experimenter's interventions on the connectome: ablate, cut, shuffle. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ConfigError, unknown
+from .wiring import Tables
+
+
+def ablate(tables: Tables, neurons: Collection[str]) -> Tables:
+    """Remove every connection of these neurons; the cells themselves stay, silent to all."""
+    gone = set(neurons)
+    return replace(
+        tables,
+        chemical=_without(tables.chemical, gone, "pre", "post"),
+        gap=_without(tables.gap, gone, "a", "b"),
+        nmj=_without(tables.nmj, gone, "pre"),
+    )
+
+
+def cut_gap_junctions(tables: Tables, a: Collection[str], b: Collection[str]) -> Tables:
+    """Remove gap junctions between any neuron of `a` and any of `b`.
+
+    Raises:
+        ConfigError: if no such junction exists.
+    """
+    gap = tables.gap
+    cut = (gap.a.isin(a) & gap.b.isin(b)) | (gap.a.isin(b) & gap.b.isin(a))
+    if not cut.any():
+        raise ConfigError(
+            f"no gap junction between {', '.join(sorted(a)[:4])} and {', '.join(sorted(b)[:4])}: nothing to cut"
+        )
+    return replace(tables, gap=gap[~cut].reset_index(drop=True))
+
+
+def shuffle(tables: Tables, what: str, classes: pd.Series, seed: int) -> Tables:
+    """Permute one kind of connection, keeping its counts.
+
+    Args:
+        tables: the intact connectome.
+        what: "nmj_within_class" hands each neuron the muscles of another of its class,
+            "nmj_across" those of any other motor neuron, "chemical_targets" permutes the
+            postsynaptic partners, "gap_partners" one side of the gap junctions.
+        classes: neuron -> class.
+        seed: of the permutation.
+
+    Raises:
+        ConfigError: for an unknown kind.
+    """
+    if what not in SHUFFLES:
+        raise ConfigError(unknown("shuffle", what, SHUFFLES))
+    return SHUFFLES[what](tables, classes, np.random.default_rng(seed))
+
+
+def _without(table: pd.DataFrame, gone: set[str], *columns: str) -> pd.DataFrame:
+    return table[~table[list(columns)].isin(gone).any(axis=1)].reset_index(drop=True)
+
+
+def _nmj_within_class(tables: Tables, classes: pd.Series, rng: np.random.Generator) -> Tables:
+    names = sorted(tables.nmj.pre.unique())
+    stand_in = {}
+    for _, group in pd.Series(names, index=names).groupby(classes.loc[names].to_numpy()):
+        stand_in.update(zip(group, rng.permutation(group.to_numpy()), strict=True))
+    return _renamed_nmj(tables, stand_in)
+
+
+def _nmj_across(tables: Tables, classes: pd.Series, rng: np.random.Generator) -> Tables:
+    names = sorted(tables.nmj.pre.unique())
+    return _renamed_nmj(tables, dict(zip(names, rng.permutation(names), strict=True)))
+
+
+def _renamed_nmj(tables: Tables, stand_in: dict[str, str]) -> Tables:
+    """Move muscles between neurons; the sign stays with the transmitter of the new owner."""
+    nmj = tables.nmj
+    sign_of = nmj.drop_duplicates("pre").set_index("pre").sign
+    pre = nmj.pre.map(stand_in)
+    return replace(tables, nmj=nmj.assign(pre=pre, sign=sign_of.loc[pre].to_numpy()))
+
+
+def _chemical_targets(tables: Tables, classes: pd.Series, rng: np.random.Generator) -> Tables:
+    post = _derange(tables.chemical.pre.to_numpy(), tables.chemical.post.to_numpy(), rng)
+    return replace(tables, chemical=tables.chemical.assign(post=post))
+
+
+def _gap_partners(tables: Tables, classes: pd.Series, rng: np.random.Generator) -> Tables:
+    return replace(tables, gap=tables.gap.assign(b=_derange(tables.gap.a.to_numpy(), tables.gap.b.to_numpy(), rng)))
+
+
+def _derange(fixed: np.ndarray, moved: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Permute `moved` so that no entry meets itself in `fixed`."""
+    moved = rng.permutation(moved)
+    while len(clash := np.flatnonzero(fixed == moved)):
+        for k in clash:
+            j = int(rng.integers(len(moved)))
+            moved[k], moved[j] = moved[j], moved[k]
+    return moved
+
+
+SHUFFLES = {
+    "nmj_within_class": _nmj_within_class,
+    "nmj_across": _nmj_across,
+    "chemical_targets": _chemical_targets,
+    "gap_partners": _gap_partners,
+}

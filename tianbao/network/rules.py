@@ -1,0 +1,137 @@
+"""Connection rules: one per kind of synapse, with a weight and a site for every pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from ..parameters import Parameters
+from .design import NetworkDesign, cell_geometry
+from .placement import Placer, Sites
+from .wiring import chemical_weights, gap_weights, nmj_weights
+
+MUSCLE_SECTION = "muscle"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """All connections of one kind.
+
+    Attributes:
+        label: name of the NetPyNE rule and of its synaptic mechanism.
+        mechanism: NetPyNE synMechParams entry.
+        pre, post: names of the partners, length n.
+        sites: where each connection sits.
+        weights: [uS], shape (n,).
+    """
+
+    label: str
+    mechanism: dict
+    pre: list[str]
+    post: list[str]
+    sites: Sites
+    weights: np.ndarray
+
+
+def connection_rules(design: NetworkDesign) -> list[Rule]:
+    """Every rule of a design, in the order in which NetPyNE builds them."""
+    placer = _placer(design.neurons, design.discretisation)
+    return [
+        *_chemical(design, placer),
+        _gap(design, placer),
+        *_neuromuscular(design, placer),
+        _muscle_gap(design),
+    ]
+
+
+@cache
+def _placer(neurons: tuple[str, ...], discretisation: str) -> Placer:
+    return Placer({name: cell_geometry(name, discretisation) for name in neurons})
+
+
+def _chemical(design: NetworkDesign, placer: Placer) -> list[Rule]:
+    table = design.tables.chemical
+    weights = chemical_weights(table, design.capacitance, design.parameters)
+    sites = placer.between(table.pre, table.post)
+    return _by_mechanism(design, "synapse", table, table.post, sites, weights)
+
+
+def _neuromuscular(design: NetworkDesign, placer: Placer) -> list[Rule]:
+    table = design.tables.nmj
+    leak = design.muscle_membrane.leak
+    weights = nmj_weights(table, design.muscles, leak, design.parameters)
+    sites = placer.onto_muscles(table.pre, table.muscle, design.muscles)
+    return _by_mechanism(design, "nmj", table, table.muscle, sites, weights)
+
+
+def _gap(design: NetworkDesign, placer: Placer) -> Rule:
+    table = design.tables.gap
+    weights = gap_weights(table, design.capacitance, design.parameters)
+    return Rule("gap", gap_mechanism(), list(table.a), list(table.b), placer.between(table.a, table.b), weights)
+
+
+def _muscle_gap(design: NetworkDesign) -> Rule:
+    table = design.tables.gap_muscle
+    weights = design.muscle_membrane.gap_conductance * table.em_sections.to_numpy() * 1e-3
+    n, middle = len(table), np.full(len(table), 0.5)
+    sites = Sites([MUSCLE_SECTION] * n, middle, [MUSCLE_SECTION] * n, middle, np.zeros(n))
+    return Rule("muscle_gap", gap_mechanism(), list(table.a), list(table.b), sites, weights)
+
+
+def _by_mechanism(
+    design: NetworkDesign, kind: str, table: pd.DataFrame, post: pd.Series, sites: Sites, weights: np.ndarray
+) -> list[Rule]:
+    """Split a table by sign and by the release threshold of the presynaptic class."""
+    half = np.array([design.release_half(name) for name in table.pre])
+    rules = []
+    for sign in ("excitatory", "inhibitory"):
+        for threshold in np.unique(half):
+            rows = np.flatnonzero((table.sign == sign).to_numpy() & (half == threshold))
+            if len(rows) == 0:
+                continue
+            own = "" if threshold == design.parameters.release_half else f"_release_{threshold:g}"
+            rules.append(
+                Rule(
+                    f"{kind}_{sign}{own}",
+                    synapse_mechanism(design.parameters, sign, float(threshold)),
+                    list(table.pre.iloc[rows]),
+                    list(post.iloc[rows]),
+                    _take(sites, rows),
+                    weights[rows],
+                )
+            )
+    return rules
+
+
+def _take(sites: Sites, rows: np.ndarray) -> Sites:
+    return Sites(
+        [sites.pre_section[k] for k in rows],
+        sites.pre_loc[rows],
+        [sites.post_section[k] for k in rows],
+        sites.post_loc[rows],
+        sites.distance[rows],
+    )
+
+
+def synapse_mechanism(p: Parameters, sign: str, release_half: float) -> dict:
+    """A graded synapse as NetPyNE wants it."""
+    return {
+        "mod": "GradedSynapse",
+        "e": p.reversal_inhibitory if sign == "inhibitory" else p.reversal_excitatory,
+        "v_half": release_half,
+        "slope": p.release_slope,
+        "tau": p.synapse_tau,
+        "pointerParams": {"target_var": "vpre", "source_var": "v", "bidirectional": False},
+    }
+
+
+def gap_mechanism() -> dict:
+    """A reciprocal gap junction as NetPyNE wants it; `weight` is set per connection."""
+    return {
+        "mod": "GapJunction",
+        "weight": 0.0,
+        "pointerParams": {"target_var": "vpre", "source_var": "v", "bidirectional": True},
+    }
