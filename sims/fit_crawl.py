@@ -30,6 +30,7 @@ LOGARITHMIC = {
 }  # fmt: skip
 ADDITIVE = {"cord_bias": 1.5, "vb_bias": 1.0, "head_bias": 2.0, "avb_reversal": 10.0, "capacitance_exponent": 0.4}
 SEARCHED = [*LOGARITHMIC, *ADDITIVE]
+POPULATION = 8
 
 # Windows a good crawl lies in, and how much a miss costs (per octave, or per unit).
 TARGET = {"frequency_hz": (0.35, 0.55), "wavelength_body_lengths": (0.58, 0.72), "amplitude": (6.0, 9.0)}
@@ -40,8 +41,11 @@ def candidate(x: np.ndarray, start: dict[str, float]) -> dict[str, float]:
     """Parameter values at a point of the search cube, clipped to their allowed range."""
     rows, values = parameters.table(), {}
     for name, u in zip(SEARCHED, x, strict=True):
-        value = start[name] * math.exp(u * LOGARITHMIC[name]) if name in LOGARITHMIC else start[name] + u * ADDITIVE[name]
-        values[name] = float(np.clip(value, rows[name].low, rows[name].high))
+        if name in LOGARITHMIC:
+            moved = start[name] * math.exp(u * LOGARITHMIC[name])
+        else:
+            moved = start[name] + u * ADDITIVE[name]
+        values[name] = float(np.clip(moved, rows[name].low, rows[name].high))
     return values
 
 
@@ -80,17 +84,44 @@ def evaluate(job: tuple[dict[str, float], int, float]) -> dict:
     return {"cost": cost(gait), "gait": gait.as_dict(), "wall_s": time.perf_counter() - started}
 
 
-def main() -> None:
-    """Run or resume the search."""
+def generation(pool, search, start: dict[str, float], replayed: list[dict], number: int, duration: float):
+    """One generation: points asked for, and a row for each, replayed or computed; rows come as they finish."""
+    points = search.ask()
+    if number == 0:
+        points[0] = np.zeros(len(SEARCHED))
+    jobs = [(candidate(x, start), 1 + number, duration) for x in points[len(replayed) :]]
+    rows = list(replayed)
+    for job, row in zip(jobs, pool.imap(evaluate, jobs), strict=True):
+        row["parameters"] = job[0]
+        rows.append(row)
+        yield row, None
+    search.tell(points, [row["cost"] for row in rows])
+    yield None, rows
+
+
+def line_of(row: dict) -> str:
+    """What the console shows of an evaluation."""
+    shown = ("forward_speed_mm_s", "frequency_hz", "wavelength_body_lengths", "amplitude", "peak_share", "straightness")
+    gait = row.get("gait", {})
+    return f"cost {row['cost']:.2f}  " + "  ".join(f"{name} {gait[name]:.3g}" for name in shown if name in gait)
+
+
+def arguments() -> argparse.Namespace:
+    """Command line of the search."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("output/fit"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sigma", type=float, default=0.15)
-    parser.add_argument("--evaluations", type=int, default=300)
-    parser.add_argument("--duration", type=float, default=10_000.0, help="ms per evaluation")
+    parser.add_argument("--evaluations", type=int, default=160)
+    parser.add_argument("--duration", type=float, default=12_000.0, help="ms per evaluation")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--start", type=Path, help="JSON of parameter values to start from")
-    args = parser.parse_args()
+    parser.add_argument("--start", type=Path, help="JSON with the parameter values to start from")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run or resume the search."""
+    args = arguments()
     import cma
 
     start = dict(parameters.defaults())
@@ -99,32 +130,20 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     log = args.out / "log.jsonl"
     known = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    best = min(known, key=lambda row: row["cost"], default={"cost": math.inf})
-    options = {"popsize": 8, "seed": args.seed, "verbose": -9}
+    options = {"popsize": POPULATION, "seed": args.seed, "verbose": -9}
     search = cma.CMAEvolutionStrategy(np.zeros(len(SEARCHED)), args.sigma, options)
     with multiprocessing.get_context("spawn").Pool(args.workers) as pool:
-        count = 0
-        while count < args.evaluations:
-            points = search.ask()
-            if count == 0:
-                points[0] = np.zeros(len(SEARCHED))
-            replayed, fresh = known[count : count + len(points)], points[len(known[count : count + len(points)]) :]
-            jobs = [(candidate(x, start), 1 + count // 8, args.duration) for x in fresh]
-            rows = list(replayed)
-            for job, row in zip(jobs, pool.imap(evaluate, jobs), strict=True):
-                row["parameters"] = job[0]
-                rows.append(row)
-                with log.open("a") as lines:
-                    lines.write(json.dumps(row) + "\n")
-                if row["cost"] < best["cost"]:
-                    best = row
-                    (args.out / "best.json").write_text(json.dumps(best, indent=1))
-                gait = row.get("gait", {})
-                print(f"{count + len(rows):4d} cost {row['cost']:.2f} best {best['cost']:.2f}",
-                      " ".join(f"{k} {gait[k]:.3g}" for k in ("forward_speed_mm_s", "frequency_hz",
-                      "wavelength_body_lengths", "amplitude", "peak_share", "straightness") if k in gait), flush=True)  # fmt: skip
-            search.tell(points, [row["cost"] for row in rows])
-            count += len(points)
+        for number in range(math.ceil(args.evaluations / POPULATION)):
+            replayed = known[number * POPULATION : (number + 1) * POPULATION]
+            for row, _ in generation(pool, search, start, replayed, number, args.duration):
+                if row is not None:
+                    known.append(row)
+                    with log.open("a") as lines:
+                        lines.write(json.dumps(row) + "\n")
+                    print(f"{len(known):4d}  {line_of(row)}", flush=True)
+            best = min(known, key=lambda each: each["cost"])
+            (args.out / "best.json").write_text(json.dumps(best, indent=1))
+    print(f"best: {line_of(best)}; wrote log.jsonl and best.json in {args.out}")
 
 
 if __name__ == "__main__":

@@ -38,13 +38,21 @@ _HOMES = {
 
 __all__ = [
     "AnatomyError",
+    "Arena",
+    "Clock",
     "ConfigError",
     "DivergedError",
+    "Material",
     "MechanismError",
+    "Medium",
     "OutputError",
+    "Parameters",
+    "Pulse",
+    "Recording",
+    "Simulation",
     "TianbaoError",
+    "Worm",
     "open",
-    *sorted(_HOMES),
 ]
 
 

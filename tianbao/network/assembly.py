@@ -15,6 +15,7 @@ from ..muscles import muscle_section
 from ..units import NA_PER_PA
 from .design import NetworkDesign
 from .rules import MUSCLE_SECTION, Rule, connection_rules
+from .wiring import input_scale
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +149,7 @@ def cell_sections(design: NetworkDesign) -> dict[str, dict]:
         insert_membrane(sections, cell, design.membrane_of(name), p.capacitance_exponent, design.channel_set)
         cells[name] = sections
     for receptor in design.stretch.receptors:
-        scale = (design.capacitance[receptor.neuron] / p.input_reference_capacitance) ** p.capacitance_exponent
+        scale = input_scale(design.capacitance[receptor.neuron], p)
         for number, (section, loc, share) in enumerate(receptor.sites):
             points = cells[receptor.neuron][section].setdefault("pointps", {})
             points[f"stretch_{number}"] = {

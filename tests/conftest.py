@@ -1,0 +1,1 @@
+"""Shared fixtures live here; see each test module for the claim its names state."""

@@ -1,0 +1,86 @@
+"""Cells cut from morphologies: counts, areas, membranes."""
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tianbao import anatomy
+from tianbao.cells import membrane
+from tianbao.cells.geometry import Cable, geometry
+from tianbao.errors import ConfigError
+
+
+def test_area_of_a_cable_is_the_frustum_area():
+    points = np.array([[0, 0, 0, 2.0], [3, 0, 0, 1.0], [10, 0, 0, 1.0]])
+    cable = Cable("neurite", points, 7, None, 0.0)
+    expected = math.pi * (1.0 + 0.5) * math.hypot(3.0, 0.5) + math.pi * 1.0 * 7.0
+    assert cable.lateral_area() == pytest.approx(expected, rel=1e-12)
+    assert cable.areas().shape == (7,)
+
+
+def test_soma_has_the_area_of_its_sphere():
+    morphology = anatomy.morphology("AVAL")
+    soma = geometry(morphology).cables[0]
+    diameter = 2.0 * morphology.radius[0]
+    assert soma.lateral_area() == pytest.approx(math.pi * diameter**2)
+
+
+def test_every_compartment_has_a_place_and_an_area():
+    cell = geometry(anatomy.morphology("DB4"))
+    assert cell.centres.shape == (cell.compartments, 3)
+    assert (cell.compartment_areas > 0).all()
+    assert len(cell.sites) == cell.compartments
+
+
+def test_d_lambda_needs_fewer_compartments_and_keeps_the_area():
+    morphology = anatomy.morphology("AVAL")
+    traced, coarse = geometry(morphology), geometry(morphology, "d_lambda")
+    assert coarse.compartments < traced.compartments
+    assert coarse.area == pytest.approx(traced.area, rel=1e-9)
+
+
+def test_unknown_discretisation_is_refused():
+    with pytest.raises(ConfigError, match="unknown discretisation 'fine'"):
+        geometry(anatomy.morphology("AVAL"), "fine")
+
+
+def test_every_neuron_has_a_membrane_with_channels():
+    for name in anatomy.neurons().index:
+        each = membrane.membrane(name)
+        assert each.conductances, name
+        assert all(value >= 0 for value in each.conductances.values())
+
+
+def test_a_knock_out_removes_the_channel_and_what_is_coupled_to_it_stays():
+    intact = membrane.membrane("DB4")
+    mutant = intact.without("slo1")
+    assert "slo1_egl19" in intact.conductances
+    assert not any(name.startswith("slo1") for name in mutant.conductances)
+    assert mutant.conductances["egl19"] == intact.conductances["egl19"]
+    with pytest.raises(ConfigError, match="unknown channel 'egl91'"):
+        intact.without("egl91")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("-1", "a conductance cannot be negative"), ("nan", "is not a number")],
+)
+def test_bad_conductance_names_file_and_row(tmp_path, value, message):
+    path = tmp_path / "templates.csv"
+    with open(path, "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["template", "quantity", "value", "unit", "source", "certainty"])
+        rows.writerow(["x", "egl19", value, "nS", "a test", "low"])
+    with pytest.raises(ConfigError, match=f"templates.csv, row 2: .*{message}"):
+        membrane.templates(path)
+
+
+def test_every_class_row_has_a_template_and_a_source():
+    folder = Path(membrane.__file__).parent
+    with open(folder / "classes.csv", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert {row["class"] for row in rows} == set(anatomy.neurons()["class"])
+    assert all(row["source"] and row["template"] in membrane.templates() for row in rows)

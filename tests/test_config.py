@@ -1,0 +1,73 @@
+"""Configuration and parameters refuse what they do not know, in one sentence."""
+
+import tomllib
+
+import pytest
+
+from tianbao import parameters
+from tianbao.config import RunConfig, read_config, to_toml
+from tianbao.errors import ConfigError
+from tianbao.worm import Pulse
+
+
+def test_unknown_key_is_refused_with_the_nearest_one(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text("sede = 3\n")
+    with pytest.raises(ConfigError, match=r"run.toml: unknown key 'sede': did you mean 'seed'\?"):
+        read_config(path)
+
+
+def test_wrong_type_is_refused(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text('duration = "long"\n')
+    with pytest.raises(ConfigError, match="'duration' must be of type float"):
+        read_config(path)
+
+
+def test_broken_toml_and_missing_file_name_the_file(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text("= 3")
+    with pytest.raises(ConfigError, match="run.toml is not valid TOML"):
+        read_config(path)
+    with pytest.raises(ConfigError, match="absent.toml"):
+        read_config(tmp_path / "absent.toml")
+
+
+def test_none_keeps_the_default():
+    assert RunConfig().updated({"seed": None}) == RunConfig()
+
+
+def test_toml_survives_the_round_trip():
+    sections = {"a": {"text": 'say "hi"', "number": 1.5, "flag": True, "many": [1, 2]}}
+    assert tomllib.loads(to_toml(sections)) == sections
+
+
+def test_unknown_parameter_is_refused_with_the_nearest_one():
+    with pytest.raises(ConfigError, match="did you mean 'gap_gain'"):
+        parameters.defaults().replace(gap_gian=1.0)
+
+
+def test_negative_conductance_and_nan_are_refused():
+    with pytest.raises(ConfigError, match="'gap_gain' = -1 nS is outside 0 to 1"):
+        parameters.defaults().replace(gap_gain=-1.0)
+    with pytest.raises(ConfigError, match="'gap_gain' is not a number"):
+        parameters.defaults().replace(gap_gain=float("nan"))
+
+
+def test_nan_in_the_parameter_table_names_file_and_row(tmp_path):
+    lines = parameters.TABLE.read_text().splitlines()
+    cells = lines[1].split(",")
+    cells[1] = "nan"
+    broken = tmp_path / "parameters.csv"
+    broken.write_text("\n".join([lines[0], ",".join(cells)]))
+    with pytest.raises(ConfigError, match="parameters.csv, row 2: 'excitatory_gain' is not a number"):
+        parameters.table(broken)
+
+
+def test_free_parameters_are_few():
+    assert len(parameters.table()) <= 31
+
+
+def test_a_pulse_must_end_after_it_starts():
+    with pytest.raises(ConfigError, match="start < stop"):
+        Pulse(0.02, start=5.0, stop=1.0)

@@ -1,0 +1,60 @@
+"""Media are what their table says, and nothing that cannot be."""
+
+import csv
+
+import pytest
+
+from tianbao.environment import Arena, Medium
+from tianbao.environment.medium import TABLE
+from tianbao.errors import ConfigError
+
+
+def test_agar_and_water_are_as_published():
+    agar, water = Medium.named("agar"), Medium.named("water")
+    assert agar.drag_normal / agar.drag_tangential == pytest.approx(40.0)
+    assert water.drag_normal / water.drag_tangential == pytest.approx(1.58, abs=0.01)
+    assert agar.surface_stiffness > 0.0 == water.surface_stiffness
+
+
+def test_fluid_of_water_viscosity_drags_like_an_ellipsoid_in_water():
+    fluid, water = Medium.newtonian(1e-3), Medium.named("water")
+    assert fluid.drag_normal / fluid.drag_tangential == pytest.approx(1.487, rel=0.01)
+    assert 0.5 < fluid.drag_normal / water.drag_normal < 1.0
+    assert Medium(viscosity_pa_s=0.1).drag_normal == pytest.approx(100.0 * fluid.drag_normal)
+
+
+def test_isotropic_medium_has_one_drag():
+    medium = Medium.named("agar").isotropic()
+    assert medium.drag_tangential == medium.drag_normal == Medium.named("agar").drag_normal
+
+
+def test_arena_takes_a_name_or_a_medium():
+    assert Arena().medium == Medium.named("agar")
+    assert Arena(Medium.newtonian(0.1)).medium.drag_normal == Medium.newtonian(0.1).drag_normal
+
+
+def test_unknown_medium_names_the_nearest_one():
+    with pytest.raises(ConfigError, match="did you mean 'agar'"):
+        Arena("agr")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {},
+        {"drag_normal": 1.0},
+        {"drag_normal": -1.0, "drag_tangential": 1.0},
+        {"drag_normal": float("nan"), "drag_tangential": 1.0},
+        {"viscosity_pa_s": 0.0},
+        {"viscosity_pa_s": 1.0, "drag_normal": 1.0, "drag_tangential": 1.0},
+        {"drag_normal": 1.0, "drag_tangential": 1.0, "surface_stiffness": -1.0},
+    ],
+)
+def test_impossible_medium_is_refused(bad):
+    with pytest.raises(ConfigError):
+        Medium(**bad)
+
+
+def test_every_number_has_a_source():
+    with open(TABLE, newline="", encoding="utf-8") as lines:
+        assert all(row["source"].strip() for row in csv.DictReader(lines))

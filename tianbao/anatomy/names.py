@@ -1,0 +1,41 @@
+"""One spelling for every neuron and muscle: "AVAL", "AS1", "VB10", "MDL08"."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Collection
+
+from ..errors import AnatomyError, unknown
+
+_PADDED = re.compile(r"([A-Z]+)0+(\d)")
+_SHORT_MUSCLE = re.compile(r"(M[DV][LR])(\d)")
+
+
+def unpadded(text: str) -> str:
+    """The name without zeros before its number: "AS01" -> "AS1"."""
+    padded = _PADDED.fullmatch(text)
+    return padded.expand(r"\1\2") if padded else text
+
+
+def padded_muscle(text: str) -> str:
+    """The name with two digits: "MDL8" -> "MDL08"."""
+    short = _SHORT_MUSCLE.fullmatch(text)
+    return f"{short.group(1)}0{short.group(2)}" if short else text
+
+
+def match(what: str, patterns: tuple[str, ...], known: Collection[str]) -> list[str]:
+    """Sorted names that match any of the glob patterns; a plain name must be known.
+
+    Raises:
+        AnatomyError: when there is no pattern, or one matches nothing.
+    """
+    if not patterns:
+        raise AnatomyError(f"no {what} given: name one, or use a pattern such as '*'")
+    found: set[str] = set()
+    for pattern in patterns:
+        matched = fnmatch.filter(known, pattern)
+        if not matched:
+            raise AnatomyError(unknown(what, pattern, known))
+        found.update(matched)
+    return sorted(found)
