@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tianbao.body import Material, RingMesh, SoftBody, kernels
+from tianbao.body import Material, RingMesh, SoftBody, banded, kernels
 from tianbao.body.calibration import shear_moduli, stiffness_band
 from tianbao.body.mesh import RING
 from tianbao.environment import Medium
@@ -68,7 +68,7 @@ class Probe:
 
 def dense(rows):
     """Full matrix from the stored lower block rows."""
-    count, block = len(rows), kernels.BLOCK
+    count, block = len(rows), banded.BLOCK
     matrix = np.zeros((count, count))
     for i, row in enumerate(rows):
         first = (i // block - 1) * block
@@ -149,6 +149,14 @@ def test_passive_worm_relaxes_without_drifting(body):
     assert energies[-1] < 0.5 * energies[0]
     # Relaxing sideways moves the centroid; a symmetric arc has no reason to move along itself.
     assert abs(body.midline()[0].mean(axis=0)[0] - at_start[0]) < 3e-3
+
+
+def test_bend_fades_with_the_internal_viscosity_time_where_the_medium_is_thin():
+    body = SoftBody(material=Material(internal_viscosity_time=50.0), medium=Medium.named("water"))
+    body.pose(0.5)
+    for _ in range(50):
+        body.step(pull(body), 1.0)
+    assert body.curvature()[0, SLABS // 2] == pytest.approx(0.5 * np.exp(-1.0), rel=0.03)
 
 
 def test_resting_worm_does_not_move(body):
@@ -245,3 +253,7 @@ def test_wrong_arguments_are_refused(body):
         body.pose(np.zeros(5))
     with pytest.raises(ConfigError, match="did you mean 'cuda'"):
         SoftBody(device="cudo")
+    with pytest.raises(ConfigError, match="one device per process"):
+        SoftBody(device="cuda")
+    with pytest.raises(ConfigError, match="worms"):
+        SoftBody(worms=0)

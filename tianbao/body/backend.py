@@ -1,0 +1,68 @@
+"""The one place that imports Taichi (or its fork Quadrants) and starts it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import os
+from types import ModuleType
+
+from ..errors import ConfigError, unknown
+
+BACKEND_VARIABLE = "TIANBAO_BACKEND"
+BACKENDS = ("taichi", "quadrants")
+DEVICES = ("cpu", "cuda", "metal", "vulkan")
+
+_running: dict[str, str] = {}
+
+
+def _import_backend() -> ModuleType:
+    """The kernel language named by the environment variable, Taichi unless it says otherwise."""
+    name = os.environ.get(BACKEND_VARIABLE, "taichi")
+    if name not in BACKENDS:
+        raise ConfigError(f"{BACKEND_VARIABLE}: {unknown('backend', name, BACKENDS)}")
+    os.environ.setdefault("ENABLE_TAICHI_HEADER_PRINT", "0")
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigError(f"{BACKEND_VARIABLE}: '{name}' is not installed, run pip install {name}") from error
+
+
+ti = _import_backend()
+
+
+def start(device: str = "cpu", threads: int = 1) -> None:
+    """Starts the kernels' device, once per process; asking again for the same one does nothing.
+
+    The bits of a result do not depend on the number of threads: no kernel adds concurrently.
+
+    Args:
+        device: "cpu", "cuda", "metal" or "vulkan"; it must compute in double precision.
+        threads: CPU threads, fixed by the first call [-]. One worm gains little from more than one.
+
+    Raises:
+        ConfigError: for an unknown or missing device, or when another one runs already.
+    """
+    if device not in DEVICES:
+        raise ConfigError(unknown("device", device, DEVICES))
+    if _running.get("device", device) != device:
+        raise ConfigError(
+            f"device '{device}' cannot start while '{_running['device']}' runs: use one device per process"
+        )
+    if _running:
+        return
+    try:
+        # The banner of init would land in the output of every command.
+        with contextlib.redirect_stdout(io.StringIO()):
+            ti.init(
+                arch=getattr(ti, device),
+                enable_fallback=False,
+                default_fp=ti.f64,
+                offline_cache=True,
+                log_level=ti.WARN,
+                cpu_max_num_threads=max(int(threads), 1),
+            )
+    except RuntimeError as error:
+        raise ConfigError(f"device '{device}' was not found on this machine: use device='cpu'") from error
+    _running["device"] = device

@@ -1,0 +1,68 @@
+"""What the worm's tissue is made of, and the table its numbers come from."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+
+from ..errors import ConfigError, unknown
+
+TABLE = Path(__file__).with_name("body.csv")
+
+
+@cache
+def _rows() -> dict[str, float]:
+    with open(TABLE, newline="", encoding="utf-8") as lines:
+        return {row["name"]: float(row["value"]) for row in csv.DictReader(lines)}
+
+
+def constant(name: str) -> float:
+    """Value of a row of body.csv, in that row's unit.
+
+    Raises:
+        ConfigError: for an unknown row.
+    """
+    if name not in _rows():
+        raise ConfigError(unknown("body constant", name, _rows()))
+    return _rows()[name]
+
+
+def _row(name: str) -> float:
+    return field(default_factory=lambda: constant(name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """Passive tissue: elastic shell around an almost incompressible inside.
+
+    Attributes:
+        bending_stiffness_n_m2: EI of the mid-body [N m2].
+        taper_exponent: EI follows this power of the radius [-].
+        internal_viscosity_time: viscous over elastic bending resistance [ms].
+        bulk_ratio: bulk over shear modulus [-].
+
+    Raises:
+        ConfigError: for a value that is not a number or out of range.
+
+    Limitations: one isotropic modulus per slab; no cuticle of its own; nothing stiffens when a
+    muscle pulls.
+
+    Source: body.csv.
+    """
+
+    bending_stiffness_n_m2: float = _row("bending_stiffness")
+    taper_exponent: float = _row("taper_exponent")
+    internal_viscosity_time: float = _row("internal_viscosity_time")
+    bulk_ratio: float = _row("bulk_ratio")
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if not math.isfinite(value) or value < 0.0:
+                raise ConfigError(f"material: {each.name} = {value:g} must be a number that is not negative")
+        for name in ("bending_stiffness_n_m2", "bulk_ratio"):
+            if getattr(self, name) == 0.0:
+                raise ConfigError(f"material: {name} = 0 leaves no shape; give a positive value")

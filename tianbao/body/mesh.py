@@ -1,0 +1,162 @@
+"""A worm as a stack of rings: the tetrahedral mesh, its radius profile and its maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import ConfigError
+from .material import constant
+
+SIDES = 8
+RING = SIDES + 1
+TETS_PER_SLAB = 3 * SIDES
+QUADRANTS = ("DL", "DR", "VL", "VR")
+
+
+def radius_profile(s: np.ndarray) -> np.ndarray:
+    """Radius of an adult along the body.
+
+    Args:
+        s: body coordinate [-], nose 0 to tail 1.
+
+    Returns:
+        Radius [mm], same shape.
+
+    Source: Boyle, Berri and Cohen 2012, cut off at the tips (body.csv).
+    """
+    half_segments = 24.0
+    u = (2.0 * s - 1.0) * half_segments / (half_segments + constant("profile_overhang"))
+    share = np.sqrt(np.maximum(1.0 - u * u, 0.0))
+    return constant("radius") * np.maximum(share, constant("tip_radius"))
+
+
+def _section() -> tuple[np.ndarray, np.ndarray]:
+    """Unit cross-section: vertices (9, 2) as (dorsal, right), triangles (8, 3).
+
+    The polygon is grown to the area of its circle, or the worm would lose a tenth of its volume.
+    Every triangle lists centre, even corner, odd corner: that order decides the cut of the prisms
+    and makes it a mirror image of itself in the dorso-ventral and the left-right direction.
+    """
+    angle = 2.0 * np.pi * np.arange(SIDES) / SIDES
+    grow = np.sqrt(np.pi / (0.5 * SIDES * np.sin(2.0 * np.pi / SIDES)))
+    corners = grow * np.column_stack([np.cos(angle), np.sin(angle)])
+    first = np.arange(SIDES)
+    second = (first + 1) % SIDES
+    even = np.where(first % 2 == 0, first, second)
+    odd = np.where(first % 2 == 0, second, first)
+    return np.vstack([[0.0, 0.0], corners]), np.column_stack([np.zeros(SIDES, int), 1 + even, 1 + odd])
+
+
+def _slab_tets(triangles: np.ndarray) -> np.ndarray:
+    """The 24 tetrahedra of a slab in local vertices 0..17: each prism in three.
+
+    All slabs are cut alike: cuts that alternate make every other ring twice as bendable.
+    """
+    p, q, w = triangles.T
+    far = RING
+    cuts = ([p, q, w, w + far], [p, q, w + far, q + far], [p, q + far, w + far, p + far])
+    return np.concatenate([np.column_stack(cut)[:, None] for cut in cuts], axis=1).reshape(-1, 4)
+
+
+def _quadrants(vertices: np.ndarray, tets: np.ndarray) -> np.ndarray:
+    """Quadrant of the fibres in each tetrahedron, -1 where the tissue is not muscle."""
+    centre = vertices[tets].mean(axis=-2)
+    quadrant = 2 * (centre[..., 1] < 0.0) + (centre[..., 2] > 0.0)
+    surface = (tets % RING != 0).sum(axis=-1) >= 3
+    return np.where(surface, quadrant, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class RingMesh:
+    """Straight worm at rest: head at larger x, dorsal +y, right +z, centred on the origin.
+
+    Attributes:
+        vertices: rest positions [mm], shape (rings * 9, 3); the first of each ring is its centre.
+        tets: local vertices 0..17 of each tetrahedron of each slab, shape (slabs, 24, 4).
+        gradients: shape function gradients at rest [1/mm], shape (slabs, 24, 4, 3).
+        volumes: rest volumes [mm3], shape (slabs, 24).
+        fibres: quadrant of each tetrahedron's fibres, DL, DR, VL, VR as 0..3 or -1 for none,
+            shape (slabs, 24).
+        length: rest length [mm].
+        radii: radius of each ring [mm], shape (rings,).
+    """
+
+    vertices: np.ndarray
+    tets: np.ndarray
+    gradients: np.ndarray
+    volumes: np.ndarray
+    fibres: np.ndarray
+    length: float
+    radii: np.ndarray
+
+    @classmethod
+    def adult(cls, slabs: int = 48) -> RingMesh:
+        """The adult hermaphrodite; 48 slabs are two per muscle row.
+
+        Raises:
+            ConfigError: for fewer than 12 slabs.
+        """
+        return cls.build(constant("length"), radius_profile(np.linspace(0.0, 1.0, slabs + 1)))
+
+    @classmethod
+    def build(cls, length: float, radii: np.ndarray) -> RingMesh:
+        """A mesh of any radius profile.
+
+        Args:
+            length: [mm].
+            radii: radius of each ring [mm], nose first, shape (slabs + 1,).
+        """
+        radii = np.asarray(radii, float)
+        slabs = len(radii) - 1
+        if slabs < 12:
+            raise ConfigError(f"mesh: slabs = {slabs} cannot be used; give at least 12")
+        if not length > 0.0 or not (radii > 0.0).all():
+            raise ConfigError(f"mesh: length {length:g} mm and every radius must be positive")
+        section, triangles = _section()
+        vertices = np.zeros((slabs + 1, RING, 3))
+        vertices[:, :, 0] = length * (0.5 - np.arange(slabs + 1) / slabs)[:, None]
+        vertices[:, :, 1:] = section * radii[:, None, None]
+        vertices = vertices.reshape(-1, 3)
+        tets = np.tile(_slab_tets(triangles), (slabs, 1, 1))
+        world = tets + RING * np.arange(slabs)[:, None, None]
+        tets, gradients, volumes = _oriented(vertices, tets, world)
+        world = tets + RING * np.arange(slabs)[:, None, None]
+        return cls(vertices, tets, gradients, volumes, _quadrants(vertices, world), length, radii)
+
+    @property
+    def slabs(self) -> int:
+        """Number of slabs."""
+        return len(self.radii) - 1
+
+    @property
+    def rings(self) -> int:
+        """Number of rings, one more than slabs."""
+        return len(self.radii)
+
+    @property
+    def slab_radii(self) -> np.ndarray:
+        """Mean radius of each slab [mm], shape (slabs,)."""
+        return 0.5 * (self.radii[1:] + self.radii[:-1])
+
+    @property
+    def vertex_length(self) -> np.ndarray:
+        """Body length each vertex answers for in the drag [mm], shape (vertices,); centres none."""
+        share = np.full(self.rings, self.length / self.slabs)
+        share[[0, -1]] *= 0.5
+        weights = np.repeat(share[:, None] / SIDES, RING, axis=1)
+        weights[:, 0] = 0.0
+        return weights.ravel()
+
+
+def _oriented(vertices: np.ndarray, tets: np.ndarray, world: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Tetrahedra of positive volume with their shape gradients and volumes."""
+    swapped = tets[..., [0, 2, 1, 3]]
+    edges = vertices[world[..., 1:]] - vertices[world[..., :1]]
+    negative = np.linalg.det(edges) < 0.0
+    tets = np.where(negative[..., None], swapped, tets)
+    edges = np.where(negative[..., None, None], edges[..., [1, 0, 2], :], edges)
+    inverse = np.linalg.inv(np.swapaxes(edges, -1, -2))
+    gradients = np.concatenate([-inverse.sum(axis=-2, keepdims=True), inverse], axis=-2)
+    return tets, gradients, np.linalg.det(edges) / 6.0

@@ -1,0 +1,50 @@
+"""Initial postures: the rest mesh bent without stretching its axis."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import ConfigError
+from .mesh import RING, RingMesh
+
+
+def bent(
+    mesh: RingMesh, curvature: float | np.ndarray, at: tuple[float, float], heading: float
+) -> np.ndarray:
+    """Vertices of a worm with a given curvature, its cross-sections kept rigid.
+
+    Args:
+        mesh: the straight worm.
+        curvature: kappa L, positive towards dorsal [-], one value or one per inner ring.
+        at: centroid of the midline [mm].
+        heading: direction from tail to head, counter-clockwise from +x [rad].
+
+    Returns:
+        Positions [mm], shape (vertices, 3).
+
+    Raises:
+        ConfigError: for a wrong number of values, or bending tighter than the worm is thick.
+    """
+    kappa = np.asarray(curvature, float)
+    if kappa.shape not in ((), (mesh.rings - 2,)):
+        raise ConfigError(f"pose: curvature has shape {kappa.shape}; give one value or ({mesh.rings - 2},)")
+    kappa = np.broadcast_to(kappa, mesh.rings - 2) / mesh.length
+    if not (np.abs(kappa) * mesh.radii[1:-1] < 1.0).all():
+        raise ConfigError("pose: curvature is not finite or folds the body onto itself; give less")
+    step = mesh.length / mesh.slabs
+    # A slab's direction points tailward; dorsal bending turns it clockwise.
+    turn = np.pi - np.concatenate([[0.0], np.cumsum(kappa * step)])
+    slabs = step * np.column_stack([np.cos(turn), np.sin(turn)])
+    middle = np.concatenate([[[0.0, 0.0]], np.cumsum(slabs, axis=0)])
+    chord = middle[0] - middle[-1]
+    swing = heading - np.arctan2(chord[1], chord[0])
+    turn = turn + swing
+    rotation = np.array([[np.cos(swing), -np.sin(swing)], [np.sin(swing), np.cos(swing)]])
+    middle = (middle - middle.mean(axis=0)) @ rotation.T + np.asarray(at, float)
+    across = np.concatenate([turn[:1], 0.5 * (turn[1:] + turn[:-1]), turn[-1:]])
+    dorsal = np.column_stack([np.sin(across), -np.cos(across)])
+    rest = mesh.vertices.reshape(mesh.rings, RING, 3)
+    posed = np.empty_like(rest)
+    posed[..., :2] = middle[:, None] + rest[..., 1:2] * dorsal[:, None]
+    posed[..., 2] = rest[..., 2]
+    return posed.reshape(-1, 3)
