@@ -24,6 +24,8 @@ _HERE = Path(__file__).parent
 
 E_K, E_CA = -80.0, 60.0  # [mV] Nicoletti 2019: all potassium and calcium currents
 
+_POOL_DEPTH = 0.1  # [um] under the membrane: 31.16 um3 over 310 um2 in AWC (Nicoletti 2019)
+
 # Conductances of the two BK channels name the calcium channel they are coupled to.
 _COUPLED = {
     f"{slo}_{partner}": (slo, f"gbar_{partner}") for slo in ("slo1", "slo2") for partner in ("egl19", "unc2")
@@ -160,6 +162,7 @@ def insert_membrane(
         if channel in ("egl19", "slo1", "slo2"):
             mechanism["shift"] = membrane.egl19_shift
     if {"egl19", "unc2", "cca1"} & set(soma["mechs"]):
-        soma["mechs"]["ca_pool"] = {}
+        # The soma carries the whole cell's calcium current: its pool is the whole cell's shell.
+        soma["mechs"]["ca_pool"] = {"depth": _POOL_DEPTH * cell.area / soma_area}
         soma["ions"] = {"ca": {"e": E_CA}}
     soma.setdefault("ions", {})["k"] = {"e": E_K}

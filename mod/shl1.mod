@@ -1,0 +1,80 @@
+COMMENT
+SHL-1, a transient A-type potassium channel (Kv4).
+
+Source: Nicoletti et al. 2019 PLoS ONE 14:e0218738, set C19 (model cells). The parameters declared
+RANGE differ in set H (expression data); both sets are rows of tianbao/cells/channels.csv.
+ENDCOMMENT
+
+NEURON {
+    SUFFIX shl1
+    USEION k READ ek WRITE ik
+    RANGE gbar, ik
+    RANGE v_half_m, v_half_h, tau_scale
+    RANGE m_inf, m_tau, h_inf, h_fast_inf, h_slow_inf, h_fast_tau, h_slow_tau
+    THREADSAFE
+}
+
+UNITS {
+    (mV) = (millivolt)
+    (mA) = (milliamp)
+    (S) = (siemens)
+}
+
+PARAMETER {
+    gbar = 0 (S/cm2)
+    v_half_m = -6.8 (mV)
+    v_half_h = -51.1 (mV)
+    tau_scale = 0.1 (1)
+    slope_m = 14.1 (mV)
+    slope_h = 8.3 (mV)
+}
+
+ASSIGNED {
+    v (mV)
+    ek (mV)
+    ik (mA/cm2)
+    g (S/cm2)
+    m_inf (1)
+    m_tau (ms)
+    h_inf (1)
+    h_fast_inf (1)
+    h_slow_inf (1)
+    h_fast_tau (ms)
+    h_slow_tau (ms)
+}
+
+STATE { m h_fast h_slow }
+
+INITIAL {
+    rates(v)
+    m = m_inf
+    h_fast = h_inf
+    h_slow = h_inf
+}
+
+BREAKPOINT {
+    SOLVE gates METHOD cnexp
+    g = gbar*m*m*m*(0.7*h_fast + 0.3*h_slow)
+    ik = g*(v - ek)
+}
+
+DERIVATIVE gates {
+    rates(v)
+    m' = (m_inf - m)/m_tau
+    h_fast' = (h_inf - h_fast)/h_fast_tau
+    h_slow' = (h_inf - h_slow)/h_slow_tau
+}
+
+PROCEDURE rates(v (mV)) {
+    m_inf = boltzmann((v - v_half_m)/slope_m)
+    h_inf = boltzmann((v_half_h - v)/slope_h)
+    h_fast_inf = h_inf
+    h_slow_inf = h_inf
+    m_tau = tau_scale*(13.8(ms)/(exp(-(v + 17.5165(mV))/12.9213(mV)) + exp((v + 3.7082(mV))/6.4876(mV))) + 1.8849(ms))
+    h_fast_tau = tau_scale*(539.1584(ms)*boltzmann(-(v + 28.199(mV))/4.9199(mV)) + 27.2811(ms))
+    h_slow_tau = tau_scale*(8422(ms)*boltzmann(-(v + 37.7391(mV))/6.3785(mV)) + 118.8983(ms))
+}
+
+FUNCTION boltzmann(x (1)) (1) {
+    boltzmann = 1/(1 + exp(-x))
+}

@@ -1,0 +1,264 @@
+"""Compile mod/ once per content and load it into NEURON once per process.
+
+Libraries lie in build/mechs/<digest>/ of a checkout, in the user's cache folder otherwise, or
+where the environment variable TIANBAO_MECHS points. nrnivmodl leaves an old library behind when a
+compile fails and NEURON loads ./x86_64 by itself, so nothing is ever compiled in place: a
+build happens in a temporary folder under a lock and is renamed when it is whole.
+
+    python -m tianbao.mechanisms        # compile now rather than at the first run
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from . import paths
+from .errors import MechanismError
+
+_NAME = re.compile(r"^\s*(?:SUFFIX|POINT_PROCESS)\s+(\w+)", re.MULTILINE)
+_FAILED_FILE = re.compile(r"(\w+)\.(?:mod\b|cpp:\d+|o\] Error|cpp\] Error)")
+_SAID_LINES = 8
+
+_loaded: Path | None = None
+
+
+def sources() -> list[Path]:
+    """The .mod files, sorted by name.
+
+    Raises:
+        MechanismError: if there are none.
+    """
+    folder = paths.data_root() / "mod"
+    found = sorted(folder.glob("*.mod"))
+    if not found:
+        raise MechanismError(f"no .mod files in {folder}: install tianbao again or restore that folder")
+    return found
+
+
+def names() -> list[str]:
+    """SUFFIX or POINT_PROCESS of every .mod file, in the order of `sources`.
+
+    Raises:
+        MechanismError: if a file names no mechanism.
+    """
+    found = []
+    for path in sources():
+        match = _NAME.search(path.read_text(encoding="utf-8"))
+        if match is None:
+            raise MechanismError(f"{path} names no mechanism: give its NEURON block a SUFFIX or POINT_PROCESS")
+        found.append(match.group(1))
+    return found
+
+
+def digest() -> str:
+    """What decides whether a library still fits: NEURON version, machine, every .mod file; 12 hex digits."""
+    content = hashlib.sha256(f"{version('neuron')}|{sys.platform}|{platform.machine()}".encode())
+    for path in sources():
+        content.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return content.hexdigest()[:12]
+
+
+def library() -> Path | None:
+    """Compiled library for the present .mod files, or None while they are not compiled."""
+    return _library_in(_root() / digest())
+
+
+def build() -> Path:
+    """Compile the .mod files unless their library exists; processes that build at once build once.
+
+    Returns:
+        Path of the library.
+
+    Raises:
+        MechanismError: without compiler or write access, or for a .mod file that does not
+            compile, with the file and the compiler's last lines.
+    """
+    done = library()
+    if done is not None:
+        return done
+    with _lock(_root()):
+        return library() or _compile()
+
+
+def load() -> Path:
+    """Load the mechanisms into NEURON, compiling them first if need be; a second call does nothing.
+
+    Returns:
+        Path of the loaded library.
+
+    Raises:
+        MechanismError: as `build`, or if NEURON already holds mechanisms of these names, or
+            does not hold them all afterwards.
+    """
+    global _loaded
+    if _loaded is not None:
+        return _loaded
+    path = build()
+    h = _neuron()
+    clash = [name for name in names() if hasattr(h, name)]
+    if clash:
+        raise MechanismError(
+            f"NEURON already holds another mechanism '{clash[0]}', loaded from {_foreign_library()}: "
+            "remove that folder, or call tianbao.mechanisms.load() before anything imports neuron"
+        )
+    if h.nrn_load_dll(str(path)) != 1.0:
+        raise MechanismError(f"NEURON could not load {path}: delete its folder and run again")
+    missing = [name for name in names() if not hasattr(h, name)]
+    if missing:
+        raise MechanismError(f"{path} lacks '{missing[0]}': delete its folder and run again")
+    _loaded = path
+    return path
+
+
+def _neuron():
+    """NEURON's `h`, imported away from any compiled folder under the current directory."""
+    if "neuron" in sys.modules:
+        from neuron import h
+
+        return h
+    here = Path.cwd()
+    with tempfile.TemporaryDirectory() as empty:
+        # NEURON loads ./<machine>/libnrnmech while it is imported and has no switch against it.
+        os.chdir(empty)
+        try:
+            from neuron import h
+        finally:
+            os.chdir(here)
+    return h
+
+
+def _foreign_library() -> str:
+    """Where the mechanisms come from that were there before ours."""
+    maps = Path("/proc/self/maps")
+    if maps.exists():
+        loaded = re.findall(r"(/.*libnrnmech\S*)", maps.read_text(encoding="utf-8", errors="replace"))
+        if loaded:
+            return str(Path(loaded[0]).parent)
+    return str(Path.cwd() / platform.machine())
+
+
+def _root() -> Path:
+    """Folder that holds one folder per digest."""
+    if override := os.environ.get("TIANBAO_MECHS"):
+        return Path(override).expanduser().resolve()
+    checkout = paths.checkout()
+    if checkout is not None:
+        return checkout / "build" / "mechs"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tianbao" / "mechs"
+
+
+def _library_in(folder: Path) -> Path | None:
+    return next(folder.glob("libnrnmech.*"), None)
+
+
+@contextlib.contextmanager
+def _lock(root: Path) -> Iterator[None]:
+    """Hold the lock of a folder of libraries."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        file = open(root / ".lock", "w")  # noqa: SIM115
+    except OSError as error:
+        raise MechanismError(
+            f"cannot write to {root} ({error.strerror}): set TIANBAO_MECHS to a folder you can write to"
+        ) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _compile() -> Path:
+    """Compile in a temporary folder beside the final one, then rename. The lock is held."""
+    command = [*_nrnivmodl(), "mod"]
+    final = _root() / digest()
+    with tempfile.TemporaryDirectory(dir=_root(), prefix=".building-") as work:
+        (Path(work) / "mod").mkdir()
+        for path in sources():
+            shutil.copy(path, Path(work) / "mod")
+        environment = {"MAKEFLAGS": f"-j{os.cpu_count() or 1}", **os.environ}
+        run = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
+        compiled = next(Path(work).glob("*/libnrnmech.*"), None)
+        if run.returncode or compiled is None:
+            raise MechanismError(_failure(run.stdout + "\n" + run.stderr))
+        whole = Path(work) / "whole"
+        whole.mkdir()
+        compiled.rename(whole / compiled.name)
+        shutil.rmtree(final, ignore_errors=True)
+        whole.rename(final)
+    return final / compiled.name
+
+
+@cache
+def _nrnivmodl() -> tuple[str, ...]:
+    """Command that runs nrnivmodl, after checking what it needs."""
+    command = shutil.which("nrnivmodl", path=sysconfig.get_path("scripts")) or shutil.which("nrnivmodl")
+    if command is None:
+        raise MechanismError(f"nrnivmodl not found beside {sys.executable}: run pip install neuron")
+    if shutil.which("make") is None:
+        raise MechanismError("make not found: install it (Debian: build-essential; macOS: xcode-select --install)")
+    compiler = shlex.split(os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "c++")[0]
+    if shutil.which(compiler) is None:
+        raise MechanismError(
+            f"C++ compiler '{compiler}' not found: install one (Debian: build-essential; macOS: "
+            "xcode-select --install) or set CXX"
+        )
+    return (command,)
+
+
+def _failure(said: str) -> str:
+    """Sentence for a failed compile: the file and the compiler's last lines."""
+    # The wrapper's own traceback follows what the compiler said.
+    said = said.split("Traceback (most recent call last)")[0]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", said).strip()
+    lines = [line for line in plain.splitlines() if line.strip() and not line.startswith("make:")]
+    errors = [k for k, line in enumerate(lines) if re.search(r"error|illegal", line, re.IGNORECASE)]
+    shown = lines[max(errors[0] - 2, 0) :][:_SAID_LINES] if errors else lines[-_SAID_LINES:]
+    known = {path.stem for path in sources()}
+    files = [stem for stem in _FAILED_FILE.findall("\n".join(plain.splitlines()[-40:])) if stem in known]
+    blamed = _blamed(plain, known) or (files[-1] if files else None)
+    where = f"mod/{blamed}.mod" if blamed else "a .mod file"
+    return f"{where} does not compile; correct it and run again. The compiler said:\n" + "\n".join(shown)
+
+
+def _blamed(said: str, known: set[str]) -> str | None:
+    """Stem of the file that make gave up on."""
+    for stem in re.findall(r"(\w+)\.(?:cpp|o)\] Error", said):
+        if stem in known:
+            return stem
+    return None
+
+
+def main() -> int:
+    """Compile and say in one line what was done; exit status 1 with the reason when it fails."""
+    start = time.perf_counter()
+    try:
+        present = library()
+        path = present or build()
+        count = len(sources())
+    except MechanismError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    if present:
+        sys.stdout.write(f"up to date: {count} files in {path.parent}\n")
+    else:
+        sys.stdout.write(f"compiled {count} files in {time.perf_counter() - start:.1f} s into {path.parent}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
