@@ -60,6 +60,7 @@ INITIAL {
 
 BREAKPOINT {
     SOLVE gates METHOD cnexp
+    CONDUCTANCE g USEION ca
     g = gbar*m*m*h
     ica = g*(v - eca)
 }

@@ -72,6 +72,7 @@ INITIAL {
 
 BREAKPOINT {
     SOLVE gates METHOD cnexp
+    CONDUCTANCE g USEION ca
     g = gbar*m*h
     ica = g*(v - eca)
 }
@@ -84,9 +85,12 @@ DERIVATIVE gates {
 
 PROCEDURE rates(u (mV)) {
     m_inf = boltzmann((u - v_half_m)/slope_m)
-    h_inf = (h_rise*boltzmann((u - h_rise_v)/h_rise_k) + h_rise_floor)*(h_fall*boltzmann((h_fall_v - u)/h_fall_k) + h_fall_floor)
-    m_tau = tau_m_floor + tau_m_narrow*bell((u - tau_m_narrow_v)/tau_m_narrow_k) + tau_m_wide*bell((u - tau_m_wide_v)/tau_m_wide_k)
-    h_tau = tau_h_scale*(tau_h_low*boltzmann((tau_h_low_v - u)/tau_h_low_k) + tau_h_high*boltzmann((tau_h_high_v - u)/tau_h_high_k) + tau_h_floor)
+    h_inf = (h_rise*boltzmann((u - h_rise_v)/h_rise_k) + h_rise_floor)*
+        (h_fall*boltzmann((h_fall_v - u)/h_fall_k) + h_fall_floor)
+    m_tau = tau_m_floor + tau_m_narrow*bell((u - tau_m_narrow_v)/tau_m_narrow_k) +
+        tau_m_wide*bell((u - tau_m_wide_v)/tau_m_wide_k)
+    h_tau = tau_h_scale*(tau_h_low*boltzmann((tau_h_low_v - u)/tau_h_low_k) +
+        tau_h_high*boltzmann((tau_h_high_v - u)/tau_h_high_k) + tau_h_floor)
 }
 
 FUNCTION bell(x (1)) (1) {

@@ -25,7 +25,7 @@ PARAMETER {
     gbar = 0 (S/cm2)
     tau_span = 8.39 (ms)
     tau_floor = 4.04845 (ms)
-    tau_v_half = -122.5682 (mV)
+    tau_v_half = -122.568 (mV)   : six digits are what NMODL keeps; -122.5682 in the table
     tau_slope = 13.7976 (mV)
     v_half_m = -6.8594 (mV)
     slope_m = 14.9131 (mV)
@@ -49,6 +49,7 @@ INITIAL {
 
 BREAKPOINT {
     SOLVE gates METHOD cnexp
+    CONDUCTANCE g USEION k
     g = gbar*m
     ik = g*(v - ek)
 }

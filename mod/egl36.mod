@@ -50,6 +50,7 @@ INITIAL {
 
 BREAKPOINT {
     SOLVE gates METHOD cnexp
+    CONDUCTANCE g USEION k
     g = gbar*(m1_weight*m1 + m2_weight*m2 + m3_weight*m3)
     ik = g*(v - ek)
 }

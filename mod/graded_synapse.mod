@@ -2,7 +2,7 @@ COMMENT
 Graded chemical synapse: the opening s follows a sigmoid of the presynaptic voltage.
 
 `weight` is the conductance of the fully open synapse. `vpre` is filled by ParallelContext transfer
-(NetPyNE pointerParams), hence RANGE and not POINTER.
+(NetPyNE pointerParams), hence RANGE and not POINTER. The network sets every parameter.
 ENDCOMMENT
 
 NEURON {
@@ -41,6 +41,7 @@ INITIAL {
 
 BREAKPOINT {
     SOLVE opening METHOD cnexp
+    CONDUCTANCE g
     g = weight*s
     i = g*(v - e)
 }

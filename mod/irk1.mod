@@ -48,6 +48,7 @@ INITIAL {
 
 BREAKPOINT {
     SOLVE gates METHOD cnexp
+    CONDUCTANCE g USEION k
     g = gbar*m
     ik = g*(v - ek)
 }

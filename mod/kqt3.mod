@@ -76,6 +76,7 @@ INITIAL {
 
 BREAKPOINT {
     SOLVE gates METHOD cnexp
+    CONDUCTANCE g USEION k
     g = gbar*(fast_fraction*m_fast + (1 - fast_fraction)*m_slow)*w*s
     ik = g*(v - ek)
 }
@@ -92,17 +93,17 @@ PROCEDURE rates(v (mV)) { LOCAL low, high
     m_inf = boltzmann((v - v_half_m)/slope_m)
     w_inf = w_floor + (1 - w_floor)*boltzmann((v_half_w - v)/slope_w)
     s_inf = s_floor + (1 - s_floor)*boltzmann((v_half_s - v)/slope_s)
-    m_fast_tau = tau_scale*tau_m_fast_peak*bell((v - tau_m_fast_v)/tau_m_fast_k)
+    m_fast_tau = tau_scale*tau_m_fast_peak*lorentz((v - tau_m_fast_v)/tau_m_fast_k)
     : powers of ten in the source, written with the natural exponential
     low = tau_m_slow_low*boltzmann(log(10)*tau_m_slow_low_rate*(tau_m_slow_low_v - v))
     high = tau_m_slow_high*boltzmann(log(10)*tau_m_slow_high_rate*(v - tau_m_slow_high_v))
     m_slow_tau = tau_scale*(tau_m_slow_top - low - high)
-    w_tau = tau_scale*(tau_w_floor + tau_w_peak*bell((v - tau_w_v)/tau_w_k))
+    w_tau = tau_scale*(tau_w_floor + tau_w_peak*lorentz((v - tau_w_v)/tau_w_k))
     s_tau = tau_scale*tau_s
 }
 
-FUNCTION bell(x (1)) (1) {
-    bell = 1/(1 + x*x)
+FUNCTION lorentz(x (1)) (1) {
+    lorentz = 1/(1 + x*x)
 }
 
 FUNCTION boltzmann(x (1)) (1) {

@@ -58,6 +58,7 @@ INITIAL {
 
 BREAKPOINT {
     SOLVE gates METHOD cnexp
+    CONDUCTANCE g USEION k
     g = gbar*m*h
     ik = g*(v - ek)
 }

@@ -6,7 +6,7 @@ cell answers to: +1 a rise (ON), -1 a fall (OFF, which then depolarises), 0 both
 depolarising and a fall with a hyperpolarising current. finitialize() adapts the cell to what is
 there, and stops with an error while `concentration` is not set.
 
-Source: form after Izquierdo & Lockery 2010 J Neurosci 30:12908.
+Source: form of Izquierdo & Lockery 2010; gain, k_half, tau and polarity are set per class.
 ENDCOMMENT
 
 NEURON {
@@ -41,7 +41,8 @@ STATE { adaptation }
 INITIAL {
 VERBATIM
     if (!nrn_pointing(&(concentration))) {
-        hoc_execerror("SensoryTransduction: 'concentration' points to nothing;", "set it with sensor._ref_concentration = vector._ref_x[k]");
+        hoc_execerror("SensoryTransduction: 'concentration' points to nothing;",
+            "set it with sensor._ref_concentration = vector._ref_x[k]");
     }
 ENDVERBATIM
     adaptation = occupancy(concentration)

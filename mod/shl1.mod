@@ -2,7 +2,8 @@ COMMENT
 SHL-1, a transient A-type potassium channel (Kv4).
 
 Source: Nicoletti et al. 2019 PLoS ONE 14:e0218738, set C19 (model cells). The parameters declared
-RANGE differ in set H (expression data); both sets are rows of tianbao/cells/channels.csv.
+RANGE differ in set H (expression data); both sets are rows of tianbao/cells/channels.csv. The time
+constants are scaled between the sets, their voltage curves are not shifted.
 ENDCOMMENT
 
 NEURON {
@@ -27,6 +28,25 @@ PARAMETER {
     tau_scale = 0.1 (1)
     slope_m = 14.1 (mV)
     slope_h = 8.3 (mV)
+    fast_fraction = 0.7 (1)
+    tau_m_span = 13.8 (ms)
+    tau_m_rise_v = -17.5165 (mV)
+    tau_m_rise_k = 12.9213 (mV)
+    tau_m_fall_v = -3.7082 (mV)
+    tau_m_fall_k = 6.4876 (mV)
+    tau_m_floor = 1.8849 (ms)
+    tau_h_fast_v = -28.199 (mV)
+    tau_h_fast_k = 4.9199 (mV)
+    tau_h_fast_floor = 27.2811 (ms)
+    tau_h_slow_span = 8422 (ms)
+    tau_h_slow_v = -37.7391 (mV)
+    tau_h_slow_k = 6.3785 (mV)
+}
+
+: more than the six digits that NMODL keeps of a PARAMETER
+CONSTANT {
+    tau_h_fast_span = 539.1584 (ms)
+    tau_h_slow_floor = 118.8983 (ms)
 }
 
 ASSIGNED {
@@ -54,7 +74,8 @@ INITIAL {
 
 BREAKPOINT {
     SOLVE gates METHOD cnexp
-    g = gbar*m*m*m*(0.7*h_fast + 0.3*h_slow)
+    CONDUCTANCE g USEION k
+    g = gbar*m*m*m*(fast_fraction*h_fast + (1 - fast_fraction)*h_slow)
     ik = g*(v - ek)
 }
 
@@ -70,9 +91,10 @@ PROCEDURE rates(v (mV)) {
     h_inf = boltzmann((v_half_h - v)/slope_h)
     h_fast_inf = h_inf
     h_slow_inf = h_inf
-    m_tau = tau_scale*(13.8(ms)/(exp(-(v + 17.5165(mV))/12.9213(mV)) + exp((v + 3.7082(mV))/6.4876(mV))) + 1.8849(ms))
-    h_fast_tau = tau_scale*(539.1584(ms)*boltzmann(-(v + 28.199(mV))/4.9199(mV)) + 27.2811(ms))
-    h_slow_tau = tau_scale*(8422(ms)*boltzmann(-(v + 37.7391(mV))/6.3785(mV)) + 118.8983(ms))
+    m_tau = tau_m_span/(exp((tau_m_rise_v - v)/tau_m_rise_k) + exp((v - tau_m_fall_v)/tau_m_fall_k))
+    m_tau = tau_scale*(m_tau + tau_m_floor)
+    h_fast_tau = tau_scale*(tau_h_fast_span*boltzmann((tau_h_fast_v - v)/tau_h_fast_k) + tau_h_fast_floor)
+    h_slow_tau = tau_scale*(tau_h_slow_span*boltzmann((tau_h_slow_v - v)/tau_h_slow_k) + tau_h_slow_floor)
 }
 
 FUNCTION boltzmann(x (1)) (1) {

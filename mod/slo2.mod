@@ -1,15 +1,15 @@
 COMMENT
 SLO-2, the sodium- and chloride-sensitive relative of BK, bound to calcium channels.
 
-Two complexes in one file: with EGL-19 (gbar_egl19) and with UNC-2 (gbar_unc2). Each instance carries
-its own copy of the calcium channel's gates, so cells never share them; the calcium current itself
-is that of egl19.mod and unc2.mod. The channel opens (o) at the rate set by the calcium beside
-the open calcium channel, and closes its current with the calcium channel's inactivation h.
-The opening's steady state follows the momentary activation of the calcium channel.
+Two complexes in one file: with EGL-19 (gbar_egl19) and with UNC-2 (gbar_unc2), each with current
+gbar o h (v - ek). h is the inactivation of its calcium channel; the opening o follows the momentary
+activation m of that channel and the calcium beside its open pore (`nanodomain`), not cai. Every
+instance carries its own copy of those gates, so cells never share them; the calcium current
+itself is that of egl19.mod and unc2.mod.
 
-Source: Nicoletti et al. 2019 PLoS ONE 14:e0218738 (after Montefusco et al. 2017). The parameters
-declared RANGE are those of the gate copies that differ between sets C19 and H; both are rows of
-tianbao/cells/channels.csv. `shift` moves the EGL-19 copy, as in egl19.mod.
+Source: Nicoletti et al. 2019 PLoS ONE 14:e0218738. The parameters declared RANGE are those of the
+gate copies that differ between sets C19 and H; both are rows of tianbao/cells/channels.csv.
+`shift` moves the EGL-19 copy, as in egl19.mod.
 The gates of a complex whose conductance is 0 are not followed: set it before finitialize().
 ENDCOMMENT
 
@@ -51,12 +51,9 @@ PARAMETER {
     : opening and closing
     close_rate = 0.896395 (/ms)
     close_voltage = 0.019405 (/mV)
-    close_calcium = 3294.553404 (uM)
     close_power = 1e-5 (1)
     open_rate = 0.026719 (/ms)
     open_voltage = -0.024123 (/mV)
-    open_calcium = 93.449423 (uM)
-    open_power = 1.835067 (1)
 
     : calcium beside an open calcium channel
     channel_conductance = 40 (pS)
@@ -107,6 +104,13 @@ PARAMETER {
     unc2_tau_h_high_k = 3.5903 (mV)
 }
 
+: more than the six digits that NMODL keeps of a PARAMETER
+CONSTANT {
+    close_calcium = 3294.553404 (uM)
+    open_calcium = 93.449423 (uM)
+    open_power = 1.835067 (1)
+}
+
 ASSIGNED {
     v (mV)
     ek (mV)
@@ -150,6 +154,7 @@ INITIAL {
 
 BREAKPOINT {
     SOLVE gates METHOD cnexp
+    CONDUCTANCE g USEION k
     g = gbar_egl19*o_egl19*h_egl19 + gbar_unc2*o_unc2*h_unc2
     ik = g*(v - ek)
 }
@@ -199,17 +204,24 @@ PROCEDURE calcium_gates(v (mV)) {
 
 PROCEDURE egl19_gates(u (mV)) {
     m_egl19_inf = boltzmann((u - egl19_v_half_m)/egl19_slope_m)
-    h_egl19_inf = (egl19_h_rise*boltzmann((u - egl19_h_rise_v)/egl19_h_rise_k) + egl19_h_rise_floor)*(egl19_h_fall*boltzmann((egl19_h_fall_v - u)/egl19_h_fall_k) + egl19_h_fall_floor)
-    m_egl19_tau = egl19_tau_m_floor + egl19_tau_m_narrow*bell((u - egl19_tau_m_narrow_v)/egl19_tau_m_narrow_k) + egl19_tau_m_wide*bell((u - egl19_tau_m_wide_v)/egl19_tau_m_wide_k)
-    h_egl19_tau = egl19_tau_h_scale*(egl19_tau_h_low*boltzmann((egl19_tau_h_low_v - u)/egl19_tau_h_low_k) + egl19_tau_h_high*boltzmann((egl19_tau_h_high_v - u)/egl19_tau_h_high_k) + egl19_tau_h_floor)
+    h_egl19_inf = (egl19_h_rise*boltzmann((u - egl19_h_rise_v)/egl19_h_rise_k) + egl19_h_rise_floor)*
+        (egl19_h_fall*boltzmann((egl19_h_fall_v - u)/egl19_h_fall_k) + egl19_h_fall_floor)
+    m_egl19_tau = egl19_tau_m_floor +
+        egl19_tau_m_narrow*bell((u - egl19_tau_m_narrow_v)/egl19_tau_m_narrow_k) +
+        egl19_tau_m_wide*bell((u - egl19_tau_m_wide_v)/egl19_tau_m_wide_k)
+    h_egl19_tau = egl19_tau_h_scale*
+        (egl19_tau_h_low*boltzmann((egl19_tau_h_low_v - u)/egl19_tau_h_low_k) +
+        egl19_tau_h_high*boltzmann((egl19_tau_h_high_v - u)/egl19_tau_h_high_k) + egl19_tau_h_floor)
 }
 
 PROCEDURE unc2_gates(v (mV)) { LOCAL u
     u = v - unc2_tau_shift
     m_unc2_inf = boltzmann((v - unc2_v_half_m)/unc2_slope_m)
     h_unc2_inf = boltzmann((unc2_v_half_h - v)/unc2_slope_h)
-    m_unc2_tau = unc2_tau_m_scale*(unc2_tau_m_span/(exp((unc2_tau_m_v - u)/unc2_tau_m_rise_k) + exp((u - unc2_tau_m_v)/unc2_tau_m_fall_k)) + unc2_tau_m_floor)
-    h_unc2_tau = unc2_tau_h_scale*(unc2_tau_h_low*boltzmann((unc2_tau_h_low_v - u)/unc2_tau_h_low_k) + unc2_tau_h_high*boltzmann((u - unc2_tau_h_high_v)/unc2_tau_h_high_k))
+    m_unc2_tau = unc2_tau_m_scale*(unc2_tau_m_span/(exp((unc2_tau_m_v - u)/unc2_tau_m_rise_k) +
+        exp((u - unc2_tau_m_v)/unc2_tau_m_fall_k)) + unc2_tau_m_floor)
+    h_unc2_tau = unc2_tau_h_scale*(unc2_tau_h_low*boltzmann((unc2_tau_h_low_v - u)/unc2_tau_h_low_k) +
+        unc2_tau_h_high*boltzmann((u - unc2_tau_h_high_v)/unc2_tau_h_high_k))
 }
 
 PROCEDURE opening_gates(v (mV), m_egl19 (1), m_unc2 (1)) { LOCAL close, drive
@@ -238,7 +250,8 @@ PROCEDURE opening_gates(v (mV), m_egl19 (1), m_unc2 (1)) { LOCAL close, drive
 FUNCTION complex_tau(inf (1), tau (ms)) (ms) { LOCAL alpha, beta
     alpha = inf/tau
     beta = 1/tau - alpha
-    complex_tau = (alpha + beta + closing_shut)/((opening + closing)*(closing_shut + alpha) + beta*closing_shut)
+    complex_tau = (alpha + beta + closing_shut)/((opening + closing)*(closing_shut + alpha) +
+        beta*closing_shut)
 }
 
 FUNCTION bell(x (1)) (1) {

@@ -4,7 +4,7 @@ Stretch receptor of a motor neuron: a saturating current that grows with the ben
 `stretch` points to the mean of kappa L over the receptive window, signed so that positive means
 the neuron's own side is stretched; positive stretch depolarises. One receptor may sit on
 several compartments, each with its `share` of the current. finitialize() stops with an error
-while `stretch` is not set.
+while `stretch` is not set. The network sets gain, saturation and share.
 ENDCOMMENT
 
 NEURON {
@@ -33,7 +33,8 @@ ASSIGNED {
 INITIAL {
 VERBATIM
     if (!nrn_pointing(&(stretch))) {
-        hoc_execerror("StretchReceptor: 'stretch' points to nothing;", "set it with receptor._ref_stretch = vector._ref_x[k]");
+        hoc_execerror("StretchReceptor: 'stretch' points to nothing;",
+            "set it with receptor._ref_stretch = vector._ref_x[k]");
     }
 ENDVERBATIM
 }

@@ -64,6 +64,7 @@ INITIAL {
 
 BREAKPOINT {
     SOLVE gates METHOD cnexp
+    CONDUCTANCE g USEION ca
     g = gbar*m*h
     ica = g*(v - eca)
 }
@@ -78,8 +79,10 @@ PROCEDURE rates(v (mV)) { LOCAL u
     u = v - tau_shift
     m_inf = boltzmann((v - v_half_m)/slope_m)
     h_inf = boltzmann((v_half_h - v)/slope_h)
-    m_tau = tau_m_scale*(tau_m_span/(exp((tau_m_v - u)/tau_m_rise_k) + exp((u - tau_m_v)/tau_m_fall_k)) + tau_m_floor)
-    h_tau = tau_h_scale*(tau_h_low*boltzmann((tau_h_low_v - u)/tau_h_low_k) + tau_h_high*boltzmann((u - tau_h_high_v)/tau_h_high_k))
+    m_tau = tau_m_scale*(tau_m_span/(exp((tau_m_v - u)/tau_m_rise_k) + exp((u - tau_m_v)/tau_m_fall_k)) +
+        tau_m_floor)
+    h_tau = tau_h_scale*(tau_h_low*boltzmann((tau_h_low_v - u)/tau_h_low_k) +
+        tau_h_high*boltzmann((u - tau_h_high_v)/tau_h_high_k))
 }
 
 FUNCTION boltzmann(x (1)) (1) {

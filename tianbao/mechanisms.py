@@ -24,7 +24,6 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,7 +31,8 @@ from . import paths
 from .errors import MechanismError
 
 _NAME = re.compile(r"^\s*(?:SUFFIX|POINT_PROCESS)\s+(\w+)", re.MULTILINE)
-_FAILED_FILE = re.compile(r"(\w+)\.(?:mod\b|cpp:\d+|o\] Error|cpp\] Error)")
+_GIVEN_UP = re.compile(r"(\w+)\.(?:cpp|o)\] Error")
+_NOISE = re.compile(r"\s*(->|make:|NOTE:|refer to the C\+\+|Translating|Thread Safe|Notice:)")
 _SAID_LINES = 8
 
 _loaded: Path | None = None
@@ -184,7 +184,7 @@ def _lock(root: Path) -> Iterator[None]:
 
 def _compile() -> Path:
     """Compile in a temporary folder beside the final one, then rename. The lock is held."""
-    command = [*_nrnivmodl(), "mod"]
+    command = [_nrnivmodl(), "mod"]
     final = _root() / digest()
     with tempfile.TemporaryDirectory(dir=_root(), prefix=".building-") as work:
         (Path(work) / "mod").mkdir()
@@ -194,7 +194,7 @@ def _compile() -> Path:
         run = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
         compiled = next(Path(work).glob("*/libnrnmech.*"), None)
         if run.returncode or compiled is None:
-            raise MechanismError(_failure(run.stdout + "\n" + run.stderr))
+            raise MechanismError(_failure(run.stderr or run.stdout))
         whole = Path(work) / "whole"
         whole.mkdir()
         compiled.rename(whole / compiled.name)
@@ -203,9 +203,8 @@ def _compile() -> Path:
     return final / compiled.name
 
 
-@cache
-def _nrnivmodl() -> tuple[str, ...]:
-    """Command that runs nrnivmodl, after checking what it needs."""
+def _nrnivmodl() -> str:
+    """Path of nrnivmodl, after checking what it needs."""
     command = shutil.which("nrnivmodl", path=sysconfig.get_path("scripts")) or shutil.which("nrnivmodl")
     if command is None:
         raise MechanismError(f"nrnivmodl not found beside {sys.executable}: run pip install neuron")
@@ -217,30 +216,17 @@ def _nrnivmodl() -> tuple[str, ...]:
             f"C++ compiler '{compiler}' not found: install one (Debian: build-essential; macOS: "
             "xcode-select --install) or set CXX"
         )
-    return (command,)
+    return command
 
 
 def _failure(said: str) -> str:
-    """Sentence for a failed compile: the file and the compiler's last lines."""
+    """Sentence for a failed compile: the file that make gave up on and the compiler's last lines."""
     # The wrapper's own traceback follows what the compiler said.
-    said = said.split("Traceback (most recent call last)")[0]
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", said).strip()
-    lines = [line for line in plain.splitlines() if line.strip() and not line.startswith("make:")]
-    errors = [k for k, line in enumerate(lines) if re.search(r"error|illegal", line, re.IGNORECASE)]
-    shown = lines[max(errors[0] - 2, 0) :][:_SAID_LINES] if errors else lines[-_SAID_LINES:]
-    known = {path.stem for path in sources()}
-    files = [stem for stem in _FAILED_FILE.findall("\n".join(plain.splitlines()[-40:])) if stem in known]
-    blamed = _blamed(plain, known) or (files[-1] if files else None)
-    where = f"mod/{blamed}.mod" if blamed else "a .mod file"
-    return f"{where} does not compile; correct it and run again. The compiler said:\n" + "\n".join(shown)
-
-
-def _blamed(said: str, known: set[str]) -> str | None:
-    """Stem of the file that make gave up on."""
-    for stem in re.findall(r"(\w+)\.(?:cpp|o)\] Error", said):
-        if stem in known:
-            return stem
-    return None
+    said = re.sub(r"\x1b\[[0-9;]*m", "", said.split("Traceback (most recent call last)")[0])
+    blamed = _GIVEN_UP.search(said)
+    where = f"mod/{blamed.group(1)}.mod" if blamed else "a .mod file"
+    lines = [line for line in said.splitlines() if line.strip() and not _NOISE.match(line)]
+    return "\n".join([f"{where} does not compile; correct it and run again. The compiler said:", *lines[-_SAID_LINES:]])
 
 
 def main() -> int:

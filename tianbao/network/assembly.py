@@ -213,7 +213,7 @@ def sim_config(specs):
 def _quiet_netpyne():
     """NetPyNE prints its progress; keep it in the log."""
     said = io.StringIO()
-    with contextlib.redirect_stdout(said):
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         yield
     log.debug("%s", said.getvalue())
 

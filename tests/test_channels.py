@@ -1,0 +1,640 @@
+"""The 14 channels and the calcium pool in real NEURON, against published vectors and closed forms."""
+
+import csv
+import math
+import re
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tianbao import mechanisms
+from tianbao.cells import channels
+from tianbao.cells.channels import CHANNELS, parameters
+from tianbao.errors import ConfigError
+
+E_K, E_CA, E_NCA = -80.0, 60.0, 30.0  # mV
+POTASSIUM = [name for name in CHANNELS if name not in ("egl19", "unc2", "cca1", "nca")]
+SLO = ("slo1", "slo2")
+VECTORS = Path(__file__).parent / "data" / "channel_vectors.csv"
+
+# gate of the vectors -> (mechanism, steady state, time constant, state)
+GATES = {
+    "shl1_m": ("shl1", "m_inf", "m_tau", "m"),
+    "shl1_h_fast": ("shl1", "h_inf", "h_fast_tau", "h_fast"),
+    "shl1_h_slow": ("shl1", "h_inf", "h_slow_tau", "h_slow"),
+    "kvs1_m": ("kvs1", "m_inf", "m_tau", "m"),
+    "kvs1_h": ("kvs1", "h_inf", "h_tau", "h"),
+    "shk1_m": ("shk1", "m_inf", "m_tau", "m"),
+    "shk1_h": ("shk1", "h_inf", "h_tau", "h"),
+    "kqt3_m_fast": ("kqt3", "m_inf", "m_fast_tau", "m_fast"),
+    "kqt3_m_slow": ("kqt3", "m_inf", "m_slow_tau", "m_slow"),
+    "kqt3_w": ("kqt3", "w_inf", "w_tau", "w"),
+    "kqt3_s": ("kqt3", "s_inf", "s_tau", "s"),
+    "egl2_m": ("egl2", "m_inf", "m_tau", "m"),
+    "egl36_m1": ("egl36", "m_inf", "m1_tau", "m1"),
+    "egl36_m2": ("egl36", "m_inf", "m2_tau", "m2"),
+    "egl36_m3": ("egl36", "m_inf", "m3_tau", "m3"),
+    "irk_m": ("irk1", "m_inf", "m_tau", "m"),
+    "cca1_m": ("cca1", "m_inf", "m_tau", "m"),
+    "cca1_h": ("cca1", "h_inf", "h_tau", "h"),
+    "unc2_m": ("unc2", "m_inf", "m_tau", "m"),
+    "unc2_h": ("unc2", "h_inf", "h_tau", "h"),
+    "egl19_m": ("egl19", "m_inf", "m_tau", "m"),
+    "egl19_h": ("egl19", "h_inf", "h_tau", "h"),
+    "slo1_egl19_m": ("slo1", "o_egl19_inf", "o_egl19_tau", "o_egl19"),
+    "slo1_unc2_m": ("slo1", "o_unc2_inf", "o_unc2_tau", "o_unc2"),
+    "slo2_egl19_m": ("slo2", "o_egl19_inf", "o_egl19_tau", "o_egl19"),
+    "slo2_unc2_m": ("slo2", "o_unc2_inf", "o_unc2_tau", "o_unc2"),
+}
+
+
+def sigma(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def exp(x):
+    return math.exp(x)
+
+
+# Set H as published, written out as (steady state, time constant [ms]) of the voltage [mV].
+SET_H = {
+    "shl1_m": (
+        lambda v: sigma((v - 11.2) / 14.1),
+        lambda v: 13.8 / (exp(-(v + 17.5165) / 12.9213) + exp((v + 3.7082) / 6.4876)) + 1.8849,
+    ),
+    "shl1_h_fast": (
+        lambda v: 1 - sigma((v + 33.1) / 8.3),
+        lambda v: 539.1584 / (1 + exp((v + 28.199) / 4.9199)) + 27.2811,
+    ),
+    "shl1_h_slow": (
+        lambda v: 1 - sigma((v + 33.1) / 8.3),
+        lambda v: 8422 / (1 + exp((v + 37.7391) / 6.3785)) + 118.8983,
+    ),
+    "kvs1_m": (lambda v: sigma((v - 57.1) / 25), lambda v: 30 / (1 + exp((v - 18.1232) / 20)) + 1),
+    "kvs1_h": (lambda v: 1 - sigma((v - 47.3) / 11.1), lambda v: 88.4715 / (1 + exp((v - 50) / 15)) + 53.406),
+    "kqt3_m_fast": (
+        lambda v: sigma((v + 12.6726) / 15.8008),
+        lambda v: 395.3 / (1 + ((v + 38.1) / 33.59) ** 2),
+    ),
+    "kqt3_m_slow": (
+        lambda v: sigma((v + 12.6726) / 15.8008),
+        lambda v: 5503 - 5345.4 / (1 + 10 ** (-0.02827 * (-23.9 - v))) - 4590.6 / (1 + 10 ** (-0.0357 * (v + 14.15))),
+    ),
+    "kqt3_w": (
+        lambda v: 0.49 + 0.51 / (1 + exp((v + 1.084) / 28.78)),
+        lambda v: 5.44 + 29.2 / (1 + ((v + 48.09) / 48.83) ** 2),
+    ),
+    "kqt3_s": (lambda v: 0.34 + 0.66 / (1 + exp((v + 45.3) / 12.3)), lambda v: 5000.0),
+    "egl2_m": (
+        lambda v: sigma((v + 6.8594) / 14.9131),
+        lambda v: 1845.8 / (1 + exp((v + 122.6) / 13.8)) + 1517.74,
+    ),
+    "egl19_m": (
+        lambda v: sigma((v - 5.6) / 7.5),
+        lambda v: 2.3359 + 2.9324 * exp(-(((v - 5.2357) / 6) ** 2)) + 1.8739 * exp(-(((v - 1.393) / 30) ** 2)),
+    ),
+    "egl19_h": (
+        lambda v: (
+            (1.4314 * sigma((v - 24.8573) / 11.9541) + 0.1427) * (5.9589 / (1 + exp((v + 10.5428) / 8.0552)) + 0.6038)
+        ),
+        lambda v: 0.4 * (44.615 / (1 + exp((v + 22.9723) / 5)) + 36.440 / (1 + exp((v - 28.7251) / 3.7125)) + 43.0937),
+    ),
+    "unc2_m": (
+        lambda v: sigma((v + 12.17) / 3.97),
+        lambda v: 1.4969 / (exp(-(v + 8.1761) / 9.0753) + exp((v + 8.1761) / 15.3456)) + 0.1029,
+    ),
+    "unc2_h": (
+        lambda v: 1 - sigma((v + 52.47) / 5.6),
+        lambda v: 83.8037 / (1 + exp((v - 52.8997) / 3.4557)) + 72.0995 / (1 + exp(-(v - 23.9009) / 3.5903)),
+    ),
+    "cca1_m": (
+        lambda v: sigma((v + 43.32) / 7.6),
+        lambda v: 40 / (1 + exp((v + 62.5393) / 12.4758)) + 0.6947,
+    ),
+    "cca1_h": (
+        lambda v: 1 - sigma((v + 58) / 7),
+        lambda v: 280 / (1 + exp((v + 60.7312) / 8.5224)) + 19.7456,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def h():
+    mechanisms.load()
+    from neuron import h
+
+    return h
+
+
+@pytest.fixture
+def cell(h):
+    """Makes sections with chosen mechanisms and ion reversals; voltage hardly moves in them."""
+    made = []
+
+    def make(*inserted, diam=10.0, clamped=True):
+        section = h.Section(name=f"cell{len(made)}")
+        section.L = section.diam = diam
+        section.cm = 1e9 if clamped else 1.0
+        for name in inserted:
+            section.insert(name)
+        for ion, e in (("k", E_K), ("ca", E_CA)):
+            if h.ismembrane(f"{ion}_ion", sec=section):
+                h.ion_style(f"{ion}_ion", 3, 1, 0, 0, 0, sec=section)
+                setattr(section, f"e{ion}", e)
+        made.append(section)
+        return section
+
+    yield make
+    for section in made:
+        h.delete_section(sec=section)
+    h.celsius = 6.3
+
+
+def opened(section, density=1e-4):
+    """Give every channel of a section a conductance [S/cm2]."""
+    for mechanism in section(0.5):
+        for name in ("gbar", "gbar_egl19", "gbar_unc2"):
+            if hasattr(mechanism, name):
+                setattr(mechanism, name, density)
+    return section
+
+
+def value(h, section, mechanism, name):
+    """RANGE variable of a mechanism, or its global parameter."""
+    instance = getattr(section(0.5), mechanism)
+    return getattr(instance, name) if hasattr(instance, name) else getattr(h, f"{name}_{mechanism}")
+
+
+def vectors():
+    with open(VECTORS, newline="") as lines:
+        return [
+            (row["gate"].split(" ")[0], float(row["V_mV"]), float(row["inf"]), float(row["tau_ms"]))
+            for row in csv.DictReader(lines)
+        ]
+
+
+def test_vectors_cover_every_gate_of_the_models():
+    assert {gate for gate, *_ in vectors()} == set(GATES)
+
+
+def test_set_c19_gates_are_the_published_ones(h, cell):
+    section = opened(cell(*CHANNELS))
+    for gate, voltage, steady, tau in vectors():
+        mechanism, inf_name, tau_name, state = GATES[gate]
+        h.finitialize(voltage)
+        assert value(h, section, mechanism, inf_name) == pytest.approx(steady, rel=1e-3), (gate, voltage)
+        assert value(h, section, mechanism, tau_name) == pytest.approx(tau, rel=1e-3), (gate, voltage)
+        assert value(h, section, mechanism, state) == pytest.approx(steady, rel=1e-3), (gate, voltage)
+
+
+@pytest.mark.parametrize("gate", [gate for gate in GATES if not gate.startswith(SLO)])
+def test_gates_relax_with_the_published_time_constants(h, cell, gate):
+    """What is integrated, not what is reported: step the voltage and watch the state."""
+    mechanism, _, _, state = GATES[gate]
+    section = opened(cell(mechanism), 0.0)
+    table = {voltage: (steady, tau) for name, voltage, steady, tau in vectors() if name == gate}
+    start, (steady, tau) = table[-60.0][0], table[0.0]
+    h.dt = tau / 20
+    h.finitialize(-60)
+    section.v = 0.0
+    for _ in range(20):
+        h.fadvance()
+    moved = value(h, section, mechanism, state) - start
+    assert moved == pytest.approx((steady - start) * (1 - math.exp(-1)), rel=2e-3)
+
+
+def test_set_h_gates_are_the_published_ones(h, cell):
+    section = opened(cell(*CHANNELS))
+    for channel in CHANNELS:
+        for name, number in parameters(channel, "H").items():
+            setattr(getattr(section(0.5), channel), name, number)
+    for voltage in (-90.0, -60.0, -30.0, -10.0, 0.0, 20.0, 40.0):
+        h.finitialize(voltage)
+        for gate, (inf, tau) in SET_H.items():
+            mechanism, inf_name, tau_name, _ = GATES[gate]
+            assert value(h, section, mechanism, inf_name) == pytest.approx(inf(voltage), rel=1e-9), (gate, voltage)
+            assert value(h, section, mechanism, tau_name) == pytest.approx(tau(voltage), rel=1e-9), (gate, voltage)
+
+
+@pytest.mark.parametrize("set_name", ["C19", "H"])
+def test_bk_gate_copies_equal_the_channels_they_copy(h, cell, set_name):
+    section = opened(cell("egl19", "unc2", *SLO))
+    point = section(0.5)
+    for channel in ("egl19", "unc2", *SLO):
+        for name, number in parameters(channel, set_name).items():
+            setattr(getattr(point, channel), name, number)
+    for channel in ("egl19", *SLO):
+        getattr(point, channel).shift = -7.0
+    for voltage in (-60.0, -20.0, 20.0):
+        h.finitialize(voltage)
+        for slo in SLO:
+            for partner in ("egl19", "unc2"):
+                for gate in "mh":
+                    for kind in ("inf", "tau"):
+                        copy = getattr(getattr(point, slo), f"{gate}_{partner}_{kind}")
+                        assert copy == getattr(getattr(point, partner), f"{gate}_{kind}")
+
+
+def test_defaults_of_the_files_are_set_c19(h, cell):
+    section = cell(*CHANNELS)
+    for channel in CHANNELS:
+        for name, number in parameters(channel).items():
+            assert value(h, section, channel, name) == pytest.approx(number, rel=2e-6), (channel, name)
+
+
+def test_no_parameter_of_a_file_has_more_digits_than_nmodl_keeps():
+    """nocmodl rounds PARAMETER values to six digits without a word; CONSTANT values stay whole."""
+    for path in mechanisms.sources():
+        block = re.search(r"PARAMETER \{(.*?)\n\}", path.read_text(), re.DOTALL).group(1)
+        for name, number in re.findall(r"^ +(\w+) = (\S+)", block, re.MULTILINE):
+            assert float(f"{float(number):g}") == float(number), f"{path.name} {name}"
+
+
+def test_both_sets_live_in_one_network(h, cell):
+    ours, theirs = opened(cell("egl19")), opened(cell("egl19"))
+    theirs(0.5).egl19.set_shift = parameters("egl19", "H")["set_shift"]
+    h.finitialize(-20)
+    assert ours(0.5).egl19.m > 2 * theirs(0.5).egl19.m
+
+
+def test_shift_moves_egl19_along_the_voltage_axis(h, cell):
+    plain, shifted = opened(cell("egl19")), opened(cell("egl19"))
+    shifted(0.5).egl19.shift = -20.0
+    h.finitialize(-10)
+    expected = [getattr(plain(0.5).egl19, name) for name in ("m_inf", "m_tau", "h_inf", "h_tau")]
+    h.finitialize(-30)
+    assert [getattr(shifted(0.5).egl19, name) for name in ("m_inf", "m_tau", "h_inf", "h_tau")] == expected
+
+
+@pytest.mark.parametrize(("voltage", "micromolar"), [(-20.0, 367.1), (-80.0, 642.5), (40.0, 91.8)])
+@pytest.mark.parametrize("slo", SLO)
+def test_nanodomain_calcium_has_the_computed_values(h, cell, slo, voltage, micromolar):
+    section = opened(cell(slo))
+    h.finitialize(voltage)
+    assert getattr(section(0.5), slo).nanodomain - 0.05 == pytest.approx(micromolar, abs=0.06)
+
+
+def test_no_current_flows_at_the_reversal(h, cell):
+    section = opened(cell(*CHANNELS))
+    h.finitialize(E_K)
+    assert all(getattr(section(0.5), name).ik == 0 for name in POTASSIUM)
+    h.finitialize(E_CA)
+    assert all(getattr(section(0.5), name).ica == 0 for name in ("egl19", "unc2", "cca1"))
+    h.finitialize(E_NCA)
+    assert section(0.5).nca.i == 0
+
+
+def test_currents_have_the_sign_of_their_ion(h, cell):
+    section = opened(cell(*CHANNELS))
+    h.finitialize(-20)
+    assert all(getattr(section(0.5), name).ik > 0 for name in POTASSIUM)
+    assert all(getattr(section(0.5), name).ica < 0 for name in ("egl19", "unc2", "cca1"))
+    assert section(0.5).nca.i == pytest.approx(1e-4 * (-20 - E_NCA))
+
+
+def test_egl36_weights_are_those_of_the_source(h, cell):
+    section = opened(cell("egl36"))
+    h.finitialize(0)
+    assert section(0.5).egl36.ik == pytest.approx(1e-4 * 1.06 * sigma(-63 / 28.5) * (0 - E_K), rel=1e-9)
+
+
+@pytest.mark.parametrize("voltage", [-120.0, -60.0, -20.0, 0.0, 40.0])
+def test_a_channel_without_conductance_carries_exactly_nothing(h, cell, voltage):
+    section = cell(*CHANNELS)
+    h.finitialize(voltage)
+    h.fadvance()
+    point = section(0.5)
+    assert point.ik == 0 and point.ica == 0 and point.nca.i == 0
+
+
+def test_resting_cell_does_not_drift_from_its_initial_state(h, cell):
+    section = opened(cell(*CHANNELS, "ca_pool"))
+    h.dt = 0.1
+    h.finitialize(-40)
+    section(0.5).ca_pool.fraction = 0.0
+    before = section(0.5).ik
+    for _ in range(200):
+        h.fadvance()
+    assert section(0.5).ik == pytest.approx(before, rel=1e-7)
+
+
+def test_temperature_changes_nothing(h, cell):
+    section = opened(cell(*CHANNELS, "ca_pool", clamped=False))
+    runs = []
+    for celsius in (6.3, 20.0, 37.0):
+        h.celsius, h.dt = celsius, 0.1
+        h.finitialize(-60)
+        trace = []
+        for _ in range(200):
+            h.fadvance()
+            trace.append(section.v)
+        runs.append(trace)
+    assert runs[0] == runs[1] == runs[2]
+
+
+def test_bk_channels_of_two_cells_do_not_share_calcium_channels(h, cell):
+    """Global coupling would show whichever cell was computed last."""
+    alone = opened(cell("slo1", "egl19", clamped=False))
+    traces = []
+    for _ in range(2):
+        h.dt = 0.1
+        h.finitialize(-30)
+        trace = []
+        for _ in range(100):
+            h.fadvance()
+            trace.append((alone.v, alone(0.5).slo1.o_egl19))
+        traces.append(trace)
+        other = opened(cell("slo1", "egl19", "unc2", clamped=False), 1e-3)
+        other(0.5).slo1.shift = other(0.5).egl19.shift = -20.0
+    assert traces[0] == traces[1]
+    assert other(0.5).slo1.m_egl19 != alone(0.5).slo1.m_egl19
+
+
+def test_bk_current_needs_its_calcium_channel_active(h, cell):
+    section = opened(cell("slo1"))
+    h.finitialize(-20)
+    point = section(0.5).slo1
+    open_now = point.o_egl19_inf
+    point.m_egl19 *= 0.5
+    h.dt = 1e-6
+    h.fadvance()
+    assert point.o_egl19_inf == pytest.approx(0.5 * open_now, rel=1e-4)
+
+
+def test_a_bk_complex_without_conductance_is_left_out(h, cell):
+    section = cell("slo2")
+    section(0.5).slo2.gbar_egl19 = 1e-4
+    h.finitialize(0)
+    point = section(0.5).slo2
+    assert point.o_egl19 > 0 and point.m_unc2 == 0 and point.o_unc2 == 0
+
+
+def pool_after(h, section, milliseconds):
+    """Calcium [mM] after a time at -10 mV."""
+    h.dt = 0.05
+    h.finitialize(-10)
+    for _ in range(round(milliseconds / h.dt)):
+        h.fadvance()
+    return section(0.5).cai
+
+
+def test_calcium_rises_to_what_influx_and_removal_balance(h, cell):
+    section = opened(cell("egl19", "ca_pool"), 1e-3)
+    reached = pool_after(h, section, 500)
+    influx = -0.001 * section(0.5).ica * 1e-3 / (2 * 96485.332 * 0.1e-4) * 1e6 / 1e3  # mM/ms
+    assert reached == pytest.approx(5e-5 + 50 * influx, rel=1e-3)
+    assert reached > 2 * 5e-5
+
+
+def test_calcium_pool_agrees_with_the_source_in_its_units(h, cell):
+    """Source: dCa/dt [mM/ms] = f I[pA] / (2 vol[um3] 96.485)."""
+    section = opened(cell("egl19", "ca_pool"), 1e-3)
+    pool_after(h, section, 500)
+    area = section(0.5).area()
+    current = -10 * section(0.5).ica * area  # pA
+    volume = area * section(0.5).ca_pool.depth
+    excess = section(0.5).cai - section(0.5).ca_pool.rest
+    assert excess == pytest.approx(50 * 0.001 * current / (2 * volume * 96.485), rel=1e-3)
+
+
+def test_calcium_depends_on_current_density_not_on_size(h, cell):
+    small, large = (opened(cell("egl19", "ca_pool", diam=d), 1e-3) for d in (2.0, 20.0))
+    pool_after(h, small, 20)
+    assert small(0.5).cai == pytest.approx(large(0.5).cai, rel=1e-12)
+
+
+def test_calcium_excess_is_inverse_to_the_depth_of_the_shell(h, cell):
+    thin, thick = (opened(cell("egl19", "ca_pool"), 1e-3) for _ in range(2))
+    thin(0.5).ca_pool.depth = 0.05
+    pool_after(h, thin, 20)
+    assert thin(0.5).cai - 5e-5 == pytest.approx(2 * (thick(0.5).cai - 5e-5), rel=1e-9)
+
+
+def test_outward_calcium_current_does_not_drain_the_pool(h, cell):
+    section = opened(cell("egl19", "ca_pool"), 1e-3)
+    h.finitialize(80)
+    for _ in range(100):
+        h.fadvance()
+    assert section(0.5).ica > 0 and section(0.5).cai == pytest.approx(5e-5, rel=1e-12)
+
+
+def test_calcium_reversal_stays_where_it_was_set(h, cell):
+    held, nernst = (opened(cell("egl19", "ca_pool"), 1e-3) for _ in range(2))
+    h.ion_style("ca_ion", 3, 2, 1, 1, 0, sec=nernst)
+    pool_after(h, held, 20)
+    assert held.eca == E_CA
+    assert nernst.eca > 100.0
+
+
+def test_kcnl_opens_with_calcium(h, cell):
+    section = opened(cell("kcnl", "ca_pool"))
+    for micromolar in (0.05, 0.33, 3.3):
+        section(0.5).ca_pool.rest = micromolar * 1e-3
+        h.finitialize(-40)
+        expected = micromolar / (0.33 + micromolar)
+        assert section(0.5).kcnl.m == pytest.approx(expected, rel=1e-9)
+        assert section(0.5).kcnl.ik == pytest.approx(1e-4 * expected * 40, rel=1e-9)
+
+
+def test_every_file_passes_modlunit(tmp_path):
+    modlunit = Path(sysconfig.get_path("scripts")) / "modlunit"
+    for path in mechanisms.sources():
+        run = subprocess.run([modlunit, path], capture_output=True, text=True, cwd=tmp_path)
+        said = [line for line in (run.stdout + run.stderr).splitlines() if line.strip()]
+        assert run.returncode == 0 and said[-1].startswith("Checking units"), said
+
+
+def test_every_file_is_thread_safe_and_knows_no_temperature():
+    for path in mechanisms.sources():
+        text = path.read_text()
+        assert "THREADSAFE" in text and "celsius" not in text, path.name
+
+
+def test_channel_names_are_the_mechanisms():
+    assert len(CHANNELS) == len(set(CHANNELS)) == 14
+    assert set(CHANNELS) <= set(mechanisms.names())
+
+
+def test_every_row_of_the_table_has_a_source_and_differs():
+    for row in channels.table():
+        assert row["source"] and row["certainty"] in ("high", "medium", "low")
+        assert row["C19"] != row["H"], row
+
+
+def test_parameters_are_a_fresh_copy():
+    parameters("egl19")["set_shift"] = 99.0
+    assert parameters("egl19") == {"set_shift": -10.0}
+    assert parameters("nca") == {}
+
+
+def test_unknown_channel_and_set_name_the_nearest():
+    with pytest.raises(ConfigError, match="unknown channel 'egl91': did you mean 'egl19'"):
+        parameters("egl91")
+    with pytest.raises(ConfigError, match="unknown channel parameter set 'c19': did you mean 'C19'"):
+        parameters("egl19", "c19")
+
+
+def test_bad_value_names_file_and_row(tmp_path):
+    bad = tmp_path / "channels.csv"
+    bad.write_text("channel,parameter,unit,c19,h,source,certainty\negl2,tau_span,ms,x,1,a test,low\n")
+    with pytest.raises(ConfigError, match="channels.csv, row 2: egl2 tau_span is not a number"):
+        channels.table(bad)
+
+
+# Synapses, receptors and the muscle.
+
+
+@pytest.fixture
+def site(cell):
+    """Middle of a passive section whose voltage stays where finitialize puts it."""
+    return cell("muscle_activation")(0.5)
+
+
+def advance(h, milliseconds, dt=0.1):
+    h.dt = dt
+    for _ in range(round(milliseconds / dt)):
+        h.fadvance()
+
+
+def test_graded_synapse_follows_the_presynaptic_voltage(h, site):
+    synapse = h.GradedSynapse(site)
+    synapse.weight, synapse.e, synapse.v_half, synapse.slope, synapse.tau = 1e-3, -75.0, -32.0, 4.0, 10.0
+    synapse.vpre = -40.0
+    h.finitialize(-60)
+    start = sigma(-2.0)
+    assert synapse.s == pytest.approx(start, rel=1e-9)
+    assert synapse.i == pytest.approx(1e-3 * start * 15.0, rel=1e-9)
+    synapse.vpre = -28.0
+    advance(h, 10)
+    end = sigma(1.0)
+    assert synapse.s == pytest.approx(end + (start - end) * math.exp(-1), rel=1e-6)
+
+
+def test_gap_junction_is_a_conductance_to_the_other_cell(h, site):
+    junction = h.GapJunction(site)
+    junction.weight, junction.vpre = 2e-4, -20.0
+    h.finitialize(-60)
+    assert junction.i == pytest.approx(2e-4 * -40.0, rel=1e-9)
+
+
+def test_mechanisms_without_weight_carry_exactly_nothing(h, site):
+    synapse, junction = h.GradedSynapse(site), h.GapJunction(site)
+    h.finitialize(-60)
+    h.fadvance()
+    assert synapse.i == 0 and junction.i == 0
+
+
+def test_stretch_receptor_saturates_and_depolarises(h, site):
+    buffer = h.Vector(2)
+    receptor = h.StretchReceptor(site)
+    receptor._ref_stretch = buffer._ref_x[1]
+    receptor.gain, receptor.saturation, receptor.share = 4e-4, 0.04, 0.5
+    for stretch in (0.0, 3.0, -3.0, 1e4, -1e4):
+        buffer.x[1] = stretch
+        h.finitialize(-60)
+        assert receptor.i == pytest.approx(-0.5 * 0.04 * math.tanh(4e-4 * stretch / 0.04), abs=1e-15)
+    assert receptor.i == pytest.approx(0.02)
+
+
+def test_stretch_reaches_the_receptor_while_running_and_depolarises(h, cell):
+    section = cell("pas", clamped=False)
+    buffer = h.Vector(1)
+    receptor = h.StretchReceptor(section(0.5))
+    receptor._ref_stretch = buffer._ref_x[0]
+    receptor.gain = receptor.saturation = 1e-3
+    h.finitialize(-70)
+    advance(h, 1)
+    assert section.v == pytest.approx(-70)
+    buffer.x[0] = 1.0
+    advance(h, 5)
+    assert section.v > -69.9
+
+
+@pytest.mark.parametrize(
+    ("kind", "pointer"), [("StretchReceptor", "stretch"), ("SensoryTransduction", "concentration")]
+)
+def test_a_receptor_that_points_to_nothing_stops_with_a_sentence(h, site, kind, pointer, capfd):
+    receptor = getattr(h, kind)(site)
+    with pytest.raises(RuntimeError, match=f"{kind}: '{pointer}' points to nothing"):
+        h.finitialize(-60)
+    buffer = h.Vector(1)
+    setattr(receptor, f"_ref_{pointer}", buffer._ref_x[0])
+    h.finitialize(-60)
+    assert receptor.i == 0
+
+
+def transduction(h, site, polarity, before, after):
+    """Current [nA] just after, and one time constant after, a step of concentration [mM]."""
+    buffer = h.Vector(1)
+    sensor = h.SensoryTransduction(site)
+    sensor._ref_concentration = buffer._ref_x[0]
+    sensor.gain, sensor.k_half, sensor.tau, sensor.polarity = 0.01, 2.0, 100.0, polarity
+    buffer.x[0] = before
+    h.finitialize(-60)
+    advance(h, 1)
+    assert sensor.i == pytest.approx(0, abs=1e-12)
+    buffer.x[0] = after
+    h.dt = 1e-6
+    h.fadvance()
+    early = sensor.i
+    advance(h, 100)
+    return early, sensor.i
+
+
+@pytest.mark.parametrize(
+    ("polarity", "rise", "fall"),
+    [(1, -1, 0), (-1, 0, -1), (0, -1, 1)],
+    ids=["ON", "OFF", "both"],
+)
+def test_transduction_answers_changes_and_adapts(h, site, polarity, rise, fall):
+    step = 0.01 * (6 / 8 - 2 / 4)
+    early, late = transduction(h, site, polarity, 2.0, 6.0)
+    assert early == pytest.approx(rise * step, rel=1e-6, abs=1e-15)
+    assert late == pytest.approx(rise * step * math.exp(-1), rel=2e-3, abs=1e-15)
+    early, late = transduction(h, site, polarity, 6.0, 2.0)
+    assert early == pytest.approx(fall * step, rel=1e-6, abs=1e-15)
+    assert late == pytest.approx(fall * step * math.exp(-1), rel=2e-3, abs=1e-15)
+
+
+def test_without_odour_transduction_carries_exactly_nothing(h, site):
+    buffer = h.Vector(1)
+    sensor = h.SensoryTransduction(site)
+    sensor._ref_concentration = buffer._ref_x[0]
+    sensor.gain = 0.1
+    h.finitialize(-60)
+    advance(h, 10)
+    assert sensor.i == 0
+
+
+def test_muscle_activation_lowpasses_the_sigmoid_of_voltage(h, site):
+    muscle = site.muscle_activation
+    muscle.v_half, muscle.slope, muscle.tau = -45.0, 5.0, 100.0
+    h.finitialize(-60)
+    start, end = sigma(-3.0), sigma(2.0)
+    assert muscle.a == pytest.approx(start, rel=1e-9)
+    site.v = -35.0
+    advance(h, 100)
+    assert muscle.a == pytest.approx(end + (start - end) * math.exp(-1), rel=1e-6)
+
+
+def test_muscle_activation_carries_no_current(h, cell):
+    section = cell("muscle_activation", clamped=False)
+    h.finitialize(-20)
+    advance(h, 10)
+    assert section.v == -20.0
+
+
+def test_states_of_a_fine_cable_equal_those_of_a_point(h, cell):
+    cable, point = opened(cell(*CHANNELS)), opened(cell(*CHANNELS))
+    cable.nseg = 5
+    for segment in cable:
+        for channel in segment:
+            for name in ("gbar", "gbar_egl19", "gbar_unc2"):
+                if hasattr(channel, name):
+                    setattr(channel, name, 1e-4)
+    h.finitialize(-30)
+    currents = np.array([segment.ik for segment in cable])
+    assert currents == pytest.approx(point(0.5).ik, rel=1e-12)

@@ -1,0 +1,270 @@
+"""The gait: speed, rhythm and wave of a moving worm, and the ranges it is held against.
+
+Definitions used everywhere: curvature from the midline resampled to 49 points; the first 3 s
+dropped; frequency from the curvature spectrum between s 0.3 and 0.85 and between 0.1 and 6 Hz.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..units import MS_PER_S
+from .midline import centroid, curvature, curvature_positions, forward_velocity
+
+__all__ = [
+    "CRAWLING", "PUBLISHED", "Comparison", "Gait", "Range",
+    "compare", "crawled", "curvature", "curvature_positions", "gait",
+]  # fmt: skip
+
+DISCARD_MS = 3000.0
+POINTS = 49
+WAVE_REGION = (0.3, 0.85)
+HEAD_REGION = (0.0, 0.2)
+TAIL_REGION = (0.7, 0.95)
+BAND_HZ = (0.1, 6.0)
+PEAK_WIDTH = 0.3
+AMPLITUDE_PERCENTILE = 95.0
+SMOOTH_TRACK_MS = 1000.0
+
+_PADDING = 8
+# Half the main lobe of a Hann window in units of 1 / duration holds 97 % of a sine; a peak cannot
+# be narrower, however pure the rhythm.
+_RESOLUTION = 1.2
+_FEWEST_FRAMES = 16
+_STILL_KAPPA = 1e-6
+_STILL_MM = 1e-6
+_LONGEST_WAVE = 100.0
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where a metric should lie: one row of published.csv or crawling.csv."""
+
+    metric: str
+    low: float
+    high: float
+    unit: str
+    source: str
+    certainty: str
+    medium: str = ""
+
+    def holds(self, value: float) -> bool:
+        """Whether the value lies inside; a value that is not a number does not."""
+        return self.low <= value <= self.high
+
+
+def _ranges(name: str) -> tuple[Range, ...]:
+    with open(Path(__file__).with_name(name), newline="", encoding="utf-8") as lines:
+        return tuple(
+            Range(**{**row, "low": float(row["low"]), "high": float(row["high"])}) for row in csv.DictReader(lines)
+        )
+
+
+PUBLISHED = _ranges("published.csv")
+CRAWLING = _ranges("crawling.csv")
+
+
+@dataclass(frozen=True)
+class Gait:
+    """How a worm moved.
+
+    Attributes:
+        forward_speed_mm_s: mean centroid velocity along the tail-to-head direction [mm/s],
+            negative backwards.
+        frequency_hz: peak of the curvature spectrum [Hz], 0 for a still worm.
+        peak_share: power within 30 % of the peak over all power in the band [-]. In a run so
+            short that 30 % is less than the spectrum resolves, 1.2 / duration takes its place.
+        wavelength_body_lengths: from the slope of phase along the body at that frequency [L],
+            at most 100.
+        wave_direction: +1 head to tail, -1 tail to head, 0 for a still worm.
+        amplitude: 95th percentile of |kappa L| over the whole body [-].
+        amplitude_head: the same for s < 0.2.
+        amplitude_tail: the same for s 0.7 to 0.95.
+        straightness: net over path of the centroid track after a running mean of 1 s, which
+            takes out most of the sway of a stride [-]; 0 for a still worm.
+        head_lock: share of the head's power, in the band, that lies in the body's peak [-].
+        travelling_index: +1 a wave that only travels to the tail, 0 a standing wave, -1 one
+            that only travels to the head.
+        bias: mean kappa L over s 0.3 to 0.85 and time, positive to dorsal [-].
+        measured_ms: time the numbers are taken from [ms].
+        medium: name of the medium, "" if unknown.
+    """
+
+    forward_speed_mm_s: float
+    frequency_hz: float
+    peak_share: float
+    wavelength_body_lengths: float
+    wave_direction: int
+    amplitude: float
+    amplitude_head: float
+    amplitude_tail: float
+    straightness: float
+    head_lock: float
+    travelling_index: float
+    bias: float
+    measured_ms: float
+    medium: str = ""
+
+    def as_dict(self) -> dict[str, float]:
+        """The measured numbers by name."""
+        values = dataclasses.asdict(self)
+        del values["medium"]
+        return values
+
+    def __str__(self) -> str:
+        ranges = {each.metric: each for each in PUBLISHED if each.medium == self.medium}
+        lines = []
+        for name, value in self.as_dict().items():
+            line = f"{name:24s}{value:10.3f}"
+            if name in ranges:
+                line += f"   published {ranges[name].low:g} to {ranges[name].high:g} {ranges[name].unit}"
+            lines.append(line)
+        return "\n".join(lines)
+
+
+def gait(time_ms: np.ndarray, midline: np.ndarray, discard_ms: float = DISCARD_MS, medium: str = "") -> Gait:
+    """Measure a gait.
+
+    Args:
+        time_ms: evenly spaced [ms], shape (frames,).
+        midline: [mm], head first, shape (frames, points, 2 or 3).
+        discard_ms: start of the record that is dropped [ms]; at most half of it is.
+        medium: name of the medium, kept for comparison.
+
+    Returns:
+        The gait; every number is NaN (the direction 0) when fewer than 16 frames are left.
+    """
+    time_ms, midline = np.asarray(time_ms, float), np.asarray(midline, float)
+    if len(time_ms):
+        since = time_ms - time_ms[0]
+        kept = since >= min(discard_ms, 0.5 * since[-1])
+        time_ms, midline = time_ms[kept], midline[kept]
+    if len(time_ms) < _FEWEST_FRAMES:
+        return _unmeasured(medium)
+    bend = curvature(midline, POINTS)
+    s = curvature_positions(POINTS)
+    return Gait(
+        forward_speed_mm_s=float(forward_velocity(time_ms, midline).mean()),
+        straightness=_straightness(time_ms, centroid(midline)),
+        amplitude=_amplitude(bend),
+        amplitude_head=_amplitude(bend[:, _region(s, HEAD_REGION)]),
+        amplitude_tail=_amplitude(bend[:, _region(s, TAIL_REGION)]),
+        bias=float(bend[:, _region(s, WAVE_REGION)].mean()),
+        measured_ms=float(time_ms[-1] - time_ms[0]),
+        medium=medium,
+        **_wave(time_ms, bend, s),
+    )
+
+
+def _unmeasured(medium: str) -> Gait:
+    names = [each.name for each in dataclasses.fields(Gait)]
+    values = dict.fromkeys(names, float("nan"))
+    return Gait(**{**values, "wave_direction": 0, "measured_ms": 0.0, "medium": medium})
+
+
+def _region(s: np.ndarray, region: tuple[float, float]) -> np.ndarray:
+    return (s >= region[0] - 1e-9) & (s <= region[1] + 1e-9)
+
+
+def _amplitude(bend: np.ndarray) -> float:
+    return float(np.percentile(np.abs(bend), AMPLITUDE_PERCENTILE))
+
+
+def _straightness(time_ms: np.ndarray, track: np.ndarray) -> float:
+    window = round(SMOOTH_TRACK_MS / (time_ms[1] - time_ms[0]))
+    window = max(1, min(window, len(track) // 2))
+    sums = np.cumsum(np.vstack([np.zeros(2), track]), axis=0)
+    smooth = (sums[window:] - sums[:-window]) / window
+    path = np.linalg.norm(np.diff(smooth, axis=0), axis=1).sum()
+    return float(np.linalg.norm(smooth[-1] - smooth[0]) / path) if path > _STILL_MM else 0.0
+
+
+def _wave(time_ms: np.ndarray, bend: np.ndarray, s: np.ndarray) -> dict[str, float]:
+    """What the spectrum of curvature says: rhythm, wavelength, direction, locking."""
+    along = _region(s, WAVE_REGION)
+    frequency, spectrum = _spectrum(time_ms, bend)
+    power = np.abs(spectrum) ** 2
+    body = power[:, along].sum(axis=1)
+    if not len(frequency) or np.ptp(bend[:, along], axis=0).max() < _STILL_KAPPA:
+        names = ("frequency_hz", "peak_share", "wavelength_body_lengths", "head_lock", "travelling_index")
+        return {**dict.fromkeys(names, 0.0), "wave_direction": 0}
+    peak = int(np.argmax(body))
+    width = max(PEAK_WIDTH * frequency[peak], _RESOLUTION * MS_PER_S / (time_ms[-1] - time_ms[0]))
+    near = np.abs(frequency - frequency[peak]) <= width
+    head = power[:, _region(s, HEAD_REGION)].sum(axis=1)
+    slope = _phase_slope(spectrum[peak, along], s[along])
+    return {
+        "frequency_hz": float(frequency[peak]),
+        "peak_share": float(body[near].sum() / body.sum()),
+        "wavelength_body_lengths": float(min(2.0 * np.pi / max(abs(slope), 1e-12), _LONGEST_WAVE)),
+        "wave_direction": int(-np.sign(slope)),
+        "head_lock": float(head[near].sum() / max(head.sum(), np.finfo(float).tiny)),
+        "travelling_index": _travelling_index(spectrum[peak, along]),
+    }
+
+
+def _spectrum(time_ms: np.ndarray, bend: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Spectrum in the band: frequency [Hz] (bins,), amplitude (bins, positions)."""
+    frames = len(bend)
+    windowed = (bend - bend.mean(axis=0)) * np.hanning(frames)[:, None]
+    spectrum = np.fft.rfft(windowed, n=_PADDING * frames, axis=0)
+    frequency = np.fft.rfftfreq(_PADDING * frames, (time_ms[1] - time_ms[0]) / MS_PER_S)
+    inside = (frequency >= BAND_HZ[0]) & (frequency <= BAND_HZ[1])
+    return frequency[inside], spectrum[inside]
+
+
+def _phase_slope(wave: np.ndarray, s: np.ndarray) -> float:
+    """Slope of phase along the body [rad/L], weighted by amplitude; negative from head to tail."""
+    weight = np.abs(wave)
+    phase = np.unwrap(np.angle(wave))
+    centred = s - np.average(s, weights=weight)
+    return float((weight * centred * phase).sum() / (weight * centred**2).sum())
+
+
+def _travelling_index(wave: np.ndarray) -> float:
+    """Flux of phase over the flux a purely travelling wave of the same shape would have."""
+    middle, step = 0.5 * (wave[1:] + wave[:-1]), np.diff(wave)
+    flux = np.imag(np.conj(middle) * step).sum()
+    return float(-flux / max((np.abs(middle) * np.abs(step)).sum(), np.finfo(float).tiny))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A measured metric beside its published range."""
+
+    metric: str
+    measured: float
+    low: float
+    high: float
+    unit: str
+    source: str
+    inside: bool
+
+
+def compare(measured: Gait, medium: str | None = None) -> list[Comparison]:
+    """Set a gait beside the published ranges.
+
+    Args:
+        measured: the gait.
+        medium: "agar" or "water"; the gait's own when None.
+
+    Returns:
+        One row per published metric; none for a medium nobody has published.
+    """
+    medium = measured.medium if medium is None else medium
+    rows = []
+    for each in PUBLISHED:
+        if each.medium == medium:
+            value = float(getattr(measured, each.metric))
+            rows.append(Comparison(each.metric, value, each.low, each.high, each.unit, each.source, each.holds(value)))
+    return rows
+
+
+def crawled(measured: Gait) -> bool:
+    """Whether every metric lies in the window of crawling.csv."""
+    return all(each.holds(getattr(measured, each.metric)) for each in CRAWLING)

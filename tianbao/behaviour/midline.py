@@ -1,0 +1,90 @@
+"""Geometry of a midline: arc length, curvature, centroid, heading."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..units import MS_PER_S
+
+
+def curvature_positions(points: int) -> np.ndarray:
+    """Body coordinates at which `curvature` gives values.
+
+    Args:
+        points: number of midline points.
+
+    Returns:
+        s [-], nose 0 to tail 1, shape (points - 2,).
+    """
+    return np.arange(1, points - 1) / (points - 1)
+
+
+def curvature(midline: np.ndarray, points: int | None = None) -> np.ndarray:
+    """Signed curvature in the x-y plane, positive when concave towards dorsal.
+
+    Args:
+        midline: [mm], head first, shape (frames, points, 2 or 3) or one frame of it.
+        points: resample to this many points, evenly spaced along the arc, before
+            differentiating; None keeps the midline's own points.
+
+    Returns:
+        kappa L [-], L the length of the midline in each frame, shape (frames, points - 2).
+    """
+    midline = np.atleast_3d(np.asarray(midline, float))
+    if midline.shape[-1] == 1:
+        midline = midline[..., 0][None]
+    steps = np.diff(midline[..., :2], axis=1)
+    length = np.hypot(steps[..., 0], steps[..., 1])
+    angle = np.unwrap(np.arctan2(steps[..., 1], steps[..., 0]), axis=1)
+    ends = np.cumsum(length, axis=1)
+    whole = ends[:, -1:]
+    middle = (ends - 0.5 * length) / whole
+    if points is not None and points != midline.shape[1]:
+        # The angle is the integral of curvature, so this averages curvature over each new step.
+        even = (np.arange(points - 1) + 0.5) / (points - 1)
+        angle = np.stack([np.interp(even, s, a) for s, a in zip(middle, angle, strict=True)])
+        middle = np.broadcast_to(even, angle.shape)
+    # t points to the tail and dorsal is t x z, so turning left on the way to the tail is ventral.
+    return -np.diff(angle, axis=1) / np.diff(middle, axis=1)
+
+
+def centroid(midline: np.ndarray) -> np.ndarray:
+    """Centre of the midline in the plane.
+
+    Args:
+        midline: [mm], shape (frames, points, 2 or 3).
+
+    Returns:
+        [mm], shape (frames, 2).
+    """
+    return np.asarray(midline, float)[..., :2].mean(axis=1)
+
+
+def heading(midline: np.ndarray) -> np.ndarray:
+    """Unit vector from tail to head in the plane; 0 where they coincide.
+
+    Args:
+        midline: [mm], shape (frames, points, 2 or 3).
+
+    Returns:
+        [-], shape (frames, 2).
+    """
+    midline = np.asarray(midline, float)
+    axis = midline[:, 0, :2] - midline[:, -1, :2]
+    size = np.linalg.norm(axis, axis=1, keepdims=True)
+    return np.divide(axis, size, out=np.zeros_like(axis), where=size > 0.0)
+
+
+def forward_velocity(time_ms: np.ndarray, midline: np.ndarray) -> np.ndarray:
+    """Velocity of the centroid along the tail-to-head direction, between frames.
+
+    Args:
+        time_ms: [ms], shape (frames,).
+        midline: [mm], shape (frames, points, 2 or 3).
+
+    Returns:
+        [mm/s], positive forward, shape (frames - 1,).
+    """
+    velocity = np.diff(centroid(midline), axis=0) / (np.diff(time_ms)[:, None] / MS_PER_S)
+    towards = heading(midline)
+    return np.einsum("fk,fk->f", velocity, 0.5 * (towards[1:] + towards[:-1]))

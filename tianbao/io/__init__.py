@@ -1,0 +1,5 @@
+"""Files: results and summaries."""
+
+from .results import open_recording, prepare_folder, save_recording, write_summary
+
+__all__ = ["open_recording", "prepare_folder", "save_recording", "write_summary"]

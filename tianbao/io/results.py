@@ -1,0 +1,158 @@
+"""The results file (HDF5) and summary.json.
+
+Layout: root attributes hold the configuration, versions and provenance; `/time` [ms] (frames,);
+`/worms/<k>/` holds `midline` [mm] (frames, points, 3), `muscle_activation` [-] (frames, 95) with
+`muscles`, and `voltage` [mV] (samples, neurons) with `voltage_time` [ms] and `neurons`. Voltages
+are stored as 32-bit floats, everything else as 64-bit.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from ..behaviour.gait import compare, crawled
+from ..errors import OutputError
+from .files import prepare_folder, write_atomically
+
+if TYPE_CHECKING:
+    from ..recording import Recording, WormTrack
+
+__all__ = ["open_recording", "prepare_folder", "save_recording", "write_summary"]
+
+FORMAT = "tianbao results 1"
+_VERSION = "_version"
+_PLAIN_ATTRIBUTES = ("mechanism_hash", "git_revision", "seed", "created", "wall_s_per_bio_s", "complete")
+_PACKED = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
+
+
+def save_recording(recording: Recording, path: str | Path) -> Path:
+    """Write a results file in one step.
+
+    Raises:
+        OutputError: if the disk is full or the folder read-only.
+    """
+    # Built in memory, because a full disk leaves the HDF5 library in a state it cannot leave.
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
+        _write_attributes(file, recording)
+        _put(file, "time", recording.time, "ms")
+        for k, track in enumerate(recording.worms):
+            _write_track(file.create_group(f"worms/{k}"), track)
+    return write_atomically(path, memory.getvalue())
+
+
+def _write_attributes(file: h5py.File, recording: Recording) -> None:
+    file.attrs["format"] = FORMAT
+    file.attrs["config"] = recording.config_toml
+    for package, version in recording.versions.items():
+        file.attrs[package + _VERSION] = version
+    for name in _PLAIN_ATTRIBUTES:
+        file.attrs[name] = getattr(recording, name)
+
+
+def _write_track(group: h5py.Group, track: WormTrack) -> None:
+    _put(group, "midline", track.midline, "mm")
+    _put(group, "muscle_activation", track.muscle_activation, "1")
+    _put(group, "voltage", np.asarray(track.voltage, np.float32), "mV")
+    _put(group, "voltage_time", track.voltage_time, "ms")
+    for name in ("muscles", "neurons"):
+        group.create_dataset(name, data=list(getattr(track, name)), dtype=h5py.string_dtype())
+
+
+def _put(group: h5py.Group, name: str, values: np.ndarray, unit: str) -> None:
+    values = np.asarray(values)
+    dataset = group.create_dataset(name, data=values, **(_PACKED if values.size else {}))
+    dataset.attrs["unit"] = unit
+
+
+def open_recording(path: str | Path) -> Recording:
+    """Read a results file.
+
+    Raises:
+        OutputError: if the file is missing, damaged or not one of ours.
+    """
+    from ..recording import Recording
+
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT:
+                raise OutputError(f"{path} is not a results file of this release; give the results.h5 of a run")
+            worms = file["worms"]
+            return Recording(
+                time=file["time"][()],
+                worms=tuple(_read_track(worms[str(k)]) for k in range(len(worms))),
+                **_read_attributes(file),
+            )
+    except FileNotFoundError as error:
+        raise OutputError(f"there is no results file {path}; a run writes one, for example make crawl") from error
+    except (OSError, KeyError) as error:
+        raise OutputError(f"{path} is damaged or not a results file ({error}); run the simulation again") from error
+
+
+def _read_attributes(file: h5py.File) -> dict:
+    kinds = {"seed": int, "complete": bool, "wall_s_per_bio_s": float}
+    plain = {name: kinds.get(name, str)(file.attrs[name]) for name in _PLAIN_ATTRIBUTES}
+    packages = [name for name in file.attrs if name.endswith(_VERSION)]
+    versions = {name.removesuffix(_VERSION): str(file.attrs[name]) for name in packages}
+    return {"config_toml": str(file.attrs["config"]), "versions": versions, **plain}
+
+
+def _read_track(group: h5py.Group) -> WormTrack:
+    from ..recording import WormTrack
+
+    return WormTrack(
+        midline=group["midline"][()],
+        muscle_activation=group["muscle_activation"][()],
+        muscles=tuple(group["muscles"].asstr()[()]),
+        voltage=group["voltage"][()],
+        voltage_time=group["voltage_time"][()],
+        neurons=tuple(group["neurons"].asstr()[()]),
+    )
+
+
+def write_summary(recording: Recording, path: str | Path) -> Path:
+    """Write what a run came to as JSON: gait, published ranges, provenance. A NaN becomes null.
+
+    Raises:
+        OutputError: if the disk is full or the folder read-only.
+    """
+    text = json.dumps(_finite(summary(recording)), indent=2, allow_nan=False)
+    return write_atomically(path, (text + "\n").encode())
+
+
+def summary(recording: Recording) -> dict:
+    """What summary.json holds: the first worm's gait at the top, the others under `other_worms`."""
+    gaits = [recording.gait(worm) for worm in range(len(recording.worms))]
+    return {
+        **gaits[0].as_dict(),
+        "crawled": crawled(gaits[0]),
+        "medium": recording.medium,
+        "published": [asdict(row) for row in compare(gaits[0])],
+        "other_worms": [gait.as_dict() for gait in gaits[1:]],
+        "duration_ms": recording.duration,
+        "complete": recording.complete,
+        "wall_s_per_bio_s": recording.wall_s_per_bio_s,
+        "seed": recording.seed,
+        "created": recording.created,
+        "versions": recording.versions,
+        "mechanism_hash": recording.mechanism_hash,
+        "git_revision": recording.git_revision,
+    }
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,83 @@
+"""Progress of anything that takes longer than two seconds: time left and the real-time ratio."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from .units import MS_PER_S
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+log = logging.getLogger(__name__)
+
+_DELAY_S = 2.0
+_REFRESH_S = 0.2
+_FORMAT = "{desc}: {percentage:3.0f}% |{bar:24}| {n:.1f}/{total:.1f} s, {remaining} left{postfix}"
+
+
+class Progress:
+    """Shows how far a computation is through its biological time.
+
+    A bar on a terminal; elsewhere one log line at the start and one at the end.
+
+    Args:
+        total: biological time to cover [ms].
+        label: what is being computed.
+        enabled: False keeps silent.
+    """
+
+    def __init__(self, total: float, label: str, *, enabled: bool = True) -> None:
+        self._total, self._label, self._enabled = total, label, enabled
+        self._done = 0.0
+        self._bar: tqdm | None = None
+
+    def __enter__(self) -> Progress:
+        self._started = self._shown = time.perf_counter()
+        if self._enabled:
+            log.info("%s: %.1f s to do", self._label, self._total / MS_PER_S)
+            if sys.stderr.isatty():
+                self._bar = self._open_bar()
+        return self
+
+    def _open_bar(self) -> tqdm:
+        from tqdm import tqdm
+
+        return tqdm(
+            total=self._total / MS_PER_S, desc=self._label, bar_format=_FORMAT, delay=_DELAY_S,
+            file=sys.stderr, mininterval=_REFRESH_S, dynamic_ncols=True, leave=False,
+        )  # fmt: skip
+
+    def advance(self, duration: float) -> None:
+        """Count biological time [ms] as done."""
+        self._done += duration
+        if self._bar is None:
+            return
+        # Asked a thousand times a second, so the bar is touched only when it may redraw.
+        now = time.perf_counter()
+        if now - self._shown >= _REFRESH_S:
+            self._shown = now
+            self._draw()
+
+    def _draw(self) -> None:
+        self._bar.set_postfix_str(f"{self.ratio:.2g} x real time", refresh=False)
+        self._bar.update(self._done / MS_PER_S - self._bar.n)
+
+    @property
+    def ratio(self) -> float:
+        """Biological over computing time so far [-]; 1 is real time."""
+        return self._done / MS_PER_S / max(time.perf_counter() - self._started, 1e-9)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        if self._enabled:
+            took = time.perf_counter() - self._started
+            done, total = self._done / MS_PER_S, self._total / MS_PER_S
+            log.info("%s: %.1f of %.1f s in %.1f s, %.2g x real time", self._label, done, total, took, self.ratio)

@@ -1,0 +1,179 @@
+"""What a run leaves behind: tracks of the worms, and what made them."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .behaviour.gait import Gait
+    from .view.plots import Plots
+
+QUADRANTS = ("DL", "DR", "VL", "VR")
+
+
+@dataclass(frozen=True, eq=False)
+class WormTrack:
+    """One worm through time.
+
+    Attributes:
+        midline: [mm], head first, shape (frames, points, 3).
+        muscle_activation: [-], shape (frames, 95).
+        muscles: names, in the order of `muscle_activation`.
+        voltage: soma voltages [mV], shape (samples, neurons).
+        voltage_time: [ms], shape (samples,).
+        neurons: names, in the order of `voltage`.
+    """
+
+    midline: np.ndarray
+    muscle_activation: np.ndarray
+    muscles: tuple[str, ...]
+    voltage: np.ndarray
+    voltage_time: np.ndarray
+    neurons: tuple[str, ...]
+
+    def quadrant(self, name: str) -> np.ndarray:
+        """Columns of `muscle_activation` in a quadrant, nose to tail.
+
+        Args:
+            name: "DL", "DR", "VL" or "VR".
+
+        Returns:
+            Indices, shape (muscles of the quadrant,).
+        """
+        columns = [k for k, muscle in enumerate(self.muscles) if muscle[1:3] == name]
+        return np.array(sorted(columns, key=lambda k: self.muscles[k]), int)
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A run: its worms and everything needed to repeat it.
+
+    Attributes:
+        time: of the frames [ms], shape (frames,).
+        worms: one track per worm.
+        config_toml: the resolved configuration.
+        versions: of Tianbao and the packages it computes with.
+        mechanism_hash: digest of the compiled mechanisms.
+        git_revision: commit of the checkout, "" outside one.
+        seed: of every random number.
+        created: when, ISO 8601.
+        wall_s_per_bio_s: seconds of computing per second of biology.
+        complete: False if the run ended early.
+    """
+
+    time: np.ndarray
+    worms: tuple[WormTrack, ...]
+    config_toml: str
+    versions: dict[str, str]
+    mechanism_hash: str
+    git_revision: str
+    seed: int
+    created: str
+    wall_s_per_bio_s: float
+    complete: bool
+
+    @property
+    def duration(self) -> float:
+        """Time of the last frame [ms], 0 if there is none."""
+        return float(self.time[-1]) if len(self.time) else 0.0
+
+    @property
+    def medium(self) -> str:
+        """Name of the medium, "" if the configuration has none."""
+        try:
+            medium = tomllib.loads(self.config_toml).get("medium", {})
+        except tomllib.TOMLDecodeError:
+            return ""
+        return medium.get("name", "") if isinstance(medium, dict) else str(medium)
+
+    def track(self, worm: int = 0) -> WormTrack:
+        """The track of one worm.
+
+        Raises:
+            ConfigError: if there is no such worm.
+        """
+        if not 0 <= worm < len(self.worms):
+            raise ConfigError(f"recording: there is no worm {worm}; it holds {len(self.worms)}, counted from 0")
+        return self.worms[worm]
+
+    def gait(self, worm: int = 0) -> Gait:
+        """Speed, rhythm and wave of a worm, the first 3 s dropped."""
+        from .behaviour.gait import gait
+
+        return gait(self.time, self.track(worm).midline, medium=self.medium)
+
+    @property
+    def plot(self) -> Plots:
+        """Pictures: `.curvature()`, `.traces()`, `.muscles()`, `.track()`."""
+        from .view.plots import Plots
+
+        return Plots(self)
+
+    def video(self, path: str | Path, *, worm: int = 0, progress: bool = True) -> Path:
+        """Write a video, as MP4 or, where ffmpeg is missing, as GIF.
+
+        Args:
+            path: where; the suffix becomes .gif for a GIF.
+            worm: the one the camera follows.
+            progress: show time left.
+
+        Returns:
+            The path written.
+
+        Raises:
+            OutputError: if the recording is empty or the file cannot be written.
+        """
+        from .progress import Progress
+        from .view.video import write_video
+
+        with Progress(self.duration, "video", enabled=progress) as shown:
+            return write_video(self, path, worm=worm, advance=shown.advance)
+
+    def save(self, path: str | Path) -> Path:
+        """Write a results file, read again by `tianbao.open`.
+
+        Raises:
+            OutputError: if the disk is full or the folder read-only.
+        """
+        from .io.results import save_recording
+
+        return save_recording(self, path)
+
+    def frame(self, worm: int = 0) -> pd.DataFrame:
+        """One row per frame: where the worm is, how it bends, what its muscles do.
+
+        Returns:
+            Index `time_ms`; columns `x_mm`, `y_mm`, `heading_rad`, `forward_speed_mm_s`,
+            `curvature_head`, `curvature_middle`, `curvature_tail` [kappa L], and
+            `activation_DL` to `activation_VR` [-].
+        """
+        import pandas as pd
+
+        from .behaviour.midline import centroid, curvature, forward_velocity, heading
+
+        track = self.track(worm)
+        if not len(self.time):
+            return pd.DataFrame()
+        place, towards, bend = centroid(track.midline), heading(track.midline), curvature(track.midline)
+        head, middle, tail = (part.mean(axis=1) for part in np.array_split(bend, 3, axis=1))
+        columns = {
+            "x_mm": place[:, 0],
+            "y_mm": place[:, 1],
+            "heading_rad": np.arctan2(towards[:, 1], towards[:, 0]),
+            "forward_speed_mm_s": np.append(forward_velocity(self.time, track.midline), np.nan),
+            "curvature_head": head,
+            "curvature_middle": middle,
+            "curvature_tail": tail,
+        }
+        for name in QUADRANTS:
+            columns[f"activation_{name}"] = track.muscle_activation[:, track.quadrant(name)].mean(axis=1)
+        return pd.DataFrame(columns, index=pd.Index(self.time, name="time_ms"))

@@ -1,0 +1,1 @@
+"""Pictures: plots and video of a recording."""

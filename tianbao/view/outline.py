@@ -1,0 +1,53 @@
+"""The shape of a worm in the plane, from its midline and the radius of its body."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..body.mesh import radius_profile
+
+# Lines across the body: enough for a smooth shade, few enough to draw 25 times a second.
+ACROSS = 9
+
+
+class Outline:
+    """Turns midlines of a fixed number of points into a skin of small quadrilaterals.
+
+    Args:
+        points: of the midline.
+        along: points along the drawn body.
+    """
+
+    def __init__(self, points: int, along: int = 145) -> None:
+        self.s = np.linspace(0.0, 1.0, along)
+        self._knots = np.linspace(0.0, 1.0, points)
+        self._radius = radius_profile(self.s)
+        self.across = np.linspace(-1.0, 1.0, ACROSS)
+
+    def grid(self, midline: np.ndarray) -> np.ndarray:
+        """Points of the body.
+
+        Args:
+            midline: [mm], head first, shape (points, 2 or 3).
+
+        Returns:
+            [mm], shape (along, across, 2); across runs from ventral to dorsal.
+        """
+        from scipy.interpolate import CubicSpline
+
+        spline = CubicSpline(self._knots, midline[:, :2])
+        centre, tangent = spline(self.s), spline(self.s, 1)
+        tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-12)
+        dorsal = np.column_stack([tangent[:, 1], -tangent[:, 0]])
+        return centre[:, None] + (self._radius[:, None] * self.across)[:, :, None] * dorsal[:, None]
+
+    @staticmethod
+    def quads(grid: np.ndarray) -> np.ndarray:
+        """Corners of the quadrilaterals, shape ((along - 1) * (across - 1), 4, 2)."""
+        corners = np.stack([grid[:-1, :-1], grid[1:, :-1], grid[1:, 1:], grid[:-1, 1:]], axis=2)
+        return corners.reshape(-1, 4, 2)
+
+    @staticmethod
+    def rim(grid: np.ndarray) -> np.ndarray:
+        """The closed outline, nose to tail along the dorsal side and back, shape (n, 2)."""
+        return np.concatenate([grid[:, -1], grid[::-1, 0], grid[:1, -1]])

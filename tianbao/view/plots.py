@@ -1,0 +1,225 @@
+"""Plots of a recording: kymograph, voltages, muscles, track."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
+
+from ..behaviour.gait import POINTS, Gait, curvature
+from ..behaviour.midline import centroid
+from ..errors import ConfigError, unknown
+from ..recording import QUADRANTS, Recording
+from ..units import MS_PER_S
+from . import style
+from .outline import Outline
+
+# Classes worth a look in a crawling worm, head to cord, and how many neurons of each.
+_SHOWN = (
+    ("AVA?", 1), ("AVB?", 1), ("SMDD?", 1), ("SMDV?", 1), ("DB*", 2), ("VB*", 2), ("DD*", 1), ("VD*", 1),
+)  # fmt: skip
+_DORSAL = ("SMDD", "RMDD", "DA", "DB", "DD", "AS")
+_VENTRAL = ("SMDV", "RMDV", "VA", "VB", "VD", "VC")
+_STRETCH = 0.95  # [mm] of track between drawn postures, about a body length
+
+
+class Plots:
+    """Plots of one recording. Each takes the path of a picture, or None to get the figure back."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._run = recording
+
+    def curvature(self, path: str | Path | None = None, *, worm: int = 0) -> Figure | Path:
+        """Kymograph: curvature over time and body, the gait in its title."""
+        gait, midline = self._run.gait(worm), self._run.track(worm).midline
+        return style.render(lambda figure: _kymograph(figure, self._run.time, midline, gait), (9.0, 3.6), path)
+
+    def traces(
+        self, path: str | Path | None = None, *, neurons: Sequence[str] | None = None, worm: int = 0
+    ) -> Figure | Path:
+        """Soma voltages, one row per neuron.
+
+        Args:
+            path: picture to write.
+            neurons: names or globs among those recorded; a readable selection when None.
+            worm: number of the worm.
+
+        Raises:
+            ConfigError: if a neuron was not recorded.
+        """
+        track = self._run.track(worm)
+        names = select_neurons(track.neurons, neurons)
+        columns = [track.neurons.index(name) for name in names]
+        rows = [(name, track.voltage[:, k]) for name, k in zip(names, columns, strict=True)]
+        height = 1.0 + 0.62 * max(len(rows), 3)
+        return style.render(lambda figure: _traces(figure, track.voltage_time, rows), (9.0, height), path)
+
+    def muscles(self, path: str | Path | None = None, *, worm: int = 0) -> Figure | Path:
+        """Activation of every muscle over time, by quadrant."""
+        track = self._run.track(worm)
+        blocks = [(name, track.muscle_activation[:, track.quadrant(name)].T) for name in QUADRANTS]
+        return style.render(lambda figure: _muscles(figure, self._run.time, blocks), (9.0, 6.2), path)
+
+    def track(self, path: str | Path | None = None, *, worm: int = 0) -> Figure | Path:
+        """Where the worm went, seen from above, with its posture at a few moments."""
+        midline = self._run.track(worm).midline
+        return style.render(lambda figure: _track(figure, self._run.time, midline), _track_size(midline), path)
+
+
+def select_neurons(recorded: Sequence[str], wanted: Sequence[str] | None = None) -> list[str]:
+    """Neurons to show: those wanted, else a readable few of the classes that crawl.
+
+    Raises:
+        ConfigError: if a wanted neuron was not recorded.
+    """
+    if wanted is not None:
+        chosen = []
+        for glob in wanted:
+            found = fnmatch.filter(recorded, glob)
+            if not found:
+                raise ConfigError(f"traces: {unknown('recorded neuron', glob, recorded)}")
+            chosen += [name for name in found if name not in chosen]
+        return chosen
+    chosen = []
+    for glob, count in _SHOWN:
+        found = sorted(fnmatch.filter(recorded, glob), key=lambda name: (len(name), name))
+        # The middle of the cord: far from the ends, where the wave is at its plainest.
+        middle = [(2 * k + 1) * len(found) // (2 * count) for k in range(count)]
+        chosen += [found[k] for k in dict.fromkeys(middle) if k < len(found)]
+    return chosen or list(recorded[:10])
+
+
+def headline(gait: Gait) -> str:
+    """A gait in one line."""
+    if not np.isfinite(gait.forward_speed_mm_s):
+        return "too short to measure a gait"
+    heading = {1: "head to tail", -1: "tail to head", 0: "no wave"}[gait.wave_direction]
+    return (
+        f"{gait.forward_speed_mm_s:+.3f} mm/s    {gait.frequency_hz:.2f} Hz    "
+        f"{gait.wavelength_body_lengths:.2f} L    {heading}"
+    )
+
+
+def draw_kymograph(axes: Axes, time_ms: np.ndarray, midline: np.ndarray):
+    """Curvature over time (s) and body (nose on top) on given axes; the image."""
+    bend = curvature(midline, POINTS)
+    limit = max(4.0, float(np.ceil(np.percentile(np.abs(bend), 99))))
+    half = 0.5 * (time_ms[-1] - time_ms[0]) / max(len(time_ms) - 1, 1)
+    extent = ((time_ms[0] - half) / MS_PER_S, (time_ms[-1] + half) / MS_PER_S, 1.0, 0.0)
+    return axes.imshow(
+        bend.T, aspect="auto", extent=extent, cmap=style.BEND, vmin=-limit, vmax=limit, interpolation="bilinear"
+    )
+
+
+def _kymograph(figure: Figure, time_ms: np.ndarray, midline: np.ndarray, gait: Gait) -> None:
+    axes = figure.add_subplot()
+    if len(time_ms) < 2:
+        style.say(axes, "fewer than two frames were recorded")
+        return
+    image = draw_kymograph(axes, time_ms, midline)
+    axes.set(xlabel="time [s]", yticks=[0.0, 0.25, 0.5, 0.75, 1.0])
+    axes.set_yticklabels(["nose", "", "middle", "", "tail"])
+    axes.set_title(headline(gait), loc="left")
+    bar = figure.colorbar(image, ax=axes, pad=0.012, aspect=22)
+    bar.set_label("curvature $\\kappa L$\nventral $-$    dorsal $+$")
+    bar.outline.set_visible(False)
+
+
+def _colour(name: str) -> str:
+    if name.startswith(_DORSAL):
+        return style.DORSAL
+    return style.VENTRAL if name.startswith(_VENTRAL) else style.NEUTRAL
+
+
+def _traces(figure: Figure, time_ms: np.ndarray, rows: list[tuple[str, np.ndarray]]) -> None:
+    if not rows or len(time_ms) < 2:
+        sentence = "no voltages were recorded: choose neurons with Simulation.record(voltage=[...])"
+        style.say(figure.add_subplot(), sentence)
+        return
+    stack = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (name, voltage) in zip(stack, rows, strict=True):
+        axes.plot(time_ms / MS_PER_S, voltage, color=_colour(name), linewidth=1.0)
+        axes.set_ylabel(name, rotation=0, ha="right", va="center", fontweight="bold", color=_colour(name))
+        # At least 10 mV, or the noise of a resting neuron would look like activity.
+        middle, half = 0.5 * (voltage.max() + voltage.min()), max(5.0, 0.55 * np.ptp(voltage))
+        low, high = (5.0 * np.round((middle + side * half * 0.8) / 5.0) for side in (-1.0, 1.0))
+        axes.set_ylim(middle - half, middle + half)
+        axes.set_yticks([low, high] if high > low else [low])
+        axes.tick_params(labelsize=7.5, length=2)
+        axes.yaxis.tick_right()
+        axes.spines["left"].set_visible(False)
+        axes.spines["bottom"].set_visible(axes is stack[-1])
+        axes.tick_params(bottom=axes is stack[-1])
+    stack[0].set_title("soma voltage [mV]", loc="left")
+    stack[0].set_title("dorsal", loc="right", color=style.DORSAL, fontsize=9)
+    stack[0].set_title("ventral", loc="center", color=style.VENTRAL, fontsize=9)
+    stack[-1].set_xlabel("time [s]")
+    stack[-1].set_xlim(0.0, time_ms[-1] / MS_PER_S)
+
+
+def _muscles(figure: Figure, time_ms: np.ndarray, blocks: list[tuple[str, np.ndarray]]) -> None:
+    if len(time_ms) < 2:
+        style.say(figure.add_subplot(), "fewer than two frames were recorded")
+        return
+    stack = figure.subplots(len(blocks), 1, sharex=True)
+    top = max(0.05, max(float(block.max(initial=0.0)) for _, block in blocks))
+    words = {"D": "dorsal", "V": "ventral", "L": "left", "R": "right"}
+    for axes, (name, block) in zip(stack, blocks, strict=True):
+        extent = (time_ms[0] / MS_PER_S, time_ms[-1] / MS_PER_S, len(block) + 0.5, 0.5)
+        image = axes.imshow(
+            block, aspect="auto", extent=extent, cmap=style.ACTIVATION, vmin=0.0, vmax=top, interpolation="nearest"
+        )
+        axes.set_ylabel(f"{words[name[0]]}\n{words[name[1]]}", color=_colour("DB" if name[0] == "D" else "VB"))
+        axes.set_yticks([1, 8, 16, 24])
+    stack[0].set_title("muscle activation, rows 1 (head) to 24 (tail)", loc="left")
+    stack[-1].set_xlabel("time [s]")
+    bar = figure.colorbar(image, ax=stack, pad=0.012, aspect=38)
+    bar.set_label("activation")
+    bar.outline.set_visible(False)
+
+
+def _track(figure: Figure, time_ms: np.ndarray, midline: np.ndarray) -> None:
+    axes = figure.add_subplot()
+    if len(time_ms) < 2:
+        style.say(axes, "fewer than two frames were recorded")
+        return
+    outline, place = Outline(midline.shape[1]), centroid(midline)
+    colour = ScalarMappable(Normalize(0.0, time_ms[-1] / MS_PER_S), style.ELAPSED)
+    for k in _postures(place):
+        tint = colour.to_rgba(time_ms[k] / MS_PER_S)
+        rim = outline.rim(outline.grid(midline[k]))
+        axes.add_patch(Polygon(rim, facecolor=(*tint[:3], 0.35), edgecolor=tint, linewidth=0.8))
+        axes.annotate(f"{time_ms[k] / MS_PER_S:.0f} s", midline[k, 0, :2], xytext=(4, 7),
+                      textcoords="offset points", fontsize=8, color=style.INK)  # fmt: skip
+    segments = np.stack([place[:-1], place[1:]], axis=1)
+    axes.add_collection(LineCollection(segments, colors=colour.to_rgba(time_ms[1:] / MS_PER_S), linewidth=2.0))
+    axes.set_aspect("equal")
+    axes.margins(0.06)
+    axes.autoscale_view()
+    axes.set(xlabel="x [mm]", ylabel="y [mm]")
+    axes.set_title(f"track of the centroid, net {np.linalg.norm(place[-1] - place[0]):.2f} mm", loc="left")
+    bar = figure.colorbar(colour, ax=axes, pad=0.012, aspect=18, shrink=0.7)
+    bar.set_label("time [s]")
+    bar.outline.set_visible(False)
+
+
+def _postures(place: np.ndarray) -> list[int]:
+    """Frames whose worms hardly overlap: first, last, and one per stretch of track between."""
+    gone = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(place, axis=0), axis=1))])
+    between = np.linspace(0.0, gone[-1], 1 + int(np.clip(gone[-1] / _STRETCH, 1, 12)))
+    return sorted({*np.searchsorted(gone, between[:-1]).tolist(), len(place) - 1})
+
+
+def _track_size(midline: np.ndarray) -> tuple[float, float]:
+    """Figure size [inch] with the proportions of the track."""
+    width, height = np.ptp(midline[..., :2].reshape(-1, 2), axis=0) if midline.size else (1.0, 1.0)
+    wide = 8.5
+    return wide, float(np.clip(0.8 * wide * height / max(width, 1e-9), 2.2, 8.5)) + 1.0

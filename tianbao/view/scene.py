@@ -1,0 +1,188 @@
+"""The moving picture of a recording: worm, track, kymograph, drawn again and again on one canvas."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from ..behaviour.midline import centroid
+from ..recording import Recording, WormTrack
+from ..units import MS_PER_S
+from . import style
+from .outline import Outline
+from .plots import draw_kymograph, headline
+
+VIEW_MM = 1.9
+_DOTS_MM = 0.2
+_SCALE_BAR_MM = 0.2
+_CAMERA_MS = 2000.0
+_STRIP = (0.075, 0.055, 0.85, 0.145)
+
+
+class Scene:
+    """Draws any moment of a recording into a buffer of pixels.
+
+    Only what moves is drawn per frame, over a background drawn once: the frame of reference is
+    the camera's, and everything else is shifted by where the camera is.
+
+    Args:
+        recording: with at least two frames.
+        size: of the picture [pixel], width and height.
+        worm: the one the camera follows.
+    """
+
+    def __init__(self, recording: Recording, size: tuple[int, int], worm: int = 0) -> None:
+        self._time = recording.time
+        self._figure = Figure(figsize=(size[0] / 100, size[1] / 100), dpi=100, facecolor=style.AGAR)
+        self._canvas = FigureCanvasAgg(self._figure)
+        self._camera = _smooth(self._time, centroid(recording.track(worm).midline))
+        with mpl.rc_context({"font.family": "DejaVu Sans", "text.color": style.INK, "font.size": 11}):
+            self._plate = self._lay_plate(size)
+            self._worms = [_DrawnWorm(self._plate, track) for track in recording.worms]
+            self._clock = self._plate.text(
+                0.025, 0.95, "", transform=self._plate.transAxes, fontsize=20, va="top", animated=True
+            )
+            self._lay_captions(recording, worm)
+            self._cursor = self._lay_strip(recording, worm)
+        self._canvas.draw()
+        self._background = self._canvas.copy_from_bbox(self._figure.bbox)
+
+    def _lay_plate(self, size: tuple[int, int]) -> Axes:
+        plate = self._figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        plate.set_axis_off()
+        half = 0.5 * VIEW_MM
+        tall = half * size[1] / size[0]
+        # The strip covers the foot of the picture, so the camera looks a little below the worm.
+        plate.set(xlim=(-half, half), ylim=(-1.22 * tall, 0.78 * tall))
+        at = np.arange(-half - _DOTS_MM, half + 2 * _DOTS_MM, _DOTS_MM)
+        self._grid = np.stack(np.meshgrid(at, at), axis=-1).reshape(-1, 2)
+        self._dots = plate.scatter(*self._grid.T, s=5, color=style.GRID, linewidths=0, animated=True)
+        return plate
+
+    def _lay_captions(self, recording: Recording, worm: int) -> None:
+        plate, across = self._plate, self._plate.transAxes
+        medium = f"on {recording.medium}    " if recording.medium else ""
+        plate.text(0.025, 0.868, medium + headline(recording.gait(worm)), transform=across, va="top", color=style.FAINT)
+        for row, (word, tint) in enumerate((("dorsal muscle", style.DORSAL), ("ventral muscle", style.VENTRAL))):
+            plate.text(0.905, 0.945 - 0.045 * row, word, transform=across, ha="right", va="top", fontsize=10)
+            ramp = np.linspace(to_rgb(style.BODY), to_rgb(tint), 64)[None]
+            inset = self._figure.add_axes((0.915, 0.923 - 0.045 * row, 0.06, 0.018))
+            inset.imshow(ramp, aspect="auto", interpolation="bilinear")
+            inset.set_axis_off()
+        right, low = plate.get_xlim()[1] * 0.95, plate.get_ylim()[0] + 0.25 * np.ptp(plate.get_ylim())
+        plate.plot([right - _SCALE_BAR_MM, right], [low, low], color=style.INK, lw=3, solid_capstyle="butt")
+        plate.text(right - 0.5 * _SCALE_BAR_MM, low + 0.012, f"{_SCALE_BAR_MM:g} mm", ha="center", va="bottom")
+
+    def _lay_strip(self, recording: Recording, worm: int):
+        strip = self._figure.add_axes(_STRIP)
+        draw_kymograph(strip, self._time, recording.track(worm).midline)
+        strip.set_yticks([0.03, 0.97], ["nose", "tail"], fontsize=9)
+        strip.tick_params(length=0, labelsize=9, labelcolor=style.INK)
+        strip.set_xlabel("curvature over time [s]: dorsal bends red, ventral blue", fontsize=9, labelpad=1)
+        for spine in strip.spines.values():
+            spine.set_visible(False)
+        return strip.axvline(0.0, color=style.INK, lw=1.6, animated=True)
+
+    def draw(self, time: float) -> np.ndarray:
+        """The picture at a time.
+
+        Args:
+            time: [ms]
+
+        Returns:
+            Red, green, blue, opacity, shape (height, width, 4), 8 bit; valid until the next call.
+        """
+        place = float(np.interp(time, self._time, np.arange(len(self._time))))
+        eye = _at(self._camera, place)
+        self._canvas.restore_region(self._background)
+        self._dots.set_offsets(self._grid - eye % _DOTS_MM)
+        self._plate.draw_artist(self._dots)
+        for drawn in self._worms:
+            drawn.draw(place, eye)
+        self._clock.set_text(f"{time / MS_PER_S:.1f} s")
+        self._plate.draw_artist(self._clock)
+        self._cursor.set_xdata([time / MS_PER_S] * 2)
+        self._cursor.axes.draw_artist(self._cursor)
+        return np.asarray(self._canvas.buffer_rgba())
+
+
+class _DrawnWorm:
+    """A worm and the groove its middle leaves behind."""
+
+    _TRAIL = 600  # segments at most
+
+    def __init__(self, plate: Axes, track: WormTrack) -> None:
+        self._plate, self._track = plate, track
+        self._outline = Outline(track.midline.shape[1])
+        self._middle = track.midline[:, track.midline.shape[1] // 2, :2]
+        self._shade = _shade(self._outline.across)
+        self._sides = [self._side(track, names) for names in (("VL", "VR"), ("DL", "DR"))]
+        self._trail = LineCollection([], colors=style.TRAIL, linewidths=5.0, capstyle="round", animated=True)
+        self._skin = PolyCollection([], animated=True, antialiased=False, linewidths=0)
+        (self._rim,) = plate.plot([], [], color=style.INK, lw=1.3, solid_joinstyle="round", animated=True)
+        for artist in (self._trail, self._skin):
+            plate.add_collection(artist, autolim=False)
+
+    def _side(self, track: WormTrack, quadrants: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+        """Where along the body, and how active over time, the muscles of one side are."""
+        columns = np.concatenate([track.quadrant(name) for name in quadrants])
+        rows = np.array([int(track.muscles[k][3:]) for k in columns], int)
+        listed = np.unique(rows)
+        active = [track.muscle_activation[:, columns[rows == row]].mean(axis=1) for row in listed]
+        return (listed - 0.5) / max(listed.max(initial=1), 1), np.array(active).T.reshape(len(track.midline), -1)
+
+    def draw(self, place: float, eye: np.ndarray) -> None:
+        """Draw at a fractional frame, seen from `eye` [mm]."""
+        grid = self._outline.grid(_at(self._track.midline, place)) - eye
+        gone = self._middle[: int(place) + 1]
+        line = gone[:: max(1, len(gone) // self._TRAIL)] - eye
+        self._trail.set_segments([line] if len(line) > 1 else [])
+        self._skin.set_verts(self._outline.quads(grid))
+        self._skin.set_facecolor(self._colours(place))
+        self._rim.set_data(*self._outline.rim(grid).T)
+        for artist in (self._trail, self._skin, self._rim):
+            self._plate.draw_artist(artist)
+
+    def _colours(self, place: float) -> np.ndarray:
+        """Colour of every quadrilateral: plain body, tinted by the muscles of its side."""
+        s = 0.5 * (self._outline.s[1:] + self._outline.s[:-1])
+        v = 0.5 * (self._outline.across[1:] + self._outline.across[:-1])
+        body = np.broadcast_to(np.array(to_rgb(style.BODY)), (len(s), len(v), 3)).copy()
+        for (at, active), tint, side in zip(self._sides, (style.VENTRAL, style.DORSAL), (v < 0, v > 0), strict=True):
+            if not len(at):
+                continue
+            level = np.clip(np.interp(s, at, _at(active, place)), 0.0, 1.0)
+            # Muscles lie under the skin, so the tint fades towards the middle of the body.
+            weight = level[:, None] * np.clip(1.6 * np.abs(v[side]), 0.0, 1.0)
+            body[:, side] += weight[..., None] * (np.array(to_rgb(tint)) - body[:, side])
+        return (body * self._shade[:, None]).reshape(-1, 3)
+
+
+def _shade(across: np.ndarray) -> np.ndarray:
+    """Light from above on a round body, shape (across - 1,)."""
+    v = 0.5 * (across[1:] + across[:-1])
+    return 0.80 + 0.20 * np.sqrt(1.0 - v**2)
+
+
+def _at(values: np.ndarray, place: float) -> np.ndarray:
+    """Linear interpolation between frames."""
+    low = min(int(place), len(values) - 1)
+    high, share = min(low + 1, len(values) - 1), place - low
+    return (1.0 - share) * values[low] + share * values[high]
+
+
+def _smooth(time_ms: np.ndarray, track: np.ndarray) -> np.ndarray:
+    """Running mean of a track, so that the camera does not sway with the worm."""
+    half = max(1, int(0.5 * _CAMERA_MS / (time_ms[1] - time_ms[0])))
+    # Continued by point reflection, or the camera would stop at both ends of the film.
+    half = min(half, len(track) - 1)
+    before, after = 2 * track[0] - track[half:0:-1], 2 * track[-1] - track[-2 : -half - 2 : -1]
+    sums = np.cumsum(np.vstack([np.zeros(2), before, track, after]), axis=0)
+    return (sums[2 * half + 1 :] - sums[: -2 * half - 1]) / (2 * half + 1)
+
+

@@ -1,0 +1,69 @@
+"""One look for every picture: colours, fonts, figures without a display."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from ..io.files import write_atomically
+
+INK = "#2b2b33"
+FAINT = "#8d8d97"
+PAPER = "#ffffff"
+AGAR = "#f4f0e6"
+GRID = "#ddd6c6"
+TRAIL = "#c9bda3"
+BODY = "#e9e4da"
+# Dorsal is warm and ventral is blue in every picture.
+DORSAL = "#d1422f"
+VENTRAL = "#2368b0"
+NEUTRAL = "#6d6f7a"
+
+BEND = LinearSegmentedColormap.from_list(
+    "bend", ["#0b3c6f", VENTRAL, "#8db8dd", "#f8f6f2", "#eea38f", DORSAL, "#7d1710"]
+)
+ACTIVATION = LinearSegmentedColormap.from_list("activation", ["#fbf9f4", "#f4c56b", "#dd6a34", "#8c1f2f", "#2c0b1e"])
+ELAPSED = LinearSegmentedColormap.from_list("elapsed", ["#b9c4cf", "#4f8f8b", "#1d4f5c", "#132635"])
+
+_RC = {
+    "font.family": "DejaVu Sans", "font.size": 9.5, "axes.titlesize": 11.0, "axes.titleweight": "bold",
+    "axes.edgecolor": FAINT, "axes.labelcolor": INK, "axes.linewidth": 0.7, "text.color": INK,
+    "xtick.color": FAINT, "ytick.color": FAINT, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
+    "axes.spines.top": False, "axes.spines.right": False, "figure.facecolor": PAPER,
+}  # fmt: skip
+_DPI = 150
+
+
+def render(draw: Callable[[Figure], None], size: tuple[float, float], path: str | Path | None) -> Figure | Path:
+    """Draw a figure and, given a path, write it.
+
+    Args:
+        draw: puts the axes on the figure.
+        size: [inch].
+        path: where, in any format of matplotlib; None gives the figure.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    with mpl.rc_context(_RC):
+        figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        draw(figure)
+        if path is None:
+            return figure
+        memory = io.BytesIO()
+        figure.savefig(memory, format=Path(path).suffix[1:] or "png")
+    return write_atomically(path, memory.getvalue())
+
+
+def say(axes: Axes, sentence: str) -> None:
+    """Put a sentence where a plot would be."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, sentence, ha="center", va="center", color=FAINT, transform=axes.transAxes)
