@@ -11,7 +11,7 @@ NEURON {
     USEION k READ ek WRITE ik
     RANGE gbar, ik
     RANGE v_half_m, v_half_h, tau_scale
-    RANGE m_inf, m_tau, h_inf, h_fast_inf, h_slow_inf, h_fast_tau, h_slow_tau
+    RANGE m_inf, m_tau, h_inf, h_fast_tau, h_slow_tau
     THREADSAFE
 }
 
@@ -57,8 +57,6 @@ ASSIGNED {
     m_inf (1)
     m_tau (ms)
     h_inf (1)
-    h_fast_inf (1)
-    h_slow_inf (1)
     h_fast_tau (ms)
     h_slow_tau (ms)
 }
@@ -89,8 +87,6 @@ DERIVATIVE gates {
 PROCEDURE rates(v (mV)) {
     m_inf = boltzmann((v - v_half_m)/slope_m)
     h_inf = boltzmann((v_half_h - v)/slope_h)
-    h_fast_inf = h_inf
-    h_slow_inf = h_inf
     m_tau = tau_m_span/(exp((tau_m_rise_v - v)/tau_m_rise_k) + exp((v - tau_m_fall_v)/tau_m_fall_k))
     m_tau = tau_scale*(m_tau + tau_m_floor)
     h_fast_tau = tau_scale*(tau_h_fast_span*boltzmann((tau_h_fast_v - v)/tau_h_fast_k) + tau_h_fast_floor)

@@ -91,7 +91,8 @@ def test_controls_judge_a_table_by_the_bars():
 
 @pytest.mark.slow
 def test_controls_and_convergence_run(tmp_path):
-    assert script("controls").main(["--duration", "200", "--seed", "1", "--shuffles", "1", "--out", str(tmp_path)]) in (0, 1)
+    brief = ["--duration", "200", "--out", str(tmp_path)]
+    assert script("controls").main([*brief, "--seed", "1", "--shuffles", "1"]) in (0, 1)
     assert (tmp_path / "controls.csv").exists()
-    assert script("convergence").main(["--duration", "200", "--out", str(tmp_path)]) in (0, 1)
+    assert script("convergence").main(brief) in (0, 1)
     assert (tmp_path / "convergence.csv").exists()

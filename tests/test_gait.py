@@ -7,39 +7,9 @@ import warnings
 
 import numpy as np
 import pytest
+from synthetic import AMPLITUDE, FREQUENCY, SPEED, WAVELENGTH, crawling_worm, pose
 
 from tianbao.behaviour.gait import CRAWLING, PUBLISHED, compare, crawled, curvature, curvature_positions, gait
-
-SPEED, FREQUENCY, WAVELENGTH, AMPLITUDE = 0.2, 0.45, 0.62, 8.0
-
-
-def pose(bend: np.ndarray, length: float = 1.0) -> np.ndarray:
-    """Midlines that have these curvatures at the inner points: (frames, n - 2) -> (frames, n, 3)."""
-    frames, inner = bend.shape
-    step = length / (inner + 1)
-    turn = -bend / length * step
-    angle = np.pi + np.concatenate([np.zeros((frames, 1)), np.cumsum(turn, axis=1)], axis=1)
-    # Turned so that the mean direction of the body is along x.
-    angle -= (angle.mean(axis=1) - np.pi)[:, None]
-    steps = step * np.stack([np.cos(angle), np.sin(angle), np.zeros_like(angle)], axis=-1)
-    line = np.concatenate([np.zeros((frames, 1, 3)), np.cumsum(steps, axis=1)], axis=1)
-    return line - line.mean(axis=1, keepdims=True)
-
-
-def crawling_worm(points=49, duration=23_000.0, frame=20.0, direction=1, noise=0.0, turn_deg_s=0.0):
-    """Time [ms] and midline [mm] of a wave that carries the worm along an arc."""
-    time = np.arange(frame, duration + frame / 2, frame)
-    s = curvature_positions(points)
-    bend = AMPLITUDE * np.cos(2 * np.pi * (FREQUENCY * time[:, None] / 1000 - direction * s / WAVELENGTH))
-    line = pose(bend)
-    heading = np.radians(turn_deg_s) * time / 1000
-    rotation = np.array([[np.cos(heading), -np.sin(heading)], [np.sin(heading), np.cos(heading)]]).transpose(2, 0, 1)
-    line[..., :2] = np.einsum("fij,fpj->fpi", rotation, line[..., :2])
-    velocity = direction * SPEED * np.stack([np.cos(heading), np.sin(heading)], axis=1)
-    line[..., :2] += np.cumsum(velocity * frame / 1000, axis=0)[:, None]
-    if noise:
-        line += np.random.default_rng(0).normal(0.0, noise, line.shape)
-    return time, line
 
 
 def assert_known_wave(measured, direction=1):

@@ -27,7 +27,13 @@ class OutputError(TianbaoError):
 
 
 class DivergedError(TianbaoError):
-    """The simulation left the range of the physical: NaN, inverted tissue, stalled solver."""
+    """The simulation left the range of the physical: NaN, inverted tissue, stalled solver.
+
+    Attributes:
+        recording: what a run had recorded until then (`Recording`), None outside a run.
+    """
+
+    recording = None
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -89,11 +89,18 @@ def build() -> Path:
         MechanismError: without compiler or write access, or for a .mod file that does not
             compile, with the file and the compiler's last lines.
     """
-    done = library()
-    if done is not None:
-        return done
+    return _ensure()[0]
+
+
+def _ensure() -> tuple[Path, bool]:
+    """The library, and whether this call compiled it."""
+    present = library()
+    if present is not None:
+        return present, False
     with _lock(_root()):
-        return library() or _compile()
+        # Another process may have finished while this one waited.
+        present = library()
+        return (present, False) if present is not None else (_compile(), True)
 
 
 def load() -> Path:
@@ -133,6 +140,8 @@ def _neuron():
 
         return h
     here = Path.cwd()
+    # Without a display NEURON complains at every start about windows nobody asked for.
+    os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
     with tempfile.TemporaryDirectory() as empty:
         # NEURON loads ./<machine>/libnrnmech while it is imported and has no switch against it.
         os.chdir(empty)
@@ -233,16 +242,15 @@ def main() -> int:
     """Compile and say in one line what was done; exit status 1 with the reason when it fails."""
     start = time.perf_counter()
     try:
-        present = library()
-        path = present or build()
+        path, compiled = _ensure()
         count = len(sources())
     except MechanismError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    if present:
-        sys.stdout.write(f"up to date: {count} files in {path.parent}\n")
-    else:
+    if compiled:
         sys.stdout.write(f"compiled {count} files in {time.perf_counter() - start:.1f} s into {path.parent}\n")
+    else:
+        sys.stdout.write(f"up to date: {count} files in {path.parent}\n")
     return 0
 
 

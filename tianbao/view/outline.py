@@ -6,8 +6,10 @@ import numpy as np
 
 from ..body.mesh import radius_profile
 
+# Length of the rounded tips [L]; drawn only, the body's mesh ends blunt.
+_TIP = 0.008
 # Lines across the body: enough for a smooth shade, few enough to draw 25 times a second.
-ACROSS = 9
+ACROSS = 13
 
 
 class Outline:
@@ -19,9 +21,10 @@ class Outline:
     """
 
     def __init__(self, points: int, along: int = 145) -> None:
-        self.s = np.linspace(0.0, 1.0, along)
+        # Dense at both ends, where the outline turns round the tip.
+        self.s = 0.5 - 0.5 * np.cos(np.linspace(0.0, np.pi, along))
         self._knots = np.linspace(0.0, 1.0, points)
-        self._radius = radius_profile(self.s)
+        self._radius = radius_profile(self.s) * _rounded(self.s)
         self.across = np.linspace(-1.0, 1.0, ACROSS)
 
     def grid(self, midline: np.ndarray) -> np.ndarray:
@@ -51,3 +54,9 @@ class Outline:
     def rim(grid: np.ndarray) -> np.ndarray:
         """The closed outline, nose to tail along the dorsal side and back, shape (n, 2)."""
         return np.concatenate([grid[:, -1], grid[::-1, 0], grid[:1, -1]])
+
+
+def _rounded(s: np.ndarray) -> np.ndarray:
+    """Factor on the radius that closes both ends like a quarter ellipse."""
+    inward = np.clip(np.minimum(s, 1.0 - s) / _TIP, 0.0, 1.0)
+    return np.sqrt(1.0 - (1.0 - inward) ** 2)

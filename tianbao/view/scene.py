@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from ..behaviour.midline import centroid
 from ..recording import Recording, WormTrack
@@ -17,11 +18,12 @@ from . import style
 from .outline import Outline
 from .plots import draw_kymograph, headline
 
-VIEW_MM = 1.9
+VIEW_MM = 1.7
 _DOTS_MM = 0.2
 _SCALE_BAR_MM = 0.2
 _CAMERA_MS = 2000.0
 _STRIP = (0.075, 0.055, 0.85, 0.145)
+_FOOT = 0.22  # share of the height that belongs to the strip
 
 
 class Scene:
@@ -58,16 +60,19 @@ class Scene:
         half = 0.5 * VIEW_MM
         tall = half * size[1] / size[0]
         # The strip covers the foot of the picture, so the camera looks a little below the worm.
-        plate.set(xlim=(-half, half), ylim=(-1.22 * tall, 0.78 * tall))
+        plate.set(xlim=(-half, half), ylim=(-(1.0 + _FOOT) * tall, (1.0 - _FOOT) * tall))
         at = np.arange(-half - _DOTS_MM, half + 2 * _DOTS_MM, _DOTS_MM)
         self._grid = np.stack(np.meshgrid(at, at), axis=-1).reshape(-1, 2)
         self._dots = plate.scatter(*self._grid.T, s=5, color=style.GRID, linewidths=0, animated=True)
+        self._dots.set_clip_path(Rectangle((0.0, _FOOT), 1.0, 1.0 - _FOOT, transform=plate.transAxes))
         return plate
 
     def _lay_captions(self, recording: Recording, worm: int) -> None:
         plate, across = self._plate, self._plate.transAxes
-        medium = f"on {recording.medium}    " if recording.medium else ""
-        plate.text(0.025, 0.868, medium + headline(recording.gait(worm)), transform=across, va="top", color=style.FAINT)
+        place = f"on {recording.medium}    " if recording.medium == "agar" else f"in {recording.medium}    "
+        said = headline(recording.gait(worm))
+        said = place + said if recording.medium else said
+        plate.text(0.025, 0.868, said, transform=across, va="top", color=style.NEUTRAL)
         for row, (word, tint) in enumerate((("dorsal muscle", style.DORSAL), ("ventral muscle", style.VENTRAL))):
             plate.text(0.905, 0.945 - 0.045 * row, word, transform=across, ha="right", va="top", fontsize=10)
             ramp = np.linspace(to_rgb(style.BODY), to_rgb(tint), 64)[None]
@@ -83,10 +88,12 @@ class Scene:
         draw_kymograph(strip, self._time, recording.track(worm).midline)
         strip.set_yticks([0.03, 0.97], ["nose", "tail"], fontsize=9)
         strip.tick_params(length=0, labelsize=9, labelcolor=style.INK)
-        strip.set_xlabel("curvature over time [s]: dorsal bends red, ventral blue", fontsize=9, labelpad=1)
+        caption = "curvature over time [s]: dorsal bends red, ventral bends blue"
+        strip.set_xlabel(caption, fontsize=9, labelpad=1, color=style.NEUTRAL)
+        strip.set_autoscale_on(False)
         for spine in strip.spines.values():
             spine.set_visible(False)
-        return strip.axvline(0.0, color=style.INK, lw=1.6, animated=True)
+        return strip.axvline(self._time[0] / MS_PER_S, color=style.INK, lw=1.6, animated=True)
 
     def draw(self, time: float) -> np.ndarray:
         """The picture at a time.

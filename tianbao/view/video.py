@@ -70,8 +70,8 @@ def _pictures(
     scene: Scene, time_ms: np.ndarray, rate: float, advance: Callable[[float], None] | None
 ) -> Iterator[np.ndarray]:
     step = MS_PER_S / rate
-    for time in np.arange(time_ms[0], time_ms[-1] + 0.5 * step, step):
-        yield scene.draw(min(time, time_ms[-1]))
+    for time in np.arange(time_ms[0], time_ms[-1] + 1e-6, step):
+        yield scene.draw(time)
         if advance is not None:
             advance(step)
 

@@ -1,0 +1,131 @@
+"""Pictures exist, have content, and follow the worm."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import subprocess
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+from synthetic import recording
+
+import tianbao as tb
+from tianbao.view import video
+from tianbao.view.outline import Outline
+from tianbao.view.plots import headline, select_neurons
+from tianbao.view.scene import Scene
+
+
+@pytest.fixture(scope="module")
+def run():
+    return recording(duration=4000.0)
+
+
+@pytest.mark.parametrize("name", ["curvature", "traces", "muscles", "track"])
+def test_every_plot_is_a_picture_or_a_figure(run, name, tmp_path):
+    path = getattr(run.plot, name)(tmp_path / f"{name}.png")
+    pixels = np.asarray(Image.open(path).convert("L"))
+    assert pixels.shape[1] > 900 and pixels.std() > 10
+    assert isinstance(getattr(run.plot, name)(), Figure)
+
+
+@pytest.mark.parametrize("name", ["curvature", "traces", "muscles", "track"])
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_run_without_frames_gives_a_sentence_not_an_error(run, name, kept, tmp_path):
+    track = run.track()
+    short = dataclasses.replace(
+        track, midline=track.midline[:kept], muscle_activation=track.muscle_activation[:kept],
+        voltage=track.voltage[:kept], voltage_time=track.voltage_time[:kept],
+    )  # fmt: skip
+    empty = dataclasses.replace(run, time=run.time[:kept], worms=(short,))
+    assert getattr(empty.plot, name)(tmp_path / "empty.png").stat().st_size > 0
+
+
+def test_the_kymograph_says_speed_and_frequency():
+    title = recording(duration=20_000.0).plot.curvature().axes[0].get_title(loc="left")
+    assert "+0.200 mm/s" in title and "0.45 Hz" in title
+
+
+def test_traces_of_recorded_neurons_only(run):
+    assert len(run.plot.traces(neurons=["DB*", "VB5"]).axes) == 4
+    with pytest.raises(tb.ConfigError, match="did you mean 'DB4'"):
+        run.plot.traces(neurons=["DB44"])
+
+
+def test_the_default_selection_is_few_and_from_the_middle_of_the_cord():
+    recorded = [f"VB{k}" for k in range(1, 12)] + ["AVBL", "AVBR", "RIML"]
+    chosen = select_neurons(recorded)
+    assert "VB3" in chosen and "VB9" in chosen and len(chosen) == 3
+    assert select_neurons(["RIML"]) == ["RIML"]
+
+
+def test_headline_of_an_unmeasured_gait_is_a_sentence(run):
+    assert headline(dataclasses.replace(run.gait(), forward_speed_mm_s=float("nan"))).startswith("too short")
+
+
+def test_the_drawn_body_is_as_wide_as_the_model_and_dorsal_is_left_of_the_heading(run):
+    straight = np.zeros((49, 3))
+    straight[:, 0] = np.linspace(0.5, -0.5, 49)
+    outline = Outline(49)
+    grid = outline.grid(straight)
+    middle = len(outline.s) // 2
+    assert np.ptp(grid[middle, :, 1]) == pytest.approx(0.07, rel=0.01)
+    assert grid[middle, -1, 1] > 0 > grid[middle, 0, 1]
+    assert grid[0, 0] == pytest.approx([0.5, 0.0])
+
+
+def test_the_camera_follows_and_the_picture_moves(run):
+    # The same worm carried 5 mm away looks the same, once its clock agrees.
+    here = Scene(run, (320, 176)).draw(2000.0).astype(int)
+    assert np.ptp(here[..., :3]) > 150
+    track = run.track()
+    away = dataclasses.replace(track, midline=track.midline + [5.0, 0.0, 0.0])
+    there = Scene(dataclasses.replace(run, worms=(away,)), (320, 176)).draw(2000.0).astype(int)
+    assert np.abs(here - there).mean() < 0.5
+    later = Scene(run, (320, 176)).draw(3000.0).astype(int)
+    assert np.abs(here - later).mean() > 1.0
+
+
+def test_contracted_dorsal_muscle_shows_red_on_the_dorsal_side(run):
+    track = run.track()
+    dorsal = np.zeros_like(track.muscle_activation)
+    dorsal[:, np.concatenate([track.quadrant("DL"), track.quadrant("DR")])] = 1.0
+    straight = np.zeros_like(track.midline)
+    straight[..., 0] = np.linspace(0.5, -0.5, 49)
+    still = dataclasses.replace(track, midline=straight, muscle_activation=dorsal)
+    picture = Scene(dataclasses.replace(run, worms=(still,)), (640, 352)).draw(1000.0).astype(int)
+    red = np.argwhere((picture[..., 0] - picture[..., 2] > 60) & (np.arange(352)[:, None] < 250))
+    rim = np.argwhere(np.abs(picture[:250, 200:440, :3] - [43, 43, 51]).sum(axis=-1) < 60)[:, 0]
+    assert len(red) > 200
+    # Rows count downwards: dorsal (+y) is the upper half of a worm that heads right.
+    assert red[:, 0].max() < 0.5 * (rim.min() + rim.max())
+
+
+def test_mp4_has_the_length_and_rate_of_the_run(tmp_path):
+    if not video.ffmpeg_available():
+        pytest.skip("no ffmpeg on this machine")
+    import imageio_ffmpeg
+
+    told = []
+    path = video.write_video(recording(duration=1000.0), tmp_path / "crawl.mp4", advance=told.append)
+    said = subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(path)], capture_output=True, text=True).stderr
+    assert "h264" in said and "yuv420p" in said and "1280x720" in said and "25 fps" in said
+    seconds = float(re.search(r"Duration: 00:00:(\d+\.\d+)", said).group(1))
+    assert seconds == pytest.approx(1.0, abs=0.05) and sum(told) == pytest.approx(1000.0, abs=50.0)
+    assert [each.name for each in tmp_path.iterdir()] == ["crawl.mp4"]
+
+
+def test_without_ffmpeg_the_video_is_a_gif(tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "ffmpeg_available", lambda: False)
+    path = recording(duration=800.0).video(tmp_path / "crawl.mp4", progress=False)
+    assert path.name == "crawl.gif"
+    with Image.open(path) as picture:
+        assert picture.n_frames == 10 and picture.size == video.GIF_SIZE
+
+
+def test_a_video_of_nothing_is_refused(run, tmp_path):
+    with pytest.raises(tb.OutputError, match="two recorded frames"):
+        dataclasses.replace(run, time=run.time[:1]).video(tmp_path / "crawl.mp4")
