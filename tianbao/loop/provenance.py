@@ -1,43 +1,11 @@
-"""What made a result: configuration, versions, mechanisms, revision."""
+"""What made a result: versions, mechanisms, revision."""
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 from .. import mechanisms, paths
-from ..config import to_toml
-
-if TYPE_CHECKING:
-    from .simulation import Simulation
-
-
-def config_toml(simulation: Simulation) -> str:
-    """The resolved configuration of a run, as TOML."""
-    worm, body = simulation.worm, simulation.body
-    return to_toml(
-        {
-            "run": {
-                "seed": simulation.seed,
-                **dataclasses.asdict(simulation.clock),
-                "slabs": body.mesh.slabs,
-                "initial_curvature": simulation.initial_curvature,
-            },
-            "worm": {
-                "at": list(worm.at),
-                "heading": worm.heading,
-                "discretisation": worm.discretisation,
-                "channel_set": worm.channel_set,
-                "signs": worm.signs,
-                "interventions": worm.interventions,
-            },
-            "material": dataclasses.asdict(body.material),
-            "medium": dataclasses.asdict(body.medium),
-            "parameters": dict(worm.parameters),
-        }
-    )
 
 
 def versions() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import logging
 import time
@@ -12,6 +13,7 @@ import numpy as np
 
 from .. import anatomy
 from ..body import Material, RingMesh, SoftBody
+from ..config import to_toml
 from ..environment import Arena
 from ..errors import ConfigError, DivergedError
 from ..muscles import TensionMap
@@ -165,6 +167,19 @@ class Simulation:
         """What the progress bar calls this run."""
         return f"worm in {self.arena.medium.name}"
 
+    def configuration(self) -> dict[str, dict]:
+        """The resolved configuration, section by section."""
+        worm, body = self.worm, self.body
+        run = {**dataclasses.asdict(self.clock), "slabs": body.mesh.slabs, "initial_curvature": self.initial_curvature}
+        names = ("heading", "discretisation", "channel_set", "signs", "interventions")
+        return {
+            "run": {"seed": self.seed, **run},
+            "worm": {"at": list(worm.at), **{name: getattr(worm, name) for name in names}},
+            "material": dataclasses.asdict(body.material),
+            "medium": dataclasses.asdict(body.medium),
+            "parameters": dict(worm.parameters),
+        }
+
     def _start(self, ticks: int) -> Recorder:
         """Reset brain and body and lay out the buffers."""
         from neuron import h
@@ -232,7 +247,7 @@ class Simulation:
         return Recording(
             time=recorder.time,
             worms=(track,),
-            config_toml=provenance.config_toml(self),
+            config_toml=to_toml(self.configuration()),
             versions=provenance.versions(),
             mechanism_hash=provenance.mechanism_hash(),
             git_revision=provenance.git_revision(),

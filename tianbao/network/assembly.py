@@ -6,8 +6,6 @@ import contextlib
 import io
 import logging
 
-import numpy as np
-
 from .. import mechanisms
 from ..cells.membrane import E_CA, insert_membrane
 from ..errors import ConfigError
@@ -216,8 +214,3 @@ def _quiet_netpyne():
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         yield
     log.debug("%s", said.getvalue())
-
-
-def soma_voltages(network: Network) -> np.ndarray:
-    """Present soma voltage of every neuron [mV], shape (302,)."""
-    return np.array([network.soma(name)(0.5).v for name in network.design.neurons])

@@ -1,0 +1,70 @@
+# Tianbao. Bare `make` lists the targets. Works with GNU make 3.81 and later.
+#
+# The environment used is the active one (venv or conda); with none active it is .venv, which is
+# made when needed. ARGS passes options on: make crawl ARGS="--seed 2".
+
+.DEFAULT_GOAL := help
+.PHONY: help setup mechs crawl data data-check test lint clean
+
+ARGS ?=
+PYTHON ?=
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+IN_VENV := import sys; sys.exit(sys.prefix == sys.base_prefix)
+
+ACTIVE := $(shell \
+  if [ -x "$$VIRTUAL_ENV/bin/python" ]; then echo "$$VIRTUAL_ENV/bin/python"; \
+  elif [ "$$CONDA_DEFAULT_ENV" != base ] && [ -x "$$CONDA_PREFIX/bin/python" ]; then echo "$$CONDA_PREFIX/bin/python"; \
+  elif python3 -c '$(IN_VENV)' 2>/dev/null; then python3 -c 'import sys; print(sys.executable)'; fi)
+PY := $(if $(ACTIVE),$(ACTIVE),.venv/bin/python)
+
+# A compile or a test run started from here must not inherit the options of this make.
+CLEAN_ENV := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL
+
+help:  ## list the targets
+	@echo "make TARGET, where TARGET is one of"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+setup:  ## install what is missing into the active environment, or into .venv
+	@if [ -n "$(ACTIVE)" ]; then \
+	  "$(PY)" -c '$(FITS)' || { echo "Tianbao needs Python 3.11, 3.12 or 3.13, and the active environment has $$("$(PY)" --version 2>&1): activate another one, or none" >&2; exit 1; }; \
+	elif ! .venv/bin/python -c '$(FITS)' 2>/dev/null; then \
+	  for each in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	    if "$$each" -c '$(FITS)' 2>/dev/null; then found="$$each"; break; fi; \
+	  done; \
+	  [ -n "$$found" ] || { echo "Tianbao needs Python 3.11, 3.12 or 3.13, and none is on the PATH: install one, or name it with make PYTHON=/path/to/python3" >&2; exit 1; }; \
+	  echo "making .venv with $$("$$found" --version 2>&1)"; \
+	  "$$found" -m venv --clear .venv || { rm -rf .venv; echo "$$found cannot make a virtual environment: install its venv module (Debian: python3-venv) and run make again" >&2; exit 1; }; \
+	fi
+	@if [ ! -d build/mechs ]; then \
+	  command -v "$${CXX:-g++}" >/dev/null || command -v c++ >/dev/null \
+	  || { echo "no C++ compiler was found: install g++ (Debian: build-essential; macOS: xcode-select --install) and run make again" >&2; exit 1; }; \
+	fi
+	@py="$(PY)"; stamp="$${py%/bin/*}/.tianbao-installed"; \
+	if ! { [ "$$stamp" -nt setup.cfg ] && [ "$$stamp" -nt pyproject.toml ] && grep -qxF "$(CURDIR)" "$$stamp"; }; then \
+	  echo "installing Tianbao and its packages into $${py%/bin/*} (minutes, the first time)"; \
+	  "$$py" -m pip --version >/dev/null 2>&1 || "$$py" -m ensurepip >/dev/null; \
+	  $(CLEAN_ENV) "$$py" -m pip install --quiet --disable-pip-version-check -e ".[test]" \
+	  && echo "$(CURDIR)" > "$$stamp"; \
+	fi
+
+mechs: setup  ## compile the ion channels and synapses (NMODL), once per change
+	@$(CLEAN_ENV) "$(PY)" -m tianbao.mechanisms
+
+crawl: mechs  ## let the worm crawl for 10 s: results, plots and a video in output/
+	@$(CLEAN_ENV) "$(PY)" sims/forward_crawl.py $(ARGS)
+
+data: setup  ## rebuild morphologies/ and connectome/ from their pinned sources
+	@"$(PY)" -m tianbao.anatomy.build $(ARGS)
+
+data-check: setup  ## rebuild the data elsewhere and compare with what is committed
+	@"$(PY)" -m tianbao.anatomy.build --check $(ARGS)
+
+test: mechs  ## run the default tests
+	@$(CLEAN_ENV) "$(PY)" -m pytest -q $(ARGS)
+
+lint: setup  ## check style
+	@"$(PY)" -m ruff check .
+
+clean:  ## remove what was compiled or cached; .venv and output/ stay
+	rm -rf build dist .pytest_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -not -path "./.venv/*" -prune -exec rm -rf {} +
