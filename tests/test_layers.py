@@ -1,0 +1,164 @@
+"""The arrows of docs/architecture.md hold, and the rules of the house are kept."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "tianbao"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+LOOP_ROOMS = ("anatomy", "cells", "network", "muscles", "body", "environment", "sensing", "loop")
+ONLOOKERS = ("behaviour", "io", "view", "cli")
+# Where each heavy package may be imported, as path prefixes below tianbao/.
+HOMES = {
+    "neuron": ("cells/", "network/", "loop/", "mechanisms.py"),
+    "taichi": ("body/backend.py",),
+    "quadrants": ("body/backend.py",),
+    "netpyne": ("network/", "io/"),
+    "matplotlib": ("view/",),
+    "imageio_ffmpeg": ("view/",),
+    "h5py": ("io/",),
+    "tqdm": ("progress.py",),
+}
+
+
+def place(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def imports(path: Path) -> list[tuple[str, int]]:
+    """Absolute names a module imports, wherever in it, except for type checkers only."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        for inner in ast.walk(node)
+    }
+    here = ["tianbao", *path.relative_to(PACKAGE).with_suffix("").parts]
+    found = []
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node.lineno) for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            base = here[: -node.level] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            found += [(f"{module}.{alias.name}", node.lineno) for alias in node.names]
+    return found
+
+
+@pytest.mark.parametrize("package", HOMES)
+def test_heavy_packages_are_imported_only_at_home(package):
+    strays = [
+        f"{place(path)}:{line}"
+        for path in MODULES
+        if not place(path).startswith(HOMES[package])
+        for name, line in imports(path)
+        if name.split(".")[0] == package
+    ]
+    assert not strays
+
+
+def test_nothing_inside_the_loop_looks_at_the_onlookers():
+    strays = [
+        f"{place(path)}:{line} imports {name}"
+        for path in MODULES
+        if place(path).split("/")[0] in LOOP_ROOMS
+        for name, line in imports(path)
+        if name.startswith(tuple(f"tianbao.{room}" for room in ONLOOKERS))
+    ]
+    assert not strays
+
+
+def test_the_import_reader_sees_relative_imports():
+    names = {name for name, _ in imports(PACKAGE / "loop" / "simulation.py")}
+    assert {"tianbao.recording.Recording", "tianbao.loop.recorder.Recorder", "tianbao.anatomy"} <= names
+
+
+def test_importing_tianbao_starts_nothing_heavy():
+    heavy = ("neuron", "netpyne", "taichi", "pandas", "matplotlib", "numpy", "h5py")
+    code = f"import tianbao, sys; print([name for name in {heavy} if name in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert said.stdout.strip() == "[]"
+
+
+def calls(path: Path) -> list[tuple[str, int]]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [(ast.unparse(node.func), node.lineno) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+def test_the_library_does_not_print_or_exit():
+    speakers = ("cli.py", "anatomy/build/__main__.py")
+    strays = [
+        f"{place(path)}:{line} calls {name}"
+        for path in MODULES
+        if place(path) not in speakers
+        for name, line in calls(path)
+        if name == "print" or (name in ("exit", "quit", "sys.exit") and not _guarded(path, line))
+    ]
+    assert not strays
+
+
+def _guarded(path: Path, line: int) -> bool:
+    """Whether a line is under `if __name__ == "__main__"`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    mains = [node for node in tree.body if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test)]
+    return any(node.lineno <= line <= node.end_lineno for node in mains)
+
+
+def test_no_module_is_a_drawer_for_odds_and_ends():
+    assert not {path.stem for path in MODULES} & {"utils", "helpers", "misc", "common"}
+
+
+def test_files_stay_short_enough_to_read():
+    long = {place(path): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert not {name: count for name, count in long.items() if count > 400}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.csv")), ids=place)
+def test_every_row_of_data_names_its_source(path):
+    with open(path, newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    assert rows
+    if "source" in rows[0]:
+        empty = [number for number, row in enumerate(rows, start=2) if not (row["source"] or "").strip()]
+        assert not empty, f"{place(path)}: rows {empty} have no source"
+
+
+def test_nothing_committed_names_a_machine():
+    listed = [*MODULES, *ROOT.glob("*.md"), ROOT / "Makefile", ROOT / "setup.cfg", *ROOT.glob("sims/*.py")]
+    strays = [
+        f"{path.relative_to(ROOT)}: {word}"
+        for path in listed
+        for word in ("/home/", "/root/", "/Users/", "/work/")
+        if word in path.read_text(encoding="utf-8")
+    ]
+    assert not strays
+
+
+def test_every_public_name_is_documented():
+    bare = []
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+                inside = node.body if isinstance(node, ast.ClassDef) else []
+                members = [node, *(each for each in inside if isinstance(each, ast.FunctionDef))]
+                bare += [
+                    f"{place(path)}:{each.lineno} {each.name}"
+                    for each in members
+                    if not (each.name.startswith("_") or ast.get_docstring(each) or _is_setter(each))
+                ]
+    assert not bare
+
+
+def _is_setter(node: ast.AST) -> bool:
+    return any(ast.unparse(decorator).endswith(".setter") for decorator in node.decorator_list)
