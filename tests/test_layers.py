@@ -162,3 +162,9 @@ def test_every_public_name_is_documented():
 
 def _is_setter(node: ast.AST) -> bool:
     return any(ast.unparse(decorator).endswith(".setter") for decorator in node.decorator_list)
+
+
+def test_a_simulation_leaves_the_first_import_of_neuron_to_mechanisms():
+    # NEURON loads a compiled folder of the current directory while it is imported; only mechanisms guards it.
+    code = "import sys, tianbao.loop, tianbao.network.assembly; sys.exit('neuron' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

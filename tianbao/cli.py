@@ -66,6 +66,7 @@ def _add_crawl_arguments(parser: argparse.ArgumentParser) -> None:
 def _speaking(act, args: argparse.Namespace) -> int:
     """Turn an error of ours into its sentence and an exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("tianbao").setLevel(logging.INFO)
     try:
         return act(args)
     except TianbaoError as error:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from ..body import SoftBody
 from ..errors import DivergedError
-from .exchange import ActivationBuffer, VoltageProbe
+
+if TYPE_CHECKING:
+    from ..body import SoftBody
+    from .exchange import ActivationBuffer, VoltageProbe
 
 # No neuron of the worm lives outside this range [mV]; beyond it the integration has failed.
 _PHYSICAL = (-300.0, 300.0)

@@ -35,6 +35,7 @@ class Network:
         mechanisms.load()
         from netpyne import sim, specs
 
+        log.info("assembling %d neurons and %d muscles", len(design.neurons), len(design.muscles))
         self.design = design
         self.sim = sim
         rules = connection_rules(design)
