@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import logging
 import os
 import platform
 import re
@@ -29,6 +30,8 @@ from pathlib import Path
 
 from . import paths
 from .errors import MechanismError
+
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"^\s*(?:SUFFIX|POINT_PROCESS)\s+(\w+)", re.MULTILINE)
 _GIVEN_UP = re.compile(r"(\w+)\.(?:cpp|o)\] Error")
@@ -194,6 +197,7 @@ def _lock(root: Path) -> Iterator[None]:
 def _compile() -> Path:
     """Compile in a temporary folder beside the final one, then rename. The lock is held."""
     command = [_nrnivmodl(), "mod"]
+    log.info("compiling %d mechanisms, once (about half a minute)", len(sources()))
     final = _root() / digest()
     with tempfile.TemporaryDirectory(dir=_root(), prefix=".building-") as work:
         (Path(work) / "mod").mkdir()
