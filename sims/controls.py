@@ -24,6 +24,15 @@ ISOTROPIC_CUT_OFF = 0.02
 SHUFFLED_CUT_OFF = 0.05
 SHUFFLED_SHARE = 0.8  # of the shuffled worms must be slower than that
 
+# Shown beside the animal's behaviour, not judged.
+REPORTED = {
+    "D neurons killed": "GABA-deficient worms are slower (Deng 2021)",
+    "A neurons killed": "forward crawling goes on (Chalfie 1985)",
+    "AVB killed": "forward crawling fails (Chalfie 1985)",
+    "egl-19 knocked out": "lethal; partial loss makes worms slow and flaccid",
+    "signs by transmitter only": "without the predicted inhibitory synapses",
+}
+
 
 @dataclass(frozen=True)
 class Control:
@@ -43,6 +52,7 @@ def controls(shuffles: int, seeds: int) -> list[Control]:
         Control("AVB-B gap junctions cut", "cut"),
         Control("isotropic drag", "isotropic"),
     ]
+    listed += [Control(name, name) for name in REPORTED]
     for kind in ("nmj_within_class", "nmj_across", "chemical_targets", "gap_partners"):
         listed += [Control(f"shuffled {kind}", "shuffle", kind, seed) for seed in range(1, shuffles + 1)]
     return listed
@@ -50,7 +60,12 @@ def controls(shuffles: int, seeds: int) -> list[Control]:
 
 def worm_of(control: Control) -> tb.Worm:
     """The worm of a control."""
-    worm = tb.Worm()
+    worm = tb.Worm(signs="transmitter" if control.intervention == "signs by transmitter only" else "predicted")
+    killed = {"D neurons killed": ("DD*", "VD*"), "A neurons killed": ("DA*", "VA*"), "AVB killed": ("AVB*",)}
+    if control.intervention in killed:
+        worm.ablate(*killed[control.intervention])
+    if control.intervention == "egl-19 knocked out":
+        worm.knock_out("egl19")
     if control.intervention == "deaf":
         worm.silence_stretch_receptors()
     if control.intervention == "cut":

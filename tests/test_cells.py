@@ -64,6 +64,16 @@ def test_a_knock_out_removes_the_channel_and_what_is_coupled_to_it_stays():
         intact.without("egl91")
 
 
+def test_knocking_out_nca_reaches_the_axon_of_avb():
+    from tianbao.worm import Worm
+
+    positions = np.linspace(0.0, 1.0, 47)
+    assert Worm().design(positions).membrane_of("AVBL").axonal_nca > 0.0
+    mutant = Worm().knock_out("nca").design(positions)
+    assert mutant.membrane_of("AVBL").axonal_nca == 0.0
+    assert all("nca" not in each.conductances for each in mutant.membranes.values())
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [("-1", "a conductance cannot be negative"), ("nan", "is not a number")],

@@ -120,3 +120,11 @@ def test_receptor_current_is_shared_out_completely():
     design = Worm().design(np.linspace(0, 1, 47))
     for receptor in stretch_field(design.cells, {}, np.linspace(0, 1, 47), P).receptors:
         assert sum(share for *_, share in receptor.sites) == pytest.approx(1.0)
+
+
+def test_predicted_signs_only_add_inhibition(tables):
+    plain = intact_tables("transmitter")
+    added = (tables.chemical.sign == "inhibitory") & (plain.chemical.sign == "excitatory")
+    assert ((plain.chemical.sign == "inhibitory") <= (tables.chemical.sign == "inhibitory")).all()
+    assert (tables.chemical.sign_predicted[added] == "-").all() and added.sum() > 200
+    assert (tables.chemical.sign_source[added] == "predicted: Fenyves 2020").all()

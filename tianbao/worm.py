@@ -45,7 +45,8 @@ class Worm:
         parameters: class-level parameters; the crawling set when None.
         discretisation: "traced" (15,910 compartments) or "d_lambda".
         channel_set: kinetic parameter set of the channels, "C19" or "H".
-        signs: synaptic signs by "transmitter" or with the "predicted" negatives.
+        signs: "predicted" makes every synapse that Fenyves et al. 2020 predict negative inhibitory;
+            "transmitter" only those of GABA neurons and of head cross-inhibition.
 
     Raises:
         ConfigError: for an unknown option.
@@ -59,7 +60,7 @@ class Worm:
         parameters: Parameters | None = None,
         discretisation: str = "traced",
         channel_set: str = "C19",
-        signs: str = "transmitter",
+        signs: str = "predicted",
     ) -> None:
         if signs not in SIGNS:
             raise ConfigError(f"unknown signs '{signs}': choose one of {', '.join(SIGNS)}")

@@ -32,9 +32,6 @@ AMPLITUDE_PERCENTILE = 95.0
 SMOOTH_TRACK_MS = 1000.0
 
 _PADDING = 8
-# Half the main lobe of a Hann window in units of 1 / duration holds 97 % of a sine; a peak cannot
-# be narrower, however pure the rhythm.
-_RESOLUTION = 1.2
 _FEWEST_FRAMES = 16
 _STILL_KAPPA = 1e-6
 _STILL_MM = 1e-6
@@ -77,8 +74,8 @@ class Gait:
         forward_speed_mm_s: mean centroid velocity along the tail-to-head direction [mm/s],
             negative backwards.
         frequency_hz: peak of the curvature spectrum [Hz], 0 for a still worm.
-        peak_share: power within 30 % of the peak over all power in the band [-]. In a run so
-            short that 30 % is less than the spectrum resolves, 1.2 / duration takes its place.
+        peak_share: power within 30 % of the peak over all power in the band [-]. A short run
+            blurs the spectrum, so it comes out low: 0.81 for a pure 0.35 Hz over 7 s.
         wavelength_body_lengths: from the slope of phase along the body at that frequency [L],
             at most 100.
         wave_direction: +1 head to tail, -1 tail to head, 0 for a still worm.
@@ -194,8 +191,8 @@ def _wave(time_ms: np.ndarray, bend: np.ndarray, s: np.ndarray) -> dict[str, flo
         names = ("frequency_hz", "peak_share", "wavelength_body_lengths", "head_lock", "travelling_index")
         return {**dict.fromkeys(names, 0.0), "wave_direction": 0}
     peak = int(np.argmax(body))
-    width = max(PEAK_WIDTH * frequency[peak], _RESOLUTION * MS_PER_S / (time_ms[-1] - time_ms[0]))
-    near = np.abs(frequency - frequency[peak]) <= width
+    # Never wider for short runs: that would let bending without any rhythm pass as one.
+    near = np.abs(frequency - frequency[peak]) <= PEAK_WIDTH * frequency[peak]
     head = power[:, _region(s, HEAD_REGION)].sum(axis=1)
     slope = _phase_slope(spectrum[peak, along], s[along])
     return {

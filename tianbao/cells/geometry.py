@@ -7,9 +7,11 @@ any NEURON object exists.
 
 from __future__ import annotations
 
+import csv
 import math
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -26,17 +28,11 @@ _D_LAMBDA = 0.1
 _D_LAMBDA_HZ = 100.0
 
 
-@dataclass(frozen=True)
-class CableConstants:
-    """Passive cable constants shared by every cell.
-
-    Attributes:
-        membrane_capacitance: [uF/cm2]
-        axial_resistivity: [ohm cm]
-    """
-
-    membrane_capacitance: float = 1.0
-    axial_resistivity: float = 100.0
+@cache
+def constants() -> dict[str, float]:
+    """Constants shared by every cell, in the units of their rows in cell.csv."""
+    with open(Path(__file__).with_name("cell.csv"), newline="", encoding="utf-8") as lines:
+        return {row["name"]: float(row["value"]) for row in csv.DictReader(lines)}
 
 
 @dataclass(frozen=True)
@@ -108,10 +104,10 @@ class CellGeometry:
         """Membrane area [um2]."""
         return float(self.compartment_areas.sum())
 
-    def capacitance(self, cable_constants: CableConstants | None = None) -> float:
+    @property
+    def capacitance(self) -> float:
         """Whole-cell capacitance [pF]."""
-        specific = (cable_constants or CableConstants()).membrane_capacitance
-        return self.area * specific * PF_PER_UM2_AT_1_UF_CM2
+        return self.area * constants()["membrane_capacitance"] * PF_PER_UM2_AT_1_UF_CM2
 
     @cached_property
     def sites(self) -> list[tuple[str, float]]:
@@ -149,16 +145,15 @@ class CellGeometry:
             sites.extend((cable.name, float(loc)) for loc in locs)
         return np.concatenate(points), sites
 
-    def netpyne_sections(self, cable_constants: CableConstants | None = None) -> dict[str, dict]:
+    def netpyne_sections(self) -> dict[str, dict]:
         """Sections as NetPyNE's `cellParams['secs']` wants them, without mechanisms."""
-        constants = cable_constants or CableConstants()
         sections = {}
         for cable in self.cables:
             section = {
                 "geom": {
                     "nseg": cable.compartments,
-                    "Ra": constants.axial_resistivity,
-                    "cm": constants.membrane_capacitance,
+                    "Ra": constants()["axial_resistivity"],
+                    "cm": constants()["membrane_capacitance"],
                     "pt3d": [tuple(float(value) for value in point) for point in cable.points],
                 },
                 "topol": {},
@@ -210,11 +205,10 @@ def _soma(name: str, centre: np.ndarray) -> Cable:
 
 
 def _d_lambda(points: np.ndarray) -> int:
-    constants = CableConstants()
+    capacitance, resistivity = constants()["membrane_capacitance"], constants()["axial_resistivity"]
     diameter = float(np.mean(points[:, 3]))
     length = float(np.sum(np.linalg.norm(np.diff(points[:, :3], axis=0), axis=1)))
     length_constant = 1e5 * math.sqrt(
-        diameter
-        / (4 * math.pi * _D_LAMBDA_HZ * constants.axial_resistivity * constants.membrane_capacitance)
+        diameter / (4 * math.pi * _D_LAMBDA_HZ * resistivity * capacitance)
     )
     return int((length / (_D_LAMBDA * length_constant) + 0.9) / 2) * 2 + 1

@@ -8,7 +8,7 @@ scaled onto a real cell by (capacitance / reference) ** exponent.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -18,13 +18,9 @@ from ..anatomy import neuron_class
 from ..errors import ConfigError, unknown
 from ..units import density_s_per_cm2
 from .channels import CHANNELS, parameters
-from .geometry import CableConstants, CellGeometry
+from .geometry import CellGeometry, constants
 
 _HERE = Path(__file__).parent
-
-E_K, E_CA = -80.0, 60.0  # [mV] Nicoletti 2019: all potassium and calcium currents
-
-_POOL_DEPTH = 0.1  # [um] under the membrane: 31.16 um3 over 310 um2 in AWC (Nicoletti 2019)
 
 # Conductances of the two BK channels name the calcium channel they are coupled to.
 _COUPLED = {
@@ -45,6 +41,7 @@ class Membrane:
         leak_reversal: [mV].
         reference_capacitance: capacitance of the cell that carries those totals [pF].
         axonal_nca: NCA spread over the whole membrane instead of the soma [nS]; AVB only.
+        lacking: channel genes knocked out.
     """
 
     template: str
@@ -54,6 +51,7 @@ class Membrane:
     leak_reversal: float
     reference_capacitance: float
     axonal_nca: float = 0.0
+    lacking: frozenset[str] = frozenset()
 
     def scale(self, capacitance: float, exponent: float) -> float:
         """Factor on every total for a cell of this capacitance [pF]."""
@@ -70,11 +68,7 @@ class Membrane:
         kept = {
             name: value for name, value in self.conductances.items() if name.split("_")[0] != channel
         }
-        axonal = 0.0 if channel == "nca" else self.axonal_nca
-        return Membrane(
-            self.template, kept, self.egl19_shift, self.leak, self.leak_reversal,
-            self.reference_capacitance, axonal,
-        )  # fmt: skip
+        return replace(self, conductances=kept, lacking=self.lacking | {channel})
 
 
 @cache
@@ -147,7 +141,7 @@ def insert_membrane(
         exponent: how conductances grow with capacitance.
         channel_set: kinetic parameter set, "C19" or "H".
     """
-    factor = membrane.scale(cell.capacitance(CableConstants()), exponent)
+    factor = membrane.scale(cell.capacitance, exponent)
     leak_density = density_s_per_cm2(membrane.leak * factor, cell.area)
     for section in sections.values():
         section["mechs"]["pas"] = {"g": leak_density, "e": membrane.leak_reversal}
@@ -163,6 +157,6 @@ def insert_membrane(
             mechanism["shift"] = membrane.egl19_shift
     if {"egl19", "unc2", "cca1"} & set(soma["mechs"]):
         # The soma carries the whole cell's calcium current: its pool is the whole cell's shell.
-        soma["mechs"]["ca_pool"] = {"depth": _POOL_DEPTH * cell.area / soma_area}
-        soma["ions"] = {"ca": {"e": E_CA}}
-    soma.setdefault("ions", {})["k"] = {"e": E_K}
+        soma["mechs"]["ca_pool"] = {"depth": constants()["pool_depth"] * cell.area / soma_area}
+        soma["ions"] = {"ca": {"e": constants()["reversal_calcium"]}}
+    soma.setdefault("ions", {})["k"] = {"e": constants()["reversal_potassium"]}

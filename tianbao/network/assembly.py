@@ -7,7 +7,8 @@ import io
 import logging
 
 from .. import mechanisms
-from ..cells.membrane import E_CA, insert_membrane
+from ..cells.geometry import constants
+from ..cells.membrane import insert_membrane
 from ..errors import ConfigError
 from ..muscles import muscle_section
 from ..units import NA_PER_PA
@@ -87,12 +88,12 @@ class Network:
         rules = connection_rules(design)
         objects = iter(self._synapses)
         for rule in rules:
-            constants = {k: v for k, v in rule.mechanism.items() if k not in _SET_BY_HAND}
+            settings = {k: v for k, v in rule.mechanism.items() if k not in _SET_BY_HAND}
             for weight in rule.weights:
                 for _ in range(2 if _bidirectional(rule) else 1):
                     synapse = next(objects)
                     synapse.weight = weight
-                    for name, value in constants.items():
+                    for name, value in settings.items():
                         setattr(synapse, name, value)
         for name, sections in cell_sections(design).items():
             self._apply(name, sections)
@@ -119,7 +120,7 @@ class Network:
             if h.ismembrane("ca_ion", sec=soma):
                 h.ion_style("ca_ion", 3, 1, 0, 0, 0, sec=soma)
                 for segment in soma:
-                    segment.eca = E_CA
+                    segment.eca = constants()["reversal_calcium"]
 
     def _in_rule_order(self) -> list:
         """Synapse objects in the order of the rules: NetPyNE numbers its pointers that way."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from .. import anatomy
-from ..cells.geometry import CellGeometry, geometry
+from ..cells.geometry import CellGeometry, constants, geometry
 from ..cells.membrane import Membrane, class_row, membrane
 from ..muscles import MuscleMembrane
 from ..parameters import Parameters
@@ -60,7 +60,7 @@ class NetworkDesign:
     @cached_property
     def capacitance(self) -> dict[str, float]:
         """Whole-cell capacitance [pF] of every neuron."""
-        return {name: cell.capacitance() for name, cell in self.cells.items()}
+        return {name: cell.capacitance for name, cell in self.cells.items()}
 
     @cached_property
     def stretch(self) -> StretchField:
@@ -77,7 +77,7 @@ class NetworkDesign:
 
     def membrane_of(self, neuron: str) -> Membrane:
         """Membrane of a neuron, with the declared depolarising conductance of AVB."""
-        return with_avb_drive(self.membranes[neuron], self.parameters)
+        return with_avb_drive(self.membranes[neuron], self.capacitance[neuron], self.parameters)
 
     def bias(self) -> np.ndarray:
         """Tonic current into every neuron [pA], shape (302,)."""
@@ -114,24 +114,28 @@ def cell_geometry(name: str, discretisation: str) -> CellGeometry:
     return _GEOMETRIES[key]
 
 
-def with_avb_drive(base: Membrane, p: Parameters) -> Membrane:
-    """AVB is held depolarised along its whole axon by NCA and leak in the declared mixture."""
+def with_avb_drive(base: Membrane, capacitance: float, p: Parameters) -> Membrane:
+    """AVB is held depolarised along its whole axon by NCA and leak in the declared mixture.
+
+    Args:
+        base: membrane of the class.
+        capacitance: of the cell [pF]; the declared total does not grow with it.
+        p: conductance and reversal of the drive.
+    """
     if base.template != "avb":
         return base
-    e_nca, e_leak = 30.0, -80.0
+    e_nca, e_leak = constants()["reversal_nca"], constants()["reversal_leak"]
     nca = p.avb_conductance * (p.avb_reversal - e_leak) / (e_nca - e_leak)
-    return Membrane(
-        base.template, base.conductances, base.egl19_shift, p.avb_conductance - nca, e_leak,
-        base.reference_capacitance, axonal_nca=nca,
-    )  # fmt: skip
+    leak = (p.avb_conductance - nca) / base.scale(capacitance, p.capacitance_exponent)
+    return replace(base, leak=leak, leak_reversal=e_leak, axonal_nca=0.0 if "nca" in base.lacking else nca)
 
 
-def intact_tables(signs: str = "transmitter") -> Tables:
+def intact_tables(signs: str = "predicted") -> Tables:
     """The wild-type connectome.
 
     Args:
-        signs: "transmitter" (the rule known to crawl) or "predicted", which turns every edge
-            that Fenyves et al. 2020 predict negative inhibitory.
+        signs: "transmitter" (inhibitory are GABA neurons and head cross-inhibition), or "predicted",
+            which adds every edge that Fenyves et al. 2020 predict negative.
     """
     chemical = anatomy.chemical()
     chemical = chemical[chemical.pre != chemical.post].reset_index(drop=True)
