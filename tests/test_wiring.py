@@ -127,4 +127,5 @@ def test_predicted_signs_only_add_inhibition(tables):
     added = (tables.chemical.sign == "inhibitory") & (plain.chemical.sign == "excitatory")
     assert ((plain.chemical.sign == "inhibitory") <= (tables.chemical.sign == "inhibitory")).all()
     assert (tables.chemical.sign_predicted[added] == "-").all() and added.sum() > 200
+    assert tables.chemical.sign_source[~added].equals(plain.chemical.sign_source[~added])
     assert (tables.chemical.sign_source[added] == "predicted: Fenyves 2020").all()

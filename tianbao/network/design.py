@@ -140,7 +140,7 @@ def intact_tables(signs: str = "predicted") -> Tables:
     chemical = anatomy.chemical()
     chemical = chemical[chemical.pre != chemical.post].reset_index(drop=True)
     if signs == "predicted":
-        negative = chemical.sign_predicted == "-"
+        negative = (chemical.sign_predicted == "-") & (chemical.sign == "excitatory")
         chemical = chemical.assign(
             sign=chemical.sign.where(~negative, "inhibitory"),
             sign_source=chemical.sign_source.where(~negative, "predicted: Fenyves 2020"),
