@@ -185,6 +185,22 @@ def test_a_retuned_network_equals_a_new_one():
     assert np.array_equal(retuned.worms[0].muscle_activation, fresh.worms[0].muscle_activation)
 
 
+def test_a_worm_changed_after_a_run_is_assembled_anew_and_so_is_one_that_lost_neuron(simulation):
+    worm = Worm()
+    first = Simulation(worm, progress=False)
+    before = sum(len(cell.conns) for cell in first.network.cells.values())
+    worm.ablate("AVBL")
+    assert sum(len(cell.conns) for cell in first.network.cells.values()) < before
+    assert not first.network.cells["AVBL"].conns
+    kept = simulation.network
+    assert kept.alive and kept.cells["AVBL"].conns
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(ConfigError, match="seed -1 is negative"):
+        Simulation(Worm(), seed=-1)
+
+
 def test_clock_steps_must_divide_evenly():
     with pytest.raises(ConfigError, match="dt of tick must divide evenly"):
         Clock(dt=0.3, tick=4.0)

@@ -100,8 +100,9 @@ def test_contracted_dorsal_muscle_shows_red_on_the_dorsal_side(run):
     red = np.argwhere((picture[..., 0] - picture[..., 2] > 60) & (np.arange(352)[:, None] < 250))
     rim = np.argwhere(np.abs(picture[:250, 200:440, :3] - [43, 43, 51]).sum(axis=-1) < 60)[:, 0]
     assert len(red) > 200
-    # Rows count downwards: dorsal (+y) is the upper half of a worm that heads right.
-    assert red[:, 0].max() < 0.5 * (rim.min() + rim.max())
+    # Rows count downwards: dorsal (+y) is the upper half of a worm that heads right. The row of
+    # pixels that the axis itself runs through may go either way.
+    assert red[:, 0].max() <= 0.5 * (rim.min() + rim.max()) + 0.5
 
 
 def test_mp4_has_the_length_and_rate_of_the_run(tmp_path):

@@ -140,6 +140,11 @@ class Worm:
             deaf=frozenset(self._deaf),
         )
 
+    @property
+    def anatomy_changes(self) -> tuple[str, ...]:
+        """Interventions that call for a new network; stimuli do not."""
+        return tuple(each for each in self.interventions if not each.startswith("stimulate"))
+
     def _noted(self, verb: str, objects: tuple[str, ...]) -> Worm:
         self.interventions.append(f"{verb}({', '.join(objects)})")
         return self

@@ -120,7 +120,7 @@ class Gait:
             line = f"{name:24s}{value:10.3f}"
             if name in ranges:
                 line += f"   published {ranges[name].low:g} to {ranges[name].high:g} {ranges[name].unit}"
-            lines.append(line)
+            lines.append(line.rstrip())
         return "\n".join(lines)
 
 

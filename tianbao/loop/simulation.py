@@ -90,6 +90,8 @@ class Simulation:
     ) -> None:
         if not isinstance(worm, Worm):
             raise ConfigError("a Simulation takes one Worm in this release; run several in several processes")
+        if seed < 0:
+            raise ConfigError(f"seed {seed} is negative; give a whole number from 0")
         self.worm = worm
         self.arena = arena or Arena()
         self.seed = seed
@@ -99,12 +101,18 @@ class Simulation:
         self._progress = progress
         self._neurons: tuple[str, ...] = ()
         self._network: Network | None = None
+        self._assembled: tuple[str, ...] = ()
 
     @property
     def network(self) -> Network:
-        """The assembled network; built at the first use."""
-        if self._network is None:
+        """The assembled network: built at the first use, and again if the worm has changed since.
+
+        Another simulation of the same process takes NEURON over; coming back builds anew, too.
+        """
+        stale = self._network is None or not self._network.alive or self._assembled != self.worm.anatomy_changes
+        if stale:
             self._network = Network(self.worm.design(self.body.curvature_positions))
+            self._assembled = self.worm.anatomy_changes
         return self._network
 
     def record(self, voltage: Sequence[str] = (), every: float | None = None) -> Simulation:
@@ -125,7 +133,7 @@ class Simulation:
         Equal to a new simulation with these parameters, without building the network again.
         """
         self.worm.parameters = parameters
-        if self._network is not None:
+        if self._network is not None and self._network.alive:
             self._network.retune(self.worm.design(self.body.curvature_positions))
         return self
 
@@ -206,6 +214,7 @@ class Simulation:
         s = self.body.curvature_positions
         phase = rng.uniform(0.0, 2.0 * np.pi)
         bend = self.initial_curvature * np.sin(2.0 * np.pi * s / _POSTURE_WAVELENGTH + phase)
+        self.body.time = 0.0
         self.body.pose(curvature=bend, at=self.worm.at[:2], heading=self.worm.heading)
         self.body.curvature(self._bend)
         self._stretch.write(self._bend[0])

@@ -32,6 +32,8 @@ class Network:
         sim: NetPyNE's `sim`; every cell and connection is in `sim.net.allCells`.
     """
 
+    _newest: Network | None = None
+
     def __init__(self, design: NetworkDesign) -> None:
         mechanisms.load()
         from netpyne import sim, specs
@@ -54,6 +56,12 @@ class Network:
         expected = sum(len(rule.weights) * (2 if _bidirectional(rule) else 1) for rule in rules)
         if len(self._synapses) != expected:
             raise ConfigError(f"NetPyNE built {len(self._synapses)} of {expected} connections")
+        Network._newest = self
+
+    @property
+    def alive(self) -> bool:
+        """Whether NEURON still holds this network: a later one takes its place."""
+        return Network._newest is self
 
     def soma(self, neuron: str):
         """Soma section of a neuron (NEURON Section)."""

@@ -18,8 +18,9 @@ from . import style
 from .outline import Outline
 from .plots import draw_kymograph, headline
 
-VIEW_MM = 1.7
+VIEW_MM = 2.0
 _DOTS_MM = 0.2
+_WIDTH_INCH = 12.8
 _SCALE_BAR_MM = 0.2
 _CAMERA_MS = 2000.0
 _STRIP = (0.075, 0.055, 0.85, 0.145)
@@ -40,16 +41,20 @@ class Scene:
 
     def __init__(self, recording: Recording, size: tuple[int, int], worm: int = 0) -> None:
         self._time = recording.time
-        self._figure = Figure(figsize=(size[0] / 100, size[1] / 100), dpi=100, facecolor=style.AGAR)
+        # One layout for every size: text and lines shrink with the picture.
+        dpi = size[0] / _WIDTH_INCH
+        self._figure = Figure(figsize=(_WIDTH_INCH, size[1] / dpi), dpi=dpi, facecolor=style.AGAR)
         self._canvas = FigureCanvasAgg(self._figure)
         self._camera = _smooth(self._time, centroid(recording.track(worm).midline))
         with mpl.rc_context({"font.family": "DejaVu Sans", "text.color": style.INK, "font.size": 11}):
             self._plate = self._lay_plate(size)
             self._worms = [_DrawnWorm(self._plate, track) for track in recording.worms]
-            self._clock = self._plate.text(
-                0.025, 0.95, "", transform=self._plate.transAxes, fontsize=20, va="top", animated=True
-            )
+            self._clock = self._plate.text(0.025, 0.95, "", transform=self._plate.transAxes, fontsize=20, va="top")
             self._lay_captions(recording, worm)
+            # Over the worm and its trail, so redrawn with them.
+            self._over = [*self._plate.texts, *self._bar]
+            for artist in self._over:
+                artist.set_animated(True)
             self._cursor = self._lay_strip(recording, worm)
         self._canvas.draw()
         self._background = self._canvas.copy_from_bbox(self._figure.bbox)
@@ -80,7 +85,7 @@ class Scene:
             inset.imshow(ramp, aspect="auto", interpolation="bilinear")
             inset.set_axis_off()
         right, low = plate.get_xlim()[1] * 0.95, plate.get_ylim()[0] + 0.25 * np.ptp(plate.get_ylim())
-        plate.plot([right - _SCALE_BAR_MM, right], [low, low], color=style.INK, lw=3, solid_capstyle="butt")
+        self._bar = plate.plot([right - _SCALE_BAR_MM, right], [low, low], color=style.INK, lw=3, solid_capstyle="butt")
         plate.text(right - 0.5 * _SCALE_BAR_MM, low + 0.012, f"{_SCALE_BAR_MM:g} mm", ha="center", va="bottom")
 
     def _lay_strip(self, recording: Recording, worm: int):
@@ -112,7 +117,8 @@ class Scene:
         for drawn in self._worms:
             drawn.draw(place, eye)
         self._clock.set_text(f"{time / MS_PER_S:.1f} s")
-        self._plate.draw_artist(self._clock)
+        for artist in self._over:
+            self._plate.draw_artist(artist)
         self._cursor.set_xdata([time / MS_PER_S] * 2)
         self._cursor.axes.draw_artist(self._cursor)
         return np.asarray(self._canvas.buffer_rgba())
