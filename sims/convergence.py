@@ -17,6 +17,7 @@ import pandas as pd
 
 import tianbao as tb
 from tianbao.config import RunConfig
+from tianbao.io.files import prepare_folder
 
 ALLOWED = 0.10
 
@@ -58,6 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("output/convergence"))
     args = parser.parse_args(arguments)
+    prepare_folder(args.out)
     jobs = [
         (name, changes, args.duration, seed)
         for seed in range(1, args.seed + 1)
@@ -65,7 +67,6 @@ def main(arguments: list[str] | None = None) -> int:
     ]
     with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
         table = table_of(list(pool.imap(measure, jobs, chunksize=1)))
-    args.out.mkdir(parents=True, exist_ok=True)
     table.to_csv(args.out / "convergence.csv")
     print(table.to_string(float_format=lambda value: f"{value:.3f}"))
     print(f"wrote convergence.csv in {args.out}")

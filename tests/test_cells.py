@@ -76,7 +76,7 @@ def test_knocking_out_nca_reaches_the_axon_of_avb():
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [("-1", "a conductance cannot be negative"), ("nan", "is not a number")],
+    [("-1", "a conductance cannot be negative"), ("nan", "is not a number"), ("much", "is not a number")],
 )
 def test_bad_conductance_names_file_and_row(tmp_path, value, message):
     path = tmp_path / "templates.csv"

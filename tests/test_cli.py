@@ -1,5 +1,6 @@
 """The command line and the scripts speak in sentences and write every file they name."""
 
+import dataclasses
 import importlib.util
 import os
 import subprocess
@@ -34,14 +35,33 @@ def test_forward_crawl_writes_every_file_and_fails_when_there_was_no_time_to_cra
     assert all(path.stat().st_size > 0 for path in out.iterdir())
 
 
-def test_the_written_configuration_is_complete(tmp_path):
-    import tomllib
+def test_the_written_configuration_repeats_the_run(tmp_path):
+    import tianbao as tb
 
-    out = tmp_path / "crawl"
-    script("forward_crawl").main(["--duration", "100", "--seed", "7", "--out", str(out), "--no-video"])
-    config = tomllib.loads((out / "config.toml").read_text())
-    assert config["run"]["seed"] == 7
-    assert set(config) == {"run", "worm", "material", "medium", "parameters"}
+    crawl, first, second = script("forward_crawl"), tmp_path / "first", tmp_path / "second"
+    crawl.main(["--duration", "60", "--seed", "7", "--out", str(first), "--no-video"])
+    crawl.main(["--config", str(first / "config.toml"), "--out", str(second), "--no-video"])
+    one, two = tb.open(first / "results.h5"), tb.open(second / "results.h5")
+    assert two.seed == 7 and (one.worms[0].midline == two.worms[0].midline).all()
+
+
+def test_ctrl_c_leaves_a_readable_file_and_its_exit_code(tmp_path):
+    import signal
+    import time
+
+    import tianbao as tb
+
+    command = [sys.executable, SIMS / "forward_crawl.py", "--duration", "600000", "--out", tmp_path]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if "to do" in line:
+            break
+    time.sleep(2.0)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    process.stderr.close()
+    kept = tb.open(tmp_path / "results.h5")
+    assert not kept.complete and 0 < len(kept.time) < 30_000
 
 
 def test_a_wrong_medium_is_one_sentence(capsys):
@@ -82,17 +102,22 @@ def test_controls_judge_a_table_by_the_bars():
     import pandas as pd
 
     controls = script("controls")
-    speeds = {"stretch receptors off": 0.0, "AVB-B gap junctions cut": 0.01, "isotropic drag": 0.0, "shuffled x": 0.01}
-    table = pd.DataFrame({"control": list(speeds), "forward_speed_mm_s": list(speeds.values())})
-    assert controls.passed(table)
-    table.loc[0, "forward_speed_mm_s"] = -0.2
-    assert not controls.passed(table)
+    good = dict.fromkeys((each.name for each in dataclasses.fields(controls.Gait) if each.name != "medium"), 1.0)
+    good |= {"forward_speed_mm_s": 0.2, "frequency_hz": 0.5, "wavelength_body_lengths": 0.65, "amplitude": 7.0}
+    good |= {"measured_ms": 20_000.0, "wave_direction": 1}
+    still = {**good, "forward_speed_mm_s": 0.001}
+    stopped = ["stretch receptors off", "AVB-B gap junctions cut", "isotropic drag", "shuffled x"]
+    rows = [{"control": "intact", **good}, *({"control": name, **still} for name in stopped)]
+    assert controls.passed(pd.DataFrame(rows))
+    for spoiled in ("forward_speed_mm_s", "peak_share"):
+        assert not controls.passed(pd.DataFrame([{**rows[0], spoiled: 0.0}, *rows[1:]]))
+    assert not controls.passed(pd.DataFrame([rows[0], {**rows[1], "forward_speed_mm_s": -0.2}, *rows[2:]]))
 
 
 @pytest.mark.slow
 def test_controls_and_convergence_run(tmp_path):
     brief = ["--duration", "200", "--out", str(tmp_path)]
-    assert script("controls").main([*brief, "--seed", "1", "--shuffles", "1"]) in (0, 1)
+    assert script("controls").main([*brief, "--control-duration", "200", "--seed", "1", "--shuffles", "1"]) in (0, 1)
     assert (tmp_path / "controls.csv").exists()
     assert script("convergence").main(brief) in (0, 1)
     assert (tmp_path / "convergence.csv").exists()

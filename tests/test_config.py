@@ -1,13 +1,15 @@
 """Configuration and parameters refuse what they do not know, in one sentence."""
 
+import copy
 import tomllib
 
+import numpy as np
 import pytest
 
 from tianbao import parameters
 from tianbao.config import RunConfig, read_config, to_toml
 from tianbao.errors import ConfigError
-from tianbao.worm import Pulse
+from tianbao.worm import Pulse, Worm
 
 
 def test_unknown_key_is_refused_with_the_nearest_one(tmp_path):
@@ -38,8 +40,36 @@ def test_none_keeps_the_default():
 
 
 def test_toml_survives_the_round_trip():
-    sections = {"a": {"text": 'say "hi"', "number": 1.5, "flag": True, "many": [1, 2]}}
+    sections = {"a": {"text": 'say "hi"\n\\', "number": 1.5, "flag": True, "many": [1, 2]}}
     assert tomllib.loads(to_toml(sections)) == sections
+
+
+def test_a_written_configuration_is_read_back_the_same(tmp_path):
+    config = RunConfig(seed=4, record=("DB*",), parameters={"gap_gain": 0.02})
+    (tmp_path / "config.toml").write_text(config.to_toml())
+    assert read_config(tmp_path / "config.toml") == config
+
+
+def test_numpy_numbers_are_written_as_plain_ones():
+    written = to_toml({"a": {"x": np.float64(1.5), "at": np.zeros(2)}})
+    assert tomllib.loads(written) == {"a": {"x": 1.5, "at": [0.0, 0.0]}}
+
+
+def test_a_worm_can_be_copied():
+    twin = copy.deepcopy(Worm().ablate("AVAL"))
+    assert twin.parameters == parameters.defaults() and twin.interventions == ["ablate(AVAL)"]
+    assert not hasattr(twin.parameters, "gap_gian")
+
+
+@pytest.mark.parametrize("option", [{"discretisation": "trace"}, {"channel_set": "C91"}, {"signs": "predictd"}])
+def test_unknown_options_of_a_worm_are_refused(option):
+    with pytest.raises(ConfigError, match="did you mean"):
+        Worm(**option)
+
+
+def test_text_for_a_number_is_refused():
+    with pytest.raises(ConfigError, match="'gap_gain' = abc is not a number"):
+        parameters.defaults().replace(gap_gain="abc")
 
 
 def test_unknown_parameter_is_refused_with_the_nearest_one():
@@ -50,7 +80,7 @@ def test_unknown_parameter_is_refused_with_the_nearest_one():
 def test_negative_conductance_and_nan_are_refused():
     with pytest.raises(ConfigError, match="'gap_gain' = -1 nS is outside 0 to 1"):
         parameters.defaults().replace(gap_gain=-1.0)
-    with pytest.raises(ConfigError, match="'gap_gain' is not a number"):
+    with pytest.raises(ConfigError, match="'gap_gain' = nan is not a number"):
         parameters.defaults().replace(gap_gain=float("nan"))
 
 
@@ -60,7 +90,7 @@ def test_nan_in_the_parameter_table_names_file_and_row(tmp_path):
     cells[1] = "nan"
     broken = tmp_path / "parameters.csv"
     broken.write_text("\n".join([lines[0], ",".join(cells)]))
-    with pytest.raises(ConfigError, match="parameters.csv, row 2: 'excitatory_gain' is not a number"):
+    with pytest.raises(ConfigError, match="parameters.csv, row 2: 'excitatory_gain' = nan is not a number"):
         parameters.table(broken)
 
 

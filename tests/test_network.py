@@ -14,6 +14,7 @@ import tianbao as tb
 from tianbao import Arena, Clock, Pulse, Simulation, Worm, anatomy, parameters
 from tianbao.behaviour.gait import curvature
 from tianbao.errors import ConfigError, DivergedError
+from tianbao.network.assembly import cell_sections
 
 PUBLISHED_COUNTS = Path(__file__).parent / "data" / "compartments.csv"
 
@@ -116,6 +117,31 @@ def test_synapses_sit_where_the_neurites_meet(network):
     assert np.percentile(distance, 75) < 0.5 and np.mean(distance > 5) < 0.03
 
 
+def test_built_connections_have_the_place_and_weight_of_their_rules(network):
+    from tianbao.network.rules import connection_rules
+
+    built = iter(network._synapses)
+    for rule in connection_rules(network.design):
+        halves = 2 if rule.mechanism["pointerParams"]["bidirectional"] else 1
+        places = zip(rule.post, rule.sites.post_section, rule.sites.post_loc, rule.weights, strict=True)
+        for cell, section, loc, weight in places:
+            synapse = next(built)
+            segment = synapse.get_segment()
+            assert synapse.weight == weight
+            assert segment.sec == network.section(cell, section)
+            assert segment.x == network.section(cell, section)(loc).x
+            for _ in range(halves - 1):
+                assert next(built).weight == weight
+    assert next(built, None) is None
+
+
+def test_parameter_set_h_reaches_the_built_somata():
+    worm = Worm(channel_set="H")
+    sections = cell_sections(worm.design(np.linspace(0, 1, 47)))
+    assert sections["AWCL"]["soma"]["mechs"]["unc2"]["v_half_m"] == pytest.approx(-12.17)
+    assert sections["DB4"]["soma"]["mechs"]["egl19"]["set_shift"] == 0.0
+
+
 def test_every_connection_says_where_its_sign_comes_from(network):
     assert network.design.tables.chemical.sign_source.str.len().gt(0).all()
 
@@ -178,7 +204,9 @@ def test_a_diverging_run_says_when_and_keeps_what_was_computed(simulation, monke
 
 
 def test_a_retuned_network_equals_a_new_one():
-    changed = parameters.defaults().replace(gap_gain=0.02, capacitance_exponent=0.4, cord_window_length=0.2)
+    changed = parameters.defaults().replace(
+        gap_gain=0.02, capacitance_exponent=0.4, cord_window_length=0.2, release_half=-10.0, avb_conductance=0.0
+    )
     retuned = Simulation(Worm(), progress=False).retune(changed).run(40.0)
     fresh = Simulation(Worm(parameters=changed), progress=False).run(40.0)
     assert np.array_equal(retuned.worms[0].midline, fresh.worms[0].midline)
@@ -207,5 +235,5 @@ def test_clock_steps_must_divide_evenly():
 
 
 def test_a_run_shorter_than_a_frame_is_refused():
-    with pytest.raises(ConfigError, match="shorter than one frame"):
+    with pytest.raises(ConfigError, match="at least one frame"):
         Simulation(Worm(), progress=False).run(1.0)

@@ -24,7 +24,7 @@ def tables():
 def test_every_muscle_row_receives_the_same_excitation(tables):
     muscles = anatomy.muscles()
     leak = 3.0
-    weights = nmj_weights(tables.nmj, muscles, leak, P)
+    weights = nmj_weights(tables.nmj, tables.intact_nmj, muscles, leak, P)
     excitatory = (tables.nmj.sign == "excitatory").to_numpy()
     rows = muscles.loc[tables.nmj.muscle]
     key = [rows.quadrant.str[0].to_numpy()[excitatory], rows.row.to_numpy()[excitatory]]
@@ -32,6 +32,14 @@ def test_every_muscle_row_receives_the_same_excitation(tables):
     cells = muscles.groupby([muscles.quadrant.str[0], "row"]).size()
     per_muscle = total / cells.loc[total.index].to_numpy()
     assert per_muscle.to_numpy() == pytest.approx(P.nmj_excitatory_gain * leak * 1e-3)
+
+
+def test_killing_a_neuron_does_not_strengthen_its_neighbours(tables):
+    muscles = anatomy.muscles()
+    before = nmj_weights(tables.nmj, tables.intact_nmj, muscles, 3.0, P)
+    after = perturbations.ablate(tables, ["DB3", "VB3"])
+    survivors = ~tables.nmj.pre.isin(["DB3", "VB3"]).to_numpy()
+    assert np.array_equal(nmj_weights(after.nmj, after.intact_nmj, muscles, 3.0, P), before[survivors])
 
 
 def test_gap_weights_do_not_depend_on_direction(tables):

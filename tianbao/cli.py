@@ -11,6 +11,7 @@ from pathlib import Path
 from . import __doc__ as about
 from .config import RunConfig, read_config
 from .errors import DivergedError, TianbaoError
+from .parameters import defaults
 
 EXIT_FAILED, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -57,6 +58,8 @@ def _add_crawl_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help=f"of noise and start (default {default.seed})")
     parser.add_argument("--medium", help=f"agar or water (default {default.medium})")
     parser.add_argument("--discretisation", help=f"traced or d_lambda (default {default.discretisation})")
+    parser.add_argument("--channel-set", help=f"C19 or H (default {default.channel_set})")
+    parser.add_argument("--signs", help=f"predicted or transmitter (default {default.signs})")
     parser.add_argument("--dt", type=float, help=f"neural step in ms (default {default.dt:g})")
     parser.add_argument("--tick", type=float, help=f"brain-body exchange in ms (default {default.tick:g})")
     parser.add_argument("--out", type=Path, default=Path("output/forward_crawl"), help="folder for results")
@@ -72,12 +75,17 @@ def _speaking(act, args: argparse.Namespace) -> int:
     except TianbaoError as error:
         print(f"tianbao: {error}", file=sys.stderr)
         return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("tianbao: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
 
 
 def _configured(args: argparse.Namespace) -> RunConfig:
     config = read_config(args.config) if args.config else RunConfig()
-    options = ("duration", "seed", "medium", "discretisation", "dt", "tick")
-    return config.updated({name: getattr(args, name) for name in options}, where="command line")
+    options = ("duration", "seed", "medium", "discretisation", "channel_set", "signs", "dt", "tick")
+    config = config.updated({name: getattr(args, name) for name in options}, where="command line")
+    # Every parameter, not only the changed ones, so that the written file repeats the run for good.
+    return config.updated({"parameters": dict(defaults().replace(**config.parameters))})
 
 
 def _crawl(args: argparse.Namespace) -> int:
@@ -89,10 +97,10 @@ def _crawl(args: argparse.Namespace) -> int:
     try:
         run = simulation.run(config.duration)
     except DivergedError as error:
-        files = _write(error.recording, folder, video=False)
+        files = _write(error.recording, config, folder, video=False)
         print(f"kept until then: {', '.join(map(str, files))}", file=sys.stderr)
         raise
-    files = _write(run, folder, video=run.complete and not args.no_video)
+    files = _write(run, config, folder, video=run.complete and not args.no_video)
     crawled = _report(run, config.medium)
     print("wrote " + ", ".join(path.name for path in files) + f" in {folder}")
     if not run.complete:
@@ -102,22 +110,24 @@ def _crawl(args: argparse.Namespace) -> int:
 
 def _simulation(config: RunConfig):
     from . import Arena, Clock, Simulation, Worm
-    from .parameters import defaults
-
-    worm = Worm(discretisation=config.discretisation, parameters=defaults().replace(**config.parameters))
+    worm = Worm(
+        parameters=defaults().replace(**config.parameters),
+        discretisation=config.discretisation,
+        channel_set=config.channel_set,
+        signs=config.signs,
+    )
     clock = Clock(config.dt, config.tick, config.frame)
     simulation = Simulation(worm, Arena(config.medium), seed=config.seed, clock=clock, slabs=config.slabs)
     return simulation.record(voltage=config.record)
 
 
-def _write(run, folder: Path, *, video: bool) -> list[Path]:
+def _write(run, config: RunConfig, folder: Path, *, video: bool) -> list[Path]:
     """Write everything a recording gives; the data first, so that a failing plot loses nothing."""
+    from .io.files import write_atomically
     from .io.results import write_summary
 
     files = [run.save(folder / "results.h5"), write_summary(run, folder / "summary.json")]
-    config = folder / "config.toml"
-    config.write_text(run.config_toml, encoding="utf-8")
-    files.append(config)
+    files.append(write_atomically(folder / "config.toml", config.to_toml().encode()))
     if len(run.time) > 1:
         files += [run.plot.curvature(folder / "kymograph.png"), run.plot.traces(folder / "traces.png")]
     if video:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ class RunConfig:
         seed: of noise, initial voltages and posture.
         medium: name of the medium.
         discretisation: "traced" or "d_lambda".
+        channel_set: kinetic parameter set of the channels, "C19" or "H".
+        signs: synaptic signs, "predicted" or "transmitter".
         dt: neural step [ms].
         tick: exchange interval and body step [ms].
         frame: interval of recorded frames [ms].
@@ -33,12 +36,21 @@ class RunConfig:
     seed: int = 1
     medium: str = "agar"
     discretisation: str = "traced"
+    channel_set: str = "C19"
+    signs: str = "predicted"
     dt: float = 0.5
     tick: float = 4.0
     frame: float = 20.0
     slabs: int = 48
     record: tuple[str, ...] = ("AVA*", "AVB*", "DB*", "VB*", "DD*", "VD*", "SMD*", "RMD*")
     parameters: Mapping[str, float] = field(default_factory=dict)
+
+    def to_toml(self) -> str:
+        """The configuration as `read_config` reads it."""
+        flat = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        parameters = flat.pop("parameters")
+        lines = [f"{key} = {_literal(value)}" for key, value in flat.items()]
+        return "\n".join([*lines, "", to_toml({"parameters": parameters})])
 
     def updated(self, changes: Mapping[str, Any], where: str = "configuration") -> RunConfig:
         """A copy with some keys changed; None leaves a key as it is.
@@ -97,8 +109,9 @@ def _literal(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        return json.dumps(value)
+    if hasattr(value, "tolist"):  # a NumPy number or array
+        return _literal(value.tolist())
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_literal(each) for each in value) + "]"
     return repr(value)

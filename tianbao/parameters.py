@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from .errors import ConfigError, unknown
+from .rows import finite, read_rows
 
 TABLE = Path(__file__).parent / "network" / "parameters.csv"
 
@@ -27,15 +26,18 @@ class ParameterRow:
     certainty: str
     meaning: str
 
-    def checked(self, value: float, where: str) -> float:
+    def checked(self, value: object, where: str) -> float:
         """The value if it is a number in the allowed range, else a ConfigError."""
-        if not math.isfinite(value):
-            raise ConfigError(f"{where}: '{self.name}' is not a number; give a value in {self.unit}")
+        value = finite(value, where, self.name, self.unit)
         if not self.low <= value <= self.high:
             raise ConfigError(
                 f"{where}: '{self.name}' = {value:g} {self.unit} is outside {self.low:g} to {self.high:g}"
             )
         return value
+
+
+class UnknownParameter(ConfigError, AttributeError):
+    """A parameter of that name does not exist."""
 
 
 class Parameters(Mapping[str, float]):
@@ -48,7 +50,9 @@ class Parameters(Mapping[str, float]):
         raise ConfigError(f"parameters are frozen; use parameters.replace({name}={value!r})")
 
     def __getattr__(self, name: str) -> float:
-        raise ConfigError(unknown("parameter", name, self.__dict__))
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise UnknownParameter(unknown("parameter", name, self.__dict__))
 
     def __getitem__(self, name: str) -> float:
         return self.__dict__[name]
@@ -69,7 +73,7 @@ class Parameters(Mapping[str, float]):
         for name, value in changes.items():
             if name not in rows:
                 raise ConfigError(unknown("parameter", name, rows))
-            rows[name].checked(float(value), "parameter")
+            rows[name].checked(value, "parameter")
         return Parameters({**self, **{name: float(value) for name, value in changes.items()}})
 
 
@@ -81,12 +85,11 @@ def table(path: Path = TABLE) -> dict[str, ParameterRow]:
         ConfigError: for a NaN or out-of-range value, naming file and row.
     """
     rows = {}
-    with open(path, newline="", encoding="utf-8") as lines:
-        for number, raw in enumerate(csv.DictReader(lines), start=2):
-            numbers = {key: float(raw.pop(key)) for key in ("value", "low", "high")}
-            row = ParameterRow(**raw, **numbers)
-            row.checked(row.value, f"{path.name}, row {number}")
-            rows[row.name] = row
+    for where, raw in read_rows(path):
+        numbers = {key: finite(raw.pop(key), where, raw["name"], raw["unit"]) for key in ("value", "low", "high")}
+        row = ParameterRow(**raw, **numbers)
+        row.checked(row.value, where)
+        rows[row.name] = row
     return rows
 
 

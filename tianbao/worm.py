@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import anatomy, parameters
-from .errors import ConfigError
+from .cells.channels import PARAMETER_SETS
+from .cells.geometry import DISCRETISATIONS
+from .errors import ConfigError, unknown
 from .network import perturbations
 from .network.design import SIGNS, NetworkDesign, intact_membranes, intact_tables
 from .parameters import Parameters
@@ -63,7 +65,11 @@ class Worm:
         signs: str = "predicted",
     ) -> None:
         if signs not in SIGNS:
-            raise ConfigError(f"unknown signs '{signs}': choose one of {', '.join(SIGNS)}")
+            raise ConfigError(unknown("signs", signs, SIGNS))
+        if discretisation not in DISCRETISATIONS:
+            raise ConfigError(unknown("discretisation", discretisation, DISCRETISATIONS))
+        if channel_set not in PARAMETER_SETS:
+            raise ConfigError(unknown("channel set", channel_set, PARAMETER_SETS))
         self.at = at
         self.heading = heading
         self.parameters = parameters or _defaults()

@@ -7,7 +7,6 @@ any NEURON object exists.
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -16,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from ..anatomy import BodyFrame, Morphology
-from ..errors import ConfigError
+from ..errors import ConfigError, unknown
+from ..rows import named_values
 from ..units import PF_PER_UM2_AT_1_UF_CM2
 
 DISCRETISATIONS = ("traced", "d_lambda")
@@ -31,8 +31,7 @@ _D_LAMBDA_HZ = 100.0
 @cache
 def constants() -> dict[str, float]:
     """Constants shared by every cell, in the units of their rows in cell.csv."""
-    with open(Path(__file__).with_name("cell.csv"), newline="", encoding="utf-8") as lines:
-        return {row["name"]: float(row["value"]) for row in csv.DictReader(lines)}
+    return named_values(Path(__file__).with_name("cell.csv"))
 
 
 @dataclass(frozen=True)
@@ -177,9 +176,7 @@ def geometry(morphology: Morphology, discretisation: str = "traced") -> CellGeom
         ConfigError: for an unknown discretisation.
     """
     if discretisation not in DISCRETISATIONS:
-        raise ConfigError(
-            f"unknown discretisation '{discretisation}': choose one of {', '.join(DISCRETISATIONS)}"
-        )
+        raise ConfigError(unknown("discretisation", discretisation, DISCRETISATIONS))
     cables = []
     for path in morphology.sections:
         index = np.asarray(path.points)

@@ -7,15 +7,13 @@ scaled onto a real cell by (capacitance / reference) ** exponent.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-import pandas as pd
-
 from ..anatomy import neuron_class
 from ..errors import ConfigError, unknown
+from ..rows import finite, read_rows
 from ..units import density_s_per_cm2
 from .channels import CHANNELS, parameters
 from .geometry import CellGeometry, constants
@@ -82,23 +80,21 @@ def templates(path: Path | None = None) -> dict[str, Membrane]:
         ConfigError: for a NaN, a negative conductance or an unknown quantity, naming the row.
     """
     path = path or _HERE / "templates.csv"
-    table = pd.read_csv(path)
     known = {*CHANNELS, *_COUPLED, *_PASSIVE, "egl19_shift"}
-    for number, row in table.iterrows():
-        where = f"{path.name}, row {number + 2}"
-        if row.quantity not in known:
-            raise ConfigError(f"{where}: {unknown('quantity', str(row.quantity), sorted(known))}")
-        if not math.isfinite(row.value):
-            raise ConfigError(f"{where}: {row.template} {row.quantity} is not a number; give a value")
-        if row.value < 0 and row.unit == "nS":
-            raise ConfigError(
-                f"{where}: {row.template} {row.quantity} is {row.value:g} nS; a conductance cannot be negative"
-            )
-    return {name: _membrane(name, rows) for name, rows in table.groupby("template")}
+    found: dict[str, dict[str, float]] = {}
+    for where, row in read_rows(path):
+        name, quantity = row["template"], row["quantity"]
+        if quantity not in known:
+            raise ConfigError(f"{where}: {unknown('quantity', quantity, sorted(known))}")
+        value = finite(row["value"], where, f"{name} {quantity}", row["unit"])
+        if value < 0 and row["unit"] in ("nS", "pF"):
+            what = "conductance" if row["unit"] == "nS" else "capacitance"
+            raise ConfigError(f"{where}: {name} {quantity} is {value:g} {row['unit']}; a {what} cannot be negative")
+        found.setdefault(name, {})[quantity] = value
+    return {name: _membrane(name, values) for name, values in found.items()}
 
 
-def _membrane(name: str, rows: pd.DataFrame) -> Membrane:
-    values = dict(zip(rows.quantity, rows.value.astype(float), strict=True))
+def _membrane(name: str, values: dict[str, float]) -> Membrane:
     return Membrane(
         template=name,
         egl19_shift=values.pop("egl19_shift", 0.0),
@@ -110,19 +106,24 @@ def _membrane(name: str, rows: pd.DataFrame) -> Membrane:
 
 
 @cache
-def _class_rows() -> dict[str, dict]:
-    table = pd.read_csv(_HERE / "classes.csv")
-    return {row["class"]: row for row in table.to_dict("records")}
+def _class_rows() -> dict[str, dict[str, str]]:
+    rows = {}
+    for where, row in read_rows(_HERE / "classes.csv"):
+        if row["template"] not in templates():
+            raise ConfigError(f"{where}: {unknown('template', row['template'], templates())}")
+        rows[row["class"]] = row
+    return rows
 
 
-def class_row(neuron: str) -> dict:
-    """Row of classes.csv for a neuron: template, release_half [mV], source, certainty."""
-    return _class_rows()[neuron_class(neuron)]
+def declared_release_half(neuron: str) -> float | None:
+    """Voltage of half-maximal release declared for a class [mV]; None where the general one holds."""
+    text = _class_rows()[neuron_class(neuron)]["release_half"]
+    return finite(text, "classes.csv", "release_half", "mV") if text else None
 
 
 def membrane(neuron: str) -> Membrane:
     """Membrane of the class a neuron belongs to."""
-    return templates()[class_row(neuron)["template"]]
+    return templates()[_class_rows()[neuron_class(neuron)]["template"]]
 
 
 def insert_membrane(
@@ -145,7 +146,7 @@ def insert_membrane(
     leak_density = density_s_per_cm2(membrane.leak * factor, cell.area)
     for section in sections.values():
         section["mechs"]["pas"] = {"g": leak_density, "e": membrane.leak_reversal}
-        if membrane.axonal_nca:
+        if membrane.template == "avb":
             section["mechs"]["nca"] = {"gbar": density_s_per_cm2(membrane.axonal_nca, cell.area)}
     soma = sections["soma"]
     soma_area = cell.cables[0].lateral_area()

@@ -30,14 +30,16 @@ class StretchBuffer:
 class CurrentBuffer:
     """Bias, noise and stimuli of every neuron, scattered to the current clamps each tick."""
 
-    def __init__(self, network: Network, pulses: list[tuple[str, Pulse]], seed: int, tick: float) -> None:
+    def __init__(
+        self, network: Network, pulses: list[tuple[str, Pulse]], rng: np.random.Generator, tick: float
+    ) -> None:
         design = network.design
         self._bias = design.bias() * NA_PER_PA
         # White noise keeps its spectral density whatever the tick: amplitude falls as its root.
         self._noise = design.noise_amplitude() * NA_PER_PA / np.sqrt(tick)
         index = {name: k for k, name in enumerate(design.neurons)}
         self._pulses = [(index[name], pulse) for name, pulse in pulses]
-        self._rng = np.random.default_rng(seed)
+        self._rng, self._tick = rng, tick
         self._vector = h.Vector(len(design.neurons))
         self._view = self._vector.as_numpy()
         self._targets = h.PtrVector(len(design.neurons))
@@ -50,8 +52,10 @@ class CurrentBuffer:
         self._view *= self._noise
         self._view += self._bias
         for k, pulse in self._pulses:
-            if pulse.start <= time < pulse.stop:
-                self._view[k] += pulse.amplitude
+            # A pulse that covers part of a tick brings its charge, not its amplitude.
+            overlap = min(pulse.stop, time + self._tick) - max(pulse.start, time)
+            if overlap > 0.0:
+                self._view[k] += pulse.amplitude * overlap / self._tick
         self._targets.scatter(self._vector)
 
 
@@ -73,17 +77,16 @@ class ActivationBuffer:
 
 
 class VoltageProbe:
-    """Soma voltages of chosen neurons."""
+    """Soma voltages of neurons."""
 
     def __init__(self, network: Network, neurons: tuple[str, ...]) -> None:
         self.neurons = neurons
-        self._sources = h.PtrVector(max(1, len(neurons)))
+        self._sources = h.PtrVector(len(neurons))
         for k, name in enumerate(neurons):
             self._sources.pset(k, network.soma(name)(0.5)._ref_v)
-        self._vector = h.Vector(max(1, len(neurons)))
+        self._vector = h.Vector(len(neurons))
 
     def read(self) -> np.ndarray:
-        """Present voltages [mV], shape (neurons,)."""
-        if self.neurons:
-            self._sources.gather(self._vector)
-        return self._vector.as_numpy()[: len(self.neurons)].copy()
+        """Present voltages [mV], shape (neurons,); the next call overwrites them."""
+        self._sources.gather(self._vector)
+        return self._vector.as_numpy()

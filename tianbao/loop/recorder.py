@@ -17,15 +17,18 @@ _PHYSICAL = (-300.0, 300.0)
 
 
 class Recorder:
-    """Frames of midline, muscle activation and chosen soma voltages."""
+    """Frames of midline, muscle activation and chosen soma voltages; watches the voltages of all neurons."""
 
-    def __init__(self, body: SoftBody, activation: ActivationBuffer, probe: VoltageProbe, frames: int) -> None:
+    def __init__(
+        self, body: SoftBody, activation: ActivationBuffer, probe: VoltageProbe, kept: tuple[str, ...], frames: int
+    ) -> None:
+        self._kept = [probe.neurons.index(name) for name in kept]
         self._body, self._activations, self._probe = body, activation, probe
         self._line = np.zeros((1, body.mesh.rings, 3))
         self._time = np.zeros(frames)
         self._midline = np.zeros((frames, body.mesh.rings, 3))
         self._activation = np.zeros((frames, len(activation.values)))
-        self._voltage = np.zeros((frames, len(probe.neurons)))
+        self._voltage = np.zeros((frames, len(kept)))
         self._count = 0
 
     def take(self, time: float) -> None:
@@ -41,7 +44,7 @@ class Recorder:
         self._time[k] = time
         self._midline[k] = self._line[0]
         self._activation[k] = self._activations.values
-        self._voltage[k] = voltage
+        self._voltage[k] = voltage[self._kept]
         self._count += 1
 
     def _check(self, time: float, voltage: np.ndarray) -> None:

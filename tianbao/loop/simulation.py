@@ -150,8 +150,8 @@ class Simulation:
             DivergedError: if brain or body leave the physical range; what was recorded until
                 then is its `recording`.
         """
-        if not duration >= self.clock.frame:
-            raise ConfigError(f"duration {duration:g} ms is shorter than one frame ({self.clock.frame:g} ms)")
+        if not self.clock.frame <= duration < np.inf:
+            raise ConfigError(f"duration {duration:g} ms is not a time of at least one frame ({self.clock.frame:g} ms)")
         ticks = round(duration / self.clock.tick)
         recorder = self._start(ticks)
         started, done = time.perf_counter(), 0
@@ -194,7 +194,8 @@ class Simulation:
 
         from .exchange import ActivationBuffer, CurrentBuffer, StretchBuffer, VoltageProbe
 
-        network, rng = self.network, np.random.default_rng(self.seed)
+        network = self.network
+        for_start, for_noise = (np.random.default_rng(each) for each in np.random.SeedSequence(self.seed).spawn(2))
         self._parallel = network.sim.pc
         self._tension = TensionMap(
             network.design.muscles, self.body.tension_per_curvature(), network.design.parameters.peak_curvature
@@ -203,12 +204,12 @@ class Simulation:
         self._pull = np.zeros((1, slabs, 4))
         self._bend = np.zeros((1, len(self.body.curvature_positions)))
         self._stretch = StretchBuffer(network)
-        self._currents = CurrentBuffer(network, self.worm.pulses, self.seed, self.clock.tick)
+        self._currents = CurrentBuffer(network, self.worm.pulses, for_noise, self.clock.tick)
         self._activation = ActivationBuffer(network)
-        self._pose(rng)
-        self._initialise_voltages(h, rng)
-        probe = VoltageProbe(network, self._neurons)
-        return Recorder(self.body, self._activation, probe, ticks // self.clock.ticks_per_frame)
+        self._pose(for_start)
+        self._initialise_voltages(h, for_start)
+        probe = VoltageProbe(network, network.design.neurons)
+        return Recorder(self.body, self._activation, probe, self._neurons, ticks // self.clock.ticks_per_frame)
 
     def _pose(self, rng: np.random.Generator) -> None:
         s = self.body.curvature_positions

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from ..parameters import Parameters
+from ..rows import named_values
 from ..units import PF_PER_UM2_AT_1_UF_CM2, density_s_per_cm2
 
 
@@ -23,6 +23,7 @@ class MuscleMembrane:
         activation_half: voltage of half activation [mV]
         activation_slope: [mV]
         gap_conductance: of a muscle-muscle gap junction, per EM section [nS]
+        distance: of a muscle's axis from the midline, along each of dorsal and right [um]
     """
 
     capacitance: float
@@ -31,13 +32,13 @@ class MuscleMembrane:
     activation_half: float
     activation_slope: float
     gap_conductance: float
+    distance: float
 
     @staticmethod
     @cache
     def standard() -> MuscleMembrane:
         """The values of muscle.csv."""
-        with open(Path(__file__).parent / "muscle.csv", newline="", encoding="utf-8") as lines:
-            return MuscleMembrane(**{row["name"]: float(row["value"]) for row in csv.DictReader(lines)})
+        return MuscleMembrane(**named_values(Path(__file__).with_name("muscle.csv")))
 
 
 def muscle_section(membrane: MuscleMembrane, p: Parameters) -> dict:

@@ -10,12 +10,12 @@ import pandas as pd
 
 from .. import anatomy
 from ..cells.geometry import CellGeometry, constants, geometry
-from ..cells.membrane import Membrane, class_row, membrane
+from ..cells.membrane import Membrane, membrane
 from ..muscles import MuscleMembrane
 from ..parameters import Parameters
 from ..sensing import StretchField, stretch_field
 from ..sensing.proprioception import CORD_BACKWARD, CORD_FORWARD, HEAD, nmj_centroids
-from .wiring import Tables, input_scale
+from .wiring import Tables, extrapolated, input_scale
 
 SIGNS = ("transmitter", "predicted")
 
@@ -96,11 +96,6 @@ class NetworkDesign:
         """Standard deviation of membrane current noise in 1-ms pulses [pA], shape (302,)."""
         return self.parameters.noise * np.array([self.capacitance[name] for name in self.neurons])
 
-    def release_half(self, neuron: str) -> float:
-        """Voltage of half-maximal release [mV]: the class's own where declared."""
-        declared = class_row(neuron)["release_half"]
-        return self.parameters.release_half if pd.isna(declared) else float(declared)
-
 
 # One geometry per neuron and discretisation serves every worm and every re-tuning of a process.
 _GEOMETRIES: dict[tuple[str, str], CellGeometry] = {}
@@ -139,6 +134,7 @@ def intact_tables(signs: str = "predicted") -> Tables:
     """
     chemical = anatomy.chemical()
     chemical = chemical[chemical.pre != chemical.post].reset_index(drop=True)
+    chemical = chemical.assign(head_cross=chemical.sign_source == "assumed: head cross-inhibition")
     if signs == "predicted":
         negative = (chemical.sign_predicted == "-") & (chemical.sign == "excitatory")
         chemical = chemical.assign(
@@ -147,8 +143,11 @@ def intact_tables(signs: str = "predicted") -> Tables:
         )
     nmj = anatomy.nmj()
     gaba = anatomy.neurons().transmitter.eq("GABA")
-    nmj = nmj.assign(sign=np.where(gaba.loc[nmj.pre].to_numpy(), "inhibitory", "excitatory"))
-    return Tables(chemical, anatomy.gap(), nmj, anatomy.gap_muscle())
+    nmj = nmj.assign(
+        sign=np.where(gaba.loc[nmj.pre].to_numpy(), "inhibitory", "excitatory"),
+        extrapolated=extrapolated(nmj, anatomy.muscles()),
+    )
+    return Tables(chemical, anatomy.gap(), nmj, anatomy.gap_muscle(), intact_nmj=nmj)
 
 
 def intact_membranes() -> dict[str, Membrane]:

@@ -16,10 +16,9 @@ from scipy.spatial import cKDTree
 
 from ..anatomy import BodyFrame
 from ..cells.geometry import CellGeometry
+from ..muscles import MuscleMembrane
 
 _CLOUD_SPACING = 1.0  # [um], half the finest spacing of the tracings
-# Body wall muscles lie this far from the midline at mid-body, on the diagonals [um].
-_MUSCLE_RADIUS = 25.0
 
 
 @dataclass(frozen=True)
@@ -79,10 +78,10 @@ class Placer:
 
 def _distance_to_muscle(body, muscle: pd.Series) -> np.ndarray:
     """Distance [um] of points in body coordinates to the long axis of a muscle."""
-    length = BodyFrame.standard().length
+    length, distance = BodyFrame.standard().length, MuscleMembrane.standard().distance
     along = length * np.maximum(0.0, np.maximum(muscle.s_start - body.s, body.s - muscle.s_end))
-    dorsal = _MUSCLE_RADIUS * (1.0 if muscle.quadrant[0] == "D" else -1.0)
-    right = _MUSCLE_RADIUS * (1.0 if muscle.quadrant[1] == "R" else -1.0)
+    dorsal = distance * (1.0 if muscle.quadrant[0] == "D" else -1.0)
+    right = distance * (1.0 if muscle.quadrant[1] == "R" else -1.0)
     return np.sqrt(along**2 + (body.dorsal_um - dorsal) ** 2 + (body.right_um - right) ** 2)
 
 

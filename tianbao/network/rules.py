@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from ..cells.membrane import declared_release_half
 from ..parameters import Parameters
 from .design import NetworkDesign, cell_geometry
 from .placement import Placer, Sites
@@ -62,7 +63,7 @@ def _chemical(design: NetworkDesign, placer: Placer) -> list[Rule]:
 def _neuromuscular(design: NetworkDesign, placer: Placer) -> list[Rule]:
     table = design.tables.nmj
     leak = design.muscle_membrane.leak
-    weights = nmj_weights(table, design.muscles, leak, design.parameters)
+    weights = nmj_weights(table, design.tables.intact_nmj, design.muscles, leak, design.parameters)
     sites = placer.onto_muscles(table.pre, table.muscle, design.muscles)
     return _by_mechanism(design, "nmj", table, table.muscle, sites, weights)
 
@@ -85,18 +86,21 @@ def _by_mechanism(
     design: NetworkDesign, kind: str, table: pd.DataFrame, post: pd.Series, sites: Sites, weights: np.ndarray
 ) -> list[Rule]:
     """Split a table by sign and by the release threshold of the presynaptic class."""
-    half = np.array([design.release_half(name) for name in table.pre])
+    # Grouped by what a class declares, never by the value of a parameter: the order must survive re-tuning.
+    declared = [declared_release_half(name) for name in table.pre]
     rules = []
     for sign in ("excitatory", "inhibitory"):
-        for threshold in np.unique(half):
-            rows = np.flatnonzero((table.sign == sign).to_numpy() & (half == threshold))
+        for own_half in sorted(set(declared), key=lambda half: (half is not None, half)):
+            chosen = np.array([half == own_half for half in declared])
+            rows = np.flatnonzero((table.sign == sign).to_numpy() & chosen)
             if len(rows) == 0:
                 continue
-            own = "" if threshold == design.parameters.release_half else f"_release_{threshold:g}"
+            own = "" if own_half is None else f"_release_{own_half:g}"
+            threshold = design.parameters.release_half if own_half is None else own_half
             rules.append(
                 Rule(
                     f"{kind}_{sign}{own}",
-                    synapse_mechanism(design.parameters, sign, float(threshold)),
+                    synapse_mechanism(design.parameters, sign, threshold),
                     list(table.pre.iloc[rows]),
                     list(post.iloc[rows]),
                     _take(sites, rows),

@@ -25,23 +25,26 @@ class Tables:
     """The connectome a worm is built from, after its perturbations.
 
     Attributes:
-        chemical: pre, post, em_sections, sign ("excitatory" | "inhibitory"), sign_source;
-            without autapses.
+        chemical: pre, post, em_sections, sign ("excitatory" | "inhibitory"), sign_source,
+            head_cross; without autapses.
         gap: a, b, em_sections.
-        nmj: pre, muscle, em_sections, sign.
+        nmj: pre, muscle, em_sections, sign, extrapolated.
         gap_muscle: a, b, em_sections.
+        intact_nmj: nmj before any perturbation; it sets the strength of a contact, so that killing
+            a neuron does not strengthen its neighbours.
     """
 
     chemical: pd.DataFrame
     gap: pd.DataFrame
     nmj: pd.DataFrame
     gap_muscle: pd.DataFrame
+    intact_nmj: pd.DataFrame
 
 
 def chemical_weights(table: pd.DataFrame, capacitance: Mapping[str, float], p: Parameters) -> np.ndarray:
     """Peak conductance [uS] of every chemical synapse, shape (pairs,)."""
     gain = np.where(table.sign == "inhibitory", p.inhibitory_gain, p.excitatory_gain)
-    gain = np.where(table.sign_source.str.contains("cross"), p.head_cross_gain, gain)
+    gain = np.where(table.head_cross, p.head_cross_gain, gain)
     scale = np.array([input_scale(capacitance[post], p) for post in table.post])
     return gain * table.em_sections.to_numpy() * scale * US_PER_NS
 
@@ -56,35 +59,53 @@ def gap_weights(table: pd.DataFrame, capacitance: Mapping[str, float], p: Parame
     return p.gap_gain * sections * scale * US_PER_NS
 
 
-def nmj_weights(table: pd.DataFrame, muscles: pd.DataFrame, muscle_leak: float, p: Parameters) -> np.ndarray:
+def nmj_weights(
+    table: pd.DataFrame, intact: pd.DataFrame, muscles: pd.DataFrame, muscle_leak: float, p: Parameters
+) -> np.ndarray:
     """Conductance [uS] of every neuromuscular pair, shape (pairs,).
 
     Counts are normalised per muscle row (the left and right muscle of one side at one level):
-    each row receives the same total drive, shared among its neurons by their EM sections.
+    each intact row receives the same total drive, shared among its neurons by their EM sections.
 
     Args:
-        table: nmj rows with their sign.
+        table: nmj rows of this worm.
+        intact: those of the unperturbed worm, whose row sums normalise.
         muscles: the muscle table.
         muscle_leak: leak of one muscle cell [nS].
         p: class gains.
     """
-    row = muscles.row.loc[table.muscle].to_numpy()
-    side = muscles.quadrant.loc[table.muscle].str[0].to_numpy()
-    counts = table.em_sections.to_numpy(dtype=float)
-    extrapolated = table.pre.str[:3].isin(_SUBLATERAL).to_numpy() & (row > _LAST_COUNTED_ROW)
-    counts = np.where(extrapolated, counts * p.sublateral_nmj_scale, counts)
-    inhibitory = (table.sign == "inhibitory").to_numpy()
+    counts = _counts(intact, p)
+    excitatory = counts.where(intact.sign == "excitatory", 0.0)
+    rows = _rows_of(intact, muscles)
+    everything, excitation = counts.groupby(rows).sum(), excitatory.groupby(rows).sum()
+    cells = muscles.groupby(muscles.quadrant.str[0] + muscles.row.astype(str)).size()
 
-    key = pd.Series(list(zip(side, row, strict=True)))
-    excitation = pd.Series(np.where(inhibitory, 0.0, counts)).groupby(key).transform("sum").to_numpy()
-    everything = pd.Series(counts).groupby(key).transform("sum").to_numpy()
-    cells = muscles.groupby([muscles.quadrant.str[0], "row"]).size()
-    in_row = cells.loc[list(zip(side, row, strict=True))].to_numpy()
+    row = _rows_of(table, muscles)
+    inhibitory = (table.sign == "inhibitory").to_numpy()
     # Inhibition is shared out over all contacts of the row, so rows with few GABA contacts
     # are inhibited little.
-    share = counts * in_row / np.where(inhibitory, everything, np.maximum(excitation, 1e-12))
+    total = np.where(inhibitory, everything.loc[row], excitation.loc[row])
+    total = np.where(total > 0.0, total, everything.loc[row])
     gain = np.where(inhibitory, p.nmj_inhibitory_gain, p.nmj_excitatory_gain)
+    share = _counts(table, p).to_numpy() * cells.loc[row].to_numpy() / total
     return gain * muscle_leak * share * US_PER_NS
+
+
+def _counts(nmj: pd.DataFrame, p: Parameters) -> pd.Series:
+    """EM sections, those extrapolated by the source scaled down."""
+    return nmj.em_sections * np.where(nmj.extrapolated, p.sublateral_nmj_scale, 1.0)
+
+
+def _rows_of(nmj: pd.DataFrame, muscles: pd.DataFrame) -> np.ndarray:
+    """Side and level of each pair's muscle, such as "D7"."""
+    target = muscles.loc[nmj.muscle]
+    return (target.quadrant.str[0] + target.row.astype(str)).to_numpy()
+
+
+def extrapolated(nmj: pd.DataFrame, muscles: pd.DataFrame) -> np.ndarray:
+    """Whether a count is one of the constants with which Cook 2019 extrapolates sublateral neurons."""
+    far = muscles.row.loc[nmj.muscle].to_numpy() > _LAST_COUNTED_ROW
+    return far & nmj.pre.str[:3].isin(_SUBLATERAL).to_numpy()
 
 
 def input_scale(capacitance: float, p: Parameters) -> float:
