@@ -20,6 +20,7 @@ import numpy as np
 
 import tianbao as tb
 from tianbao import parameters
+from tianbao.io.files import prepare_folder
 
 # Searched parameters and the size of one unit of the search: a factor e, or an addition.
 LOGARITHMIC = {
@@ -133,6 +134,18 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def same_settings(path: Path, settings: dict) -> None:
+    """Refuse to go on with a log that other settings made.
+
+    Raises:
+        ConfigError: naming the folder.
+    """
+    wanted = json.dumps({key: value for key, value in settings.items() if key not in ("out", "evaluations")}, indent=1)
+    if path.exists() and path.read_text() != wanted:
+        raise tb.ConfigError(f"{path.parent} holds a search with other settings: choose another --out")
+    path.write_text(wanted)
+
+
 def main() -> None:
     """Run or resume the search."""
     args = arguments()
@@ -141,7 +154,7 @@ def main() -> None:
     start = dict(parameters.defaults())
     if args.start:
         start.update(json.loads(args.start.read_text())["parameters"])
-    args.out.mkdir(parents=True, exist_ok=True)
+    same_settings(prepare_folder(args.out) / "settings.json", {**vars(args), "start": start})
     log = args.out / "log.jsonl"
     known = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     options = {"popsize": POPULATION, "seed": args.seed, "verbose": -9}

@@ -95,7 +95,7 @@ def test_nan_in_the_parameter_table_names_file_and_row(tmp_path):
 
 
 def test_free_parameters_are_few():
-    assert len(parameters.table()) <= 31
+    assert len(parameters.table()) <= 30
 
 
 def test_a_pulse_must_end_after_it_starts():
