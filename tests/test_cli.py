@@ -3,6 +3,8 @@
 import dataclasses
 import importlib.util
 import os
+import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +99,19 @@ def test_scripts_explain_themselves():
     for path in sorted(SIMS.glob("*.py")):
         said = subprocess.run([sys.executable, path, "--help"], capture_output=True, text=True, check=True).stdout
         assert "Question" in said or "?" in said, path.name
+
+
+def test_a_foreign_compiled_folder_beside_the_user_does_no_harm(tmp_path):
+    from tianbao import mechanisms
+
+    foreign = tmp_path / platform.machine()
+    foreign.mkdir()
+    library = mechanisms.build()
+    shutil.copy(library, foreign / library.name)
+    command = [sys.executable, SIMS / "forward_crawl.py", "--duration", "40", "--no-video", "--out", tmp_path / "out"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 1 and "did not crawl" in run.stdout, run.stderr
+    assert "DISPLAY" not in run.stderr and "Traceback" not in run.stderr
 
 
 def test_the_python_example_of_the_readme_runs(tmp_path, monkeypatch):

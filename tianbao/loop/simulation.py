@@ -190,11 +190,13 @@ class Simulation:
 
     def _start(self, ticks: int) -> Recorder:
         """Reset brain and body and lay out the buffers."""
+        # The network comes first: building it imports NEURON where no compiled folder misleads it.
+        network = self.network
+
         from neuron import h
 
         from .exchange import ActivationBuffer, CurrentBuffer, StretchBuffer, VoltageProbe
 
-        network = self.network
         for_start, for_noise = (np.random.default_rng(each) for each in np.random.SeedSequence(self.seed).spawn(2))
         self._parallel = network.sim.pc
         self._tension = TensionMap(
