@@ -139,9 +139,18 @@ def test_controls_judge_a_table_by_the_bars():
 
 
 @pytest.mark.slow
-def test_controls_and_convergence_run(tmp_path):
-    brief = ["--duration", "200", "--out", str(tmp_path)]
-    assert script("controls").main([*brief, "--control-duration", "200", "--seed", "1", "--shuffles", "1"]) in (0, 1)
-    assert (tmp_path / "controls.csv").exists()
-    assert script("convergence").main(brief) in (0, 1)
-    assert (tmp_path / "convergence.csv").exists()
+@pytest.mark.parametrize(
+    ("name", "extra", "written"),
+    [
+        ("controls", ["--control-duration", "200", "--seed", "1", "--shuffles", "1"], "controls.csv"),
+        ("convergence", [], "convergence.csv"),
+        ("fit_crawl", ["--evaluations", "8"], "best.json"),
+    ],
+)
+def test_a_long_script_runs(name, extra, written, tmp_path):
+    if name == "fit_crawl":
+        pytest.importorskip("cma")
+    command = [sys.executable, SIMS / f"{name}.py", "--duration", "200", "--out", tmp_path, *extra]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode in (0, 1) and "Traceback" not in run.stderr, run.stderr
+    assert (tmp_path / written).exists()
