@@ -220,6 +220,9 @@ def test_a_worm_changed_after_a_run_is_assembled_anew_and_so_is_one_that_lost_ne
     worm.ablate("AVBL")
     assert sum(len(cell.conns) for cell in first.network.cells.values()) < before
     assert not first.network.cells["AVBL"].conns
+    worm.ablate("AVBR")
+    first.retune(parameters.defaults())
+    assert not first.network.cells["AVBR"].conns
     kept = simulation.network
     assert kept.alive and kept.cells["AVBL"].conns
 

@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="let the worm crawl and write results, plots and a video")
     _add_crawl_arguments(run)
-    run.set_defaults(act=run_crawl)
+    run.set_defaults(act=_crawl)
     doctor = commands.add_parser("doctor", help="check compiler, packages and mechanisms")
     doctor.set_defaults(act=_doctor)
     for name in ("neurons", "muscles"):
@@ -110,6 +110,7 @@ def _crawl(args: argparse.Namespace) -> int:
 
 def _simulation(config: RunConfig):
     from . import Arena, Clock, Simulation, Worm
+
     worm = Worm(
         parameters=defaults().replace(**config.parameters),
         discretisation=config.discretisation,

@@ -38,7 +38,7 @@ class Membrane:
         leak: total [nS].
         leak_reversal: [mV].
         reference_capacitance: capacitance of the cell that carries those totals [pF].
-        axonal_nca: NCA spread over the whole membrane instead of the soma [nS]; AVB only.
+        axonal_nca: NCA spread over the whole membrane instead of the soma [nS]; None but in AVB.
         lacking: channel genes knocked out.
     """
 
@@ -48,7 +48,7 @@ class Membrane:
     leak: float
     leak_reversal: float
     reference_capacitance: float
-    axonal_nca: float = 0.0
+    axonal_nca: float | None = None
     lacking: frozenset[str] = frozenset()
 
     def scale(self, capacitance: float, exponent: float) -> float:
@@ -146,7 +146,7 @@ def insert_membrane(
     leak_density = density_s_per_cm2(membrane.leak * factor, cell.area)
     for section in sections.values():
         section["mechs"]["pas"] = {"g": leak_density, "e": membrane.leak_reversal}
-        if membrane.template == "avb":
+        if membrane.axonal_nca is not None:
             section["mechs"]["nca"] = {"gbar": density_s_per_cm2(membrane.axonal_nca, cell.area)}
     soma = sections["soma"]
     soma_area = cell.cables[0].lateral_area()

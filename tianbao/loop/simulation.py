@@ -21,6 +21,7 @@ from ..network.assembly import Network
 from ..parameters import Parameters
 from ..progress import Progress
 from ..recording import Recording, WormTrack
+from ..units import MS_PER_S
 from ..worm import Worm
 from . import provenance
 from .recorder import Recorder
@@ -109,11 +110,15 @@ class Simulation:
 
         Another simulation of the same process takes NEURON over; coming back builds anew, too.
         """
-        stale = self._network is None or not self._network.alive or self._assembled != self.worm.anatomy_changes
-        if stale:
+        if not self._assembled_as_it_is:
             self._network = Network(self.worm.design(self.body.curvature_positions))
             self._assembled = self.worm.anatomy_changes
         return self._network
+
+    @property
+    def _assembled_as_it_is(self) -> bool:
+        built = self._network is not None and self._network.alive
+        return built and self._assembled == self.worm.anatomy_changes
 
     def record(self, voltage: Sequence[str] = (), every: float | None = None) -> Simulation:
         """Choose what a run keeps besides midline and muscle activation.
@@ -133,7 +138,7 @@ class Simulation:
         Equal to a new simulation with these parameters, without building the network again.
         """
         self.worm.parameters = parameters
-        if self._network is not None and self._network.alive:
+        if self._assembled_as_it_is:
             self._network.retune(self.worm.design(self.body.curvature_positions))
         return self
 
@@ -247,7 +252,7 @@ class Simulation:
             recorder.take(number * self.clock.tick)
 
     def _recording(self, recorder: Recorder, started: float, ticks: int, complete: bool) -> Recording:
-        biological = max(ticks * self.clock.tick, 1e-9) / 1000.0
+        biological = max(ticks * self.clock.tick, 1e-9) / MS_PER_S
         track = WormTrack(
             midline=recorder.midline,
             muscle_activation=recorder.activation,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..cells.membrane import declared_release_half
 from ..parameters import Parameters
+from ..units import US_PER_NS
 from .design import NetworkDesign, cell_geometry
 from .placement import Placer, Sites
 from .wiring import chemical_weights, gap_weights, nmj_weights
@@ -76,7 +77,7 @@ def _gap(design: NetworkDesign, placer: Placer) -> Rule:
 
 def _muscle_gap(design: NetworkDesign) -> Rule:
     table = design.tables.gap_muscle
-    weights = design.muscle_membrane.gap_conductance * table.em_sections.to_numpy() * 1e-3
+    weights = design.muscle_membrane.gap_conductance * table.em_sections.to_numpy() * US_PER_NS
     n, middle = len(table), np.full(len(table), 0.5)
     sites = Sites([MUSCLE_SECTION] * n, middle, [MUSCLE_SECTION] * n, middle, np.zeros(n))
     return Rule("muscle_gap", gap_mechanism(), list(table.a), list(table.b), sites, weights)
