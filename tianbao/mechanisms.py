@@ -79,7 +79,7 @@ def digest() -> str:
 
 def library() -> Path | None:
     """Compiled library for the present .mod files, or None while they are not compiled."""
-    return _library_in(_root() / digest())
+    return _library_in(root() / digest())
 
 
 def build() -> Path:
@@ -100,7 +100,7 @@ def _ensure() -> tuple[Path, bool]:
     present = library()
     if present is not None:
         return present, False
-    with _lock(_root()):
+    with lock(root()):
         # Another process may have finished while this one waited.
         present = library()
         return (present, False) if present is not None else (_compile(), True)
@@ -165,7 +165,7 @@ def _foreign_library() -> str:
     return str(Path.cwd() / platform.machine())
 
 
-def _root() -> Path:
+def root() -> Path:
     """Folder that holds one folder per digest."""
     if override := os.environ.get("TIANBAO_MECHS"):
         return Path(override).expanduser().resolve()
@@ -180,7 +180,7 @@ def _library_in(folder: Path) -> Path | None:
 
 
 @contextlib.contextmanager
-def _lock(root: Path) -> Iterator[None]:
+def lock(root: Path) -> Iterator[None]:
     """Hold the lock of a folder of libraries."""
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -198,8 +198,8 @@ def _compile() -> Path:
     """Compile in a temporary folder beside the final one, then rename. The lock is held."""
     command = [_nrnivmodl(), "mod"]
     log.info("compiling %d mechanisms, once (about half a minute)", len(sources()))
-    final = _root() / digest()
-    with tempfile.TemporaryDirectory(dir=_root(), prefix=".building-") as work:
+    final = root() / digest()
+    with tempfile.TemporaryDirectory(dir=root(), prefix=".building-") as work:
         (Path(work) / "mod").mkdir()
         for path in sources():
             shutil.copy(path, Path(work) / "mod")

@@ -1,0 +1,296 @@
+"""Reads an assembled network out of NEURON: trees, membranes, synapses, clamps.
+
+NEURON stays the only place where a network is built; what it would integrate is read from its
+sections, so that anything a user adds to them is either taken over or refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from neuron import h
+
+from ..errors import MechanismError
+from .emit import PER_AREA, SCALE, Kind
+from .layout import Forest
+from .mechanism import TRANSFERRED, Mechanism
+
+_NF_PER_UM2_AT_1_UF_CM2 = 1e-5
+_NA_PER_UM2_AT_1_MA_CM2 = 1e-2
+_BUILT_IN = {"pas", "capacitance", "morphology"}
+
+
+@dataclass(frozen=True)
+class Partner:
+    """A point process that reads the voltage of a segment elsewhere."""
+
+    point: object
+    segment: object
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """A point process whose POINTER reads one number of the engine's `external` vector."""
+
+    point: object
+    index: int
+
+
+@dataclass
+class Instances:
+    """All instances of one kind.
+
+    Attributes:
+        kind: what they compute.
+        values: instance value name -> array, shape (n,).
+        node: node of each, shape (n,).
+        partner: node of each one's partner, empty where there is none.
+        external: index of each one's pointer, empty where there is none.
+        objects: their NEURON objects (point processes or segments).
+    """
+
+    kind: Kind
+    values: dict[str, np.ndarray]
+    node: np.ndarray
+    partner: np.ndarray
+    external: np.ndarray
+    objects: list
+
+
+@dataclass
+class Extract:
+    """A network as numbers.
+
+    Attributes:
+        forest: its trees.
+        segments: NEURON segment of each node, None at section ends.
+        leak_conductance: passive conductance of each node [uS].
+        leak_current: passive conductance times reversal [nA].
+        instances: by kind, in the order of the kinds.
+        clamps: node, amplitude [nA], start, stop [ms] of every IClamp.
+        clamp_objects: the IClamps, in that order.
+    """
+
+    forest: Forest
+    segments: list
+    leak_conductance: np.ndarray
+    leak_current: np.ndarray
+    instances: list[Instances]
+    clamps: list[tuple[int, float, float, float]]
+    clamp_objects: list
+
+
+class _Nodes:
+    """Numbers the nodes of sections: one per segment, one per end."""
+
+    def __init__(self, sections: Iterable) -> None:
+        self.segments: list = []
+        self.first: dict = {}
+        self._start: dict = {}
+        parent, axial = [], []
+        sections = list(sections)
+        for section in sections:
+            if section.parentseg() is None:
+                self._start[section] = len(self.segments)
+                self.segments.append(None)
+            self.first[section] = len(self.segments)
+            self.segments += [*section, None]
+        # A second walk: a section may come before the one it hangs on.
+        parent, axial = np.full(len(self.segments), -1), np.zeros(len(self.segments))
+        for section in sections:
+            first = self.first[section]
+            where = section.parentseg()
+            parent[first] = self._start[section] if where is None else self.at(where, sections)
+            for k, segment in enumerate([*section, section(1)]):
+                if k:
+                    parent[first + k] = first + k - 1
+                axial[first + k] = 1.0 / segment.ri()
+        self.parent, self.axial = parent, axial
+
+    def at(self, segment, known=None) -> int:
+        """Node of a NEURON segment."""
+        section = segment.sec
+        if section not in self.first:
+            raise MechanismError(f"section {section} is not among those handed to the native engine")
+        first = self.first[section]
+        if segment.x <= 0.0:
+            if section in self._start:
+                return self._start[section]
+            return self.at(section.parentseg(), known)
+        return first + section.nseg if segment.x >= 1.0 else first + min(int(segment.x * section.nseg), section.nseg - 1)
+
+
+def extract(
+    sections: Sequence, kinds: Sequence[Kind], partners: Iterable[Partner], pointers: Iterable[Pointer]
+) -> Extract:
+    """Read a network.
+
+    Args:
+        sections: every section of it.
+        kinds: what the engine has code for.
+        partners: what each `vpre` reads.
+        pointers: what each POINTER reads.
+
+    Raises:
+        MechanismError: for something in the network that the engine has no code for.
+    """
+    reader = _Reader(sections, kinds, partners, pointers)
+    reader.read()
+    return reader.result()
+
+
+class _Reader:
+    def __init__(self, sections, kinds, partners, pointers) -> None:
+        self._sections, self._kinds = list(sections), list(kinds)
+        self._nodes = _Nodes(self._sections)
+        self._mechanisms: dict[str, Mechanism] = {kind.mechanism.name: kind.mechanism for kind in kinds}
+        self._partner = {each.point: self._nodes.at(each.segment) for each in partners}
+        self._external = {each.point: each.index for each in pointers}
+        self._found: dict[str, list[tuple[int, object, object]]] = {name: [] for name in self._mechanisms}
+        count = len(self._nodes.segments)
+        self._area, self._capacitance = np.zeros(count), np.zeros(count)
+        self._leak, self._leak_current = np.zeros(count), np.zeros(count)
+        self._wanted = np.zeros(count, bool)
+        self._clamps: list[tuple[int, float, float, float]] = []
+        self._clamp_objects: list = []
+        self._seen: set = set()
+
+    def read(self) -> None:
+        for section in self._sections:
+            if section.orientation() != 0.0:
+                raise MechanismError(f"section {section} hangs on its parent by its end 1, which the native engine has not")
+            inserted = [name for name in section.psection()["density_mechs"] if not name.endswith("_ion")]
+            for name in inserted:
+                if name not in self._mechanisms and name not in _BUILT_IN:
+                    raise MechanismError(
+                        f"section {section} carries '{name}', which is not in mod/: run with engine 'neuron'"
+                    )
+            for k, segment in enumerate(section):
+                self._segment(self._nodes.first[section] + k, segment, inserted)
+            for end in (section(0), section(1)):
+                for point in end.point_processes():
+                    self._point(point)
+
+    def _segment(self, node: int, segment, inserted: list[str]) -> None:
+        area = self._area[node] = segment.area()
+        self._capacitance[node] = segment.cm * area * _NF_PER_UM2_AT_1_UF_CM2
+        for name in inserted:
+            if name == "pas":
+                conductance = segment.pas.g * area * _NA_PER_UM2_AT_1_MA_CM2
+                self._leak[node] += conductance
+                self._leak_current[node] += conductance * segment.pas.e
+            elif name in self._mechanisms:
+                self._found[name].append((node, getattr(segment, name), segment))
+        for point in segment.point_processes():
+            self._point(point)
+
+    def _point(self, point) -> None:
+        # The end of a section may be a compartment of its parent, which has its own turn.
+        if point in self._seen:
+            return
+        self._seen.add(point)
+        name = point.hname().split("[")[0]
+        segment = point.get_segment()
+        node = self._nodes.at(segment)
+        self._wanted[node] = True
+        if name == "IClamp":
+            self._clamps.append((node, point.amp, point.delay, point.delay + point.dur))
+            self._clamp_objects.append(point)
+        elif name in self._mechanisms:
+            self._found[name].append((node, point, segment))
+        else:
+            raise MechanismError(f"{segment} carries a '{name}', which is not in mod/: run with engine 'neuron'")
+
+    def result(self) -> Extract:
+        forest = Forest(self._nodes.parent, self._nodes.axial, self._capacitance, self._wanted)
+        for node in self._partner.values():
+            self._wanted[node] = True
+        instances = [each for name in self._mechanisms for each in self._sorted(name)]
+        order = {id(kind): k for k, kind in enumerate(self._kinds)}
+        instances.sort(key=lambda each: order[id(each.kind)])
+        return Extract(
+            forest, self._nodes.segments, self._leak, self._leak_current, instances, self._clamps, self._clamp_objects
+        )
+
+    def _sorted(self, name: str) -> list[Instances]:
+        """Instances of a mechanism, each in the variant that its parameters choose."""
+        mechanism, found = self._mechanisms[name], self._found[name]
+        node = np.array([each[0] for each in found], int)
+        values = {key: np.array([self._value(key, *each) for each in found]) for key in mechanism.instance}
+        # A density is multiplied by the area, a point process is a current as it is.
+        area = self._area[node] if len(node) else np.zeros(0)
+        values[SCALE] = np.ones(len(node)) if mechanism.source.point else area * _NA_PER_UM2_AT_1_MA_CM2
+        with np.errstate(divide="ignore"):
+            per_area = 1.0 / (area * _NA_PER_UM2_AT_1_MA_CM2)
+        values[PER_AREA] = per_area if mechanism.source.point else np.ones(len(node))
+        kinds = [kind for kind in self._kinds if kind.mechanism is mechanism]
+        chosen = np.zeros(len(node), int)
+        outcomes = [evaluate(mechanism.decisions, each, values, len(node)) != 0.0 for each in mechanism.conditions]
+        for k, kind in enumerate(kinds):
+            match = np.ones(len(node), bool)
+            for outcome, decided in zip(outcomes, kind.variant.decided, strict=True):
+                match &= outcome == decided
+            chosen[match] = k
+        return [self._instances(kind, values, node, np.flatnonzero(chosen == k), found) for k, kind in enumerate(kinds)]
+
+    def _instances(self, kind: Kind, values: Mapping, node: np.ndarray, rows: np.ndarray, found: list) -> Instances:
+        mechanism = kind.mechanism
+        objects = [found[k][1] if mechanism.source.point else found[k][2] for k in rows]
+        partner = [self._partner_of(each) for each in objects] if mechanism.reads_partner else []
+        external = [self._pointer_of(each) for each in objects] if mechanism.pointer else []
+        for key in (*mechanism.concentrations_owned, *mechanism.concentrations_read, *mechanism.ion_currents_read):
+            self._check_ion(mechanism, key, objects)
+        return Instances(
+            kind, {key: each[rows] for key, each in values.items()}, node[rows],
+            np.array(partner, int), np.array(external, int), objects,
+        )  # fmt: skip
+
+    def _partner_of(self, point) -> int:
+        if point not in self._partner:
+            raise MechanismError(f"{point} reads '{TRANSFERRED}', and nothing was connected to it")
+        return self._partner[point]
+
+    def _pointer_of(self, point) -> int:
+        if point not in self._external:
+            raise MechanismError(f"{point} has a POINTER, and nothing was connected to it")
+        return self._external[point]
+
+    def _check_ion(self, mechanism: Mechanism, key: str, objects: list) -> None:
+        """Reversal potentials must not follow the concentrations: the engine holds them."""
+        ion = next(ion.name for ion in mechanism.source.ions if key in (*ion.read, *ion.write))
+        for segment in objects[:1] if not mechanism.source.point else ():
+            style = int(h.ion_style(f"{ion}_ion", sec=segment.sec))
+            if style >> 3 & 3 in (2, 3) and mechanism.concentrations_owned:
+                raise MechanismError(
+                    f"{segment.sec}: the reversal of {ion} is computed from concentrations, which the native engine does "
+                    f'not; call h.ion_style("{ion}_ion", 3, 1, 0, 0, 0, sec=section) or run with engine \'neuron\''
+                )
+
+    def _value(self, key: str, node: int, holder, segment) -> float:
+        if key == "area":
+            return self._area[node]
+        if key == "diam":
+            return segment.diam
+        return getattr(segment if key.startswith("e") and len(key) > 1 and hasattr(segment, key) else holder, key)
+
+
+def evaluate(graph, node: int, values: Mapping[str, np.ndarray], size: int) -> np.ndarray:
+    """Value of an expression for arrays of symbols, shape (size,)."""
+    operations = {
+        "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "neg": np.negative, "<": np.less,
+        "<=": np.less_equal, "==": np.equal, "&&": np.logical_and, "||": np.logical_or, "!": np.logical_not,
+        "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh, "sin": np.sin, "cos": np.cos,
+        "fabs": np.abs, "floor": np.floor, "pow": np.power, "select": np.where,
+    }  # fmt: skip
+    known: dict[int, np.ndarray] = {}
+    for each in graph.order([node]):
+        entry = graph.entries[each]
+        if entry[0] == "number":
+            known[each] = np.full(size, entry[1])
+        elif entry[0] == "symbol":
+            known[each] = values[entry[2]]
+        else:
+            known[each] = operations[entry[0]](*(known[a] for a in entry[1:])).astype(float)
+    return known[node]

@@ -1,0 +1,142 @@
+"""Compiles the engine once per content and loads it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from .. import mechanisms
+from ..errors import MechanismError
+from .emit import Kind, header, kinds
+from .mechanism import Mechanism, understand
+from .nmodl import parse
+
+REALS = {"f64": ("double", ctypes.c_double), "f32": ("float", ctypes.c_float)}
+_KERNEL = Path(__file__).with_name("kernel.c")
+# Without trapping and errno the compiler may turn a choice into a masked vector operation.
+_FLAGS = ["-O3", "-std=gnu11", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd"]
+# Tried in this order: not every compiler knows every name of the machine at hand.
+_TUNED = (["-march=native", "-mprefer-vector-width=512"], ["-march=native"], ["-mcpu=native"], [])
+
+
+@cache
+def understood() -> tuple[Mechanism, ...]:
+    """Every mechanism of mod/.
+
+    Raises:
+        MechanismError: for a construct that the native engine has no code for.
+    """
+    return tuple(understand(parse(path.read_text(encoding="utf-8"), path.name)) for path in mechanisms.sources())
+
+
+@cache
+def all_kinds() -> tuple[Kind, ...]:
+    """Every variant of every mechanism, in the order of the compiled table."""
+    return tuple(kinds(understood()))
+
+
+def build(precision: str = "f64", given: tuple[Kind, ...] | None = None) -> Path:
+    """Compile the engine unless its library exists.
+
+    Args:
+        precision: "f64" or "f32".
+        given: kinds to compile in; those of mod/ when None.
+
+    Returns:
+        Path of the library.
+
+    Raises:
+        MechanismError: without a C compiler, or when it fails.
+    """
+    text = header(list(given if given is not None else all_kinds()))
+    compiler = _compiler()
+    root = mechanisms.root()
+    digest = hashlib.sha256()
+    for part in (text, _KERNEL.read_text(), precision, str(compiler), platform.machine(), _processor()):
+        digest.update(part.encode() + b"\0")
+    final = root / f"native-{precision}-{digest.hexdigest()[:12]}.so"
+    if final.exists():
+        return final
+    with mechanisms.lock(root):
+        if final.exists():
+            return final
+        with tempfile.TemporaryDirectory(dir=root, prefix=".building-") as folder:
+            (Path(folder) / "mechanisms.h").write_text(text)
+            out = Path(folder) / "engine.so"
+            _compile(compiler, folder, out, precision)
+            out.rename(final)
+    return final
+
+
+def _compile(compiler: list[str], folder: str, out: Path, precision: str) -> None:
+    said = ""
+    for tuned in _TUNED:
+        command = [*compiler, *_FLAGS, *tuned, f"-DREAL={REALS[precision][0]}", f"-I{folder}", str(_KERNEL)]
+        run = subprocess.run([*command, "-o", str(out), "-lm"], capture_output=True, text=True, check=False)
+        if run.returncode == 0:
+            return
+        said = run.stderr
+    lines = said.strip().splitlines()[-8:]
+    raise MechanismError("\n".join(["the native engine does not compile; the compiler said:", *lines]))
+
+
+def _compiler() -> list[str]:
+    command = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[:1]
+    if shutil.which(command[0]) is None:
+        raise MechanismError(
+            f"C compiler '{command[0]}' not found, which the native engine needs: install one (Debian: build-essential; "
+            "macOS: xcode-select --install), set CC, or run with engine 'neuron'"
+        )
+    return command
+
+
+@cache
+def _processor() -> str:
+    """What -march=native depends on."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("flags"):
+                return line
+    return platform.processor()
+
+
+def load(precision: str = "f64", given: tuple[Kind, ...] | None = None) -> ctypes.CDLL:
+    """The compiled engine.
+
+    Raises:
+        MechanismError: as `build`.
+    """
+    return ctypes.CDLL(str(build(precision, given)))
+
+
+def check_folded(read: Mapping[str, float], given: tuple[Kind, ...]) -> None:
+    """Refuse a parameter that was changed in NEURON after it had been compiled in.
+
+    Args:
+        read: "name_SUFFIX" -> value in NEURON.
+        given: the kinds that run.
+    """
+    for kind in given:
+        for name, value in kind.mechanism.folded.items():
+            now = read.get(f"{name}_{kind.mechanism.name}", value)
+            if now != value:
+                raise MechanismError(
+                    f"{name} of {kind.mechanism.name} is {now:g} in NEURON and {value:g} in its file: the native engine "
+                    "compiles it in; declare it GLOBAL, change the file, or run with engine 'neuron'"
+                )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{build()}\n")

@@ -1,0 +1,311 @@
+"""The native engine: an assembled network in flat arrays, stepped by generated C."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+
+import numpy as np
+from neuron import h
+
+from ..errors import ConfigError
+from . import library
+from .emit import Kind
+from .extract import Extract, Instances, Partner, Pointer, extract
+from .layout import CACHE_LINE, Layout, lay_out
+
+_I, _P = ctypes.c_int64, ctypes.c_void_p
+
+
+def _structures(real):
+    """The C structs for one precision, field by field as in kernel.c."""
+
+    class Set(ctypes.Structure):
+        _fields_ = [("n", _I), ("f", _P), ("k", _P), ("scratch", _P)]
+
+    pointers = lambda names: [(name, _P) for name in names.split()]  # noqa: E731
+    integers = lambda names: [(name, _I) for name in names.split()]  # noqa: E731
+
+    class Brain(ctypes.Structure):
+        _fields_ = [
+            *integers("nodes batches"),
+            *pointers("batch_level level_start level_width head_start head_parent axial capacitance leak_d leak_b"),
+            *pointers("base_d base_b tick_d tick_b d b x v first_b"),
+            *integers("sets"),
+            *pointers("set kind external concentration uniform"),
+            *integers("ions"),
+            *pointers("ion_current ion_slope ion_node"),
+            *integers("clamps"),
+            *pointers("clamp_node clamp_current clamp_start clamp_stop"),
+            ("t", ctypes.c_double),
+            ("step", real),
+            *integers("order corrections probes"),
+            *pointers("probe record"),
+        ]
+
+    return Set, Brain
+
+
+class NativeBrain:
+    """A network taken from NEURON and run without it.
+
+    Args:
+        sections: every section of the network.
+        partners: what each point process with `vpre` reads.
+        pointers: what each point process with a POINTER reads from `external`.
+        external: length of the `external` vector.
+        precision: "f64", equal to NEURON to rounding, or "f32".
+        given: kinds to use; those of mod/ when None.
+
+    Attributes:
+        external: what POINTERs read, shape (external,); set between calls of `advance`.
+        clamp_current: amplitude of every IClamp [nA], in the order of `clamp_objects`.
+    """
+
+    def __init__(
+        self,
+        sections: Sequence,
+        partners: Sequence[Partner] = (),
+        pointers: Sequence[Pointer] = (),
+        external: int = 0,
+        precision: str = "f64",
+        given: tuple[Kind, ...] | None = None,
+    ) -> None:
+        if precision not in library.REALS:
+            raise ConfigError(f"precision '{precision}' of the native engine: choose f64 or f32")
+        self._kinds = given if given is not None else library.all_kinds()
+        self._library = library.load(precision, given)
+        self._real = library.REALS[precision][1]
+        self._type = np.dtype(np.float64 if precision == "f64" else np.float32)
+        self._kept: list[np.ndarray] = []
+        found = extract(sections, self._kinds, partners, pointers)
+        self._layout = lay_out(found.forest, CACHE_LINE // self._type.itemsize)
+        self._set_type, brain_type = _structures(self._real)
+        self._brain = brain_type()
+        if self._library.size_of_brain() != ctypes.sizeof(brain_type):
+            raise AssertionError("kernel.c and native.py disagree about struct Brain")
+        self.external = self._array(external)
+        self._fill_trees(found)
+        self._fill_mechanisms(found)
+        self._fill_clamps(found)
+        self._point("external", self.external)
+        voltages = [each for each in found.segments if each is not None]
+        self._start_nodes = np.array(
+            [self._layout.place[k] for k, each in enumerate(found.segments) if each is not None], int
+        )
+        self._start_sources = h.PtrVector(len(voltages))
+        for k, segment in enumerate(voltages):
+            self._start_sources.pset(k, segment._ref_v)
+        self._node_of = {each: k for k, each in enumerate(found.segments) if each is not None}
+
+    # --- arrays
+
+    def _array(self, size: int, values=None, kind=None) -> np.ndarray:
+        """A zeroed array that starts on a cache line and lives as long as the brain."""
+        dtype = np.dtype(kind) if kind is not None else self._type
+        raw = np.zeros(size * dtype.itemsize + CACHE_LINE, np.uint8)
+        start = -raw.ctypes.data % CACHE_LINE
+        array = raw[start : start + size * dtype.itemsize].view(dtype)
+        if values is not None:
+            array[: len(values)] = values
+        self._kept.append(raw)
+        return array
+
+    def _point(self, name: str, array: np.ndarray) -> np.ndarray:
+        self._kept.append(array)
+        setattr(self._brain, name, array.ctypes.data)
+        return array
+
+    def _nodes(self, values=None) -> np.ndarray:
+        """An array over the padded nodes, filled from values over the old ones."""
+        array = self._array(self._layout.size)
+        if values is not None:
+            there = self._layout.place >= 0
+            array[self._layout.place[there]] = np.asarray(values)[there]
+        return array
+
+    def _fill_trees(self, found: Extract) -> None:
+        layout, brain = self._layout, self._brain
+        brain.nodes, brain.batches = layout.size, len(layout.batch_level) - 1
+        for name in ("batch_level", "level_start", "level_width", "head_start", "head_parent"):
+            self._point(name, np.ascontiguousarray(getattr(layout, name), np.int32))
+        self._point("axial", self._array(layout.size, layout.axial))
+        self._point("capacitance", self._nodes(found.forest.capacitance))
+        leak = self._nodes(found.leak_conductance)
+        padding = np.ones(layout.size, bool)
+        padding[layout.place[layout.place >= 0]] = False
+        leak[padding] = 1.0  # so that elimination never divides by zero there
+        self._point("leak_d", leak)
+        self._point("leak_b", self._nodes(found.leak_current))
+        for name in ("base_d", "base_b", "tick_d", "tick_b", "d", "b", "x", "first_b"):
+            self._point(name, self._nodes())
+        self._v = self._point("v", self._nodes())
+
+    def _fill_mechanisms(self, found: Extract) -> None:
+        brain = self._brain
+        used = [each for each in found.instances if len(each.node)]
+        slots = _Slots(used)
+        self._concentration = self._point("concentration", self._array(max(1, slots.concentrations)))
+        for name in ("ion_current", "ion_slope"):
+            self._point(name, self._array(slots.ions + 1))
+        brain.ions = slots.ions
+        self._point("ion_node", np.ascontiguousarray(self._layout.place[slots.ion_nodes], np.int32))
+        sets = (self._set_type * max(1, len(used)))()
+        self._sets: list[tuple[Instances, dict[str, np.ndarray]]] = []
+        for one, instances in zip(sets, used, strict=False):
+            self._sets.append((instances, self._fill_set(one, instances, slots)))
+        self._kept_sets = sets
+        brain.sets, brain.set = len(used), ctypes.addressof(sets)
+        index = {id(kind): k for k, kind in enumerate(self._kinds)}
+        self._point("kind", np.array([index[id(each.kind)] for each in used], np.int32))
+        size = max((k.first_uniform + len(k.mechanism.uniform) for k in self._kinds), default=0)
+        self._uniform = self._point("uniform", self._array(max(1, size)))
+        for instances in used:
+            for initial in instances.kind.mechanism.concentrations_read:
+                place = slots.index(instances, initial)
+                self._concentration[place] = [getattr(each, initial) for each in instances.objects]
+
+    def _fill_set(self, one, instances: Instances, slots: _Slots) -> dict[str, np.ndarray]:
+        kind, n = instances.kind, len(instances.node)
+        fields = {name: self._array(n, instances.values.get(name)) for name in kind.fields}
+        fields |= {f"@hoisted {k}": self._array(n) for k in range(len(kind.hoisted))}
+        indices = []
+        for name in kind.indices:
+            if name == "node":
+                indices.append(self._layout.place[instances.node])
+            elif name == "partner":
+                indices.append(self._layout.place[instances.partner])
+            elif name == "external":
+                indices.append(instances.external)
+            else:
+                indices.append(slots.index(instances, name))
+        kept = [np.ascontiguousarray(each, np.int32) for each in indices]
+        self._kept += kept
+        one.n = n
+        one.f = self._table(fields.values())
+        one.k = self._table(kept)
+        one.scratch = self._array(2 * n).ctypes.data
+        return fields
+
+    def _table(self, arrays) -> int:
+        table = np.array([each.ctypes.data for each in arrays], np.uintp)
+        self._kept.append(table)
+        return table.ctypes.data
+
+    def _fill_clamps(self, found: Extract) -> None:
+        nodes, amplitudes, starts, stops = zip(*found.clamps, strict=True) if found.clamps else ((), (), (), ())
+        self._brain.clamps = len(nodes)
+        self._point("clamp_node", np.ascontiguousarray(self._layout.place[np.array(nodes, int)], np.int32))
+        self.clamp_current = self._point("clamp_current", self._array(len(nodes), amplitudes))
+        self._point("clamp_start", np.array(starts, float))
+        self._point("clamp_stop", np.array(stops, float))
+        self.clamp_objects = found.clamp_objects
+
+    # --- running
+
+    def start(self, dt: float, order: int = 1, corrections: int = 0) -> None:
+        """Begin a run from the voltages that NEURON's segments hold, at time 0.
+
+        Args:
+            dt: step [ms].
+            order: 1 for backward Euler, 2 for the staggered Crank-Nicolson of NEURON's secondorder 2.
+            corrections: how often a step is solved again with the partners' new voltages in the gap junctions.
+        """
+        values = h.Vector(len(self._start_nodes))
+        self._start_sources.gather(values)
+        there = self._start_nodes >= 0
+        self._v[self._start_nodes[there]] = values.as_numpy()[there]
+        brain = self._brain
+        brain.t, brain.step, brain.order, brain.corrections = 0.0, dt, order, corrections
+        brain.probes = 0
+        self._read_uniform()
+        self._library.initial(ctypes.byref(brain))
+
+    def _read_uniform(self) -> None:
+        folded = {}
+        for kind in self._kinds:
+            for k, name in enumerate(kind.mechanism.uniform):
+                if name != "dt":
+                    full = name if name == "celsius" else f"{name}_{kind.mechanism.name}"
+                    self._uniform[kind.first_uniform + k] = getattr(h, full)
+            for name in kind.mechanism.folded:
+                full = f"{name}_{kind.mechanism.name}"
+                folded[full] = getattr(h, full, kind.mechanism.folded[name])
+        library.check_folded(folded, self._kinds)
+
+    def advance(self, steps: int) -> None:
+        """Take steps with `external` and `clamp_current` as they are."""
+        self._library.advance(ctypes.byref(self._brain), _I(steps))
+
+    @property
+    def time(self) -> float:
+        """[ms]"""
+        return self._brain.t
+
+    def nodes(self, segments: Sequence) -> np.ndarray:
+        """Index in `voltage` of NEURON segments, shape (n,)."""
+        return self._layout.place[np.array([self._node_of[each] for each in segments], int)]
+
+    @property
+    def voltage(self) -> np.ndarray:
+        """Voltages of all nodes [mV], in the engine's own order; see `nodes`."""
+        return self._v
+
+    def state(self, mechanism: str, name: str) -> tuple[list, np.ndarray]:
+        """NEURON objects (point processes or segments) and values of one state of a mechanism.
+
+        Raises:
+            ConfigError: if no instance has that state.
+        """
+        objects: list = []
+        values: list[np.ndarray] = []
+        for instances, fields in self._sets:
+            if instances.kind.mechanism.name == mechanism and name in fields:
+                objects += instances.objects
+                values.append(fields[name])
+        if not objects:
+            raise ConfigError(f"the network holds no '{name}' of mechanism '{mechanism}'")
+        return objects, np.concatenate(values)
+
+    def watch(self, segments: Sequence, steps: int) -> np.ndarray:
+        """Write down voltages at every step of the next calls of `advance`.
+
+        Args:
+            segments: NEURON segments.
+            steps: the most steps that one call will take.
+
+        Returns:
+            [mV], shape (steps, segments); each call of `advance` fills it from its first row.
+        """
+        self._brain.probes = len(segments)
+        self._point("probe", np.ascontiguousarray(self.nodes(segments), np.int32))
+        return self._point("record", self._array(steps * len(segments))).reshape(steps, len(segments))
+
+
+class _Slots:
+    """Where concentrations and ion currents of a segment meet: one slot per segment and quantity."""
+
+    def __init__(self, used: list[Instances]) -> None:
+        self._concentration: dict[tuple[str, int], int] = {}
+        self._ion: dict[tuple[str, int], int] = {}
+        self.ion_nodes: list[int] = []
+        for instances in used:
+            mechanism = instances.kind.mechanism
+            for name in (*mechanism.concentrations_owned, *mechanism.concentrations_read):
+                for node in instances.node:
+                    self._concentration.setdefault((name, int(node)), len(self._concentration))
+            for name in mechanism.ion_currents_read:
+                for node in instances.node:
+                    if (name, int(node)) not in self._ion:
+                        self._ion[name, int(node)] = len(self._ion)
+                        self.ion_nodes.append(int(node))
+        self.concentrations, self.ions = len(self._concentration), len(self._ion)
+        self.ion_nodes = np.array(self.ion_nodes, int)
+
+    def index(self, instances: Instances, name: str) -> np.ndarray:
+        """Slots of a set; a current that nobody reads goes to one more slot at the end."""
+        if name.endswith(" to"):
+            name = name.removesuffix(" to")
+            return np.array([self._ion.get((name, int(node)), self.ions) for node in instances.node], int)
+        table = self._ion if name.startswith("i") else self._concentration
+        return np.array([table[name, int(node)] for node in instances.node], int)

@@ -1,0 +1,466 @@
+"""Reads the part of NMODL that the native engine understands, and names what it does not.
+
+The .mod files stay the only place where an equation is written: NEURON's own translator turns them
+into its mechanisms, this parser turns them into the native engine's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from ..errors import MechanismError
+
+# Units constants as NEURON 9 has them.
+_PHYSICAL = {
+    ("faraday", "coulomb"): 96485.33212331001,
+    ("faraday", "kilocoulomb"): 96.48533212331001,
+    ("pi", "1"): 3.141592653589793,
+    ("k-mole", "joule/degC"): 8.31446261815324,
+    ("k-mole", "joule/K"): 8.31446261815324,
+}
+_IGNORED_BLOCKS = {"INDEPENDENT"}
+_REFUSED_BLOCKS = {
+    "KINETIC", "LINEAR", "NONLINEAR", "NET_RECEIVE", "FUNCTION_TABLE", "BEFORE", "AFTER", "DISCRETE",
+    "PARTIAL", "CONSTRUCTOR", "DESTRUCTOR", "TERMINAL", "EQUATION", "INCLUDE", "DEFINE",
+}  # fmt: skip
+_REFUSED_STATEMENTS = {
+    "TABLE", "FROM", "WHILE", "FORALL", "WATCH", "NET_RECEIVE", "PROTECT", "MUTEXLOCK", "MUTEXUNLOCK", "RESET",
+    "SENS", "CONSERVE", "COMPARTMENT", "LONGITUDINAL_DIFFUSION",
+}  # fmt: skip
+_REFUSED_NEURON = {"ARTIFICIAL_CELL", "ELECTRODE_CURRENT", "BBCOREPOINTER", "EXTERNAL", "RANDOM", "NETSEND"}
+# A guard against an unset POINTER, the one VERBATIM that says nothing about the equations.
+_GUARD = re.compile(r"^\s*if\s*\(\s*!\s*nrn_pointing\s*\([^;{}]*\)\s*\)\s*\{\s*hoc_execerror\s*\([^{}]*\)\s*;\s*\}\s*$")
+_TOKEN = re.compile(
+    r"(?P<space>\s+)|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(?P<name>[A-Za-z_]\w*)"
+    r"|(?P<string>\"[^\"\n]*\")|(?P<op>&&|\|\||<=|>=|==|!=|'|[-+*/^(){}=<>!,\[\]~?:.%])"
+)
+_QUOTED = {word: re.compile(rf"\b{word}\b") for word in ("COMMENT", "VERBATIM")}
+_LINE = re.compile(r"\bTITLE\b|[:?]")
+
+
+@dataclass(frozen=True)
+class Assign:
+    """`name = value`."""
+
+    name: str
+    value: tuple
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """`state' = value`."""
+
+    state: str
+    value: tuple
+
+
+@dataclass(frozen=True)
+class Branch:
+    """`if (condition) {...} else {...}`."""
+
+    condition: tuple
+    then: tuple
+    otherwise: tuple
+
+
+@dataclass(frozen=True)
+class Call:
+    """A procedure called for what it assigns."""
+
+    name: str
+    arguments: tuple
+
+
+@dataclass(frozen=True)
+class Solve:
+    """`SOLVE block METHOD method`; method "" calls a procedure once per step."""
+
+    block: str
+    method: str
+
+
+@dataclass(frozen=True)
+class Local:
+    """Names local to a block."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Routine:
+    """A PROCEDURE, FUNCTION or DERIVATIVE block."""
+
+    kind: str
+    name: str
+    arguments: tuple[str, ...]
+    body: tuple
+
+
+@dataclass(frozen=True)
+class Ion:
+    """One USEION line."""
+
+    name: str
+    read: tuple[str, ...]
+    write: tuple[str, ...]
+
+
+@dataclass
+class Source:
+    """A .mod file as the engine sees it. Expressions are nested tuples, ("+", a, b) and so on.
+
+    Attributes:
+        name: SUFFIX or POINT_PROCESS.
+        file: file name, for messages.
+        point: whether it is a point process.
+        ions: USEION lines.
+        nonspecific: names of nonspecific currents.
+        range: RANGE names; globals: GLOBAL names; pointers: POINTER names.
+        parameters: PARAMETER -> value as NEURON keeps it (six digits).
+        constants: CONSTANT and UNITS -> value.
+        assigned: ASSIGNED names.
+        states: STATE names, in order.
+        routines: by name.
+        initial, breakpoint: statements.
+    """
+
+    file: str
+    name: str = ""
+    point: bool = False
+    ions: list[Ion] = field(default_factory=list)
+    nonspecific: list[str] = field(default_factory=list)
+    range: set[str] = field(default_factory=set)
+    globals: set[str] = field(default_factory=set)
+    pointers: set[str] = field(default_factory=set)
+    parameters: dict[str, float] = field(default_factory=dict)
+    constants: dict[str, float] = field(default_factory=dict)
+    assigned: set[str] = field(default_factory=set)
+    states: list[str] = field(default_factory=list)
+    routines: dict[str, Routine] = field(default_factory=dict)
+    initial: tuple = ()
+    breakpoint: tuple = ()
+
+
+def parse(text: str, file: str) -> Source:
+    """Parse one .mod file.
+
+    Args:
+        text: its content.
+        file: its name, for messages.
+
+    Raises:
+        MechanismError: for a construct that the native engine has no code for, with file and line.
+    """
+    return _Parser(text, file).source()
+
+
+class _Parser:
+    def __init__(self, text: str, file: str) -> None:
+        self._file = file
+        self._tokens = list(_tokens(text, file))
+        self._at = 0
+        self._out = Source(file)
+
+    def source(self) -> Source:
+        while self._peek() is not None:
+            self._block(self._take())
+        if not self._out.name:
+            raise MechanismError(f"{self._file} names no mechanism: give its NEURON block a SUFFIX or POINT_PROCESS")
+        return self._out
+
+    # --- tokens
+
+    def _peek(self, ahead: int = 0) -> str | None:
+        k = self._at + ahead
+        return self._tokens[k][0] if k < len(self._tokens) else None
+
+    def _take(self) -> str:
+        if self._at >= len(self._tokens):
+            raise MechanismError(f"{self._file} ends in the middle of a block: close its braces")
+        self._at += 1
+        return self._tokens[self._at - 1][0]
+
+    def _accept(self, token: str) -> bool:
+        if self._peek() == token:
+            self._at += 1
+            return True
+        return False
+
+    def _expect(self, token: str) -> None:
+        found = self._take()
+        if found != token:
+            self._at -= 1
+            raise MechanismError(f"{self._where()}: '{token}' expected before '{found}'")
+
+    def _where(self) -> str:
+        line = self._tokens[min(self._at, len(self._tokens) - 1)][1]
+        return f"{self._file}, line {line}"
+
+    def _refuse(self, construct: str) -> MechanismError:
+        self._at = max(0, self._at - 1)
+        return MechanismError(
+            f"{self._where()}: the native engine has no code for {construct}; run with engine 'neuron', or rewrite it"
+        )
+
+    def _unit(self) -> str:
+        """Skip a unit in parentheses, if there is one, and return it."""
+        said = []
+        if self._accept("("):
+            while not self._accept(")"):
+                said.append(self._take())
+        return "".join(said)
+
+    # --- blocks
+
+    def _block(self, word: str) -> None:
+        readers = {
+            "NEURON": self._neuron, "UNITS": self._units, "PARAMETER": self._parameters, "CONSTANT": self._constants,
+            "ASSIGNED": self._assigned, "STATE": self._states,
+        }  # fmt: skip
+        if word in ("UNITSON", "UNITSOFF", "THREADSAFE"):
+            return
+        if word in readers:
+            self._expect("{")
+            readers[word]()
+        elif word == "INITIAL":
+            self._out.initial = self._body()
+        elif word == "BREAKPOINT":
+            self._out.breakpoint = self._body()
+        elif word in ("PROCEDURE", "FUNCTION", "DERIVATIVE"):
+            self._routine(word)
+        elif word in _IGNORED_BLOCKS:
+            while not self._accept("}"):
+                self._take()
+        elif word in _REFUSED_BLOCKS or word.startswith("VERBATIM"):
+            raise self._refuse(word.split(" ")[0])
+        else:
+            raise self._refuse(f"'{word}' outside a block")
+
+    def _names(self) -> list[str]:
+        names = [self._take()]
+        while self._accept(","):
+            names.append(self._take())
+        return names
+
+    def _neuron(self) -> None:
+        out = self._out
+        while not self._accept("}"):
+            word = self._take()
+            if word in ("SUFFIX", "POINT_PROCESS"):
+                out.name, out.point = self._take(), word == "POINT_PROCESS"
+            elif word == "USEION":
+                out.ions.append(self._ion())
+            elif word == "NONSPECIFIC_CURRENT":
+                out.nonspecific += self._names()
+            elif word in ("RANGE", "GLOBAL", "POINTER"):
+                {"RANGE": out.range, "GLOBAL": out.globals, "POINTER": out.pointers}[word].update(self._names())
+            elif word != "THREADSAFE":
+                raise self._refuse(word)
+
+    def _ion(self) -> Ion:
+        name, lists = self._take(), {"READ": [], "WRITE": []}
+        while self._peek() in ("READ", "WRITE", "VALENCE"):
+            word = self._take()
+            if word == "VALENCE":
+                raise self._refuse("VALENCE")
+            lists[word] += self._names()
+        return Ion(name, tuple(lists["READ"]), tuple(lists["WRITE"]))
+
+    def _units(self) -> None:
+        while not self._accept("}"):
+            if self._peek() == "(":
+                self._unit()
+                self._expect("=")
+                self._unit()
+                continue
+            name = self._take()
+            self._expect("=")
+            if self._peek() != "(":
+                self._out.constants[name] = self._number()
+                self._unit()
+                continue
+            what = self._unit(), self._unit()
+            if what not in _PHYSICAL:
+                raise self._refuse(f"the constant ({what[0]}) ({what[1]})")
+            self._out.constants[name] = _PHYSICAL[what]
+
+    def _number(self) -> float:
+        sign = -1.0 if self._accept("-") else 1.0
+        word = self._take()
+        try:
+            return sign * float(word)
+        except ValueError:
+            raise self._refuse(f"'{word}' where a number belongs") from None
+
+    def _parameters(self) -> None:
+        while not self._accept("}"):
+            name, value = self._take(), 0.0
+            if self._accept("="):
+                value = self._number()
+            self._unit()
+            if self._accept("<"):
+                while not self._accept(">"):
+                    self._take()
+            # nocmodl writes the value of a PARAMETER with six digits.
+            self._out.parameters[name] = float(f"{value:g}")
+
+    def _constants(self) -> None:
+        while not self._accept("}"):
+            name = self._take()
+            self._expect("=")
+            self._out.constants[name] = self._number()
+            self._unit()
+
+    def _assigned(self) -> None:
+        while not self._accept("}"):
+            name = self._take()
+            if self._peek() == "[":
+                raise self._refuse("arrays")
+            self._unit()
+            self._out.assigned.add(name)
+
+    def _states(self) -> None:
+        while not self._accept("}"):
+            name = self._take()
+            if self._peek() in ("[", "FROM"):
+                raise self._refuse("arrays and limits of a STATE")
+            self._unit()
+            self._out.states.append(name)
+
+    def _routine(self, kind: str) -> None:
+        name, arguments = self._take(), []
+        if self._accept("("):
+            while not self._accept(")"):
+                arguments.append(self._take())
+                self._unit()
+                self._accept(",")
+            self._unit()
+        self._out.routines[name] = Routine(kind, name, tuple(arguments), self._body())
+
+    # --- statements
+
+    def _body(self) -> tuple:
+        self._expect("{")
+        statements = []
+        while not self._accept("}"):
+            statement = self._statement()
+            if statement is not None:
+                statements.append(statement)
+        return tuple(statements)
+
+    def _statement(self):
+        word = self._take()
+        if word == "LOCAL":
+            return Local(tuple(self._names()))
+        if word == "if":
+            return self._branch()
+        if word == "SOLVE":
+            block = self._take()
+            method = self._take() if self._accept("METHOD") else ""
+            if self._peek() in ("STEADYSTATE", "IFERROR"):
+                raise self._refuse(self._take())
+            return Solve(block, method)
+        if word == "CONDUCTANCE":
+            self._take()
+            if self._accept("USEION"):
+                self._take()
+            return None
+        if word in ("UNITSON", "UNITSOFF"):
+            return None
+        if word.startswith("VERBATIM"):
+            if _GUARD.match(word.removeprefix("VERBATIM")):
+                return None
+            raise self._refuse("VERBATIM")
+        if word in _REFUSED_STATEMENTS or word == "~":
+            raise self._refuse(word)
+        if self._accept("'"):
+            self._expect("=")
+            return Derivative(word, self._expression())
+        if self._accept("="):
+            return Assign(word, self._expression())
+        if self._peek() == "(":
+            return Call(word, self._arguments())
+        raise self._refuse(f"'{word}'")
+
+    def _branch(self) -> Branch:
+        self._expect("(")
+        condition = self._expression()
+        self._expect(")")
+        then, otherwise = self._body(), ()
+        if self._accept("else"):
+            otherwise = (self._branch(),) if self._accept("if") else self._body()
+        return Branch(condition, then, otherwise)
+
+    def _arguments(self) -> tuple:
+        self._expect("(")
+        found = []
+        while not self._accept(")"):
+            found.append(self._expression())
+            self._accept(",")
+        return tuple(found)
+
+    # --- expressions, loosest binding first
+
+    _LEVELS = (("||",), ("&&",), ("<", ">", "<=", ">=", "==", "!="), ("+", "-"), ("*", "/"))
+
+    def _expression(self, level: int = 0) -> tuple:
+        if level == len(self._LEVELS):
+            return self._signed()
+        left = self._expression(level + 1)
+        while self._peek() in self._LEVELS[level]:
+            op = self._take()
+            left = (op, left, self._expression(level + 1))
+        return left
+
+    def _signed(self) -> tuple:
+        if self._accept("-"):
+            return ("neg", self._signed())
+        if self._accept("+"):
+            return self._signed()
+        if self._accept("!"):
+            return ("!", self._signed())
+        base = self._primary()
+        return ("pow", base, self._signed()) if self._accept("^") else base
+
+    def _primary(self) -> tuple:
+        word = self._take()
+        if word == "(":
+            inner = self._expression()
+            self._expect(")")
+            return inner
+        if re.match(r"[\d.]", word):
+            if self._peek() == "(":
+                self._unit()
+            return ("number", float(word))
+        if not re.match(r"[A-Za-z_]", word):
+            raise self._refuse(f"'{word}' in an expression")
+        return ("call", word, self._arguments()) if self._peek() == "(" else ("name", word)
+
+
+def _tokens(text: str, file: str):
+    """Pairs of token and line; a VERBATIM block is one token."""
+    line, at = 1, 0
+    while at < len(text):
+        for start, end in (("COMMENT", "ENDCOMMENT"), ("VERBATIM", "ENDVERBATIM")):
+            if _QUOTED[start].match(text, at):
+                stop = text.find(end, at)
+                if stop < 0:
+                    raise MechanismError(f"{file}, line {line}: {start} is never closed")
+                if start == "VERBATIM":
+                    yield start + text[at + len(start) : stop], line
+                line += text.count("\n", at, stop)
+                at = stop + len(end)
+                break
+        else:
+            if _LINE.match(text, at):
+                stop = text.find("\n", at)
+                at = len(text) if stop < 0 else stop
+                continue
+            match = _TOKEN.match(text, at)
+            if match is None:
+                raise MechanismError(f"{file}, line {line}: '{text[at]}' is not NMODL")
+            if match.lastgroup != "space":
+                yield match.group(), line
+            line += match.group().count("\n")
+            at = match.end()
