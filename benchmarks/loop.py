@@ -27,8 +27,8 @@ def measure(job: tuple[str, dict, float]) -> tuple[str, float, float, float]:
 
     name, changes, duration = job
     config = RunConfig().updated(changes)
-    worm = tb.Worm(discretisation=config.discretisation)
-    clock = tb.Clock(config.dt, config.tick, config.frame)
+    worm = tb.Worm(discretisation=config.discretisation, soma_compartments=config.soma_compartments)
+    clock = tb.Clock(config.dt, config.tick, config.frame, config.order, config.corrections)
     simulation = tb.Simulation(worm, tb.Arena(config.medium), clock=clock, slabs=config.slabs, progress=False)
     started = time.perf_counter()
     assert simulation.network

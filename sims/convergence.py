@@ -36,7 +36,7 @@ def measure(job: tuple[str, dict, float, int]) -> dict:
     """Gait of one variant and seed, in a process of its own."""
     name, changes, duration, seed = job
     config = RunConfig().updated(changes)
-    clock = tb.Clock(config.dt, config.tick, config.frame)
+    clock = tb.Clock(config.dt, config.tick, config.frame, config.order, config.corrections)
     arena = tb.Arena(config.medium)
     run = tb.Simulation(tb.Worm(), arena, seed=seed, clock=clock, slabs=config.slabs, progress=False).run(duration)
     return {"variant": name, "seed": seed, **run.gait().as_dict(), "wall_s_per_bio_s": run.wall_s_per_bio_s}

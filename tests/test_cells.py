@@ -12,6 +12,9 @@ from tianbao.cells import membrane
 from tianbao.cells.geometry import Cable, geometry
 from tianbao.errors import ConfigError
 
+# [nS per (S/cm2 um2)]
+NS_PER_S_PER_CM2_UM2 = 10.0
+
 
 def test_area_of_a_cable_is_the_frustum_area():
     points = np.array([[0, 0, 0, 2.0], [3, 0, 0, 1.0], [10, 0, 0, 1.0]])
@@ -45,6 +48,44 @@ def test_d_lambda_needs_fewer_compartments_and_keeps_the_area():
 def test_unknown_discretisation_is_refused():
     with pytest.raises(ConfigError, match="unknown discretisation 'fine'"):
         geometry(anatomy.morphology("AVAL"), "fine")
+
+
+@pytest.mark.parametrize("count", [0, 3, "2"])
+def test_a_soma_of_other_than_one_or_two_compartments_is_refused(count):
+    with pytest.raises(ConfigError, match="soma_compartments must be 1 or 2"):
+        geometry(anatomy.morphology("AVAL"), soma_compartments=count)
+
+
+def test_one_soma_compartment_makes_302_compartments_fewer():
+    counts = [
+        sum(geometry(anatomy.morphology(name), soma_compartments=soma).compartments for name in anatomy.neurons().index)
+        for soma in (1, 2)
+    ]
+    assert counts == [15_608, 15_910]
+
+
+def totals(neuron, soma_compartments):
+    """Area [um2], capacitance [pF] and conductance of each channel [nS] of a cell, summed over its compartments."""
+    from tianbao.network.assembly import cell_sections
+    from tianbao.worm import Worm
+
+    design = Worm(soma_compartments=soma_compartments).design(np.linspace(0.0, 1.0, 47))
+    cell, sections = design.cells[neuron], cell_sections(design)[neuron]
+    sums = {"area": cell.area, "capacitance": cell.capacitance, "pool": sections["soma"]["mechs"]["ca_pool"]["depth"]}
+    for cable in cell.cables:
+        assert sections[cable.name]["geom"]["nseg"] == len(cable.areas())
+        for mechanism, values in sections[cable.name]["mechs"].items():
+            for key in values:
+                if key == "g" or key.startswith("gbar"):
+                    total = (values[key] * cable.areas()).sum() * NS_PER_S_PER_CM2_UM2
+                    sums[f"{mechanism}.{key}"] = sums.get(f"{mechanism}.{key}", 0.0) + total
+    return sums
+
+
+def test_soma_compartments_leave_area_capacitance_and_conductances_of_a_cell_alone():
+    for neuron in ("AWCL", "AVBL", "DB4"):
+        one, two = totals(neuron, 1), totals(neuron, 2)
+        assert len(one) > 5 and one == pytest.approx(two, rel=1e-12), neuron
 
 
 def test_every_neuron_has_a_membrane_with_channels():

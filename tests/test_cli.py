@@ -67,6 +67,26 @@ def test_ctrl_c_leaves_a_readable_file_and_its_exit_code(tmp_path):
     assert not kept.complete and len(kept.time) < 30_000
 
 
+def test_order_and_soma_compartments_reach_the_results(tmp_path):
+    import tomllib
+
+    import tianbao as tb
+
+    options = ["--order", "2", "--soma-compartments", "1", "--dt", "0.25"]
+    main(["run", "--duration", "40", "--out", str(tmp_path), "--no-video", *options])
+    kept = tomllib.loads(tb.open(tmp_path / "results.h5").config_toml)
+    assert kept["run"]["order"] == 2 and kept["worm"]["soma_compartments"] == 1
+    written = tomllib.loads((tmp_path / "config.toml").read_text())
+    assert (written["order"], written["soma_compartments"]) == (2, 1)
+
+
+@pytest.mark.parametrize("option", ["--order", "--soma-compartments"])
+def test_a_wrong_order_or_soma_is_one_sentence(option, capsys, tmp_path):
+    assert main(["run", option, "3", "--out", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "1" in error and "2" in error
+
+
 def test_a_wrong_medium_is_one_sentence(capsys):
     assert main(["run", "--medium", "aggar"]) == 2
     error = capsys.readouterr().err

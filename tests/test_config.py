@@ -67,6 +67,21 @@ def test_unknown_options_of_a_worm_are_refused(option):
         Worm(**option)
 
 
+def test_a_worm_has_one_or_two_soma_compartments():
+    assert Worm().soma_compartments == 2 and Worm(soma_compartments=1).soma_compartments == 1
+    with pytest.raises(ConfigError, match="soma_compartments must be 1 or 2"):
+        Worm(soma_compartments=3)
+
+
+def test_order_and_soma_compartments_are_read_and_must_be_whole(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text("order = 2\nsoma_compartments = 1\n")
+    assert read_config(path) == RunConfig(order=2, soma_compartments=1)
+    path.write_text("order = 1.5\n")
+    with pytest.raises(ConfigError, match="'order' must be of type int"):
+        read_config(path)
+
+
 def test_text_for_a_number_is_refused():
     with pytest.raises(ConfigError, match="'gap_gain' = abc is not a number"):
         parameters.defaults().replace(gap_gain="abc")

@@ -263,6 +263,21 @@ def test_gap_junction_is_a_conductance_to_the_other_cell(h, site):
     assert junction.i == pytest.approx(2e-4 * -40.0, rel=1e-9)
 
 
+def test_lead_extrapolates_the_other_cell_from_its_last_two_steps(h, site):
+    junction = h.GapJunction(site)
+    junction.weight = 2e-4
+    assert h.lead_GapJunction == 0
+    for lead, seen in ((0.0, [-20.0, -30.0, -25.0, -25.0]), (0.5, [-20.0, -35.0, -22.5, -25.0])):
+        h.lead_GapJunction, junction.vpre = lead, -20.0
+        h.finitialize(-60)
+        partners = [junction.partner]
+        for junction.vpre in (-30.0, -25.0, -25.0):
+            h.fadvance()
+            partners.append(junction.partner)
+        h.lead_GapJunction = 0
+        assert partners == pytest.approx(seen, rel=1e-12)
+
+
 def test_mechanisms_without_weight_carry_exactly_nothing(h, site):
     synapse, junction = h.GradedSynapse(site), h.GapJunction(site)
     h.finitialize(-60)

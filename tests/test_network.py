@@ -157,6 +157,19 @@ def test_same_seed_gives_the_same_bits_and_another_seed_does_not(simulation):
     assert not np.array_equal(first.voltage, other.voltage)
 
 
+def test_second_order_is_far_closer_to_short_steps_and_leaves_first_order_as_it_was(simulation):
+    def voltage(order, dt):
+        simulation.clock = Clock(dt=dt, order=order)
+        return simulation.record(voltage=["*"]).run(60.0).worms[0].voltage
+
+    usual = simulation.clock
+    before, second, exact, after = voltage(1, 0.25), voltage(2, 0.25), voltage(2, 0.05), voltage(1, 0.25)
+    simulation.clock = usual
+    assert np.array_equal(before, after)
+    first_error, second_error = (np.sqrt(np.mean((each - exact) ** 2)) for each in (before, second))
+    assert second_error < 0.1 * first_error
+
+
 def test_a_stimulus_reaches_its_neuron_and_its_muscles(simulation):
     def response(amplitude):
         simulation.worm.pulses[:] = [("DB4", Pulse(amplitude, start=100.0, stop=400.0))]
@@ -230,6 +243,24 @@ def test_a_worm_changed_after_a_run_is_assembled_anew_and_so_is_one_that_lost_ne
 def test_a_negative_seed_is_refused():
     with pytest.raises(ConfigError, match="seed -1 is negative"):
         Simulation(Worm(), seed=-1)
+
+
+@pytest.mark.parametrize("order", [0, 3])
+def test_an_order_other_than_one_or_two_is_refused(order):
+    with pytest.raises(ConfigError, match=f"clock order {order}: give 1"):
+        Clock(order=order)
+
+
+def test_a_worm_of_one_soma_compartment_is_built_so_beside_one_of_two():
+    def built(soma_compartments):
+        network = Simulation(Worm(soma_compartments=soma_compartments), progress=False).network
+        return sum(s["hObj"].nseg for name in network.design.neurons for s in network.cells[name].secs.values())
+
+    assert [built(2), built(1)] == [15_910, 15_608]
+
+
+def test_recording_at_another_interval_keeps_the_order():
+    assert Simulation(Worm(), clock=Clock(order=2)).record(every=40.0).clock == Clock(frame=40.0, order=2)
 
 
 def test_clock_steps_must_divide_evenly():

@@ -58,9 +58,13 @@ def _add_crawl_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help=f"of noise and start (default {default.seed})")
     parser.add_argument("--medium", help=f"agar or water (default {default.medium})")
     parser.add_argument("--discretisation", help=f"traced or d_lambda (default {default.discretisation})")
+    parser.add_argument("--soma-compartments", type=int, help=f"1 or 2 (default {default.soma_compartments})")
     parser.add_argument("--channel-set", help=f"C19 or H (default {default.channel_set})")
     parser.add_argument("--signs", help=f"predicted or transmitter (default {default.signs})")
     parser.add_argument("--dt", type=float, help=f"neural step in ms (default {default.dt:g})")
+    parser.add_argument("--order", type=int, help=f"of the neural step, 1 or 2 (default {default.order})")
+    parser.add_argument("--corrections", type=int, help=f"of a step, native engine (default {default.corrections})")
+    parser.add_argument("--engine", help=f"neuron, native or native-f32 (default {default.engine})")
     parser.add_argument("--tick", type=float, help=f"brain-body exchange in ms (default {default.tick:g})")
     parser.add_argument("--out", type=Path, default=Path("output/forward_crawl"), help="folder for results")
     parser.add_argument("--no-video", action="store_true", help="skip the video")
@@ -82,7 +86,8 @@ def _speaking(act, args: argparse.Namespace) -> int:
 
 def _configured(args: argparse.Namespace) -> RunConfig:
     config = read_config(args.config) if args.config else RunConfig()
-    options = ("duration", "seed", "medium", "discretisation", "channel_set", "signs", "dt", "tick")
+    cells = ("discretisation", "soma_compartments", "channel_set", "signs")
+    options = ("duration", "seed", "medium", *cells, "dt", "order", "corrections", "tick", "engine")
     config = config.updated({name: getattr(args, name) for name in options}, where="command line")
     # Every parameter, not only the changed ones, so that the written file repeats the run for good.
     return config.updated({"parameters": dict(defaults().replace(**config.parameters))})
@@ -114,11 +119,14 @@ def _simulation(config: RunConfig):
     worm = Worm(
         parameters=defaults().replace(**config.parameters),
         discretisation=config.discretisation,
+        soma_compartments=config.soma_compartments,
         channel_set=config.channel_set,
         signs=config.signs,
     )
-    clock = Clock(config.dt, config.tick, config.frame)
-    simulation = Simulation(worm, Arena(config.medium), seed=config.seed, clock=clock, slabs=config.slabs)
+    clock = Clock(config.dt, config.tick, config.frame, config.order, config.corrections)
+    simulation = Simulation(
+        worm, Arena(config.medium), seed=config.seed, clock=clock, slabs=config.slabs, engine=config.engine
+    )
     return simulation.record(voltage=config.record)
 
 

@@ -22,11 +22,15 @@ class RunConfig:
         seed: of noise, initial voltages and posture.
         medium: name of the medium.
         discretisation: "traced" or "d_lambda".
+        soma_compartments: 1 or 2.
         channel_set: kinetic parameter set of the channels, "C19" or "H".
         signs: synaptic signs, "predicted" or "transmitter".
         dt: neural step [ms].
         tick: exchange interval and body step [ms].
         frame: interval of recorded frames [ms].
+        order: of the neural step, 1 (backward Euler) or 2 (Crank-Nicolson).
+        corrections: of a step across gap junctions, native engine only.
+        engine: "neuron", "native" or "native-f32".
         slabs: axial resolution of the body mesh.
         record: neurons or globs whose voltage is kept.
         parameters: changes to the class-level parameters.
@@ -36,11 +40,15 @@ class RunConfig:
     seed: int = 1
     medium: str = "agar"
     discretisation: str = "traced"
+    soma_compartments: int = 2
     channel_set: str = "C19"
     signs: str = "predicted"
     dt: float = 0.5
     tick: float = 4.0
     frame: float = 20.0
+    order: int = 1
+    corrections: int = 0
+    engine: str = "neuron"
     slabs: int = 48
     record: tuple[str, ...] = ("AVA*", "AVB*", "DB*", "VB*", "DD*", "VD*", "SMD*", "RMD*")
     parameters: Mapping[str, float] = field(default_factory=dict)

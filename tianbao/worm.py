@@ -8,7 +8,7 @@ import numpy as np
 
 from . import anatomy, parameters
 from .cells.channels import PARAMETER_SETS
-from .cells.geometry import DISCRETISATIONS
+from .cells.geometry import check_discretisation
 from .errors import ConfigError, unknown
 from .network import perturbations
 from .network.design import SIGNS, NetworkDesign, intact_membranes, intact_tables
@@ -46,6 +46,7 @@ class Worm:
         heading: direction of the head in the plane [rad], 0 along +x.
         parameters: class-level parameters; the crawling set when None.
         discretisation: "traced" (15,910 compartments) or "d_lambda".
+        soma_compartments: 2, or 1 (15,608 compartments in all when traced).
         channel_set: kinetic parameter set of the channels, "C19" or "H".
         signs: "predicted" makes every synapse that Fenyves et al. 2020 predict negative inhibitory;
             "transmitter" only those of GABA neurons and of head cross-inhibition.
@@ -61,19 +62,20 @@ class Worm:
         *,
         parameters: Parameters | None = None,
         discretisation: str = "traced",
+        soma_compartments: int = 2,
         channel_set: str = "C19",
         signs: str = "predicted",
     ) -> None:
         if signs not in SIGNS:
             raise ConfigError(unknown("signs", signs, SIGNS))
-        if discretisation not in DISCRETISATIONS:
-            raise ConfigError(unknown("discretisation", discretisation, DISCRETISATIONS))
+        check_discretisation(discretisation, soma_compartments)
         if channel_set not in PARAMETER_SETS:
             raise ConfigError(unknown("channel set", channel_set, PARAMETER_SETS))
         self.at = at
         self.heading = heading
         self.parameters = parameters or _defaults()
         self.discretisation = discretisation
+        self.soma_compartments = soma_compartments
         self.channel_set = channel_set
         self.signs = signs
         self.pulses: list[tuple[str, Pulse]] = []
@@ -144,6 +146,7 @@ class Worm:
             channel_set=self.channel_set,
             stretch_positions=stretch_positions,
             deaf=frozenset(self._deaf),
+            soma_compartments=self.soma_compartments,
         )
 
     @property

@@ -20,7 +20,7 @@ from ..rows import named_values
 from ..units import PF_PER_UM2_AT_1_UF_CM2
 
 DISCRETISATIONS = ("traced", "d_lambda")
-SOMA_COMPARTMENTS = 2
+SOMA_COMPARTMENTS = (1, 2)
 
 # The d_lambda rule of Hines & Carnevale 2001: compartments shorter than this share of the
 # length constant at this frequency.
@@ -164,25 +164,37 @@ class CellGeometry:
         return sections
 
 
-def geometry(morphology: Morphology, discretisation: str = "traced") -> CellGeometry:
+def check_discretisation(discretisation: str, soma_compartments: int) -> None:
+    """Refuse a way of cutting cells that does not exist.
+
+    Raises:
+        ConfigError: for an unknown discretisation or number of soma compartments.
+    """
+    if discretisation not in DISCRETISATIONS:
+        raise ConfigError(unknown("discretisation", discretisation, DISCRETISATIONS))
+    if soma_compartments not in SOMA_COMPARTMENTS:
+        raise ConfigError(f"a soma of {soma_compartments!r} compartments: soma_compartments must be 1 or 2")
+
+
+def geometry(morphology: Morphology, discretisation: str = "traced", soma_compartments: int = 2) -> CellGeometry:
     """Cut a morphology into sections and compartments.
 
     Args:
         morphology: a traced neuron.
-        discretisation: "traced" gives one compartment per traced point (two for the soma);
+        discretisation: "traced" gives one compartment per traced point of a neurite;
             "d_lambda" the 0.1 rule at 100 Hz.
+        soma_compartments: 1 or 2, in either discretisation.
 
     Raises:
-        ConfigError: for an unknown discretisation.
+        ConfigError: for an unknown discretisation or number of soma compartments.
     """
-    if discretisation not in DISCRETISATIONS:
-        raise ConfigError(unknown("discretisation", discretisation, DISCRETISATIONS))
+    check_discretisation(discretisation, soma_compartments)
     cables = []
     for path in morphology.sections:
         index = np.asarray(path.points)
         points = np.column_stack([morphology.xyz[index], 2.0 * morphology.radius[index]])
         if path.parent < 0:
-            cables.append(_soma(path.name, points[0]))
+            cables.append(_soma(path.name, points[0], soma_compartments))
             continue
         parent = morphology.sections[path.parent]
         leaves_soma = parent.parent < 0
@@ -194,11 +206,11 @@ def geometry(morphology: Morphology, discretisation: str = "traced") -> CellGeom
     return CellGeometry(morphology.name, tuple(cables))
 
 
-def _soma(name: str, centre: np.ndarray) -> Cable:
+def _soma(name: str, centre: np.ndarray, compartments: int) -> Cable:
     """A sphere as a cylinder of equal area: length and diameter are the sphere's diameter."""
     ends = np.repeat(centre[None], 3, axis=0)
     ends[:, 1] += np.array([-0.5, 0.0, 0.5]) * centre[3]
-    return Cable(name, ends, SOMA_COMPARTMENTS, None, 0.0)
+    return Cable(name, ends, compartments, None, 0.0)
 
 
 def _d_lambda(points: np.ndarray) -> int:

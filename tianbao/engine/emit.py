@@ -300,15 +300,13 @@ class _Function:
 
     def _stores(self, outputs: Mapping[str, int]) -> tuple[list[str], list[str]]:
         """What the loop stores, and what is scattered after it: several instances may share a node."""
-        stores, scatters = [], []
-        where = {"prepare": ("base_d", "base_b"), "tick": ("tick_d", "tick_b")}.get(self._phase, ("d", "b"))
+        stores, sums = [], []
+        where = {"prepare": "base_", "tick": "tick_"}.get(self._phase, "")
         for name, node in outputs.items():
             term = self._term(node)
             if name in ("d", "b"):
                 stores.append(f"to_{name}[i] = {term};")
-                target = where[0] if name == "d" else where[1]
-                index = self._index("node")
-                scatters.append(f"for (long i = 0; i < s->n; i++) b->{target}[{index}] += to_{name}[i];")
+                sums.append(f"b->{where}{name}[{self._index('node')}] += to_{name}[i];")
             elif name.endswith((" to", " slope")):
                 ion = name.split()[0]
                 index = self._index(f"{ion} to")
@@ -316,6 +314,7 @@ class _Function:
                 stores.append(f"b->{array}[{index}] += {term};")
             else:
                 stores.append(self._store(name.removeprefix("="), term))
+        scatters = ["for (long i = 0; i < s->n; i++) {", *(f"    {each}" for each in sums), "}"] if sums else []
         return stores, scatters
 
     def _store(self, name: str, term: str) -> str:

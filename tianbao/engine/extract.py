@@ -58,6 +58,15 @@ class Instances:
     external: np.ndarray
     objects: list
 
+    def reordered(self, rows: np.ndarray) -> Instances:
+        """The same instances in another order."""
+        return Instances(
+            self.kind,
+            {name: each[rows] for name, each in self.values.items()},
+            *(each[rows] if len(each) else each for each in (self.node, self.partner, self.external)),
+            [self.objects[k] for k in rows],
+        )
+
 
 @dataclass
 class Extract:
@@ -119,7 +128,8 @@ class _Nodes:
             if section in self._start:
                 return self._start[section]
             return self.at(section.parentseg(), known)
-        return first + section.nseg if segment.x >= 1.0 else first + min(int(segment.x * section.nseg), section.nseg - 1)
+        inside = min(int(segment.x * section.nseg), section.nseg - 1)
+        return first + (section.nseg if segment.x >= 1.0 else inside)
 
 
 def extract(
@@ -160,7 +170,7 @@ class _Reader:
     def read(self) -> None:
         for section in self._sections:
             if section.orientation() != 0.0:
-                raise MechanismError(f"section {section} hangs on its parent by its end 1, which the native engine has not")
+                raise MechanismError(f"section {section} hangs on its parent by its end 1; the native engine wants 0")
             inserted = [name for name in section.psection()["density_mechs"] if not name.endswith("_ion")]
             for name in inserted:
                 if name not in self._mechanisms and name not in _BUILT_IN:
@@ -264,8 +274,8 @@ class _Reader:
             style = int(h.ion_style(f"{ion}_ion", sec=segment.sec))
             if style >> 3 & 3 in (2, 3) and mechanism.concentrations_owned:
                 raise MechanismError(
-                    f"{segment.sec}: the reversal of {ion} is computed from concentrations, which the native engine does "
-                    f'not; call h.ion_style("{ion}_ion", 3, 1, 0, 0, 0, sec=section) or run with engine \'neuron\''
+                    f"{segment.sec}: the reversal of {ion} is computed from concentrations, which the native engine "
+                    f'does not; call h.ion_style("{ion}_ion", 3, 1, 0, 0, 0, sec=section) or run with engine \'neuron\''
                 )
 
     def _value(self, key: str, node: int, holder, segment) -> float:

@@ -16,10 +16,11 @@
 
 typedef REAL R;
 #define SIMD _Pragma("omp simd")
+#define INLINE static inline __attribute__((always_inline))
 
 /* --- elementary functions: inline, so that every compiler can vectorise them -------------------- */
 
-static inline R tb_exp(R x) {
+INLINE R tb_exp(R x) {
     /* 2^n e^r with |r| <= ln 2 / 2; the ends are those of NEURON's exp. */
     const int wide = sizeof(R) == 8;
     const R low = wide ? (R)-700 : (R)-87, high = wide ? (R)700 : (R)88;
@@ -66,7 +67,7 @@ static inline R tb_exp(R x) {
     return p * (R)scale;
 }
 
-static inline R tb_log(R x) {
+INLINE R tb_log(R x) {
     /* x = 2^n m with m in [sqrt(1/2), sqrt(2)); log m by the odd series in (m - 1)/(m + 1). */
     R n, m;
     if (sizeof(R) == 8) {
@@ -106,13 +107,13 @@ static inline R tb_log(R x) {
     return x > (R)0 ? value : (x < (R)0 ? (R)NAN : (R)-INFINITY);
 }
 
-static inline R tb_pow(R x, R y) { return tb_exp(y * tb_log(x)); }
-static inline R tb_sqrt(R x) { return sizeof(R) == 8 ? (R)sqrt((double)x) : (R)sqrtf((float)x); }
-static inline R tb_fabs(R x) { return x < (R)0 ? -x : x; }
-static inline R tb_tanh(R x) { return (R)tanh((double)x); }
-static inline R tb_sin(R x) { return (R)sin((double)x); }
-static inline R tb_cos(R x) { return (R)cos((double)x); }
-static inline R tb_floor(R x) { return (R)floor((double)x); }
+INLINE R tb_pow(R x, R y) { return tb_exp(y * tb_log(x)); }
+INLINE R tb_sqrt(R x) { return sizeof(R) == 8 ? (R)sqrt((double)x) : (R)sqrtf((float)x); }
+INLINE R tb_fabs(R x) { return x < (R)0 ? -x : x; }
+INLINE R tb_tanh(R x) { return (R)tanh((double)x); }
+INLINE R tb_sin(R x) { return (R)sin((double)x); }
+INLINE R tb_cos(R x) { return (R)cos((double)x); }
+INLINE R tb_floor(R x) { return (R)floor((double)x); }
 
 /* --- data ----------------------------------------------------------------------------------------- */
 
@@ -136,6 +137,7 @@ typedef struct Brain {
     const R *capacitance, *leak_d, *leak_b;
     R *base_d, *base_b;       /* what never changes during a run */
     R *tick_d, *tick_b;       /* what changes between two calls only */
+    R *charge;                /* capacitance over the step of the matrix */
     R *d, *b, *x, *v, *first_b;
     /* mechanisms */
     int64_t sets;
@@ -222,24 +224,41 @@ static void eliminate_again(Brain *restrict b) {
     }
 }
 
+/* Voltage after the step (at second order x is the voltage in its middle) and, since the factors at
+   this node are used up, the matrix that the next step starts from. */
+#define FINISH(i)                                                  \
+    do {                                                           \
+        const R now = second ? 2 * b->x[i] - b->v[i] : b->x[i];    \
+        b->v[i] = now;                                             \
+        b->d[i] = b->tick_d[i];                                    \
+        b->b[i] = b->tick_b[i] + b->charge[i] * now;               \
+    } while (0)
+
 /* From the roots to the tips: x = q (b + a x_parent). */
-static void substitute_back(Brain *restrict b) {
+INLINE void back(Brain *restrict b, const int finish, const int second) {
     for (int64_t k = 0; k < b->batches; k++) {
         const int first = b->batch_level[k], end = b->batch_level[k + 1], o = b->level_start[first];
         const int *parent = b->head_parent + b->head_start[k];
         const int heads = b->head_start[k + 1] - b->head_start[k];
-        for (int c = 0; c < heads; c++) b->x[o + c] = (b->b[o + c] + b->axial[o + c] * b->x[parent[c]]) * b->d[o + c];
         const int w0 = b->level_width[first];
-        SIMD for (int c = heads; c < w0; c++) b->x[o + c] = b->b[o + c] * b->d[o + c];
+        for (int c = 0; c < heads; c++) b->b[o + c] += b->axial[o + c] * b->x[parent[c]];
+        SIMD for (int i = o; i < o + w0; i++) {
+            b->x[i] = b->b[i] * b->d[i];
+            if (finish) FINISH(i);
+        }
         for (int l = first + 1; l < end; l++) {
-            const int w = b->level_width[l];
-            const R *restrict q = b->d + b->level_start[l], *restrict a = b->axial + b->level_start[l];
-            const R *restrict r = b->b + b->level_start[l], *restrict up = b->x + b->level_start[l - 1];
-            R *restrict x = b->x + b->level_start[l];
-            SIMD for (int c = 0; c < w; c++) x[c] = (r[c] + a[c] * up[c]) * q[c];
+            const R *restrict up = b->x + b->level_start[l - 1] - b->level_start[l];
+            SIMD for (int i = b->level_start[l]; i < b->level_start[l] + b->level_width[l]; i++) {
+                b->x[i] = (b->b[i] + b->axial[i] * up[i]) * b->d[i];
+                if (finish) FINISH(i);
+            }
         }
     }
 }
+
+static void substitute_back(Brain *restrict b) { back(b, 0, 0); }
+static void finish_first_order(Brain *restrict b) { back(b, 1, 0); }
+static void finish_second_order(Brain *restrict b) { back(b, 1, 1); }
 
 /* --- a run ------------------------------------------------------------------------------------------- */
 
@@ -247,7 +266,8 @@ static void substitute_back(Brain *restrict b) {
 void prepare(Brain *b) {
     const R rate = (R)(b->order == 2 ? 2 : 1) / b->step;
     for (int64_t i = 0; i < b->nodes; i++) {
-        b->base_d[i] = rate * b->capacitance[i] + b->leak_d[i];
+        b->charge[i] = rate * b->capacitance[i];
+        b->base_d[i] = b->charge[i] + b->leak_d[i];
         b->base_b[i] = b->leak_b[i];
     }
     EVERY(prepare);
@@ -259,12 +279,18 @@ void initial(Brain *b) {
     EVERY(initial);
 }
 
-static void currents(Brain *restrict b) {
-    const R rate = (R)(b->order == 2 ? 2 : 1) / b->step;
+/* The right side and diagonal that every step starts from, before mechanisms add to them. */
+static void begin(Brain *restrict b) {
+    memcpy(b->tick_d, b->base_d, sizeof(R) * b->nodes);
+    memcpy(b->tick_b, b->base_b, sizeof(R) * b->nodes);
+    EVERY(tick);
     SIMD for (int64_t i = 0; i < b->nodes; i++) {
         b->d[i] = b->tick_d[i];
-        b->b[i] = b->tick_b[i] + rate * b->capacitance[i] * b->v[i];
+        b->b[i] = b->tick_b[i] + b->charge[i] * b->v[i];
     }
+}
+
+static void currents(Brain *restrict b) {
     const double middle = b->t + 0.5 * b->step;
     for (int64_t i = 0; i < b->clamps; i++)
         if (middle >= b->clamp_start[i] && middle < b->clamp_stop[i]) b->b[b->clamp_node[i]] += b->clamp_current[i];
@@ -272,37 +298,34 @@ static void currents(Brain *restrict b) {
     EVERY(current);
 }
 
-/* Voltages after the step; at second order x is the voltage in its middle. */
-static void advance_voltages(Brain *restrict b) {
-    if (b->order == 2) {
-        for (int64_t i = 0; i < b->ions; i++) {
-            const int n = b->ion_node[i];
-            b->ion_current[i] += b->ion_slope[i] * (b->x[n] - b->v[n]);
-        }
-        SIMD for (int64_t i = 0; i < b->nodes; i++) b->v[i] = 2 * b->x[i] - b->v[i];
-    } else {
-        memcpy(b->v, b->x, sizeof(R) * b->nodes);
+/* At second order NEURON moves ion currents to the middle of the step, too. */
+static void move_ion_currents(Brain *restrict b) {
+    for (int64_t i = 0; i < b->ions; i++) {
+        const int n = b->ion_node[i];
+        b->ion_current[i] += b->ion_slope[i] * (b->v[n] - b->x[n]); /* x lies between the old v and the new */
     }
 }
 
 /* Take steps. Everything set from outside (external, clamps) holds for all of them. */
 void advance(Brain *restrict b, int64_t steps) {
-    memcpy(b->tick_d, b->base_d, sizeof(R) * b->nodes);
-    memcpy(b->tick_b, b->base_b, sizeof(R) * b->nodes);
-    EVERY(tick);
+    begin(b);
     const double start = b->t;
     for (int64_t step = 0; step < steps; step++) {
         currents(b);
         if (b->corrections) memcpy(b->first_b, b->b, sizeof(R) * b->nodes);
         eliminate(b);
-        substitute_back(b);
         for (int64_t c = 0; c < b->corrections; c++) {
+            substitute_back(b);
             memcpy(b->b, b->first_b, sizeof(R) * b->nodes);
             EVERY(correct);
             eliminate_again(b);
-            substitute_back(b);
         }
-        advance_voltages(b);
+        if (b->order == 2) {
+            finish_second_order(b);
+            move_ion_currents(b);
+        } else {
+            finish_first_order(b);
+        }
         EVERY(state);
         b->t = start + (double)(step + 1) * b->step;
         for (int64_t i = 0; i < b->probes; i++) b->record[step * b->probes + i] = b->v[b->probe[i]];

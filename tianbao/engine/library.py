@@ -96,8 +96,8 @@ def _compiler() -> list[str]:
     command = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[:1]
     if shutil.which(command[0]) is None:
         raise MechanismError(
-            f"C compiler '{command[0]}' not found, which the native engine needs: install one (Debian: build-essential; "
-            "macOS: xcode-select --install), set CC, or run with engine 'neuron'"
+            f"C compiler '{command[0]}' not found, which the native engine needs: install one (Debian: "
+            "build-essential; macOS: xcode-select --install), set CC, or run with engine 'neuron'"
         )
     return command
 
@@ -133,8 +133,8 @@ def check_folded(read: Mapping[str, float], given: tuple[Kind, ...]) -> None:
             now = read.get(f"{name}_{kind.mechanism.name}", value)
             if now != value:
                 raise MechanismError(
-                    f"{name} of {kind.mechanism.name} is {now:g} in NEURON and {value:g} in its file: the native engine "
-                    "compiles it in; declare it GLOBAL, change the file, or run with engine 'neuron'"
+                    f"{name} of {kind.mechanism.name} is {now:g} in NEURON and {value:g} in its file: the native "
+                    "engine compiles it in; declare it GLOBAL, change the file, or run with engine 'neuron'"
                 )
 
 

@@ -12,7 +12,7 @@ from ..errors import ConfigError
 from . import library
 from .emit import Kind
 from .extract import Extract, Instances, Partner, Pointer, extract
-from .layout import CACHE_LINE, Layout, lay_out
+from .layout import CACHE_LINE, lay_out
 
 _I, _P = ctypes.c_int64, ctypes.c_void_p
 
@@ -30,7 +30,7 @@ def _structures(real):
         _fields_ = [
             *integers("nodes batches"),
             *pointers("batch_level level_start level_width head_start head_parent axial capacitance leak_d leak_b"),
-            *pointers("base_d base_b tick_d tick_b d b x v first_b"),
+            *pointers("base_d base_b tick_d tick_b charge d b x v first_b"),
             *integers("sets"),
             *pointers("set kind external concentration uniform"),
             *integers("ions"),
@@ -137,13 +137,13 @@ class NativeBrain:
         leak[padding] = 1.0  # so that elimination never divides by zero there
         self._point("leak_d", leak)
         self._point("leak_b", self._nodes(found.leak_current))
-        for name in ("base_d", "base_b", "tick_d", "tick_b", "d", "b", "x", "first_b"):
+        for name in ("base_d", "base_b", "tick_d", "tick_b", "charge", "d", "b", "x", "first_b"):
             self._point(name, self._nodes())
         self._v = self._point("v", self._nodes())
 
     def _fill_mechanisms(self, found: Extract) -> None:
         brain = self._brain
-        used = [each for each in found.instances if len(each.node)]
+        used = [self._spread(each) for each in found.instances if len(each.node)]
         slots = _Slots(used)
         self._concentration = self._point("concentration", self._array(max(1, slots.concentrations)))
         for name in ("ion_current", "ion_slope"):
@@ -164,6 +164,14 @@ class NativeBrain:
             for initial in instances.kind.mechanism.concentrations_read:
                 place = slots.index(instances, initial)
                 self._concentration[place] = [getattr(each, initial) for each in instances.objects]
+
+    def _spread(self, instances: Instances) -> Instances:
+        """Instances in an order in which neighbours meet on no node, so that no sum waits for the one before."""
+        place = self._layout.place[instances.node]
+        by_node = np.argsort(place, kind="stable")
+        ordered = place[by_node]
+        rank = np.arange(len(place)) - np.searchsorted(ordered, ordered)
+        return instances.reordered(by_node[np.lexsort((ordered, rank))])
 
     def _fill_set(self, one, instances: Instances, slots: _Slots) -> dict[str, np.ndarray]:
         kind, n = instances.kind, len(instances.node)
@@ -251,21 +259,25 @@ class NativeBrain:
         """Voltages of all nodes [mV], in the engine's own order; see `nodes`."""
         return self._v
 
-    def state(self, mechanism: str, name: str) -> tuple[list, np.ndarray]:
-        """NEURON objects (point processes or segments) and values of one state of a mechanism.
+    def state(self, mechanism: str, name: str) -> tuple[list, list[np.ndarray]]:
+        """One state or parameter of all instances of a mechanism.
+
+        Returns:
+            The NEURON objects (point processes or segments), and the engine's own arrays, which change as it
+            runs; together they are as long as the objects.
 
         Raises:
             ConfigError: if no instance has that state.
         """
         objects: list = []
-        values: list[np.ndarray] = []
+        arrays: list[np.ndarray] = []
         for instances, fields in self._sets:
             if instances.kind.mechanism.name == mechanism and name in fields:
                 objects += instances.objects
-                values.append(fields[name])
+                arrays.append(fields[name])
         if not objects:
             raise ConfigError(f"the network holds no '{name}' of mechanism '{mechanism}'")
-        return objects, np.concatenate(values)
+        return objects, arrays
 
     def watch(self, segments: Sequence, steps: int) -> np.ndarray:
         """Write down voltages at every step of the next calls of `advance`.

@@ -10,7 +10,7 @@ from ..errors import DivergedError
 
 if TYPE_CHECKING:
     from ..body import SoftBody
-    from .exchange import ActivationBuffer, VoltageProbe
+    from ..engine.brains import Brain
 
 # No neuron of the worm lives outside this range [mV]; beyond it the integration has failed.
 _PHYSICAL = (-300.0, 300.0)
@@ -20,14 +20,15 @@ class Recorder:
     """Frames of midline, muscle activation and chosen soma voltages; watches the voltages of all neurons."""
 
     def __init__(
-        self, body: SoftBody, activation: ActivationBuffer, probe: VoltageProbe, kept: tuple[str, ...], frames: int
+        self, body: SoftBody, brain: Brain, neurons: tuple[str, ...], kept: tuple[str, ...], frames: int
     ) -> None:
-        self._kept = [probe.neurons.index(name) for name in kept]
-        self._body, self._activations, self._probe = body, activation, probe
+        self._neurons = neurons
+        self._kept = [neurons.index(name) for name in kept]
+        self._body, self._brain = body, brain
         self._line = np.zeros((1, body.mesh.rings, 3))
         self._time = np.zeros(frames)
         self._midline = np.zeros((frames, body.mesh.rings, 3))
-        self._activation = np.zeros((frames, len(activation.values)))
+        self._activation = np.zeros((frames, len(brain.activation)))
         self._voltage = np.zeros((frames, len(kept)))
         self._count = 0
 
@@ -38,12 +39,12 @@ class Recorder:
             DivergedError: if a voltage or a position is not a physical number.
         """
         k = self._count
-        voltage = self._probe.read()
+        voltage = self._brain.voltage
         self._body.midline(self._line)
         self._check(time, voltage)
         self._time[k] = time
         self._midline[k] = self._line[0]
-        self._activation[k] = self._activations.values
+        self._activation[k] = self._brain.activation
         self._voltage[k] = voltage[self._kept]
         self._count += 1
 
@@ -52,8 +53,8 @@ class Recorder:
             raise DivergedError(f"the body left the range of numbers at {time:g} ms; try a shorter tick")
         low, high = _PHYSICAL
         bad = ~((voltage > low) & (voltage < high))
-        if bad.any() or not np.isfinite(self._activations.values).all():
-            who = self._probe.neurons[int(np.argmax(bad))] if bad.any() else "a muscle"
+        if bad.any() or not np.isfinite(self._brain.activation).all():
+            who = self._neurons[int(np.argmax(bad))] if bad.any() else "a muscle"
             raise DivergedError(f"the voltage of {who} is not physical at {time:g} ms; try a shorter dt")
 
     @property

@@ -1,4 +1,4 @@
-"""One clock for brain and body: each tick, body -> receptors -> NEURON -> muscles -> body."""
+"""One clock for brain and body: each tick, body -> receptors -> brain -> muscles -> body."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import anatomy
 from ..body import Material, RingMesh, SoftBody
 from ..config import to_toml
+from ..engine import ENGINES
 from ..environment import Arena
-from ..errors import ConfigError, DivergedError
+from ..errors import ConfigError, DivergedError, unknown
 from ..muscles import TensionMap
 from ..network.assembly import Network
 from ..parameters import Parameters
@@ -24,13 +26,19 @@ from ..recording import Recording, WormTrack
 from ..units import MS_PER_S
 from ..worm import Worm
 from . import provenance
+from .exchange import Currents
 from .recorder import Recorder
+
+if TYPE_CHECKING:
+    from ..engine.brains import Brain
+    from ..network.design import NetworkDesign
 
 log = logging.getLogger(__name__)
 
 _REST = -60.0  # [mV] where every neuron starts, give or take
 _REST_SPREAD = 2.0  # [mV] so that no two neurons start in lockstep
 _POSTURE_WAVELENGTH = 0.65  # [L] of the gentle bend a run starts from
+_ORDERS = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -41,13 +49,24 @@ class Clock:
         dt: step of the neurons [ms].
         tick: exchange between brain and body, and step of the body [ms].
         frame: interval of recorded frames [ms].
+        order: of the neural step; 1 is backward Euler, 2 Crank-Nicolson in NEURON's staggered form.
+        corrections: how often a step is solved again with the new voltages across gap junctions; native engine only.
+
+    Limitations: order 2 extrapolates across gap junctions and so bounds dt unless it is corrected; backward Euler
+    does not ring.
     """
 
     dt: float = 0.5
     tick: float = 4.0
     frame: float = 20.0
+    order: int = 1
+    corrections: int = 0
 
     def __post_init__(self) -> None:
+        if self.order not in _ORDERS:
+            raise ConfigError(f"clock order {self.order}: give 1 (backward Euler) or 2 (Crank-Nicolson)")
+        if self.corrections < 0:
+            raise ConfigError(f"clock corrections {self.corrections}: give a whole number from 0")
         if not 0 < self.dt <= self.tick <= self.frame:
             raise ConfigError(
                 f"clock dt {self.dt:g}, tick {self.tick:g}, frame {self.frame:g} ms: need 0 < dt <= tick <= frame"
@@ -72,6 +91,7 @@ class Simulation:
         clock: time steps.
         slabs: axial resolution of the body mesh.
         initial_curvature: amplitude of the initial bend [kappa L].
+        engine: what integrates the neurons: "neuron", "native" (equal to it to rounding) or "native-f32".
         progress: show time left and the real-time ratio.
 
     Limitations: one worm per process, since NEURON numbers cells per process.
@@ -87,13 +107,17 @@ class Simulation:
         slabs: int = 48,
         material: Material | None = None,
         initial_curvature: float = 1.0,
+        engine: str = "neuron",
         progress: bool = True,
     ) -> None:
         if not isinstance(worm, Worm):
             raise ConfigError("a Simulation takes one Worm in this release; run several in several processes")
         if seed < 0:
             raise ConfigError(f"seed {seed} is negative; give a whole number from 0")
+        if engine not in ENGINES:
+            raise ConfigError(unknown("engine", engine, ENGINES))
         self.worm = worm
+        self.engine = engine
         self.arena = arena or Arena()
         self.seed = seed
         self.clock = clock or Clock()
@@ -102,6 +126,8 @@ class Simulation:
         self._progress = progress
         self._neurons: tuple[str, ...] = ()
         self._network: Network | None = None
+        self._brain: Brain | None = None
+        self._brain_of: NetworkDesign | None = None
         self._assembled: tuple[str, ...] = ()
 
     @property
@@ -129,7 +155,7 @@ class Simulation:
         """
         self._neurons = tuple(anatomy.match_neurons(*voltage)) if voltage else ()
         if every is not None:
-            self.clock = Clock(self.clock.dt, self.clock.tick, every)
+            self.clock = dataclasses.replace(self.clock, frame=every)
         return self
 
     def retune(self, parameters: Parameters) -> Simulation:
@@ -184,9 +210,9 @@ class Simulation:
         """The resolved configuration, section by section."""
         worm, body = self.worm, self.body
         run = {**dataclasses.asdict(self.clock), "slabs": body.mesh.slabs, "initial_curvature": self.initial_curvature}
-        names = ("heading", "discretisation", "channel_set", "signs", "interventions")
+        names = ("heading", "discretisation", "soma_compartments", "channel_set", "signs", "interventions")
         return {
-            "run": {"seed": self.seed, **run},
+            "run": {"seed": self.seed, "engine": self.engine, **run},
             "worm": {"at": list(worm.at), **{name: getattr(worm, name) for name in names}},
             "material": dataclasses.asdict(body.material),
             "medium": dataclasses.asdict(body.medium),
@@ -195,28 +221,29 @@ class Simulation:
 
     def _start(self, ticks: int) -> Recorder:
         """Reset brain and body and lay out the buffers."""
-        # The network comes first: building it imports NEURON where no compiled folder misleads it.
         network = self.network
-
-        from neuron import h
-
-        from .exchange import ActivationBuffer, CurrentBuffer, StretchBuffer, VoltageProbe
-
         for_start, for_noise = (np.random.default_rng(each) for each in np.random.SeedSequence(self.seed).spawn(2))
-        self._parallel = network.sim.pc
-        self._tension = TensionMap(
-            network.design.muscles, self.body.tension_per_curvature(), network.design.parameters.peak_curvature
-        )
+        design = network.design
+        self._tension = TensionMap(design.muscles, self.body.tension_per_curvature(), design.parameters.peak_curvature)
         slabs = self.body.mesh.slabs
         self._pull = np.zeros((1, slabs, 4))
         self._bend = np.zeros((1, len(self.body.curvature_positions)))
-        self._stretch = StretchBuffer(network)
-        self._currents = CurrentBuffer(network, self.worm.pulses, for_noise, self.clock.tick)
-        self._activation = ActivationBuffer(network)
+        self._currents = Currents(design, self.worm.pulses, for_noise, self.clock.tick)
+        self._integrator = self._brain_of_the(network)
         self._pose(for_start)
-        self._initialise_voltages(h, for_start)
-        probe = VoltageProbe(network, network.design.neurons)
-        return Recorder(self.body, self._activation, probe, self._neurons, ticks // self.clock.ticks_per_frame)
+        self._initialise_voltages(for_start)
+        self._integrator.start(self.clock.dt, self.clock.order, self.clock.corrections)
+        frames = ticks // self.clock.ticks_per_frame
+        return Recorder(self.body, self._integrator, design.neurons, self._neurons, frames)
+
+    def _brain_of_the(self, network: Network) -> Brain:
+        """The engine's hold on the network, taken anew when the network or its parameters are others."""
+        # NEURON's first import belongs to the mechanisms that the network has loaded by now.
+        from ..engine.brains import brain
+
+        if self._brain is None or self._brain_of is not network.design:
+            self._brain, self._brain_of = brain(network, self.engine), network.design
+        return self._brain
 
     def _pose(self, rng: np.random.Generator) -> None:
         s = self.body.curvature_positions
@@ -224,29 +251,27 @@ class Simulation:
         bend = self.initial_curvature * np.sin(2.0 * np.pi * s / _POSTURE_WAVELENGTH + phase)
         self.body.time = 0.0
         self.body.pose(curvature=bend, at=self.worm.at[:2], heading=self.worm.heading)
-        self.body.curvature(self._bend)
-        self._stretch.write(self._bend[0])
+        self._feel()
 
-    def _initialise_voltages(self, h, rng: np.random.Generator) -> None:
+    def _feel(self) -> None:
+        """Turn the body's bend into the stretch of every receptor."""
+        self.body.curvature(self._bend)
+        np.dot(self.network.design.stretch.weights, self._bend[0], out=self._integrator.stretch)
+
+    def _initialise_voltages(self, rng: np.random.Generator) -> None:
         network = self.network
-        h.dt, h.secondorder, h.celsius = self.clock.dt, 0, 20.0
         offset = rng.normal(_REST, _REST_SPREAD, len(network.design.neurons))
         for name, start in zip(network.design.neurons, offset, strict=True):
             for section in network.cells[name].secs.values():
                 section["hObj"].v = start
         for name in network.design.muscles.index:
             network.muscle(name).v = network.design.muscle_membrane.leak_reversal
-        self._parallel.set_maxstep(10.0)
-        self._parallel.setup_transfer()
-        h.finitialize()
 
     def _tick(self, recorder: Recorder, number: int) -> None:
-        self.body.curvature(self._bend)
-        self._stretch.write(self._bend[0])
-        self._currents.write((number - 1) * self.clock.tick)
-        self._parallel.psolve(number * self.clock.tick)
-        activation = self._activation.read()
-        self._tension(activation, out=self._pull[0])
+        self._feel()
+        self._currents.write((number - 1) * self.clock.tick, out=self._integrator.current)
+        self._integrator.advance(number * self.clock.tick)
+        self._tension(self._integrator.activation, out=self._pull[0])
         self.body.step(self._pull, self.clock.tick)
         if number % self.clock.ticks_per_frame == 0:
             recorder.take(number * self.clock.tick)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+from collections.abc import Iterator
 
 from .. import mechanisms
 from ..cells.geometry import constants
@@ -87,6 +88,28 @@ class Network:
             for name, point in section["pointps"].items()
             if name.startswith("stretch")
         ]
+
+    @property
+    def sections(self) -> list:
+        """Every section of every cell (NEURON Sections)."""
+        return [section["hObj"] for cell in self.sim.net.cells for section in cell.secs.values()]
+
+    def partners(self) -> Iterator[tuple]:
+        """Every synapse and gap junction with the segment whose voltage it reads."""
+        built = iter(self._synapses)
+        for rule in connection_rules(self.design):
+            sites = rule.sites
+            pre, post = (
+                [self.section(cell, name)(loc) for cell, name, loc in zip(*side, strict=True)]
+                for side in (
+                    (rule.pre, sites.pre_section, sites.pre_loc),
+                    (rule.post, sites.post_section, sites.post_loc),
+                )
+            )
+            for a, b in zip(pre, post, strict=True):
+                yield next(built), a
+                if _bidirectional(rule):
+                    yield next(built), b
 
     def retune(self, design: NetworkDesign) -> None:
         """Apply the parameters of another design with the same cells and connections, in place.

@@ -32,6 +32,7 @@ class NetworkDesign:
         channel_set: kinetic parameter set, "C19" or "H".
         stretch_positions: body coordinates at which kappa L is reported.
         deaf: neurons whose stretch receptors are silenced.
+        soma_compartments: 1 or 2.
     """
 
     parameters: Parameters
@@ -41,6 +42,7 @@ class NetworkDesign:
     channel_set: str
     stretch_positions: np.ndarray = field(repr=False)
     deaf: frozenset[str] = frozenset()
+    soma_compartments: int = 2
 
     @cached_property
     def neurons(self) -> tuple[str, ...]:
@@ -55,7 +57,7 @@ class NetworkDesign:
     @cached_property
     def cells(self) -> dict[str, CellGeometry]:
         """Geometry of every neuron."""
-        return {name: cell_geometry(name, self.discretisation) for name in self.neurons}
+        return {name: cell_geometry(name, self.discretisation, self.soma_compartments) for name in self.neurons}
 
     @cached_property
     def capacitance(self) -> dict[str, float]:
@@ -97,15 +99,15 @@ class NetworkDesign:
         return self.parameters.noise * np.array([self.capacitance[name] for name in self.neurons])
 
 
-# One geometry per neuron and discretisation serves every worm and every re-tuning of a process.
-_GEOMETRIES: dict[tuple[str, str], CellGeometry] = {}
+# One geometry per neuron and way of cutting it serves every worm and every re-tuning of a process.
+_GEOMETRIES: dict[tuple[str, str, int], CellGeometry] = {}
 
 
-def cell_geometry(name: str, discretisation: str) -> CellGeometry:
+def cell_geometry(name: str, discretisation: str, soma_compartments: int) -> CellGeometry:
     """Geometry of one neuron, built once per process."""
-    key = (name, discretisation)
+    key = (name, discretisation, soma_compartments)
     if key not in _GEOMETRIES:
-        _GEOMETRIES[key] = geometry(anatomy.morphology(name), discretisation)
+        _GEOMETRIES[key] = geometry(anatomy.morphology(name), discretisation, soma_compartments)
     return _GEOMETRIES[key]
 
 

@@ -40,7 +40,7 @@ class Rule:
 
 def connection_rules(design: NetworkDesign) -> list[Rule]:
     """Every rule of a design, in the order in which NetPyNE builds them."""
-    placer = _placer(design.neurons, design.discretisation)
+    placer = _placer(design.neurons, design.discretisation, design.soma_compartments)
     return [
         *_chemical(design, placer),
         _gap(design, placer),
@@ -50,8 +50,8 @@ def connection_rules(design: NetworkDesign) -> list[Rule]:
 
 
 @cache
-def _placer(neurons: tuple[str, ...], discretisation: str) -> Placer:
-    return Placer({name: cell_geometry(name, discretisation) for name in neurons})
+def _placer(neurons: tuple[str, ...], discretisation: str, soma_compartments: int) -> Placer:
+    return Placer({name: cell_geometry(name, discretisation, soma_compartments) for name in neurons})
 
 
 def _chemical(design: NetworkDesign, placer: Placer) -> list[Rule]:
