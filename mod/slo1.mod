@@ -159,14 +159,18 @@ BREAKPOINT {
     ik = g*(v - ek)
 }
 
-DERIVATIVE gates {
+DERIVATIVE gates { LOCAL egl19_before, unc2_before
     calcium_gates(v)
-    opening_gates(v, m_egl19, m_unc2)
+    egl19_before = m_egl19
+    unc2_before = m_unc2
     m_egl19' = (m_egl19_inf - m_egl19)/m_egl19_tau
     h_egl19' = (h_egl19_inf - h_egl19)/h_egl19_tau
-    o_egl19' = (o_egl19_inf - o_egl19)/o_egl19_tau
     m_unc2' = (m_unc2_inf - m_unc2)/m_unc2_tau
     h_unc2' = (h_unc2_inf - h_unc2)/h_unc2_tau
+    : the opening follows the activation in the middle of the step: with that at its start or its
+    : end a second-order step would be of first order only
+    opening_gates(v, 0.5*(egl19_before + m_egl19), 0.5*(unc2_before + m_unc2))
+    o_egl19' = (o_egl19_inf - o_egl19)/o_egl19_tau
     o_unc2' = (o_unc2_inf - o_unc2)/o_unc2_tau
 }
 

@@ -72,8 +72,9 @@ def test_order_and_soma_compartments_reach_the_results(tmp_path):
 
     import tianbao as tb
 
-    options = ["--order", "2", "--soma-compartments", "1", "--dt", "0.25"]
-    main(["run", "--duration", "40", "--out", str(tmp_path), "--no-video", *options])
+    options = ["--order", "2", "--soma-compartments", "1", "--dt", "0.05"]
+    # One: 40 ms are too short to crawl.
+    assert main(["run", "--duration", "40", "--out", str(tmp_path), "--no-video", *options]) == 1
     kept = tomllib.loads(tb.open(tmp_path / "results.h5").config_toml)
     assert kept["run"]["order"] == 2 and kept["worm"]["soma_compartments"] == 1
     written = tomllib.loads((tmp_path / "config.toml").read_text())

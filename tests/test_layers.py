@@ -14,11 +14,11 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tianbao"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-LOOP_ROOMS = ("anatomy", "cells", "network", "muscles", "body", "environment", "sensing", "loop")
+LOOP_ROOMS = ("anatomy", "cells", "network", "muscles", "body", "environment", "sensing", "engine", "loop")
 ONLOOKERS = ("behaviour", "io", "view", "cli")
 # Where each heavy package may be imported, as path prefixes below tianbao/.
 HOMES = {
-    "neuron": ("cells/", "network/", "loop/", "mechanisms.py"),
+    "neuron": ("cells/", "network/", "engine/", "mechanisms.py"),
     "taichi": ("body/backend.py",),
     "quadrants": ("body/backend.py",),
     "netpyne": ("network/", "io/"),

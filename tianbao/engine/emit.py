@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from .blocks import TRANSFERRED, Variant
 from .graph import COMPARISONS, COSTLY, Graph, Level
-from .mechanism import TRANSFERRED, Mechanism, Variant
+from .mechanism import Mechanism
 
 SCALE, PER_AREA = "@scale", "@per_area"
 """Instance values that the engine adds: to nA, and from nA to the mA/cm2 in which ion currents add."""
@@ -185,6 +186,7 @@ class _Function:
         self._given: dict[int, str] = {}
         self._used_fields: set[int] = set()
         self._used_indices: set[int] = set()
+        self._gathered: list[tuple[str, int]] = []
         if phase != "prepare":
             for k, node in enumerate(kind.hoisted):
                 self._given[node] = self._load_field(f"@hoisted {k}", mark=False)
@@ -200,14 +202,19 @@ class _Function:
         stores, scatters = self._stores(outputs)
         name = f"{self._kind.name}_{self._phase}"
         scratch = {"d": "s->scratch", "b": "s->scratch + s->n"}
+        gathers = [
+            f"gather(s->scratch + {k} * s->n, b->{source}, s->k[{index}], s->n);"
+            for k, (source, index) in enumerate(self._gathered, start=2)
+        ]
         loads = [
             *(f"R *const restrict f{k} = s->f[{k}];" for k in sorted(self._used_fields)),
             *(f"const int *const restrict k{k} = s->k[{k}];" for k in sorted(self._used_indices)),
             *(f"R *const restrict to_{key} = {where};" for key, where in scratch.items() if key in outputs),
+            *(f"const R *const restrict g{k} = s->scratch + {k} * s->n;" for k in range(2, 2 + len(self._gathered))),
         ]
         return "\n".join([
             f"static void {name}(const Set *restrict s, Brain *restrict b) {{",
-            *(f"    {each}" for each in (*loads, *scalars)),
+            *(f"    {each}" for each in (*gathers, *loads, *scalars)),
             "    SIMD for (long i = 0; i < s->n; i++) {",
             *(f"        {each}" for each in (*lines, *stores)),
             "    }",
@@ -274,11 +281,11 @@ class _Function:
         if name in kind.mechanism.uniform:
             return f"b->uniform[{kind.first_uniform + kind.mechanism.uniform.index(name)}]"
         if name == "v":
-            return f"b->v[{self._index('node')}]"
+            return self._gather("v", "node")
         if name == TRANSFERRED:
-            return f"b->v[{self._index('partner')}]"
+            return self._gather("v", "partner")
         if name == "@partner":
-            return f"b->x[{self._index('partner')}]"
+            return self._gather("x", "partner")
         if name == kind.mechanism.pointer:
             return f"b->external[{self._index('external')}]"
         if name in (*kind.mechanism.concentrations_owned, *kind.mechanism.concentrations_read):
@@ -292,6 +299,13 @@ class _Function:
         if mark:
             self._used_fields.add(k)
         return f"f{k}[i]"
+
+    def _gather(self, source: str, name: str) -> str:
+        """A value read through an index, fetched before the loop."""
+        what = source, self._kind.indices.index(name)
+        if what not in self._gathered:
+            self._gathered.append(what)
+        return f"g{2 + self._gathered.index(what)}[i]"
 
     def _index(self, name: str) -> str:
         k = self._kind.indices.index(name)

@@ -13,9 +13,10 @@ import numpy as np
 from neuron import h
 
 from ..errors import MechanismError
+from .blocks import TRANSFERRED
 from .emit import PER_AREA, SCALE, Kind
 from .layout import Forest
-from .mechanism import TRANSFERRED, Mechanism
+from .mechanism import Mechanism
 
 _NF_PER_UM2_AT_1_UF_CM2 = 1e-5
 _NA_PER_UM2_AT_1_MA_CM2 = 1e-2
@@ -74,7 +75,7 @@ class Extract:
 
     Attributes:
         forest: its trees.
-        segments: NEURON segment of each node, None at section ends.
+        segments: NEURON segment of each node, the ends of sections among them.
         leak_conductance: passive conductance of each node [uS].
         leak_current: passive conductance times reversal [nA].
         instances: by kind, in the order of the kinds.
@@ -103,9 +104,9 @@ class _Nodes:
         for section in sections:
             if section.parentseg() is None:
                 self._start[section] = len(self.segments)
-                self.segments.append(None)
+                self.segments.append(section(0))
             self.first[section] = len(self.segments)
-            self.segments += [*section, None]
+            self.segments += [*section, section(1)]
         # A second walk: a section may come before the one it hangs on.
         parent, axial = np.full(len(self.segments), -1), np.zeros(len(self.segments))
         for section in sections:

@@ -122,7 +122,7 @@ typedef struct {
     int64_t n;
     R **f;
     int **k;
-    R *scratch; /* 2 n */
+    R *scratch; /* 4 n: what is scattered after a loop, what was gathered before it */
 } Set;
 
 typedef struct Brain {
@@ -165,6 +165,18 @@ typedef void Phase(const Set *restrict s, Brain *restrict b);
 typedef struct {
     Phase *initial, *prepare, *tick, *current, *correct, *state;
 } Kind;
+
+/* One value after another: the gather instructions of many processors are slower. */
+#ifdef __clang__
+#define UNVECTORISED
+#define IN_ORDER _Pragma("clang loop vectorize(disable)")
+#else
+#define UNVECTORISED __attribute__((noinline, optimize("no-tree-vectorize")))
+#define IN_ORDER
+#endif
+UNVECTORISED static void gather(R *restrict to, const R *restrict from, const int *restrict index, int64_t n) {
+    IN_ORDER for (int64_t i = 0; i < n; i++) to[i] = from[index[i]];
+}
 
 #include "mechanisms.h"
 

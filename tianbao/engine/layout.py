@@ -103,7 +103,7 @@ def _reduced(forest: Forest) -> list[dict[int, float]]:
     while empty:
         node = empty.pop()
         around = neighbours[node]
-        if len(around) > 2:
+        if around is None or len(around) > 2:
             continue
         for each in around:
             del neighbours[each][node]

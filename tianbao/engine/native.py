@@ -89,14 +89,10 @@ class NativeBrain:
         self._fill_mechanisms(found)
         self._fill_clamps(found)
         self._point("external", self.external)
-        voltages = [each for each in found.segments if each is not None]
-        self._start_nodes = np.array(
-            [self._layout.place[k] for k, each in enumerate(found.segments) if each is not None], int
-        )
-        self._start_sources = h.PtrVector(len(voltages))
-        for k, segment in enumerate(voltages):
+        self._start_sources = h.PtrVector(len(found.segments))
+        for k, segment in enumerate(found.segments):
             self._start_sources.pset(k, segment._ref_v)
-        self._node_of = {each: k for k, each in enumerate(found.segments) if each is not None}
+        self._node_of = {each: k for k, each in enumerate(found.segments)}
 
     # --- arrays
 
@@ -192,7 +188,7 @@ class NativeBrain:
         one.n = n
         one.f = self._table(fields.values())
         one.k = self._table(kept)
-        one.scratch = self._array(2 * n).ctypes.data
+        one.scratch = self._array(4 * n).ctypes.data
         return fields
 
     def _table(self, arrays) -> int:
@@ -219,10 +215,10 @@ class NativeBrain:
             order: 1 for backward Euler, 2 for the staggered Crank-Nicolson of NEURON's secondorder 2.
             corrections: how often a step is solved again with the partners' new voltages in the gap junctions.
         """
-        values = h.Vector(len(self._start_nodes))
+        place = self._layout.place
+        values = h.Vector(len(place))
         self._start_sources.gather(values)
-        there = self._start_nodes >= 0
-        self._v[self._start_nodes[there]] = values.as_numpy()[there]
+        self._v[place[place >= 0]] = values.as_numpy()[place >= 0]
         brain = self._brain
         brain.t, brain.step, brain.order, brain.corrections = 0.0, dt, order, corrections
         brain.probes = 0

@@ -55,7 +55,7 @@ class Recorder:
         bad = ~((voltage > low) & (voltage < high))
         if bad.any() or not np.isfinite(self._brain.activation).all():
             who = self._neurons[int(np.argmax(bad))] if bad.any() else "a muscle"
-            raise DivergedError(f"the voltage of {who} is not physical at {time:g} ms; try a shorter dt")
+            raise DivergedError(f"the voltage of {who} is not physical at {time:g} ms; try a shorter dt, or order 1")
 
     @property
     def last(self) -> float:
