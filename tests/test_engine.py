@@ -271,3 +271,13 @@ def test_ten_random_networks_agree_with_neuron(tmp_path):
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr[-2000:]
     assert float(said.stdout.split()[-1]) < EXACT
+
+
+def test_a_diverged_run_leaves_nothing_behind(worm):
+    from tianbao.errors import DivergedError
+
+    before = run(worm, "native", 20.0).voltage
+    with pytest.raises(DivergedError), np.errstate(all="ignore"):
+        run(worm, "native", 200.0, dt=0.5, order=2)
+    worm.clock = Clock(frame=4.0)
+    assert np.array_equal(worm.run(20.0).worms[0].voltage, before)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import __doc__ as about
 from .config import RunConfig, read_config
-from .errors import DivergedError, TianbaoError
+from .errors import DivergedError, MechanismError, TianbaoError
 from .parameters import defaults
 
 EXIT_FAILED, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
@@ -175,7 +175,17 @@ def _doctor(args: argparse.Namespace) -> int:
     print(f"{'compiler':12s} {compiler or 'missing: install g++ or clang'}")
     library = mechanisms.library()
     print(f"{'mechanisms':12s} {library or 'not compiled yet: they are at the first run, or by make mechs'}")
+    print(f"{'engine':12s} {_native_engine()}")
     return 0 if good and (compiler or library) else EXIT_FAILED
+
+
+def _native_engine() -> str:
+    from .engine.library import build
+
+    try:
+        return f"native: {build()}"
+    except MechanismError as error:
+        return f"NEURON only: {error}"
 
 
 def _table(args: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ where the environment variable TIANBAO_MECHS points. nrnivmodl leaves an old lib
 compile fails and NEURON loads ./x86_64 by itself, so nothing is ever compiled in place: a
 build happens in a temporary folder under a lock and is renamed when it is whole.
 
-    python -m tianbao.mechanisms        # compile now rather than at the first run
+    python -m tianbao.mechanisms        # compile now rather than at the first run, the native engine too
 """
 
 from __future__ import annotations
@@ -251,11 +251,25 @@ def main() -> int:
     except MechanismError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    native = _native_engine()
     if compiled:
         sys.stdout.write(f"compiled {count} files in {time.perf_counter() - start:.1f} s into {path.parent}\n")
     else:
         sys.stdout.write(f"up to date: {count} files in {path.parent}\n")
+    sys.stdout.write(f"{native}\n")
     return 0
+
+
+def _native_engine() -> str:
+    """Compile the native engine, too, and say so; NEURON serves where that cannot be done."""
+    from .engine import library
+
+    try:
+        for precision in library.REALS:
+            library.build(precision)
+    except MechanismError as error:
+        return f"no native engine, NEURON serves alone: {error}"
+    return "native engine ready"
 
 
 if __name__ == "__main__":

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
+import logging
 import os
 import platform
 import shlex
 import shutil
 import subprocess
-import sys
 import sysconfig
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from ..errors import MechanismError
 from .emit import Kind, header, kinds
 from .mechanism import Mechanism, understand
 from .nmodl import parse
+
+log = logging.getLogger(__name__)
 
 REALS = {"f64": ("double", ctypes.c_double), "f32": ("float", ctypes.c_float)}
 _KERNEL = Path(__file__).with_name("kernel.c")
@@ -61,29 +63,41 @@ def build(precision: str = "f64", given: tuple[Kind, ...] | None = None) -> Path
         MechanismError: without a C compiler, or when it fails.
     """
     text = header(list(given if given is not None else all_kinds()))
+    return compiled("native", {"mechanisms.h": text}, [_KERNEL], precision)
+
+
+def compiled(name: str, headers: Mapping[str, str], sources: Sequence[Path], precision: str) -> Path:
+    """Compile the last of the sources, which includes the headers and the other sources, unless that was done.
+
+    Raises:
+        MechanismError: as `build`.
+    """
     compiler = _compiler()
     root = mechanisms.root()
     digest = hashlib.sha256()
-    for part in (text, _KERNEL.read_text(), precision, str(compiler), platform.machine(), _processor()):
+    texts = [*headers.values(), *(each.read_text() for each in sources)]
+    for part in (*texts, precision, str(compiler), platform.machine(), _processor()):
         digest.update(part.encode() + b"\0")
-    final = root / f"native-{precision}-{digest.hexdigest()[:12]}.so"
+    final = root / f"{name}-{precision}-{digest.hexdigest()[:12]}.so"
     if final.exists():
         return final
     with mechanisms.lock(root):
         if final.exists():
             return final
+        log.info("compiling the native engine, once (some seconds)")
         with tempfile.TemporaryDirectory(dir=root, prefix=".building-") as folder:
-            (Path(folder) / "mechanisms.h").write_text(text)
+            for file, text in headers.items():
+                (Path(folder) / file).write_text(text)
             out = Path(folder) / "engine.so"
-            _compile(compiler, folder, out, precision)
+            _compile(compiler, folder, out, precision, sources[-1])
             out.rename(final)
     return final
 
 
-def _compile(compiler: list[str], folder: str, out: Path, precision: str) -> None:
+def _compile(compiler: list[str], folder: str, out: Path, precision: str, source: Path) -> None:
     said = ""
     for tuned in _TUNED:
-        command = [*compiler, *_FLAGS, *tuned, f"-DREAL={REALS[precision][0]}", f"-I{folder}", str(_KERNEL)]
+        command = [*compiler, *_FLAGS, *tuned, f"-DREAL={REALS[precision][0]}", f"-I{folder}", str(source)]
         run = subprocess.run([*command, "-o", str(out), "-lm"], capture_output=True, text=True, check=False)
         if run.returncode == 0:
             return
@@ -136,7 +150,3 @@ def check_folded(read: Mapping[str, float], given: tuple[Kind, ...]) -> None:
                     f"{name} of {kind.mechanism.name} is {now:g} in NEURON and {value:g} in its file: the native "
                     "engine compiles it in; declare it GLOBAL, change the file, or run with engine 'neuron'"
                 )
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{build()}\n")

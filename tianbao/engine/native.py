@@ -218,6 +218,7 @@ class NativeBrain:
         place = self._layout.place
         values = h.Vector(len(place))
         self._start_sources.gather(values)
+        self._v[:] = 0.0  # a diverged run leaves no numbers in the padding either
         self._v[place[place >= 0]] = values.as_numpy()[place >= 0]
         brain = self._brain
         brain.t, brain.step, brain.order, brain.corrections = 0.0, dt, order, corrections
