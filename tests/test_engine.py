@@ -131,6 +131,12 @@ def test_single_precision_stays_close(worm):
     assert 0 < np.abs(exact.voltage - single.voltage).max() < 5e-3
 
 
+@pytest.mark.parametrize("precise", ["native", "native-f32"])
+def test_tables_stay_close_to_computed_rates(worm, precise):
+    exact, tables = (run(worm, engine, 200.0, dt=0.5) for engine in (precise, f"{precise}-tables"))
+    assert 0 < np.abs(exact.voltage - tables.voltage).max() < 2e-3
+
+
 def test_same_seed_same_bits_in_the_native_engine(worm):
     first, second = (run(worm, "native", 60.0) for _ in range(2))
     assert np.array_equal(first.voltage, second.voltage) and np.array_equal(first.midline, second.midline)

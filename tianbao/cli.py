@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import __doc__ as about
 from .config import RunConfig, read_config
+from .engine import ENGINES
 from .errors import DivergedError, MechanismError, TianbaoError
 from .parameters import defaults
 
@@ -64,7 +65,7 @@ def _add_crawl_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dt", type=float, help=f"neural step in ms (default {default.dt:g})")
     parser.add_argument("--order", type=int, help=f"of the neural step, 1 or 2 (default {default.order})")
     parser.add_argument("--corrections", type=int, help=f"of a step, native engine (default {default.corrections})")
-    parser.add_argument("--engine", help=f"neuron, native or native-f32 (default {default.engine})")
+    parser.add_argument("--engine", help=f"{', '.join(ENGINES)} (default {default.engine})")
     parser.add_argument("--tick", type=float, help=f"brain-body exchange in ms (default {default.tick:g})")
     parser.add_argument("--out", type=Path, default=Path("output/forward_crawl"), help="folder for results")
     parser.add_argument("--no-video", action="store_true", help="skip the video")

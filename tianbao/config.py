@@ -30,7 +30,7 @@ class RunConfig:
         frame: interval of recorded frames [ms].
         order: of the neural step, 1 (backward Euler) or 2 (Crank-Nicolson).
         corrections: of a step across gap junctions, native engine only.
-        engine: "neuron", "native" or "native-f32".
+        engine: one of `tianbao.engine.ENGINES`.
         slabs: axial resolution of the body mesh.
         record: neurons or globs whose voltage is kept.
         parameters: changes to the class-level parameters.

@@ -265,7 +265,7 @@ def _native_engine() -> str:
     from .engine import library
 
     try:
-        for precision in library.REALS:
+        for precision in ("f64", "f32"):
             library.build(precision)
     except MechanismError as error:
         return f"no native engine, NEURON serves alone: {error}"

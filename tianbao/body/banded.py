@@ -2,7 +2,8 @@
 
 A slab's 18 vertices are two consecutive rings, so the stiffness matrix is block tridiagonal. Row i
 of ring r is stored from the first column of ring r - 1 on: `stiffness[worm, i, column - 27 (r - 1)]`.
-Source: the textbook row by row Cholesky factorisation, restricted to the band.
+Source: the textbook row by row Cholesky factorisation, restricted to the band and taken in tiles of
+one vertex by one vertex, so that six numbers read from memory serve nine products.
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
@@ -12,85 +13,113 @@ from .mesh import RING
 BLOCK = 3 * RING
 BAND = 2 * BLOCK
 
-R1 = ti.types.ndarray(dtype=ti.f64, ndim=1)
-R2 = ti.types.ndarray(dtype=ti.f64, ndim=2)
-R3 = ti.types.ndarray(dtype=ti.f64, ndim=3)
-I1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
+Mat3 = ti.types.matrix(3, 3, ti.f64)
 T = ti.template()
+Vec3 = ti.types.vector(3, ti.f64)
 
 
 @ti.func
-def _factor_row(stiffness: T, worm, ring, row):
-    """Row of the Cholesky factor in place, up to its diagonal."""
-    first = ring * BLOCK
-    i = first + row
-    if ring > 0:
-        for c in range(BLOCK):
-            up = first - BLOCK + c
-            dot = 0.0
-            for k in range(c):
-                dot += stiffness[worm, i, k] * stiffness[worm, up, BLOCK + k]
-            stiffness[worm, i, c] = (stiffness[worm, i, c] - dot) * stiffness[worm, up, BLOCK + c]
-    for c in range(row):
-        up = first + c
-        dot = 0.0
-        if ring > 0:
-            for k in range(BLOCK):
-                dot += stiffness[worm, i, k] * stiffness[worm, up, k]
-        for k in range(BLOCK, BLOCK + c):
-            dot += stiffness[worm, i, k] * stiffness[worm, up, k]
-        at = BLOCK + c
-        stiffness[worm, i, at] = (stiffness[worm, i, at] - dot) * stiffness[worm, up, at]
+def _products(stiffness: T, worm, i, j, first, last, shift):
+    """Dot products of the rows i to i + 2 with the rows j to j + 2, over stored columns first to last.
+
+    Rows of the ring before store the same columns one block further on: that is their shift.
+    """
+    dots = Mat3(0.0)
+    for k in range(first, last):
+        for a in ti.static(range(3)):
+            for b in ti.static(range(3)):
+                dots[a, b] += stiffness[worm, i + a, k] * stiffness[worm, j + b, shift + k]
+    return dots
 
 
 @ti.func
-def _factor(stiffness: T, worm):
-    """Cholesky factor in place, reciprocals on the diagonal; counts pivots that are not positive."""
+def _divide(stiffness: T, worm, i, at, j, diagonal, dots):
+    """Finishes a tile right of which lies the factored diagonal tile of the rows j to j + 2."""
+    for a in ti.static(range(3)):
+        for b in ti.static(range(3)):
+            value = stiffness[worm, i + a, at + b] - dots[a, b]
+            for k in ti.static(range(b)):
+                value -= stiffness[worm, i + a, at + k] * stiffness[worm, j + b, diagonal + k]
+            stiffness[worm, i + a, at + b] = value * stiffness[worm, j + b, diagonal + b]
+
+
+@ti.func
+def _factor_diagonal(stiffness: T, worm, i, at, dots):
+    """Cholesky factor of a diagonal tile, reciprocals on its diagonal; counts pivots that are not positive."""
     bad = 0
-    for ring in range(stiffness.shape[1] // BLOCK):
-        for row in range(BLOCK):
-            _factor_row(stiffness, worm, ring, row)
-            i, last = ring * BLOCK + row, BLOCK + row
-            before = stiffness[worm, i, last]
-            pivot = before
-            for k in range(ti.select(ring > 0, 0, BLOCK), last):
-                pivot -= stiffness[worm, i, k] * stiffness[worm, i, k]
-            # Written so that NaN counts as bad too.
-            if not pivot > 1e-13 * before:
-                bad += 1
-                pivot = ti.abs(before) + 1.0
-            stiffness[worm, i, last] = 1.0 / ti.sqrt(pivot)
+    for a in ti.static(range(3)):
+        for b in ti.static(range(a)):
+            value = stiffness[worm, i + a, at + b] - dots[a, b]
+            for k in ti.static(range(b)):
+                value -= stiffness[worm, i + a, at + k] * stiffness[worm, i + b, at + k]
+            stiffness[worm, i + a, at + b] = value * stiffness[worm, i + b, at + b]
+        before = stiffness[worm, i + a, at + a]
+        pivot = before - dots[a, a]
+        for k in ti.static(range(a)):
+            pivot -= stiffness[worm, i + a, at + k] * stiffness[worm, i + a, at + k]
+        # Written so that NaN counts as bad too.
+        if not pivot > 1e-13 * before:
+            bad += 1
+            pivot = ti.abs(before) + 1.0
+        stiffness[worm, i + a, at + a] = 1.0 / ti.sqrt(pivot)
     return bad
 
 
 @ti.func
-def _substitute(stiffness: T, residual: T, direction: T, worm):
-    """Direction = - (L L^T)^-1 residual."""
-    count = stiffness.shape[1]
-    for i in range(count):
-        begin = ti.select(i < BLOCK, BLOCK, 0)
-        offset = (i // BLOCK - 1) * BLOCK
-        value = -residual[worm, i]
-        for k in range(begin, i - offset):
-            value -= stiffness[worm, i, k] * direction[worm, offset + k]
-        direction[worm, i] = value * stiffness[worm, i, i - offset]
-    for back in range(count):
-        i = count - 1 - back
-        begin = ti.select(i < BLOCK, BLOCK, 0)
-        offset = (i // BLOCK - 1) * BLOCK
-        value = direction[worm, i] * stiffness[worm, i, i - offset]
-        direction[worm, i] = value
-        for k in range(begin, i - offset):
-            direction[worm, offset + k] = direction[worm, offset + k] - stiffness[worm, i, k] * value
+def factor(stiffness: T, worm):
+    """Cholesky factor in place, reciprocals on the diagonal; counts pivots that are not positive."""
+    bad = 0
+    for ring in range(stiffness.shape[1] // BLOCK):
+        first, begin = ring * BLOCK, ti.select(ring > 0, 0, BLOCK)
+        for vertex in range(RING):
+            i, diagonal = first + 3 * vertex, BLOCK + 3 * vertex
+            if ring > 0:
+                for other in range(RING):
+                    j, at = first - BLOCK + 3 * other, 3 * other
+                    dots = _products(stiffness, worm, i, j, 0, at, BLOCK)
+                    _divide(stiffness, worm, i, at, j, BLOCK + at, dots)
+            for other in range(vertex):
+                j, at = first + 3 * other, BLOCK + 3 * other
+                dots = _products(stiffness, worm, i, j, begin, at, 0)
+                _divide(stiffness, worm, i, at, j, at, dots)
+            dots = _products(stiffness, worm, i, i, begin, diagonal, 0)
+            bad += _factor_diagonal(stiffness, worm, i, diagonal, dots)
+    return bad
 
 
-@ti.kernel
-def factor_and_solve(stiffness: R3, residual: R2, direction: R2, slope: R1, pivots: I1):
-    """Newton direction of every worm and the slope of its energy along it; overwrites the stiffness."""
-    for worm in range(stiffness.shape[0]):
-        pivots[worm] = _factor(stiffness, worm)
-        _substitute(stiffness, residual, direction, worm)
-        total = 0.0
-        for i in range(stiffness.shape[1]):
-            total += direction[worm, i] * residual[worm, i]
-        slope[worm] = total
+@ti.func
+def substitute(stiffness: T, residual: T, direction: T, worm):
+    """Direction = - (L L^T)^-1 residual, one vertex after the other."""
+    vertices = stiffness.shape[1] // 3
+    for vertex in range(vertices):
+        ring = vertex // RING
+        i, offset = 3 * vertex, (ring - 1) * BLOCK
+        begin, diagonal = ti.select(ring > 0, 0, BLOCK), i - offset
+        dots = Vec3(0.0)
+        for k in range(begin, diagonal):
+            value = direction[worm, offset + k]
+            for a in ti.static(range(3)):
+                dots[a] += stiffness[worm, i + a, k] * value
+        for a in ti.static(range(3)):
+            value = -residual[worm, i + a] - dots[a]
+            for k in ti.static(range(a)):
+                value -= stiffness[worm, i + a, diagonal + k] * direction[worm, i + k]
+            direction[worm, i + a] = value * stiffness[worm, i + a, diagonal + a]
+    for back in range(vertices):
+        vertex = vertices - 1 - back
+        ring = vertex // RING
+        i, offset = 3 * vertex, (ring - 1) * BLOCK
+        begin, diagonal = ti.select(ring > 0, 0, BLOCK), i - offset
+        values = Vec3(0.0)
+        for down in ti.static(range(3)):
+            a = ti.static(2 - down)
+            value = direction[worm, i + a]
+            for k in ti.static(range(a + 1, 3)):
+                value -= stiffness[worm, i + k, diagonal + a] * values[k]
+            values[a] = value * stiffness[worm, i + a, diagonal + a]
+            direction[worm, i + a] = values[a]
+        for k in range(begin, diagonal):
+            value = direction[worm, offset + k]
+            for a in ti.static(range(3)):
+                value -= stiffness[worm, i + a, k] * values[a]
+            direction[worm, offset + k] = value

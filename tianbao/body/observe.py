@@ -1,6 +1,7 @@
 """What can be read off the body's vertices: midline and curvature."""
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
+from . import backend
 from .backend import ti
 from .mesh import RING
 
@@ -23,6 +24,7 @@ def _centre(x: T, worm, ring):
 @ti.kernel
 def read_midline(x: R3, out: R3):
     """Mean of the outer vertices of every ring [mm]."""
+    ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(out.shape[0], out.shape[1]):
         centre = _centre(x, worm, ring)
         for i in ti.static(range(3)):
@@ -32,6 +34,7 @@ def read_midline(x: R3, out: R3):
 @ti.kernel
 def read_curvature(x: R3, length: ti.f64, out: R2):
     """Curvature of the midline seen from above, times the rest length, positive towards dorsal."""
+    ti.loop_config(serialize=backend.serial)
     for worm, inner in ti.ndrange(out.shape[0], out.shape[1]):
         here = _centre(x, worm, inner + 1)
         ahead = here - _centre(x, worm, inner)

@@ -7,7 +7,7 @@ import numpy as np
 from ..environment import Medium
 from ..errors import ConfigError, DivergedError
 from ..units import MS_PER_S
-from . import banded, calibration, kernels, observe
+from . import banded, calibration, kernels, observe, tissue
 from .backend import start, ti
 from .material import Material
 from .mesh import TETS_PER_SLAB, RingMesh
@@ -16,11 +16,7 @@ from .posture import bent
 _ITERATIONS = 60
 _BACKTRACKS = 12
 _HALVINGS = 4
-# Residual over drag force: one Newton iteration on agar, 6 nm from exact steps after 3 s of crawling.
-_TOLERANCE = 5e-2
-_RIGID_TOLERANCE = 1e-3
 _ROUND_OFF = 1e-10
-_ARMIJO = 1e-4
 
 
 class SoftBody:
@@ -53,7 +49,7 @@ class SoftBody:
             worms: number of independent worms, the leading axis of every array.
             medium: agar when not given.
             device: see backend.start.
-            threads: CPU threads; worms and slabs are shared out among them.
+            threads: see backend.start.
 
         Raises:
             ConfigError: for no worm or a device that is not there.
@@ -75,16 +71,19 @@ class SoftBody:
         mesh, material = self.mesh, self.material
         shear = calibration.shear_moduli(mesh, material)
         viscosity = 2.0 * shear * material.internal_viscosity_time / MS_PER_S
-        self._force_floor = _ROUND_OFF * float(shear.max() * mesh.radii.max() ** 2)
-        self._shift_unit = 1e-4 * float(shear.mean() * mesh.length / mesh.slabs)
-        self._tets = _device(mesh.tets.astype(np.int32))
-        self._fibres = _device(mesh.fibres.astype(np.int32))
-        self._gradients = _device(mesh.gradients)
-        self._volumes = _device(mesh.volumes)
+        self._limits = {
+            kernels.FORCE_FLOOR: _ROUND_OFF * float(shear.max() * mesh.radii.max() ** 2),
+            kernels.SHIFT_UNIT: 1e-4 * float(shear.mean() * mesh.length / mesh.slabs),
+        }
+        rising = np.argsort(mesh.tets, axis=-1)
+        tets = np.take_along_axis(mesh.tets, rising, axis=-1)
+        gradients = np.take_along_axis(mesh.gradients, rising[..., None], axis=-2)
+        flat = gradients.reshape(*mesh.volumes.shape, tissue.VOLUME)
+        self._corners = _device(np.concatenate([tets, mesh.fibres[..., None]], axis=-1).astype(np.int32))
+        self._elements = _device(np.concatenate([flat, mesh.volumes[..., None]], axis=-1))
         rest = mesh.volumes.sum(axis=1)
         self._slabs = _device(np.column_stack([shear, viscosity, material.bulk_ratio * shear, rest]))
-        self._weights = _device(mesh.vertex_length)
-        self._heights = _device(mesh.vertices[:, 2])
+        self._vertices = _device(np.column_stack([mesh.vertex_length, mesh.vertices[:, 2]]))
 
     def _allocate(self) -> None:
         worms, slabs, count = self.worms, self.mesh.slabs, len(self.mesh.vertices)
@@ -96,8 +95,13 @@ class SoftBody:
         self._residual, self._direction = (_zeros(worms, 3 * count) for _ in range(2))
         self._stiffness = _zeros(worms, 3 * count, banded.BAND)
         self._status = np.zeros((worms, kernels.STATUS))
-        self._pivots = np.zeros(worms, np.int32)
-        self._slope, self._shift = np.zeros(worms), np.zeros(worms)
+        for column, limit in self._limits.items():
+            self._status[:, column] = limit
+        # Views, so that asking for them in a step allocates nothing.
+        self._least, self._squared, self._moving, self._rejected = (
+            self._status[:, column]
+            for column in (kernels.LEAST, kernels.RESIDUAL, kernels.MOVING, kernels.REJECTED)
+        )
         self._slack = np.zeros((worms, slabs, 4))
 
     # State
@@ -182,18 +186,21 @@ class SoftBody:
 
     def volume(self) -> np.ndarray:
         """Volume of each worm [mm3], shape (worms,)."""
-        return self._passive_scalars()[:, :, 3].sum(axis=1)
+        return self._passive_scalars()[:, :, tissue.SLAB_VOLUME].sum(axis=1)
 
     def energy(self) -> np.ndarray:
         """Elastic energy of each worm [nJ = uN mm], shape (worms,)."""
-        return self._passive_scalars()[:, :, 0].sum(axis=1)
+        return self._passive_scalars()[:, :, tissue.ELASTIC].sum(axis=1)
 
     def net_force(self) -> np.ndarray:
         """Sum of the drag on each worm in the last step [uN], shape (worms, 3); zero but for round-off."""
         return -self._status[:, kernels.NET]
 
     def _passive_scalars(self) -> np.ndarray:
-        self._slab_forces(self._slack, np.inf)
+        kernels.measure(
+            self._x, self._slack, self._strain, self._corners, self._elements, self._slabs, np.inf,
+            self._force, self._scalars, self._swell,
+        )  # fmt: skip
         return self._scalars.to_numpy()
 
     # Stepping
@@ -221,7 +228,6 @@ class SoftBody:
         seconds = duration / MS_PER_S
         for predict in (1.0, 0.0):
             if self._minimise(tension, seconds, predict):
-                kernels.end_step(self._x, self._start, self._velocity, seconds)
                 self.time += duration
                 return
             self._x.copy_from(self._start)
@@ -232,78 +238,36 @@ class SoftBody:
 
     def _minimise(self, tension: np.ndarray, seconds: float, predict: float) -> bool:
         """Newton's method on the energy of one step; False when it fails."""
-        kernels.begin_step(
-            self._x, self._start, self._velocity, self._tangent, self._strain, self._tets, self._gradients,
-            seconds, predict,
-        )  # fmt: skip
-        self._evaluate(tension, seconds)
-        self._shift[:] = 0.0
+        shared = self._shared(tension, seconds)
+        kernels.begin_step(*shared, predict)
         for _ in range(_ITERATIONS):
-            if not (self._status[:, kernels.LEAST] > 0.0).all():
+            if not self._least.min() > 0.0:
                 return False
-            moving = ~self._converged()
-            if not moving.any():
-                return True
+            if not self._moving.any():
+                # Kernels compare as if there were no NaN: a settled worm must be asked for its number.
+                return bool(self._squared.max() < np.inf)
             self.iterations += 1
-            self._find_direction(tension, seconds)
-            sound = self._pivots == 0
-            if not self._line_search(tension, seconds, moving & sound):
+            kernels.newton_step(*shared, self._direction, self._stiffness)
+            if not self._line_search(shared):
                 return False
-            self._shift[sound] *= 0.1
-            self._shift[self._shift < self._shift_unit] = 0.0
-            self._shift[~sound] = np.maximum(10.0 * self._shift[~sound], self._shift_unit)
         return False
 
-    def _converged(self) -> np.ndarray:
-        status = self._status
-        drag = np.sqrt(status[:, kernels.DRAG])
-        # A shifted matrix holds back rigid motion; small residuals alone would not show it.
-        net = np.linalg.norm(status[:, kernels.NET], axis=1)
-        balanced = net <= _RIGID_TOLERANCE * drag + self._force_floor
-        return balanced & (np.sqrt(status[:, kernels.RESIDUAL]) <= _TOLERANCE * drag + self._force_floor)
-
-    def _line_search(self, tension: np.ndarray, seconds: float, moving: np.ndarray) -> bool:
-        """Walks the Newton direction until energy or residual has dropped; False when neither does."""
-        before = self._status.copy()
-        share = moving.astype(float)
-        change = share.copy()
+    def _line_search(self, shared: tuple) -> bool:
+        """Halves rejected moves until energy or residual has dropped; False when neither does."""
         for _ in range(_BACKTRACKS):
-            kernels.advance(self._x, self._direction, change)
-            self._evaluate(tension, seconds)
-            allowed = before[:, kernels.ENERGY] + _ARMIJO * share * self._slope
-            lower = self._status[:, kernels.ENERGY] <= allowed
-            lower |= self._status[:, kernels.RESIDUAL] < before[:, kernels.RESIDUAL]
-            failed = moving & ~(lower & (self._status[:, kernels.LEAST] > 0.0))
-            if not failed.any():
+            if not self._rejected.any():
                 return True
-            change = np.where(failed, -0.5 * share, 0.0)
-            share += change
+            kernels.backtrack(*shared, self._direction)
         return False
 
-    def _find_direction(self, tension: np.ndarray, seconds: float) -> None:
-        kernels.assemble(
-            self._x, tension, self._strain, self._tangent, self._tets, self._fibres, self._gradients,
-            self._volumes, self._slabs, self._weights, seconds, *self._resistance(), self._shift,
-            self._scalars, self._swell, self._stiffness,
-        )  # fmt: skip
-        banded.factor_and_solve(self._stiffness, self._residual, self._direction, self._slope, self._pivots)
-
-    def _evaluate(self, tension: np.ndarray, seconds: float) -> None:
-        self._slab_forces(tension, seconds)
-        kernels.gather(
-            self._x, self._start, self._tangent, self._weights, self._heights, self._force, self._scalars,
-            seconds, *self._resistance(), self._residual, self._status,
-        )  # fmt: skip
-
-    def _slab_forces(self, tension: np.ndarray, seconds: float) -> None:
-        kernels.slab_forces(
-            self._x, tension, self._strain, self._tets, self._fibres, self._gradients, self._volumes,
-            self._slabs, seconds, self._force, self._scalars, self._swell,
-        )  # fmt: skip
-
-    def _resistance(self) -> tuple[float, float, float]:
+    def _shared(self, tension: np.ndarray, seconds: float) -> tuple:
+        """Arguments that the kernels of a step have in common."""
         medium = self.medium
-        return medium.drag_normal, medium.drag_tangential, medium.surface_stiffness
+        return (
+            self._x, self._start, self._velocity, self._tangent, tension, self._strain, self._corners,
+            self._elements, self._slabs, self._vertices, seconds, medium.drag_normal, medium.drag_tangential,
+            medium.surface_stiffness, self._force, self._scalars, self._swell, self._residual, self._status,
+        )  # fmt: skip
 
     def _lament(self, tension: np.ndarray, duration: float) -> str:
         """Sentence for a step that could not be solved: when, where, what to do."""
@@ -311,8 +275,7 @@ class SoftBody:
         if not finite.all():
             worm, slab, _ = np.argwhere(~finite)[0]
             return f"body: tension of worm {worm}, slab {slab} is not finite at {self.time:g} ms"
-        self._slab_forces(self._slack, np.inf)
-        least = np.nan_to_num(self._scalars.to_numpy()[:, :, 2], nan=-np.inf)
+        least = np.nan_to_num(self._passive_scalars()[:, :, tissue.LEAST_RATIO], nan=-np.inf)
         worm, slab = np.unravel_index(least.argmin(), least.shape)
         return (
             f"body: no step of {duration:g} ms can be solved at {self.time:g} ms; worst is worm {worm}, "

@@ -1,4 +1,12 @@
 """What integrates the nervous system: NEURON, or C generated from the same .mod files."""
 
-ENGINES = ("neuron", "native", "native-f32")
-"""Names of the engines: NEURON; the native engine, equal to it to rounding; the same in single precision."""
+PRECISIONS = {
+    "native": "f64",
+    "native-f32": "f32",
+    "native-tables": "f64-tables",
+    "native-f32-tables": "f32-tables",
+}
+"""Names of the native engine's forms: equal to NEURON to rounding, in single precision, with rates from tables."""
+
+ENGINES = ("neuron", *PRECISIONS)
+"""Names of every engine."""

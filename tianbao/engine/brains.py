@@ -13,7 +13,7 @@ from neuron import h
 
 from ..errors import ConfigError, unknown
 from ..network.assembly import Network
-from . import ENGINES
+from . import ENGINES, PRECISIONS
 from .extract import Partner, Pointer
 from .native import NativeBrain
 
@@ -158,7 +158,7 @@ def brain(network: Network, engine: str) -> Brain:
 
     Args:
         network: from NetPyNE.
-        engine: "neuron", "native" (equal to it to rounding) or "native-f32".
+        engine: one of `ENGINES`.
 
     Raises:
         ConfigError: for an unknown engine.
@@ -168,4 +168,4 @@ def brain(network: Network, engine: str) -> Brain:
         raise ConfigError(unknown("engine", engine, ENGINES))
     if engine == "neuron":
         return NeuronBrain(network)
-    return CompiledBrain(network, "f32" if engine == "native-f32" else "f64")
+    return CompiledBrain(network, PRECISIONS[engine])

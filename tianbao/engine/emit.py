@@ -1,176 +1,33 @@
-"""Writes the C code of mechanisms, and says which arrays each piece of it wants.
+"""Writes the C code of mechanisms.
 
-One kind is one variant of one mechanism. Its instances lie in arrays, one per quantity, so that
-every loop runs over neighbours in memory; the compiler turns it into vector instructions.
+The instances of a kind lie in arrays, one per quantity, so that every loop runs over neighbours in
+memory; the compiler turns it into vector instructions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
 
-from .blocks import TRANSFERRED, Variant
-from .graph import COMPARISONS, COSTLY, Graph, Level
-from .mechanism import Mechanism
-
-SCALE, PER_AREA = "@scale", "@per_area"
-"""Instance values that the engine adds: to nA, and from nA to the mA/cm2 in which ion currents add."""
-
-# NEURON linearises a current that is not linear in v by this difference.
-_SECANT = 0.001
-PHASES = ("initial", "prepare", "tick", "current", "correct", "state")
+from .blocks import TRANSFERRED
+from .graph import COMPARISONS, Graph, Level
+from .kinds import CONDITIONS, Kind, phases
 
 
-@dataclass
-class Kind:
-    """One variant of one mechanism, its arrays and its code.
+def code(kind: Kind, tables: bool = False) -> str:
+    """The C functions of every phase of a kind.
 
-    Attributes:
-        mechanism, variant: what it computes.
-        fields: names of the float arrays, in the order of the C code.
-        indices: names of the integer arrays, in the order of the C code.
-        first_uniform: where its uniform values start in the engine's vector.
+    Args:
+        kind: what to write.
+        tables: read what depends on v alone from tables.
     """
-
-    mechanism: Mechanism
-    variant: Variant
-    first_uniform: int
-    fields: list[str] = field(default_factory=list)
-    indices: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        m, variant = self.mechanism, self.variant
-        owned = m.concentrations_owned
-        self.states = [name for name in (*m.source.states, *variant.stored) if name not in owned]
-        self.fields = [*m.instance, SCALE, PER_AREA, *self.states]
-        self.indices = ["node"]
-        self.indices += ["partner"] if m.reads_partner else []
-        self.indices += ["external"] if m.pointer else []
-        self.indices += [*owned, *m.concentrations_read, *m.ion_currents_read]
-        self.indices += [f"{name} to" for name in self.ion_currents]
-
-    @property
-    def name(self) -> str:
-        """Name in C."""
-        return self.mechanism.name + "".join("yn"[not each] for each in self.variant.decided)
-
-    @property
-    def ion_currents(self) -> list[str]:
-        """Ion currents that it writes."""
-        return [name for name in self.variant.currents if name not in self.mechanism.source.nonspecific]
-
-    # --- the current as G v + I0
-
-    @cached_property
-    def _linear(self) -> tuple[int, int, dict[str, tuple[int, int]]]:
-        """Total conductance [uS] and current at 0 mV [nA]; current and slope of each ion [mA/cm2]."""
-        graph = self.variant.graph
-        zero = graph.number(0.0)
-        v = graph.symbol("v", Level.STEP)
-        scale = graph.symbol(SCALE, Level.INSTANCE)
-        conductance, rest, ions = zero, zero, {}
-        for name, current in self.variant.currents.items():
-            slope = graph.derivative(current, v)
-            if v in graph.order([slope]):
-                moved = graph.substitute(current, {v: graph.apply("+", v, graph.number(_SECANT))})
-                slope = graph.apply("*", graph.apply("-", moved, current), graph.number(1.0 / _SECANT))
-                at_zero = graph.apply("-", current, graph.apply("*", slope, v))
-            else:
-                at_zero = graph.substitute(current, {v: zero})
-            conductance = graph.add(conductance, graph.apply("*", scale, slope))
-            rest = graph.add(rest, graph.apply("*", scale, at_zero))
-            if name in self.ion_currents:
-                per_area = graph.symbol(PER_AREA, Level.INSTANCE)
-                ions[name] = graph.apply("*", per_area, current), graph.apply("*", per_area, slope)
-        return conductance, rest, ions
-
-    @property
-    def is_extrapolated(self) -> bool:
-        """Whether its current follows the partner's voltage at once, so that a second solve can improve it."""
-        return self._partner_voltage is not None
-
-    @cached_property
-    def _partner_voltage(self) -> int | None:
-        """Node of the partner's voltage in the current: the transferred one, or a value made only of past ones."""
-        graph, variant = self.variant.graph, self.variant
-        if not self.mechanism.reads_partner or self.mechanism.source.states:
-            return None
-        vpre = graph.symbol(TRANSFERRED, Level.STEP)
-        used = [name for name in variant.stored if name in graph.symbols(variant.currents.values())]
-        if not used:
-            return vpre if vpre in graph.order(variant.currents.values()) else None
-        if len(used) > 1 or used[0] not in variant.update:
-            return None
-        # With every past voltage equal to the present one it must be that voltage.
-        past = {graph.symbol(name, Level.STEP): vpre for name in variant.stored}
-        same = graph.substitute(variant.update[used[0]], past) == vpre
-        return graph.symbol(used[0], Level.STEP) if same else None
-
-    # --- phases
-
-    @cached_property
-    def _outputs(self) -> dict[str, dict[str, int]]:
-        """Phase -> what it stores -> node."""
-        conductance, rest, ions = self._linear
-        graph, variant = self.variant.graph, self.variant
-        phases: dict[str, dict[str, int]] = {phase: {} for phase in PHASES}
-        phases["initial"] = dict(variant.initial)
-        for name, node in (("d", conductance), ("b", graph.apply("neg", rest))):
-            if graph.value(node) != 0.0:
-                level = graph.level(node)
-                phase = "prepare" if level <= Level.INSTANCE else "tick" if level == Level.TICK else "current"
-                phases[phase][name] = node
-        for name, (current, slope) in ions.items():
-            phases["current"][f"{name} to"], phases["current"][f"{name} slope"] = current, slope
-        phases["current"].update({f"={name}": node for name, node in variant.noted.items()})
-        phases["state"] = {f"={name}": node for name, node in variant.update.items()}
-        partner = self._partner_voltage
-        if partner is not None:
-            new = graph.symbol("@partner", Level.STEP)
-            change = graph.apply("-", rest, graph.substitute(rest, {partner: new}))
-            phases["correct"]["b"] = change
-        return phases
-
-    @cached_property
-    def hoisted(self) -> list[int]:
-        """Nodes computed once per instance before a run, kept in arrays after the other fields."""
-        graph, found = self.variant.graph, {}
-        for phase in ("tick", "current", "correct", "state"):
-            outputs = self._outputs[phase].values()
-            for node in graph.order(outputs):
-                users = graph.arguments(node) if graph.level(node) > Level.INSTANCE else ()
-                for each in (*users, *((node,) if node in outputs else ())):
-                    if graph.level(each) == Level.INSTANCE and graph.arguments(each):
-                        found[each] = None
-        return list(found)
-
-    def code(self) -> str:
-        """The C functions of every phase."""
-        fields = [*self.fields, *(f"@hoisted {k}" for k in range(len(self.hoisted)))]
-        return "\n".join(_Function(self, phase, fields).text() for phase in PHASES)
-
-    def outputs(self, phase: str) -> Mapping[str, int]:
-        """What a phase stores, by name."""
-        return self._outputs[phase]
+    return "\n".join(_Function(kind, phase, tables).text() for phase in phases(tables))
 
 
-def kinds(mechanisms: Iterable[Mechanism]) -> list[Kind]:
-    """Every variant of every mechanism, owners of a concentration before its readers."""
-    ordered = sorted(mechanisms, key=lambda each: not each.concentrations_owned)
-    found, uniform = [], 0
-    for mechanism in ordered:
-        for variant in mechanism.variants:
-            found.append(Kind(mechanism, variant, uniform))
-        uniform += len(mechanism.uniform)
-    return found
-
-
-def header(found: list[Kind]) -> str:
+def header(found: list[Kind], tables: bool = False) -> str:
     """The generated part of the engine: one function per kind and phase, and their table."""
-    parts = ["/* Generated from the .mod files. */", *(kind.code() for kind in found)]
+    parts = ["/* Generated from the .mod files. */", *(code(kind, tables) for kind in found)]
     rows = [
-        "{" + ", ".join(f"{kind.name}_{phase}" if kind.outputs(phase) else "0" for phase in PHASES) + "}"
+        "{" + ", ".join(f"{kind.name}_{phase}" if kind.outputs(phase) else "0" for phase in phases(tables)) + "}"
         for kind in found
     ]
     parts.append("static const Kind kinds[] = {\n" + ",\n".join(rows) + "\n};\n")
@@ -180,16 +37,19 @@ def header(found: list[Kind]) -> str:
 class _Function:
     """One phase of one kind as a C function."""
 
-    def __init__(self, kind: Kind, phase: str, fields: list[str]) -> None:
-        self._kind, self._phase, self._fields = kind, phase, fields
+    def __init__(self, kind: Kind, phase: str, tables: bool) -> None:
+        self._kind, self._phase, self._fields = kind, phase, kind.all_fields()
         self._graph: Graph = kind.variant.graph
         self._given: dict[int, str] = {}
         self._used_fields: set[int] = set()
         self._used_indices: set[int] = set()
         self._gathered: list[tuple[str, int]] = []
-        if phase != "prepare":
+        if phase not in ("prepare", "table"):
             for k, node in enumerate(kind.hoisted):
                 self._given[node] = self._load_field(f"@hoisted {k}", mark=False)
+        self._tabulated = kind.tabulated if tables and phase == "state" else []
+        for k, node in enumerate(self._tabulated):
+            self._given[node] = self._load_field(f"@tabulated {k}", mark=False)
 
     def text(self) -> str:
         outputs = dict(self._kind.outputs(self._phase))
@@ -199,6 +59,8 @@ class _Function:
         if not outputs:
             return ""
         scalars, lines = self._body(outputs.values())
+        if self._phase == "table":
+            return self._table(outputs, scalars, lines)
         stores, scatters = self._stores(outputs)
         name = f"{self._kind.name}_{self._phase}"
         scratch = {"d": "s->scratch", "b": "s->scratch + s->n"}
@@ -206,6 +68,8 @@ class _Function:
             f"gather(s->scratch + {k} * s->n, b->{source}, s->k[{index}], s->n);"
             for k, (source, index) in enumerate(self._gathered, start=2)
         ]
+        if self._tabulated:
+            gathers.append(f"interpolate(s, b->v, {len(self._tabulated)}, {self._fields.index('@tabulated 0')});")
         loads = [
             *(f"R *const restrict f{k} = s->f[{k}];" for k in sorted(self._used_fields)),
             *(f"const int *const restrict k{k} = s->k[{k}];" for k in sorted(self._used_indices)),
@@ -222,12 +86,26 @@ class _Function:
             "}",
         ])  # fmt: skip
 
+    def _table(self, outputs: Mapping[str, int], scalars: list[str], lines: list[str]) -> str:
+        """The function that fills the table of one instance's parameters: a row per voltage."""
+        stores = [f"to[row * {len(outputs)} + {k}] = {self._term(node)};" for k, node in outputs.items()]
+        loads = [f"R *const restrict f{k} = s->f[{k}];" for k in sorted(self._used_fields)]
+        return "\n".join([
+            f"static void {self._kind.name}_table(const Set *s, Brain *b, int64_t i, R *restrict to) {{",
+            *(f"    {each}" for each in (*loads, *scalars)),
+            "    for (long row = 0; row < TABLE_ROWS; row++) {",
+            "        const R at = (R)(TABLE_LOW + row * TABLE_PITCH);",
+            *(f"        {each}" for each in (*lines, *stores)),
+            "    }",
+            "}",
+        ])  # fmt: skip
+
     def _body(self, outputs: Iterable[int]) -> tuple[list[str], list[str]]:
         """Scalars before the loop, and statements in it."""
         graph, scalars, lines = self._graph, [], []
         for node in self._wanted(outputs):
             operation = graph.entries[node][0]
-            if operation in ("number", "symbol") or operation in COMPARISONS or operation in ("&&", "||", "!"):
+            if operation in ("number", "symbol") or operation in CONDITIONS:
                 continue
             target = scalars if graph.level(node) <= Level.UNIFORM else lines
             target.append(f"const R t{node} = {self._operation(node)};")
@@ -280,6 +158,8 @@ class _Function:
             return "((R)b->t)"
         if name in kind.mechanism.uniform:
             return f"b->uniform[{kind.first_uniform + kind.mechanism.uniform.index(name)}]"
+        if name == "v" and self._phase == "table":
+            return "at"
         if name == "v":
             return self._gather("v", "node")
         if name == TRANSFERRED:
@@ -335,8 +215,3 @@ class _Function:
         if name in self._kind.mechanism.concentrations_owned:
             return f"b->concentration[{self._index(name)}] = {term};"
         return f"{self._load_field(name)} = {term};"
-
-
-def worth_a_table(graph: Graph, node: int) -> bool:
-    """Whether a node costs more than reading it from a table."""
-    return any(graph.entries[each][0] in COSTLY for each in graph.order([node]))

@@ -14,7 +14,7 @@ from neuron import h
 
 from ..errors import MechanismError
 from .blocks import TRANSFERRED
-from .emit import PER_AREA, SCALE, Kind
+from .kinds import PER_AREA, SCALE, Kind
 from .layout import Forest
 from .mechanism import Mechanism
 

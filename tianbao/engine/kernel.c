@@ -123,6 +123,10 @@ typedef struct {
     R **f;
     int **k;
     R *scratch; /* 4 n: what is scattered after a loop, what was gathered before it */
+    /* with tables: one table per distinct set of parameters */
+    int64_t groups, width;
+    const int *group, *first_of_group;
+    R *table;
 } Set;
 
 typedef struct Brain {
@@ -164,6 +168,9 @@ typedef struct Brain {
 typedef void Phase(const Set *restrict s, Brain *restrict b);
 typedef struct {
     Phase *initial, *prepare, *tick, *current, *correct, *state;
+#ifdef TABLES
+    void (*table)(const Set *restrict s, Brain *restrict b, int64_t i, R *restrict to);
+#endif
 } Kind;
 
 /* One value after another: the gather instructions of many processors are slower. */
@@ -176,6 +183,24 @@ typedef struct {
 #endif
 UNVECTORISED static void gather(R *restrict to, const R *restrict from, const int *restrict index, int64_t n) {
     IN_ORDER for (int64_t i = 0; i < n; i++) to[i] = from[index[i]];
+}
+
+/* Tables of what depends on the voltage alone, interpolated linearly; the ends hold beyond them. Rows
+   are so fine because a cell near a switch of its state magnifies their error a hundredfold. */
+#define TABLE_LOW (-120.0)
+#define TABLE_PITCH 0.0125
+#define TABLE_ROWS 17601
+INLINE void interpolate(const Set *restrict s, const R *restrict v, const int width, const int first) {
+    const int *restrict node = s->k[0];
+    for (int64_t i = 0; i < s->n; i++) {
+        R at = (v[node[i]] - (R)TABLE_LOW) * (R)(1.0 / TABLE_PITCH);
+        at = at > 0 ? at : 0;
+        at = at < (R)(TABLE_ROWS - 2) ? at : (R)(TABLE_ROWS - 2);
+        const int row = (int)at;
+        const R part = at - (R)row;
+        const R *restrict low = s->table + ((int64_t)s->group[i] * TABLE_ROWS + row) * width;
+        for (int j = 0; j < width; j++) s->f[first + j][i] = low[j] + part * (low[width + j] - low[j]);
+    }
 }
 
 #include "mechanisms.h"
@@ -283,6 +308,13 @@ void prepare(Brain *b) {
         b->base_b[i] = b->leak_b[i];
     }
     EVERY(prepare);
+#ifdef TABLES
+    for (int64_t j = 0; j < b->sets; j++) {
+        const Set *s = &b->set[j];
+        for (int64_t g = 0; g < s->groups; g++)
+            kinds[b->kind[j]].table(s, b, s->first_of_group[g], s->table + g * TABLE_ROWS * s->width);
+    }
+#endif
 }
 
 /* Start of a run: states from the voltages in v. */
@@ -344,4 +376,5 @@ void advance(Brain *restrict b, int64_t steps) {
     }
 }
 
+int64_t table_rows(void) { return TABLE_ROWS; }
 int64_t size_of_brain(void) { return sizeof(Brain); }

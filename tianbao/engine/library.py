@@ -19,13 +19,21 @@ from pathlib import Path
 
 from .. import mechanisms
 from ..errors import MechanismError
-from .emit import Kind, header, kinds
+from .emit import header
+from .kinds import Kind, kinds
 from .mechanism import Mechanism, understand
 from .nmodl import parse
 
 log = logging.getLogger(__name__)
 
-REALS = {"f64": ("double", ctypes.c_double), "f32": ("float", ctypes.c_float)}
+REALS = {
+    "f64": ("double", ctypes.c_double),
+    "f32": ("float", ctypes.c_float),
+    "f64-tables": ("double", ctypes.c_double),
+    "f32-tables": ("float", ctypes.c_float),
+}
+"""What the engine can be compiled for: double or single precision, rates computed or read from tables."""
+
 _KERNEL = Path(__file__).with_name("kernel.c")
 # Without trapping and errno the compiler may turn a choice into a masked vector operation.
 _FLAGS = ["-O3", "-std=gnu11", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd"]
@@ -53,7 +61,7 @@ def build(precision: str = "f64", given: tuple[Kind, ...] | None = None) -> Path
     """Compile the engine unless its library exists.
 
     Args:
-        precision: "f64" or "f32".
+        precision: one of `REALS`.
         given: kinds to compile in; those of mod/ when None.
 
     Returns:
@@ -62,7 +70,7 @@ def build(precision: str = "f64", given: tuple[Kind, ...] | None = None) -> Path
     Raises:
         MechanismError: without a C compiler, or when it fails.
     """
-    text = header(list(given if given is not None else all_kinds()))
+    text = header(list(given if given is not None else all_kinds()), precision.endswith("tables"))
     return compiled("native", {"mechanisms.h": text}, [_KERNEL], precision)
 
 
@@ -98,6 +106,7 @@ def _compile(compiler: list[str], folder: str, out: Path, precision: str, source
     said = ""
     for tuned in _TUNED:
         command = [*compiler, *_FLAGS, *tuned, f"-DREAL={REALS[precision][0]}", f"-I{folder}", str(source)]
+        command += ["-DTABLES"] if precision.endswith("tables") else []
         run = subprocess.run([*command, "-o", str(out), "-lm"], capture_output=True, text=True, check=False)
         if run.returncode == 0:
             return

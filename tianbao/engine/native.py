@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from neuron import h
 
-from ..errors import ConfigError
+from ..errors import ConfigError, unknown
 from . import library
-from .emit import Kind
 from .extract import Extract, Instances, Partner, Pointer, extract
+from .kinds import Kind
 from .layout import CACHE_LINE, lay_out
 
 _I, _P = ctypes.c_int64, ctypes.c_void_p
@@ -21,7 +21,10 @@ def _structures(real):
     """The C structs for one precision, field by field as in kernel.c."""
 
     class Set(ctypes.Structure):
-        _fields_ = [("n", _I), ("f", _P), ("k", _P), ("scratch", _P)]
+        _fields_ = [
+            ("n", _I), ("f", _P), ("k", _P), ("scratch", _P), ("groups", _I), ("width", _I), ("group", _P),
+            ("first_of_group", _P), ("table", _P),
+        ]  # fmt: skip
 
     pointers = lambda names: [(name, _P) for name in names.split()]  # noqa: E731
     integers = lambda names: [(name, _I) for name in names.split()]  # noqa: E731
@@ -54,7 +57,7 @@ class NativeBrain:
         partners: what each point process with `vpre` reads.
         pointers: what each point process with a POINTER reads from `external`.
         external: length of the `external` vector.
-        precision: "f64", equal to NEURON to rounding, or "f32".
+        precision: "f64", equal to NEURON to rounding, or "f32"; either with "-tables" for rates read from tables.
         given: kinds to use; those of mod/ when None.
 
     Attributes:
@@ -72,11 +75,12 @@ class NativeBrain:
         given: tuple[Kind, ...] | None = None,
     ) -> None:
         if precision not in library.REALS:
-            raise ConfigError(f"precision '{precision}' of the native engine: choose f64 or f32")
+            raise ConfigError(unknown("precision", precision, library.REALS))
         self._kinds = given if given is not None else library.all_kinds()
         self._library = library.load(precision, given)
         self._real = library.REALS[precision][1]
-        self._type = np.dtype(np.float64 if precision == "f64" else np.float32)
+        self._type = np.dtype(np.float64 if precision.startswith("f64") else np.float32)
+        self._tables = precision.endswith("tables")
         self._kept: list[np.ndarray] = []
         found = extract(sections, self._kinds, partners, pointers)
         self._layout = lay_out(found.forest, CACHE_LINE // self._type.itemsize)
@@ -172,7 +176,7 @@ class NativeBrain:
     def _fill_set(self, one, instances: Instances, slots: _Slots) -> dict[str, np.ndarray]:
         kind, n = instances.kind, len(instances.node)
         fields = {name: self._array(n, instances.values.get(name)) for name in kind.fields}
-        fields |= {f"@hoisted {k}": self._array(n) for k in range(len(kind.hoisted))}
+        fields |= {name: self._array(n) for name in kind.all_fields()[len(fields) :]}
         indices = []
         for name in kind.indices:
             if name == "node":
@@ -189,7 +193,20 @@ class NativeBrain:
         one.f = self._table(fields.values())
         one.k = self._table(kept)
         one.scratch = self._array(4 * n).ctypes.data
+        if self._tables and kind.tabulated:
+            self._fill_tables(one, instances)
         return fields
+
+    def _fill_tables(self, one, instances: Instances) -> None:
+        """Room for one table per distinct set of parameters."""
+        kind = instances.kind
+        chosen = np.array([instances.values[name] for name in kind.tabulated_from()]).reshape(-1, len(instances.node))
+        _, first, group = np.unique(chosen, axis=1, return_index=True, return_inverse=True)
+        kept = [np.ascontiguousarray(each.ravel(), np.int32) for each in (group, first)]
+        self._kept += kept
+        one.groups, one.width = len(first), len(kind.tabulated)
+        one.group, one.first_of_group = (each.ctypes.data for each in kept)
+        one.table = self._array(len(first) * self._library.table_rows() * one.width).ctypes.data
 
     def _table(self, arrays) -> int:
         table = np.array([each.ctypes.data for each in arrays], np.uintp)

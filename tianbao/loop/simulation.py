@@ -91,7 +91,7 @@ class Simulation:
         clock: time steps.
         slabs: axial resolution of the body mesh.
         initial_curvature: amplitude of the initial bend [kappa L].
-        engine: what integrates the neurons: "neuron", "native" (equal to it to rounding) or "native-f32".
+        engine: what integrates the neurons, one of `tianbao.engine.ENGINES`; "native" equals "neuron" to rounding.
         progress: show time left and the real-time ratio.
 
     Limitations: one worm per process, since NEURON numbers cells per process.
