@@ -77,7 +77,7 @@ def build(ablated: tuple[str, ...]) -> None:
     worm = tb.Worm()
     if ablated:
         worm.ablate(*ablated)
-    _simulation = tb.Simulation(worm, tb.Arena("agar"), progress=False)
+    _simulation = tb.Simulation(worm, tb.Arena("agar"), engine="native", progress=False)
 
 
 def gait_of(job: tuple[dict[str, float], int, float]):
