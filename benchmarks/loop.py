@@ -12,7 +12,11 @@ import multiprocessing
 import time
 
 VARIANTS = {
-    "default": {},
+    "default (NEURON)": {},
+    "native engine": {"engine": "native"},
+    "native, second order": {"engine": "native", "order": 2, "corrections": 1},
+    "native f32": {"engine": "native-f32"},
+    "native, tables": {"engine": "native-tables"},
     "d_lambda cells": {"discretisation": "d_lambda"},
     "neural dt halved": {"dt": 0.25},
     "tick halved": {"tick": 2.0},
@@ -29,7 +33,8 @@ def measure(job: tuple[str, dict, float]) -> tuple[str, float, float, float]:
     config = RunConfig().updated(changes)
     worm = tb.Worm(discretisation=config.discretisation, soma_compartments=config.soma_compartments)
     clock = tb.Clock(config.dt, config.tick, config.frame, config.order, config.corrections)
-    simulation = tb.Simulation(worm, tb.Arena(config.medium), clock=clock, slabs=config.slabs, progress=False)
+    options = {"clock": clock, "slabs": config.slabs, "engine": config.engine}
+    simulation = tb.Simulation(worm, tb.Arena(config.medium), progress=False, **options)
     started = time.perf_counter()
     assert simulation.network
     built = time.perf_counter() - started

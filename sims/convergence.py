@@ -1,9 +1,10 @@
 """Does the crawl depend on the time steps or the mesh?
 
-Question: how much do speed and frequency change when NEURON integrates instead of the native engine,
-the neural step is halved or of second order, the exchange between brain and body is halved, and the body mesh is twice as fine along its axis?
+Question: how much do speed and frequency change when NEURON integrates instead of the native
+engine, the neural step is halved or of second order, the exchange between brain and body is halved,
+and the body mesh is twice as fine along its axis?
 See: a table of changes; each must stay below 10 %.
-Time: about ten minutes on two cores for 23 s of biology per row.
+Time: about two minutes on two cores for 23 s of biology per row.
 """
 
 from __future__ import annotations
