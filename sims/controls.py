@@ -3,7 +3,7 @@
 Question: is it the loop through this connectome that crawls, or would any wiring do?
 See: without stretch receptors, without AVB-B gap junctions or with isotropic drag the worm goes
 nowhere; with shuffled anatomy it loses its gait; with another seed it crawls.
-Time: about four minutes on two cores: intact worms for 23 s of biology, everything else for 13 s.
+Time: about six minutes on two cores: intact worms for 23 s of biology, everything else for 13 s.
 Compare: Wen 2012 (proprioception), Xu 2018 (AVB-B gap junctions), Gray & Hancock 1955 (drag).
 """
 
