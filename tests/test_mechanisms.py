@@ -84,8 +84,8 @@ def test_builds_at_once_compile_once_and_leave_one_whole_library(three_builds):
     root, ended = three_builds
     assert [status for _, status in ended] == [0, 0, 0], ended
     assert sorted(said.split(" 1 files")[0] for (said, _), _ in ended) == ["compiled", "up to date:", "up to date:"]
-    left = sorted(path.name for path in (root / "libraries").iterdir())
-    assert len(left) == 2 and left[0] == ".lock"
+    left = [path for path in (root / "libraries").iterdir() if path.is_dir()]
+    assert len(left) == 1
     assert len({path.stat().st_ino for path in (root / "libraries").glob("*/libnrnmech.*")}) == 1
 
 
@@ -266,7 +266,6 @@ def test_gap_junction_is_a_conductance_to_the_other_cell(h, site):
 def test_lead_extrapolates_the_other_cell_from_its_last_two_steps(h, site):
     junction = h.GapJunction(site)
     junction.weight = 2e-4
-    assert h.lead_GapJunction == 0
     for lead, seen in ((0.0, [-20.0, -30.0, -25.0, -25.0]), (0.5, [-20.0, -35.0, -22.5, -25.0])):
         h.lead_GapJunction, junction.vpre = lead, -20.0
         h.finitialize(-60)

@@ -50,11 +50,7 @@ class NeuronBrain:
     def __init__(self, network: Network) -> None:
         design = network.design
         self._parallel = network.sim.pc
-        stretch = h.Vector(len(design.stretch.receptors))
-        for k, receptor in enumerate(design.stretch.receptors):
-            for point in network.stretch_receptors(receptor.neuron):
-                point._ref_stretch = stretch._ref_x[k]
-        self._stretch, self.stretch = stretch, stretch.as_numpy()
+        self.stretch = network.stretch.as_numpy()
         self._current, self._clamps = _vector_and_pointers(
             [network.current_clamp(name)._ref_amp for name in design.neurons]
         )

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from ..errors import MechanismError
 from .blocks import GEOMETRY, TRANSFERRED
-from .emit import PHASES, Kind, _Function
+from .emit import _Function
 from .graph import Level
+from .kinds import PHASES, Kind
 
 _SEED = "@adjoint of "
 _PARTNER = "@partner"
@@ -58,8 +59,7 @@ class _Adjoint(_Function):
     """The adjoint of one phase of one kind as a C function."""
 
     def __init__(self, kind: Kind, phase: str) -> None:
-        fields = [*kind.fields, *(f"@hoisted {k}" for k in range(len(kind.hoisted)))]
-        super().__init__(kind, "adjoint", fields)
+        super().__init__(kind, "adjoint", tables=False)
         self.name = f"{kind.name}_{phase}_adjoint"
         self.slots = 0
         self._of = phase
@@ -71,8 +71,7 @@ class _Adjoint(_Function):
         outputs = self._differentiated()
         if not outputs:
             return ""
-        kind, zero = self._kind, self._graph.number(0.0)
-        gradients = self._gradients(outputs)
+        gradients, zero = self._gradients(outputs), self._graph.number(0.0)
         for key in outputs:  # what a phase overwrites has no other adjoint than that of what it read
             if key.startswith("="):
                 gradients.setdefault(key[1:], zero)
@@ -122,15 +121,9 @@ class _Adjoint(_Function):
         for name, node in outputs.items():
             seed = graph.symbol(_SEED + name, Level.STEP)
             seeds[node] = graph.apply("+", seeds[node], seed) if node in seeds else seed
-        read = graph.symbols(outputs.values())
-        wanted = {}
-        for name in self._differentiable():
-            if name in read:
-                level = next(
-                    graph.level(node) for node in graph.order(outputs.values()) if graph.entries[node][-1] == name
-                    and graph.entries[node][0] == "symbol"
-                )  # fmt: skip
-                wanted[name] = graph.symbol(name, level)
+        symbols = [node for node in graph.order(outputs.values()) if graph.entries[node][0] == "symbol"]
+        read = {graph.entries[node][2]: node for node in symbols}
+        wanted = {name: read[name] for name in self._differentiable() if name in read}
         found = dict(zip(wanted, graph.gradient(seeds, wanted.values()), strict=True))
         return {name: node for name, node in found.items() if graph.value(node) != 0.0}
 

@@ -31,6 +31,7 @@ class Network:
     Attributes:
         design: what it was built from.
         sim: NetPyNE's `sim`; every cell and connection is in `sim.net.allCells`.
+        stretch: of every receptor, read by its point processes (NEURON Vector, length receptors).
     """
 
     _newest: Network | None = None
@@ -57,6 +58,9 @@ class Network:
         expected = sum(len(rule.weights) * (2 if _bidirectional(rule) else 1) for rule in rules)
         if len(self._synapses) != expected:
             raise ConfigError(f"NetPyNE built {len(self._synapses)} of {expected} connections")
+        self.stretch = self._connect_receptors()
+        # With pointers and transfer set, finitialize() works for anyone who runs NEURON on this network.
+        sim.pc.setup_transfer()
         Network._newest = self
 
     @property
@@ -141,6 +145,17 @@ class Network:
                 target = self.cells[cell].secs[section_name]["pointps"][name]["hObj"]
                 for key in ("gain", "saturation", "share"):
                     setattr(target, key, point[key])
+
+    def _connect_receptors(self):
+        """The vector that the POINTERs of the stretch receptors read."""
+        from neuron import h
+
+        receptors = self.design.stretch.receptors
+        stretch = h.Vector(len(receptors))
+        for k, receptor in enumerate(receptors):
+            for point in self.stretch_receptors(receptor.neuron):
+                point._ref_stretch = stretch._ref_x[k]
+        return stretch
 
     def _set_calcium_reversal(self) -> None:
         """Hold E_Ca: a pool that writes cai makes NEURON compute it by Nernst otherwise."""
