@@ -124,6 +124,9 @@ class CompiledBrain:
         self._muscles = np.array([order[network.muscle(name)(0.5)] for name in design.muscles.index], int)
         self.current = np.zeros(len(design.neurons))
         self.activation, self.voltage = np.zeros(len(self._muscles)), np.zeros(len(self._somas))
+        self._fetched_activation, self._fetched_voltage = (
+            each.astype(self.native.voltage.dtype) for each in (self.activation, self.voltage)
+        )
         self._dt = 0.0
         self._steps = 0
 
@@ -145,8 +148,11 @@ class CompiledBrain:
         self._read()
 
     def _read(self) -> None:
-        self.activation[:] = self._activations[self._muscles]
-        self.voltage[:] = self.native.voltage[self._somas]
+        # Fetched in the engine's own precision first: an indexed read would make a new array each tick.
+        np.take(self._activations, self._muscles, out=self._fetched_activation, mode="clip")
+        np.take(self.native.voltage, self._somas, out=self._fetched_voltage, mode="clip")
+        self.activation[:] = self._fetched_activation
+        self.voltage[:] = self._fetched_voltage
 
 
 def brain(network: Network, engine: str) -> Brain:
