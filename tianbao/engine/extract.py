@@ -99,7 +99,6 @@ class _Nodes:
         self.segments: list = []
         self.first: dict = {}
         self._start: dict = {}
-        parent, axial = [], []
         sections = list(sections)
         for section in sections:
             if section.parentseg() is None:
@@ -112,14 +111,14 @@ class _Nodes:
         for section in sections:
             first = self.first[section]
             where = section.parentseg()
-            parent[first] = self._start[section] if where is None else self.at(where, sections)
+            parent[first] = self._start[section] if where is None else self.at(where)
             for k, segment in enumerate([*section, section(1)]):
                 if k:
                     parent[first + k] = first + k - 1
                 axial[first + k] = 1.0 / segment.ri()
         self.parent, self.axial = parent, axial
 
-    def at(self, segment, known=None) -> int:
+    def at(self, segment) -> int:
         """Node of a NEURON segment."""
         section = segment.sec
         if section not in self.first:
@@ -128,7 +127,7 @@ class _Nodes:
         if segment.x <= 0.0:
             if section in self._start:
                 return self._start[section]
-            return self.at(section.parentseg(), known)
+            return self.at(section.parentseg())
         inside = min(int(segment.x * section.nseg), section.nseg - 1)
         return first + (section.nseg if segment.x >= 1.0 else inside)
 
