@@ -19,8 +19,8 @@ ONLOOKERS = ("behaviour", "io", "view", "cli")
 # Where each heavy package may be imported, as path prefixes below tianbao/.
 HOMES = {
     "neuron": ("cells/", "network/", "engine/", "mechanisms.py"),
-    "taichi": ("body/backend.py",),
-    "quadrants": ("body/backend.py",),
+    "taichi": ("backend.py",),
+    "quadrants": ("backend.py",),
     "netpyne": ("network/", "io/"),
     "matplotlib": ("view/",),
     "imageio_ffmpeg": ("view/",),

@@ -7,7 +7,7 @@ one vertex by one vertex, so that six numbers read from memory serve nine produc
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
-from .backend import ti
+from ..backend import ti
 from .mesh import RING
 
 BLOCK = 3 * RING

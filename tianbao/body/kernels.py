@@ -7,8 +7,9 @@ Units: mm, s, uN.
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
-from . import backend, banded
-from .backend import ti
+from .. import backend
+from ..backend import ti
+from . import banded
 from .banded import BLOCK
 from .mesh import RING, TETS_PER_SLAB
 from .tissue import (

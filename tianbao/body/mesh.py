@@ -131,6 +131,11 @@ class RingMesh:
         return len(self.radii) - 1
 
     @property
+    def section(self) -> np.ndarray:
+        """(dorsal, right) of the vertices of a ring of unit radius, shape (9, 2)."""
+        return self.vertices[:RING, 1:] / self.radii[0]
+
+    @property
     def rings(self) -> int:
         """Number of rings, one more than slabs."""
         return len(self.radii)

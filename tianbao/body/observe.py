@@ -1,9 +1,10 @@
 """What can be read off the body's vertices: midline and curvature."""
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
-from . import backend
-from .backend import ti
-from .mesh import RING
+import numpy as np
+
+from .. import backend
+from ..backend import ti
 
 R2 = ti.types.ndarray(dtype=ti.f64, ndim=2)
 R3 = ti.types.ndarray(dtype=ti.f64, ndim=3)
@@ -11,34 +12,63 @@ T = ti.template()
 Vec3 = ti.types.vector(3, ti.f64)
 
 
+# Columns of a section's row: dorsal and right coordinate over the sum of their squares, share in the centre.
+DORSAL, RIGHT, SHARE = 0, 1, 2
+
+
+def section_weights(rest: np.ndarray) -> np.ndarray:
+    """What each vertex of a ring adds to the ring's centre and to its directions.
+
+    Args:
+        rest: (dorsal, right) of the vertices of a unit section, shape (ring, 2).
+
+    Returns:
+        Columns DORSAL, RIGHT and SHARE, shape (ring, 3).
+    """
+    reach = np.hypot(*rest.T)
+    outer = reach > reach.max() * (1.0 - 1e-9)
+    return np.column_stack([rest / (rest**2).sum(axis=0), outer / outer.sum()])
+
+
 @ti.func
-def _centre(x: T, worm, ring):
-    """Mean of the outer vertices of a ring [mm]."""
+def _weighted(x: T, section: T, column: ti.template(), worm, ring):
+    """Sum of a ring's vertices times a column of their section."""
     total = Vec3(0.0)
-    for corner in range(1, RING):
+    size = section.shape[0]
+    for local in range(size):
         for i in ti.static(range(3)):
-            total[i] += x[worm, ring * RING + corner, i]
-    return total / (RING - 1)
+            total[i] += section[local, column] * x[worm, ring * size + local, i]
+    return total
 
 
 @ti.kernel
-def read_midline(x: R3, out: R3):
+def read_midline(x: R3, section: R2, out: R3):
     """Mean of the outer vertices of every ring [mm]."""
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(out.shape[0], out.shape[1]):
-        centre = _centre(x, worm, ring)
+        centre = _weighted(x, section, SHARE, worm, ring)
         for i in ti.static(range(3)):
             out[worm, ring, i] = centre[i]
 
 
 @ti.kernel
-def read_curvature(x: R3, length: ti.f64, out: R2):
-    """Curvature of the midline seen from above, times the rest length, positive towards dorsal."""
+def read_curvature(x: R3, section: R2, length: ti.f64, side: ti.template(), out: R2):
+    """Curvature of the midline towards a side of the worm's own body, times the rest length.
+
+    The side turns with the worm: one that has rolled over still bends towards its dorsal side.
+    """
     ti.loop_config(serialize=backend.serial)
     for worm, inner in ti.ndrange(out.shape[0], out.shape[1]):
-        here = _centre(x, worm, inner + 1)
-        ahead = here - _centre(x, worm, inner)
-        behind = _centre(x, worm, inner + 2) - here
-        clockwise = ahead[1] * behind[0] - ahead[0] * behind[1]
-        turn = ti.atan2(clockwise, ahead[0] * behind[0] + ahead[1] * behind[1])
-        out[worm, inner] = 2.0 * length * turn / (ahead.norm() + behind.norm())
+        here = _weighted(x, section, SHARE, worm, inner + 1)
+        ahead = here - _weighted(x, section, SHARE, worm, inner)
+        behind = _weighted(x, section, SHARE, worm, inner + 2) - here
+        span = 0.5 * (ahead.norm() + behind.norm())
+        ahead, behind = ahead.normalized(), behind.normalized()
+        along = (ahead + behind).normalized()
+        towards = _weighted(x, section, side, worm, inner + 1)
+        towards = (towards - towards.dot(along) * along).normalized()
+        bend = behind - ahead
+        half = 0.5 * bend.norm()
+        # The angle over twice its half's sine; a straight joint has neither.
+        stretched = ti.select(half > 1e-9, ti.asin(ti.min(half, 1.0)) / ti.max(half, 1e-9), 1.0)
+        out[worm, inner] = length * stretched * bend.dot(towards) / span

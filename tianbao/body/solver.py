@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..backend import start, ti
 from ..environment import Medium
 from ..errors import ConfigError, DivergedError
 from ..units import MS_PER_S
 from . import banded, calibration, kernels, observe, tissue
-from .backend import start, ti
 from .material import Material
 from .mesh import TETS_PER_SLAB, RingMesh
 from .posture import bent
@@ -17,6 +17,7 @@ _ITERATIONS = 60
 _BACKTRACKS = 12
 _HALVINGS = 4
 _ROUND_OFF = 1e-10
+_SIDES = {"dorsal": observe.DORSAL, "right": observe.RIGHT}
 
 
 class SoftBody:
@@ -83,6 +84,7 @@ class SoftBody:
         self._elements = _device(np.concatenate([flat, mesh.volumes[..., None]], axis=-1))
         rest = mesh.volumes.sum(axis=1)
         self._slabs = _device(np.column_stack([shear, viscosity, material.bulk_ratio * shear, rest]))
+        self._section = _device(observe.section_weights(mesh.section))
         self._vertices = _device(np.column_stack([mesh.vertex_length, mesh.vertices[:, 2]]))
 
     def _allocate(self) -> None:
@@ -158,21 +160,22 @@ class SoftBody:
         """Centres of the rings, head first [mm], shape (worms, rings, 3), into out when given."""
         if out is None:
             out = np.empty((self.worms, self.mesh.rings, 3))
-        observe.read_midline(self._x, out)
+        observe.read_midline(self._x, self._section, out)
         return out
 
-    def curvature(self, out: np.ndarray | None = None) -> np.ndarray:
-        """Dorso-ventral curvature times rest length, positive towards dorsal [-].
+    def curvature(self, out: np.ndarray | None = None, side: str = "dorsal") -> np.ndarray:
+        """Curvature times rest length, positive towards a side of the worm's own body [-].
 
         Args:
             out: filled when given, shape (worms, rings - 2).
+            side: "dorsal" or "right".
 
         Returns:
             kappa L at the inner rings, shape (worms, rings - 2).
         """
         if out is None:
             out = np.empty((self.worms, self.mesh.rings - 2))
-        observe.read_curvature(self._x, self.mesh.length, out)
+        observe.read_curvature(self._x, self._section, self.mesh.length, _SIDES[side], out)
         return out
 
     @property

@@ -7,7 +7,7 @@ fibres. Units: mm, s, uN. The stiffness is stored as banded.py says.
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
-from .backend import ti
+from ..backend import ti
 from .banded import BAND, BLOCK
 from .mesh import RING, TETS_PER_SLAB
 

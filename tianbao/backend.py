@@ -8,7 +8,7 @@ import io
 import os
 from types import ModuleType
 
-from ..errors import ConfigError, unknown
+from .errors import ConfigError, unknown
 
 BACKEND_VARIABLE = "TIANBAO_BACKEND"
 BACKENDS = ("taichi", "quadrants")
