@@ -6,7 +6,7 @@ from scipy.linalg import solveh_banded
 
 from tianbao.body.calibration import shear_moduli, stiffness_band, tension_per_curvature
 from tianbao.body.material import Material
-from tianbao.body.mesh import RING, RingMesh, radius_profile
+from tianbao.body.mesh import RingMesh, radius_profile
 from tianbao.errors import ConfigError
 
 
@@ -28,14 +28,14 @@ def test_volume_is_that_of_round_cones():
 def test_head_is_at_larger_x_and_the_worm_is_an_adult():
     mesh = RingMesh.adult()
     assert mesh.vertices[0, 0] == pytest.approx(0.5)
-    assert mesh.vertices[-RING, 0] == pytest.approx(-0.5)
+    assert mesh.vertices[-mesh.ring_size, 0] == pytest.approx(-0.5)
     assert mesh.radii.max() == pytest.approx(0.035, rel=0.01)
     assert radius_profile(np.array([0.0, 1.0])).max() < 0.3 * mesh.radii.max()
 
 
 def test_quadrants_lie_where_their_names_say_and_weigh_the_same():
     mesh = RingMesh.adult()
-    world = mesh.tets + RING * np.arange(mesh.slabs)[:, None, None]
+    world = mesh.tets + mesh.ring_size * np.arange(mesh.slabs)[:, None, None]
     centre = mesh.vertices[world].mean(axis=2)
     for quadrant, (dorsal, right) in enumerate([(1, -1), (1, 1), (-1, -1), (-1, 1)]):
         mine = centre[mesh.fibres == quadrant]
@@ -51,7 +51,7 @@ def test_drag_weights_add_up_to_the_body_length():
 def test_shape_gradients_reproduce_a_linear_field():
     mesh = RingMesh.adult()
     matrix = np.arange(9.0).reshape(3, 3)
-    world = mesh.tets + RING * np.arange(mesh.slabs)[:, None, None]
+    world = mesh.tets + mesh.ring_size * np.arange(mesh.slabs)[:, None, None]
     field = mesh.vertices[world] @ matrix.T
     assert np.allclose(np.einsum("seai,seaj->seij", field, mesh.gradients), matrix, atol=1e-9)
 
@@ -64,9 +64,9 @@ def test_cantilever_sags_as_beam_theory_says(slabs):
     material = Material()
     band = stiffness_band(mesh, shear_moduli(mesh, material), material.bulk_ratio)
     load = np.zeros_like(mesh.vertices)
-    load[-RING:, 1] = force / RING
-    free = slice(3 * RING, None)
-    sag = solveh_banded(band[:, free], load.ravel()[free], lower=True).reshape(-1, 3)[-RING:, 1].mean()
+    load[-mesh.ring_size:, 1] = force / mesh.ring_size
+    free = slice(3 * mesh.ring_size, None)
+    sag = solveh_banded(band[:, free], load.ravel()[free], lower=True).reshape(-1, 3)[-mesh.ring_size:, 1].mean()
     stiffness = material.bending_stiffness_n_m2 * 1e12
     assert sag == pytest.approx(force / (3.0 * stiffness), rel=0.03)
 

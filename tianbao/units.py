@@ -2,7 +2,7 @@
 
 Neural side (NEURON's own): ms, mV, nA, uS, um, S/cm2, mM.
 Body side: mm, s, uN; so stress is Pa, bending stiffness uN mm2 = 1e-12 N m2 and
-drag per length uN s/mm2 = N s/m2.
+drag per length uN s/mm2 = N s/m2; mass mg, so that mg m/s2 = uN.
 One clock, in ms, in every public argument.
 """
 
@@ -13,6 +13,7 @@ NA_PER_PA = 1e-3
 US_PER_NS = 1e-3
 UN_MM2_PER_N_M2 = 1e12
 CM2_PER_UM2 = 1e-8
+MG_PER_MM3_KG_M3 = 1e-3
 PF_PER_UM2_AT_1_UF_CM2 = 1e-2
 
 

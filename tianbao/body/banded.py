@@ -1,17 +1,14 @@
 """Newton directions: Cholesky factor and substitution of a block tridiagonal matrix per worm.
 
-A slab's 18 vertices are two consecutive rings, so the stiffness matrix is block tridiagonal. Row i
-of ring r is stored from the first column of ring r - 1 on: `stiffness[worm, i, column - 27 (r - 1)]`.
+A slab's vertices are two consecutive rings, so the stiffness matrix is block tridiagonal, with blocks
+of three rows per vertex of a ring. Row i of ring r is stored from the first column of ring r - 1 on:
+`stiffness[worm, i, column - block (r - 1)]`.
 Source: the textbook row by row Cholesky factorisation, restricted to the band and taken in tiles of
 one vertex by one vertex, so that six numbers read from memory serve nine products.
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
 from ..backend import ti
-from .mesh import RING
-
-BLOCK = 3 * RING
-BAND = 2 * BLOCK
 
 Mat3 = ti.types.matrix(3, 3, ti.f64)
 T = ti.template()
@@ -66,20 +63,23 @@ def _factor_diagonal(stiffness: T, worm, i, at, dots):
 
 
 @ti.func
-def factor(stiffness: T, worm):
-    """Cholesky factor in place, reciprocals on the diagonal; counts pivots that are not positive."""
-    bad = 0
-    for ring in range(stiffness.shape[1] // BLOCK):
-        first, begin = ring * BLOCK, ti.select(ring > 0, 0, BLOCK)
-        for vertex in range(RING):
-            i, diagonal = first + 3 * vertex, BLOCK + 3 * vertex
+def factor(stiffness: T, size: T, worm):
+    """Cholesky factor in place, reciprocals on the diagonal; counts pivots that are not positive.
+
+    `size` is the number of vertices of a ring.
+    """
+    bad, block = 0, ti.static(3 * size)
+    for ring in range(stiffness.shape[1] // block):
+        first, begin = ring * block, ti.select(ring > 0, 0, block)
+        for vertex in range(size):
+            i, diagonal = first + 3 * vertex, block + 3 * vertex
             if ring > 0:
-                for other in range(RING):
-                    j, at = first - BLOCK + 3 * other, 3 * other
-                    dots = _products(stiffness, worm, i, j, 0, at, BLOCK)
-                    _divide(stiffness, worm, i, at, j, BLOCK + at, dots)
+                for other in range(size):
+                    j, at = first - block + 3 * other, 3 * other
+                    dots = _products(stiffness, worm, i, j, 0, at, block)
+                    _divide(stiffness, worm, i, at, j, block + at, dots)
             for other in range(vertex):
-                j, at = first + 3 * other, BLOCK + 3 * other
+                j, at = first + 3 * other, block + 3 * other
                 dots = _products(stiffness, worm, i, j, begin, at, 0)
                 _divide(stiffness, worm, i, at, j, at, dots)
             dots = _products(stiffness, worm, i, i, begin, diagonal, 0)
@@ -88,13 +88,13 @@ def factor(stiffness: T, worm):
 
 
 @ti.func
-def substitute(stiffness: T, residual: T, direction: T, worm):
+def substitute(stiffness: T, residual: T, direction: T, size: T, worm):
     """Direction = - (L L^T)^-1 residual, one vertex after the other."""
-    vertices = stiffness.shape[1] // 3
+    vertices, block = stiffness.shape[1] // 3, ti.static(3 * size)
     for vertex in range(vertices):
-        ring = vertex // RING
-        i, offset = 3 * vertex, (ring - 1) * BLOCK
-        begin, diagonal = ti.select(ring > 0, 0, BLOCK), i - offset
+        ring = vertex // size
+        i, offset = 3 * vertex, (ring - 1) * block
+        begin, diagonal = ti.select(ring > 0, 0, block), i - offset
         dots = Vec3(0.0)
         for k in range(begin, diagonal):
             value = direction[worm, offset + k]
@@ -107,9 +107,9 @@ def substitute(stiffness: T, residual: T, direction: T, worm):
             direction[worm, i + a] = value * stiffness[worm, i + a, diagonal + a]
     for back in range(vertices):
         vertex = vertices - 1 - back
-        ring = vertex // RING
-        i, offset = 3 * vertex, (ring - 1) * BLOCK
-        begin, diagonal = ti.select(ring > 0, 0, BLOCK), i - offset
+        ring = vertex // size
+        i, offset = 3 * vertex, (ring - 1) * block
+        begin, diagonal = ti.select(ring > 0, 0, block), i - offset
         values = Vec3(0.0)
         for down in ti.static(range(3)):
             a = ti.static(2 - down)

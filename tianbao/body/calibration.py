@@ -14,10 +14,9 @@ from scipy.linalg import solveh_banded
 
 from ..units import UN_MM2_PER_N_M2
 from .material import Material
-from .mesh import RING, RingMesh
+from .mesh import SIDES, RingMesh
 
 _ROUNDS = 4
-_BAND = 6 * RING
 _PINNING = 1e-9
 
 
@@ -30,13 +29,13 @@ def stiffness_band(mesh: RingMesh, shear: np.ndarray, bulk_ratio: float) -> np.n
         bulk_ratio: bulk over shear modulus [-].
 
     Returns:
-        [uN/mm], shape (54, 3 vertices): entry (i - j, j) of the vertex-major matrix.
+        [uN/mm], shape (6 ring_size, 3 vertices): entry (i - j, j) of the vertex-major matrix.
     """
     unit = _unit_slabs(mesh, bulk_ratio) * shear[:, None, None]
-    size = 3 * len(mesh.vertices)
-    band = np.zeros((_BAND, size))
-    rows, columns = np.tril_indices(_BAND)
-    first = 3 * RING * np.arange(mesh.slabs)[:, None]
+    size, width = 3 * len(mesh.vertices), 6 * mesh.ring_size
+    band = np.zeros((width, size))
+    rows, columns = np.tril_indices(width)
+    first = 3 * mesh.ring_size * np.arange(mesh.slabs)[:, None]
     np.add.at(band, (np.broadcast_to(rows - columns, (mesh.slabs, len(rows))), first + columns),
               unit[:, rows, columns])  # fmt: skip
     return band
@@ -44,17 +43,18 @@ def stiffness_band(mesh: RingMesh, shear: np.ndarray, bulk_ratio: float) -> np.n
 
 @lru_cache(maxsize=4)
 def _unit_slabs(mesh: RingMesh, bulk_ratio: float) -> np.ndarray:
-    """Stiffness of each slab for a shear modulus of 1 Pa [mm], shape (slabs, 54, 54)."""
+    """Stiffness of each slab for a shear modulus of 1 Pa [mm], shape (slabs, 6 ring_size, 6 ring_size)."""
     inner = np.einsum("seai,seci->seac", mesh.gradients, mesh.gradients)
     blocks = np.einsum("seac,ij->seaicj", inner, np.eye(3))
     blocks += np.einsum("seaj,seci->seaicj", mesh.gradients, mesh.gradients)
     blocks *= mesh.volumes[..., None, None, None, None]
     dofs = (3 * mesh.tets[..., None] + np.arange(3)).reshape(mesh.slabs, -1, 12)
     slab = np.arange(mesh.slabs)[:, None]
-    matrices = np.zeros((mesh.slabs, _BAND, _BAND))
+    width = 6 * mesh.ring_size
+    matrices = np.zeros((mesh.slabs, width, width))
     np.add.at(matrices, (slab[..., None, None], dofs[..., :, None], dofs[..., None, :]),
               blocks.reshape(*dofs.shape, 12))  # fmt: skip
-    swell = np.zeros((mesh.slabs, _BAND))
+    swell = np.zeros((mesh.slabs, width))
     weighted = (mesh.volumes[..., None, None] * mesh.gradients).reshape(dofs.shape)
     np.add.at(swell, (slab[..., None], dofs), weighted)
     rest = mesh.volumes.sum(axis=1)
@@ -64,7 +64,8 @@ def _unit_slabs(mesh: RingMesh, bulk_ratio: float) -> np.ndarray:
 def _end_moments(mesh: RingMesh) -> np.ndarray:
     """Forces of a dorsal moment of 1 uN mm on both tips [uN], shape (vertices, 3)."""
     forces = np.zeros_like(mesh.vertices)
-    for ring, sign in ((slice(None, RING), -1.0), (slice(-RING, None), 1.0)):
+    size = mesh.ring_size
+    for ring, sign in ((slice(None, size), -1.0), (slice(-size, None), 1.0)):
         height = mesh.vertices[ring, 1]
         forces[ring, 0] = sign * height / (height**2).sum()
     return forces
@@ -75,7 +76,7 @@ def _dorsal_pull(mesh: RingMesh, tension: np.ndarray) -> np.ndarray:
     side = np.select([mesh.fibres < 0, mesh.fibres < 2], [0.0, 0.5], -0.5)
     axial = -(side * mesh.volumes * tension[:, None])[..., None] * mesh.gradients[..., 0]
     forces = np.zeros_like(mesh.vertices)
-    np.add.at(forces[:, 0], mesh.tets + RING * np.arange(mesh.slabs)[:, None, None], axial)
+    np.add.at(forces[:, 0], mesh.tets + mesh.ring_size * np.arange(mesh.slabs)[:, None, None], axial)
     return forces
 
 
@@ -84,8 +85,8 @@ def _curvature(mesh: RingMesh, band: np.ndarray, forces: np.ndarray) -> np.ndarr
     # Balanced forces leave the rigid motion free: a trace of pinning picks one.
     pinned = band.copy()
     pinned[0] += _PINNING * band[0].mean()
-    moved = solveh_banded(pinned, forces.ravel(), lower=True).reshape(mesh.rings, RING, 3)
-    height = moved[:, 1:, 1].mean(axis=1)
+    moved = solveh_banded(pinned, forces.ravel(), lower=True).reshape(mesh.rings, mesh.ring_size, 3)
+    height = moved[:, -SIDES:, 1].mean(axis=1)
     return np.diff(height, 2) / (mesh.length / mesh.slabs) ** 2
 
 

@@ -3,15 +3,14 @@
 All state lives in arrays with a leading worm axis. Every sum has one writer in a fixed order, so a
 run gives the same bits with any number of threads. A launch costs as much as a hundred
 tetrahedra, and so do five of the arrays handed to it: hence few kernels, each with much to do.
-Units: mm, s, uN.
+`size`, the number of vertices of a ring, is known when a kernel is compiled. Units: mm, s, uN.
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
 from .. import backend
 from ..backend import ti
 from . import banded
-from .banded import BLOCK
-from .mesh import RING, TETS_PER_SLAB
+from .mesh import SIDES
 from .tissue import (
     INCREMENTAL,
     LEAST_RATIO,
@@ -31,58 +30,96 @@ NET = slice(4, 7)
 MOVING, SLOPE, SHARE, CHANGE, REJECTED, ENERGY_BEFORE, RESIDUAL_BEFORE = range(7, 14)
 SHIFT, SHIFT_UNIT, FORCE_FLOOR = range(14, 17)
 STATUS = 17
-# Columns of a vertex: body length it answers for and height at rest [mm].
-WEIGHT, HEIGHT = 0, 1
+# Columns of a vertex: body length it answers for and height at rest [mm], mass beyond the medium's [mg].
+WEIGHT, HEIGHT, MASS = 0, 1, 2
+# What holds for all worms in a step: its length [s], drag across and along [N s/m2], hold of the surface
+# [N/m2], gravity [m/s2], the muscles' force-length and force-velocity [1, s], contact stiffness [uN/mm],
+# margin [mm] and slowest slip [mm/s], tolerance of the residual.
+DT, NORMAL, TANGENTIAL, HOLD, GRAVITY, FALLOFF, BRAKE, PUSH, MARGIN, SLOWEST, TOLERANCE = range(11)
+PHYSICS = 11
+# Half-spaces that the outer vertices of a ring can be kept in; columns of one: unit normal, offset, friction
+# coefficient. See contact.py.
+PLANES = 8
+OFFSET, FRICTION = 3, 4
 
-# Residual over drag force: one Newton iteration on agar, 6 nm from exact steps after 3 s of crawling.
-_TOLERANCE = 5e-2
 _RIGID_TOLERANCE = 1e-3
 _ARMIJO = 1e-4
 
+R1 = ti.types.ndarray(dtype=ti.f64, ndim=1)
 R2 = ti.types.ndarray(dtype=ti.f64, ndim=2)
 R3 = ti.types.ndarray(dtype=ti.f64, ndim=3)
 R4 = ti.types.ndarray(dtype=ti.f64, ndim=4)
+I2 = ti.types.ndarray(dtype=ti.i32, ndim=2)
 I3 = ti.types.ndarray(dtype=ti.i32, ndim=3)
 
 
 @ti.func
-def _drag(along, normal, tangential, t, weight, dt):
-    """Drag force over step for a displacement, anisotropic about the body axis."""
-    return (weight / dt) * (normal * along - (normal - tangential) * t.dot(along) * t)
+def _vector(values: T, worm, k):
+    return Vec3(values[worm, k, 0], values[worm, k, 1], values[worm, k, 2])
+
+
+@ti.func
+def _moved(x: T, start: T, flow: T, dt, worm, ring, vertex):
+    """Displacement of a vertex against the medium in the step so far [mm]."""
+    return _vector(x, worm, vertex) - _vector(start, worm, vertex) - dt * _vector(flow, worm, ring)
+
+
+@ti.func
+def _drag(along, t, weight, physics: T):
+    """Drag force over the step for a displacement, anisotropic about the body axis."""
+    normal, tangential = physics[NORMAL], physics[TANGENTIAL]
+    return (weight / physics[DT]) * (normal * along - (normal - tangential) * t.dot(along) * t)
+
+
+@ti.func
+def _half_space(planes: T, worm, ring, k):
+    return Vec3(planes[worm, ring, k, 0], planes[worm, ring, k, 1], planes[worm, ring, k, 2])
 
 
 @ti.func
 def _sum_up(
-    x: T, start: T, tangent: T, vertices: T, force: T, scalars: T, dt, normal, tangential, hold, residual: T,
-    status: T, worm,
+    x: T, start: T, tangent: T, vertices: T, flow: T, planes: T, count: T, grip: T, size: T, physics: T, force: T,
+    scalars: T, residual: T, status: T, worm,
 ):  # fmt: skip
-    """Sums slab forces, drag and surface hold into the residual of every vertex, and into the status."""
-    slabs = force.shape[1]
+    """Sums slab forces, drag, surface hold, weight and contacts into every vertex's residual and the status."""
+    slabs, block = force.shape[1], ti.static(3 * size)
+    dt, hold, push = physics[DT], physics[HOLD], physics[PUSH]
     energy, squared, scale, least = 0.0, 0.0, 0.0, 1e300
     net = Vec3(0.0)
     for slab in range(slabs):
         energy += scalars[worm, slab, INCREMENTAL]
         least = ti.min(least, scalars[worm, slab, LEAST_RATIO])
     for ring in range(slabs + 1):
-        t = Vec3(tangent[worm, ring, 0], tangent[worm, ring, 1], tangent[worm, ring, 2])
-        for local in range(RING):
-            vertex = ring * RING + local
+        t = _vector(tangent, worm, ring)
+        for local in range(size):
+            vertex = ring * size + local
             weight = vertices[vertex, WEIGHT]
-            along = Vec3(0.0)
-            for i in ti.static(range(3)):
-                along[i] = x[worm, vertex, i] - start[worm, vertex, i]
-            total = _drag(along, normal, tangential, t, weight, dt)
+            along = _moved(x, start, flow, dt, worm, ring, vertex)
+            total = _drag(along, t, weight, physics)
             energy += 0.5 * total.dot(along)
             scale += total.norm_sqr()
             lift = x[worm, vertex, 2] - vertices[vertex, HEIGHT]
-            total[2] += hold * weight * lift
-            energy += 0.5 * hold * weight * lift * lift
+            load = physics[GRAVITY] * vertices[vertex, MASS]
+            total[2] += hold * weight * lift + load
+            energy += 0.5 * hold * weight * lift * lift + load * x[worm, vertex, 2]
+            if local >= size - SIDES:
+                here = _vector(x, worm, vertex)
+                moved = here - _vector(start, worm, vertex)
+                for k in range(count[worm, ring]):
+                    n = _half_space(planes, worm, ring, k)
+                    depth = planes[worm, ring, k, OFFSET] + physics[MARGIN] - n.dot(here)
+                    if depth > 0.0:
+                        total -= push * depth * n
+                        energy += 0.5 * push * depth * depth
+                    slip = (grip[worm, ring, k] / dt) * (moved - n.dot(moved) * n)
+                    total += slip
+                    energy += 0.5 * slip.dot(moved)
             net += total
             for i in ti.static(range(3)):
                 if ring < slabs:
                     total[i] += force[worm, ring, 3 * local + i]
                 if ring > 0:
-                    total[i] += force[worm, ring - 1, BLOCK + 3 * local + i]
+                    total[i] += force[worm, ring - 1, block + 3 * local + i]
                 residual[worm, 3 * vertex + i] = total[i]
             squared += total.norm_sqr()
     status[worm, ENERGY] = energy
@@ -93,8 +130,8 @@ def _sum_up(
         status[worm, 4 + i] = net[i]
     drag, floor = ti.sqrt(scale), status[worm, FORCE_FLOOR]
     # A shifted matrix holds back rigid motion; small residuals alone would not show it.
-    balanced = net.norm() <= _RIGID_TOLERANCE * drag + floor
-    settled = ti.sqrt(squared) <= _TOLERANCE * drag + floor
+    balanced = net.norm() <= ti.min(_RIGID_TOLERANCE, physics[TOLERANCE]) * drag + floor
+    settled = ti.sqrt(squared) <= physics[TOLERANCE] * drag + floor
     status[worm, MOVING] = ti.select(balanced and settled, 0.0, 1.0)
 
 
@@ -117,18 +154,22 @@ def _judge(x: T, start: T, velocity: T, dt, status: T, worm):
 @ti.func
 def _evaluate(
     x: T, start: T, velocity: T, tangent: T, tension: T, strain: T, corners: T, elements: T, slabs: T, vertices: T,
-    dt, normal, tangential, hold, force: T, scalars: T, swell: T, residual: T, status: T,
+    flow: T, planes: T, count: T, grip: T, size: T, physics: T, force: T, scalars: T, swell: T, residual: T, status: T,
 ):  # fmt: skip
     """Energy and residual where the worms are now."""
     ti.loop_config(serialize=backend.serial)
     for worm, slab in ti.ndrange(x.shape[0], corners.shape[0]):
-        forces_of_slab(x, tension, strain, corners, elements, slabs, dt, force, scalars, swell, worm, slab)
+        forces_of_slab(
+            x, tension, strain, corners, elements, slabs, size, physics[DT], physics[FALLOFF], physics[BRAKE],
+            force, scalars, swell, worm, slab,
+        )  # fmt: skip
     ti.loop_config(serialize=backend.serial)
     for worm in range(x.shape[0]):
         _sum_up(
-            x, start, tangent, vertices, force, scalars, dt, normal, tangential, hold, residual, status, worm
+            x, start, tangent, vertices, flow, planes, count, grip, size, physics, force, scalars, residual, status,
+            worm,
         )  # fmt: skip
-        _judge(x, start, velocity, dt, status, worm)
+        _judge(x, start, velocity, physics[DT], status, worm)
 
 
 @ti.func
@@ -143,26 +184,48 @@ def _move(x: T, direction: T, status: T):
 
 
 @ti.func
+def _outside_stiffness(
+    x: T, tangent: T, vertices: T, planes: T, count: T, grip: T, size: T, physics: T, stiffness: T, shift,
+    worm, ring,
+):  # fmt: skip
+    """Adds the second derivative of drag, surface hold and contacts of a ring, plus a shift."""
+    t = _vector(tangent, worm, ring)
+    dt, normal = physics[DT], physics[NORMAL]
+    for local in range(size):
+        vertex, here = ring * size + local, ti.static(3 * size) + 3 * local
+        weight = vertices[vertex, WEIGHT]
+        at = _vector(x, worm, vertex)
+        d = -(weight / dt) * (normal - physics[TANGENTIAL]) * t.outer_product(t)
+        for i in ti.static(range(3)):
+            d[i, i] += (weight / dt) * normal + shift
+        d[2, 2] += physics[HOLD] * weight
+        if local >= size - SIDES:
+            for k in range(count[worm, ring]):
+                n = _half_space(planes, worm, ring, k)
+                hold = grip[worm, ring, k] / dt
+                across = -hold
+                if planes[worm, ring, k, OFFSET] + physics[MARGIN] - n.dot(at) > 0.0:
+                    across += physics[PUSH]
+                d += across * n.outer_product(n)
+                for i in ti.static(range(3)):
+                    d[i, i] += hold
+        for i, j in ti.static(ti.ndrange(3, 3)):
+            if ti.static(i >= j):
+                stiffness[worm, 3 * vertex + i, here + j] = stiffness[worm, 3 * vertex + i, here + j] + d[i, j]
+
+
+@ti.func
 def assemble(
     x: T, tangent: T, tension: T, strain: T, corners: T, elements: T, slabs: T, vertices: T,
-    dt, normal, tangential, hold, scalars: T, swell: T, status: T, stiffness: T,
+    planes: T, count: T, grip: T, size: T, physics: T, scalars: T, swell: T, status: T, stiffness: T,
 ):  # fmt: skip
     """Second derivative of the energy, lower half, plus the shift of each worm."""
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(x.shape[0], tangent.shape[1]):
-        pressure_stiffness(slabs, swell, stiffness, worm, ring)
-        t = Vec3(tangent[worm, ring, 0], tangent[worm, ring, 1], tangent[worm, ring, 2])
-        for local in range(RING):
-            vertex, here = ring * RING + local, BLOCK + 3 * local
-            weight = vertices[vertex, WEIGHT]
-            for i, j in ti.static(ti.ndrange(3, 3)):
-                if ti.static(i >= j):
-                    d = -(weight / dt) * (normal - tangential) * t[i] * t[j]
-                    if ti.static(i == j):
-                        d += (weight / dt) * normal + status[worm, SHIFT]
-                        if ti.static(i == 2):
-                            d += hold * weight
-                    stiffness[worm, 3 * vertex + i, here + j] = stiffness[worm, 3 * vertex + i, here + j] + d
+        pressure_stiffness(slabs, swell, stiffness, size, worm, ring)
+        _outside_stiffness(
+            x, tangent, vertices, planes, count, grip, size, physics, stiffness, status[worm, SHIFT], worm, ring
+        )  # fmt: skip
     # Neighbouring slabs share a ring: where loops are shared out, even ones go first, then odd ones,
     # so that no two write at once.
     passes = ti.static(1 if backend.serial else 2)
@@ -170,21 +233,21 @@ def assemble(
         ti.loop_config(serialize=backend.serial)
         for worm, k in ti.ndrange(x.shape[0], (corners.shape[0] - first + passes - 1) // passes):
             stiffness_of_slab(
-                x, tension, strain, corners, elements, slabs, dt, scalars, stiffness,
-                worm, first + passes * k,
+                x, tension, strain, corners, elements, slabs, size, physics[DT], physics[FALLOFF], physics[BRAKE],
+                scalars, stiffness, worm, first + passes * k,
             )  # fmt: skip
 
 
 @ti.func
-def _aim(stiffness: T, residual: T, direction: T, status: T, worm):
+def _aim(stiffness: T, residual: T, direction: T, status: T, size: T, worm):
     """Newton direction of a worm that has still to move; overwrites its stiffness."""
     status[worm, ENERGY_BEFORE] = status[worm, ENERGY]
     status[worm, RESIDUAL_BEFORE] = status[worm, RESIDUAL]
     status[worm, SHARE] = 0.0
     if status[worm, MOVING] != 0.0:
         shift, unit = status[worm, SHIFT], status[worm, SHIFT_UNIT]
-        if banded.factor(stiffness, worm) == 0:
-            banded.substitute(stiffness, residual, direction, worm)
+        if banded.factor(stiffness, size, worm) == 0:
+            banded.substitute(stiffness, residual, direction, size, worm)
             slope = 0.0
             for i in range(stiffness.shape[1]):
                 slope += direction[worm, i] * residual[worm, i]
@@ -196,31 +259,44 @@ def _aim(stiffness: T, residual: T, direction: T, status: T, worm):
     status[worm, CHANGE] = status[worm, SHARE]
 
 
+@ti.func
+def _take_hold(x: T, velocity: T, planes: T, count: T, grip: T, size: T, physics: T, worm, ring):
+    """Friction of a ring as a drag on its outer vertices: that of the load and the slip it starts with."""
+    for k in range(count[worm, ring]):
+        n = _half_space(planes, worm, ring, k)
+        load, slip = 0.0, Vec3(0.0)
+        for local in range(size - SIDES, size):
+            vertex = ring * size + local
+            depth = planes[worm, ring, k, OFFSET] + physics[MARGIN] - n.dot(_vector(x, worm, vertex))
+            load += physics[PUSH] * ti.max(depth, 0.0)
+            slip += _vector(velocity, worm, vertex) / SIDES
+        speed = (slip - n.dot(slip) * n).norm()
+        grip[worm, ring, k] = planes[worm, ring, k, FRICTION] * load / SIDES / ti.max(speed, physics[SLOWEST])
+
+
 @ti.kernel
 def begin_step(
-    x: R3, start: R3, velocity: R3, tangent: R3, tension: R3, strain: R4, corners: I3, elements: R3, slabs: R2,
-    vertices: R2, dt: ti.f64, normal: ti.f64, tangential: ti.f64, hold: ti.f64, force: R3, scalars: R3,
+    size: T, x: R3, start: R3, velocity: R3, tangent: R3, tension: R3, strain: R4, corners: I3, elements: R3,
+    slabs: R2, vertices: R2, flow: R3, planes: R4, count: I2, grip: R3, physics: R1, force: R3, scalars: R3,
     swell: R3, residual: R2, status: R2, predict: ti.f64,
 ):  # fmt: skip
     """Freezes the start of the step, moves on with the last velocity as a first guess and evaluates it."""
     ti.loop_config(serialize=backend.serial)
     for worm, slab in ti.ndrange(x.shape[0], corners.shape[0]):
-        for e in range(TETS_PER_SLAB):
-            f = deformation(x, corners, gradients(elements, slab, e), worm, slab, e)
+        for e in range(corners.shape[1]):
+            f = deformation(x, corners, size, gradients(elements, slab, e), worm, slab, e)
             c = f.transpose() @ f
             for i, j in ti.static(ti.ndrange(3, 3)):
                 if ti.static(i >= j):
                     strain[worm, slab, e, i * (i + 1) // 2 + j] = c[i, j]
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(x.shape[0], tangent.shape[1]):
-        ahead = RING * ti.max(ring - 1, 0)
-        behind = RING * ti.min(ring + 1, tangent.shape[1] - 1)
-        t = Vec3(0.0)
-        for i in ti.static(range(3)):
-            t[i] = x[worm, behind, i] - x[worm, ahead, i]
-        t = t.normalized()
+        ahead = size * ti.max(ring - 1, 0)
+        behind = size * ti.min(ring + 1, tangent.shape[1] - 1)
+        t = (_vector(x, worm, behind) - _vector(x, worm, ahead)).normalized()
         for i in ti.static(range(3)):
             tangent[worm, ring, i] = t[i]
+        _take_hold(x, velocity, planes, count, grip, size, physics, worm, ring)
     ti.loop_config(serialize=backend.serial)
     for worm, vertex in ti.ndrange(x.shape[0], x.shape[1]):
         if vertex == 0:
@@ -228,53 +304,69 @@ def begin_step(
             status[worm, SHIFT] = 0.0
         for i in ti.static(range(3)):
             start[worm, vertex, i] = x[worm, vertex, i]
-            x[worm, vertex, i] += predict * dt * velocity[worm, vertex, i]
+            x[worm, vertex, i] += predict * physics[DT] * velocity[worm, vertex, i]
     _evaluate(
         x, start, velocity, tangent, tension, strain, corners, elements, slabs, vertices,
-        dt, normal, tangential, hold, force, scalars, swell, residual, status,
+        flow, planes, count, grip, size, physics, force, scalars, swell, residual, status,
     )  # fmt: skip
 
 
 @ti.kernel
 def newton_step(
-    x: R3, start: R3, velocity: R3, tangent: R3, tension: R3, strain: R4, corners: I3, elements: R3, slabs: R2,
-    vertices: R2, dt: ti.f64, normal: ti.f64, tangential: ti.f64, hold: ti.f64, force: R3, scalars: R3,
+    size: T, x: R3, start: R3, velocity: R3, tangent: R3, tension: R3, strain: R4, corners: I3, elements: R3,
+    slabs: R2, vertices: R2, flow: R3, planes: R4, count: I2, grip: R3, physics: R1, force: R3, scalars: R3,
     swell: R3, residual: R2, status: R2, direction: R2, stiffness: R3,
 ):  # fmt: skip
     """Goes all of the way along the Newton direction of every worm that has still to move."""
     assemble(
         x, tangent, tension, strain, corners, elements, slabs, vertices,
-        dt, normal, tangential, hold, scalars, swell, status, stiffness,
+        planes, count, grip, size, physics, scalars, swell, status, stiffness,
     )  # fmt: skip
     ti.loop_config(serialize=backend.serial)
     for worm in range(x.shape[0]):
-        _aim(stiffness, residual, direction, status, worm)
+        _aim(stiffness, residual, direction, status, size, worm)
     _move(x, direction, status)
     _evaluate(
         x, start, velocity, tangent, tension, strain, corners, elements, slabs, vertices,
-        dt, normal, tangential, hold, force, scalars, swell, residual, status,
+        flow, planes, count, grip, size, physics, force, scalars, swell, residual, status,
     )  # fmt: skip
 
 
 @ti.kernel
 def backtrack(
-    x: R3, start: R3, velocity: R3, tangent: R3, tension: R3, strain: R4, corners: I3, elements: R3, slabs: R2,
-    vertices: R2, dt: ti.f64, normal: ti.f64, tangential: ti.f64, hold: ti.f64, force: R3, scalars: R3,
+    size: T, x: R3, start: R3, velocity: R3, tangent: R3, tension: R3, strain: R4, corners: I3, elements: R3,
+    slabs: R2, vertices: R2, flow: R3, planes: R4, count: I2, grip: R3, physics: R1, force: R3, scalars: R3,
     swell: R3, residual: R2, status: R2, direction: R2,
 ):  # fmt: skip
     """Takes back half of every rejected move."""
     _move(x, direction, status)
     _evaluate(
         x, start, velocity, tangent, tension, strain, corners, elements, slabs, vertices,
-        dt, normal, tangential, hold, force, scalars, swell, residual, status,
+        flow, planes, count, grip, size, physics, force, scalars, swell, residual, status,
     )  # fmt: skip
 
 
 @ti.kernel
 def measure(
-    x: R3, tension: R3, strain: R4, corners: I3, elements: R3, slabs: R2, dt: ti.f64, force: R3, scalars: R3, swell: R3
+    size: T, x: R3, tension: R3, strain: R4, corners: I3, elements: R3, slabs: R2, force: R3, scalars: R3, swell: R3
 ):
-    """Scalars of every slab, see tissue.forces_of_slab."""
+    """Scalars of every slab at rest, see tissue.forces_of_slab."""
     ti.loop_config(serialize=backend.serial)
     for worm, slab in ti.ndrange(x.shape[0], corners.shape[0]):
-        forces_of_slab(x, tension, strain, corners, elements, slabs, dt, force, scalars, swell, worm, slab)
+        forces_of_slab(
+            x, tension, strain, corners, elements, slabs, size, 1e300, 0.0, 0.0, force, scalars, swell, worm, slab
+        )  # fmt: skip
+
+
+@ti.kernel
+def read_drag(
+    size: T, x: R3, start: R3, tangent: R3, vertices: R2, flow: R3, physics: R1, out: R3
+):  # fmt: skip
+    """Drag of the medium on every vertex in the last step [uN]."""
+    ti.loop_config(serialize=backend.serial)
+    for worm, vertex in ti.ndrange(x.shape[0], x.shape[1]):
+        ring = vertex // size
+        along = _moved(x, start, flow, physics[DT], worm, ring, vertex)
+        drag = _drag(along, _vector(tangent, worm, ring), vertices[vertex, WEIGHT], physics)
+        for i in ti.static(range(3)):
+            out[worm, vertex, i] = -drag[i]

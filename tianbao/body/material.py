@@ -43,6 +43,9 @@ class Material:
         taper_exponent: EI follows this power of the radius [-].
         internal_viscosity_time: viscous over elastic bending resistance [ms].
         bulk_ratio: bulk over shear modulus [-].
+        force_length_falloff: tension lost per squared fibre strain, 1 / w^2 of a fibre that pulls at
+            strains within w [-]; 0 pulls alike at any length.
+        force_velocity_time: tension lost per shortening rate [ms]; 0 pulls alike at any speed.
 
     Raises:
         ConfigError: for a value that is not a number or out of range.
@@ -57,6 +60,8 @@ class Material:
     taper_exponent: float = _row("taper_exponent")
     internal_viscosity_time: float = _row("internal_viscosity_time")
     bulk_ratio: float = _row("bulk_ratio")
+    force_length_falloff: float = _row("force_length_falloff")
+    force_velocity_time: float = _row("force_velocity_time")
 
     def __post_init__(self) -> None:
         for each in fields(self):

@@ -10,8 +10,6 @@ from ..errors import ConfigError
 from .material import constant
 
 SIDES = 8
-RING = SIDES + 1
-TETS_PER_SLAB = 3 * SIDES
 QUADRANTS = ("DL", "DR", "VL", "VR")
 
 
@@ -32,12 +30,13 @@ def radius_profile(s: np.ndarray) -> np.ndarray:
     return constant("radius") * np.maximum(share, constant("tip_radius"))
 
 
-def _section() -> tuple[np.ndarray, np.ndarray]:
-    """Unit cross-section: vertices (9, 2) as (dorsal, right), triangles (8, 3).
+def _section(layers: int) -> tuple[np.ndarray, np.ndarray]:
+    """Unit cross-section of concentric octagons: vertices (1 + 8 layers, 2) as (dorsal, right), triangles.
 
     The polygon is grown to the area of its circle, or the worm would lose a tenth of its volume.
-    Every triangle lists centre, even corner, odd corner: that order decides the cut of the prisms
-    and makes it a mirror image of itself in the dorso-ventral and the left-right direction.
+    Every triangle lists its corners in one order of all vertices (centre, even and odd corners of the
+    first octagon, odd and even ones of the next, ...): that order decides the cut of the prisms and makes
+    it a mirror image of itself in the dorso-ventral and the left-right direction.
     """
     angle = 2.0 * np.pi * np.arange(SIDES) / SIDES
     grow = np.sqrt(np.pi / (0.5 * SIDES * np.sin(2.0 * np.pi / SIDES)))
@@ -46,25 +45,32 @@ def _section() -> tuple[np.ndarray, np.ndarray]:
     second = (first + 1) % SIDES
     even = np.where(first % 2 == 0, first, second)
     odd = np.where(first % 2 == 0, second, first)
-    return np.vstack([[0.0, 0.0], corners]), np.column_stack([np.zeros(SIDES, int), 1 + even, 1 + odd])
+    triangles = [np.column_stack([np.zeros(SIDES, int), 1 + even, 1 + odd])]
+    low, high = 1 + even, 1 + odd
+    for _ in range(1, layers):
+        # The diagonal runs from the lower corner inside to the one opposite outside.
+        triangles.append(np.column_stack([low, high, high + SIDES]))
+        triangles.append(np.column_stack([low, high + SIDES, low + SIDES]))
+        low, high = high + SIDES, low + SIDES
+    shells = [corners * np.sqrt((layer + 1) / layers) for layer in range(layers)]
+    return np.vstack([[[0.0, 0.0]], *shells]), np.concatenate(triangles)
 
 
-def _slab_tets(triangles: np.ndarray) -> np.ndarray:
-    """The 24 tetrahedra of a slab in local vertices 0..17: each prism in three.
+def _slab_tets(triangles: np.ndarray, ring: int) -> np.ndarray:
+    """The tetrahedra of a slab in local vertices: each prism in three.
 
     All slabs are cut alike: cuts that alternate make every other ring twice as bendable.
     """
     p, q, w = triangles.T
-    far = RING
-    cuts = ([p, q, w, w + far], [p, q, w + far, q + far], [p, q + far, w + far, p + far])
+    cuts = ([p, q, w, w + ring], [p, q, w + ring, q + ring], [p, q + ring, w + ring, p + ring])
     return np.concatenate([np.column_stack(cut)[:, None] for cut in cuts], axis=1).reshape(-1, 4)
 
 
-def _quadrants(vertices: np.ndarray, tets: np.ndarray) -> np.ndarray:
+def _quadrants(vertices: np.ndarray, tets: np.ndarray, ring: int) -> np.ndarray:
     """Quadrant of the fibres in each tetrahedron, -1 where the tissue is not muscle."""
     centre = vertices[tets].mean(axis=-2)
     quadrant = 2 * (centre[..., 1] < 0.0) + (centre[..., 2] > 0.0)
-    surface = (tets % RING != 0).sum(axis=-1) >= 3
+    surface = (tets % ring >= ring - SIDES).sum(axis=-1) >= 3
     return np.where(surface, quadrant, -1)
 
 
@@ -73,12 +79,13 @@ class RingMesh:
     """Straight worm at rest: head at larger x, dorsal +y, right +z, centred on the origin.
 
     Attributes:
-        vertices: rest positions [mm], shape (rings * 9, 3); the first of each ring is its centre.
-        tets: local vertices 0..17 of each tetrahedron of each slab, shape (slabs, 24, 4).
-        gradients: shape function gradients at rest [1/mm], shape (slabs, 24, 4, 3).
-        volumes: rest volumes [mm3], shape (slabs, 24).
+        vertices: rest positions [mm], shape (rings * ring_size, 3); the first of each ring is its centre, the
+            last eight are its surface.
+        tets: local vertices (two rings) of each tetrahedron of each slab, shape (slabs, 24 (2 layers - 1), 4).
+        gradients: shape function gradients at rest [1/mm], shape (slabs, tets, 4, 3).
+        volumes: rest volumes [mm3], shape (slabs, tets).
         fibres: quadrant of each tetrahedron's fibres, DL, DR, VL, VR as 0..3 or -1 for none,
-            shape (slabs, 24).
+            shape (slabs, tets).
         length: rest length [mm].
         radii: radius of each ring [mm], shape (rings,).
     """
@@ -92,21 +99,26 @@ class RingMesh:
     radii: np.ndarray
 
     @classmethod
-    def adult(cls, slabs: int = 48) -> RingMesh:
+    def adult(cls, slabs: int = 48, layers: int = 1) -> RingMesh:
         """The adult hermaphrodite; 48 slabs are two per muscle row.
 
+        Args:
+            slabs: along the axis.
+            layers: octagons in each cross-section.
+
         Raises:
-            ConfigError: for fewer than 12 slabs.
+            ConfigError: for fewer than 12 slabs or no layer.
         """
-        return cls.build(constant("length"), radius_profile(np.linspace(0.0, 1.0, slabs + 1)))
+        return cls.build(constant("length"), radius_profile(np.linspace(0.0, 1.0, slabs + 1)), layers)
 
     @classmethod
-    def build(cls, length: float, radii: np.ndarray) -> RingMesh:
+    def build(cls, length: float, radii: np.ndarray, layers: int = 1) -> RingMesh:
         """A mesh of any radius profile.
 
         Args:
             length: [mm].
             radii: radius of each ring [mm], nose first, shape (slabs + 1,).
+            layers: octagons in each cross-section.
         """
         radii = np.asarray(radii, float)
         slabs = len(radii) - 1
@@ -114,16 +126,19 @@ class RingMesh:
             raise ConfigError(f"mesh: slabs = {slabs} cannot be used; give at least 12")
         if not length > 0.0 or not (radii > 0.0).all():
             raise ConfigError(f"mesh: length {length:g} mm and every radius must be positive")
-        section, triangles = _section()
-        vertices = np.zeros((slabs + 1, RING, 3))
+        if layers < 1:
+            raise ConfigError(f"mesh: layers = {layers} cannot be used; give at least 1")
+        section, triangles = _section(layers)
+        ring = len(section)
+        vertices = np.zeros((slabs + 1, ring, 3))
         vertices[:, :, 0] = length * (0.5 - np.arange(slabs + 1) / slabs)[:, None]
         vertices[:, :, 1:] = section * radii[:, None, None]
         vertices = vertices.reshape(-1, 3)
-        tets = np.tile(_slab_tets(triangles), (slabs, 1, 1))
-        world = tets + RING * np.arange(slabs)[:, None, None]
+        tets = np.tile(_slab_tets(triangles, ring), (slabs, 1, 1))
+        world = tets + ring * np.arange(slabs)[:, None, None]
         tets, gradients, volumes = _oriented(vertices, tets, world)
-        world = tets + RING * np.arange(slabs)[:, None, None]
-        return cls(vertices, tets, gradients, volumes, _quadrants(vertices, world), length, radii)
+        world = tets + ring * np.arange(slabs)[:, None, None]
+        return cls(vertices, tets, gradients, volumes, _quadrants(vertices, world, ring), length, radii)
 
     @property
     def slabs(self) -> int:
@@ -131,9 +146,19 @@ class RingMesh:
         return len(self.radii) - 1
 
     @property
+    def ring_size(self) -> int:
+        """Vertices of a ring."""
+        return len(self.vertices) // self.rings
+
+    @property
     def section(self) -> np.ndarray:
-        """(dorsal, right) of the vertices of a ring of unit radius, shape (9, 2)."""
-        return self.vertices[:RING, 1:] / self.radii[0]
+        """(dorsal, right) of the vertices of a ring of unit radius, shape (ring_size, 2)."""
+        return self.vertices[: self.ring_size, 1:] / self.radii[0]
+
+    @property
+    def surface_radii(self) -> np.ndarray:
+        """Distance of each ring's corners from its centre [mm], shape (rings,)."""
+        return self.radii * np.hypot(*self.section.T).max()
 
     @property
     def rings(self) -> int:
@@ -147,11 +172,11 @@ class RingMesh:
 
     @property
     def vertex_length(self) -> np.ndarray:
-        """Body length each vertex answers for in the drag [mm], shape (vertices,); centres none."""
+        """Body length each vertex answers for in the drag [mm], shape (vertices,); those inside none."""
         share = np.full(self.rings, self.length / self.slabs)
         share[[0, -1]] *= 0.5
-        weights = np.repeat(share[:, None] / SIDES, RING, axis=1)
-        weights[:, 0] = 0.0
+        weights = np.repeat(share[:, None] / SIDES, self.ring_size, axis=1)
+        weights[:, :-SIDES] = 0.0
         return weights.ravel()
 
 

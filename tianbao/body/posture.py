@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import ConfigError
-from .mesh import RING, RingMesh
+from .mesh import RingMesh
 
 
 def bent(
@@ -43,7 +43,7 @@ def bent(
     middle = (middle - middle.mean(axis=0)) @ rotation.T + np.asarray(at, float)
     across = np.concatenate([turn[:1], 0.5 * (turn[1:] + turn[:-1]), turn[-1:]])
     dorsal = np.column_stack([np.sin(across), -np.cos(across)])
-    rest = mesh.vertices.reshape(mesh.rings, RING, 3)
+    rest = mesh.vertices.reshape(mesh.rings, mesh.ring_size, 3)
     posed = np.empty_like(rest)
     posed[..., :2] = middle[:, None] + rest[..., 1:2] * dorsal[:, None]
     posed[..., 2] = rest[..., 2]

@@ -7,12 +7,14 @@ import numpy as np
 from ..backend import start, ti
 from ..environment import Medium
 from ..errors import ConfigError, DivergedError
-from ..units import MS_PER_S
-from . import banded, calibration, kernels, observe, tissue
-from .material import Material
-from .mesh import TETS_PER_SLAB, RingMesh
+from ..units import MG_PER_MM3_KG_M3, MS_PER_S
+from . import calibration, kernels, observe, tissue
+from .material import Material, constant
+from .mesh import RingMesh
 from .posture import bent
 
+# Residual over drag force: one Newton iteration on agar, 6 nm from exact steps after 3 s of crawling.
+TOLERANCE = 5e-2
 _ITERATIONS = 60
 _BACKTRACKS = 12
 _HALVINGS = 4
@@ -40,6 +42,8 @@ class SoftBody:
         worms: int = 1,
         *,
         medium: Medium | None = None,
+        gravity: float = 0.0,
+        tolerance: float = TOLERANCE,
         device: str = "cpu",
         threads: int = 1,
     ) -> None:
@@ -49,6 +53,8 @@ class SoftBody:
             material: values of body.csv when not given.
             worms: number of independent worms, the leading axis of every array.
             medium: agar when not given.
+            gravity: towards smaller z [m/s2]; a surface's hold makes up for it on agar.
+            tolerance: residual force over drag force at which a step counts as solved [-].
             device: see backend.start.
             threads: see backend.start.
 
@@ -61,6 +67,8 @@ class SoftBody:
         self.mesh = mesh or RingMesh.adult()
         self.material = material or Material()
         self.medium = medium or Medium.named("agar")
+        self.gravity = gravity
+        self.tolerance = tolerance
         self.worms = worms
         self.time = 0.0
         self.iterations = 0
@@ -85,17 +93,27 @@ class SoftBody:
         rest = mesh.volumes.sum(axis=1)
         self._slabs = _device(np.column_stack([shear, viscosity, material.bulk_ratio * shear, rest]))
         self._section = _device(observe.section_weights(mesh.section))
-        self._vertices = _device(np.column_stack([mesh.vertex_length, mesh.vertices[:, 2]]))
+        volume = np.zeros(len(mesh.vertices))
+        world = mesh.tets + mesh.ring_size * np.arange(mesh.slabs)[:, None, None]
+        np.add.at(volume, world, 0.25 * mesh.volumes[..., None])
+        excess = (constant("density") - self.medium.density) * MG_PER_MM3_KG_M3
+        self._vertices = _device(np.column_stack([mesh.vertex_length, mesh.vertices[:, 2], excess * volume]))
 
     def _allocate(self) -> None:
         worms, slabs, count = self.worms, self.mesh.slabs, len(self.mesh.vertices)
         self._x, self._start, self._velocity = (_zeros(worms, count, 3) for _ in range(3))
         self._tangent = _zeros(worms, slabs + 1, 3)
-        self._strain = _zeros(worms, slabs, TETS_PER_SLAB, 6)
-        self._force, self._swell = (_zeros(worms, slabs, banded.BAND) for _ in range(2))
+        self._strain = _zeros(worms, slabs, self.mesh.tets.shape[1], 6)
+        band = 6 * self.mesh.ring_size
+        self._force, self._swell = (_zeros(worms, slabs, band) for _ in range(2))
         self._scalars = _zeros(worms, slabs, 4)
         self._residual, self._direction = (_zeros(worms, 3 * count) for _ in range(2))
-        self._stiffness = _zeros(worms, 3 * count, banded.BAND)
+        self._stiffness = _zeros(worms, 3 * count, band)
+        self._flow = _zeros(worms, slabs + 1, 3)
+        self._planes = _zeros(worms, slabs + 1, kernels.PLANES, 5)
+        self._contacts = _device(np.zeros((worms, slabs + 1), np.int32))
+        self._grip = _zeros(worms, slabs + 1, kernels.PLANES)
+        self._physics = np.zeros(kernels.PHYSICS)
         self._status = np.zeros((worms, kernels.STATUS))
         for column, limit in self._limits.items():
             self._status[:, column] = limit
@@ -199,9 +217,26 @@ class SoftBody:
         """Sum of the drag on each worm in the last step [uN], shape (worms, 3); zero but for round-off."""
         return -self._status[:, kernels.NET]
 
+    def drag(self) -> np.ndarray:
+        """Force of the medium on every vertex in the last step [uN], shape (worms, vertices, 3)."""
+        out = np.empty((self.worms, *self.mesh.vertices.shape))
+        kernels.read_drag(
+            self.mesh.ring_size, self._x, self._start, self._tangent, self._vertices, self._flow, self._physics, out
+        )  # fmt: skip
+        return out
+
+    @property
+    def flow(self) -> np.ndarray:
+        """Velocity of the medium at every ring [mm/s], shape (worms, rings, 3); a copy, zero until it is set."""
+        return self._flow.to_numpy()
+
+    @flow.setter
+    def flow(self, value: np.ndarray) -> None:
+        self._flow.from_numpy(np.ascontiguousarray(value, dtype=float))
+
     def _passive_scalars(self) -> np.ndarray:
         kernels.measure(
-            self._x, self._slack, self._strain, self._corners, self._elements, self._slabs, np.inf,
+            self.mesh.ring_size, self._x, self._slack, self._strain, self._corners, self._elements, self._slabs,
             self._force, self._scalars, self._swell,
         )  # fmt: skip
         return self._scalars.to_numpy()
@@ -265,11 +300,18 @@ class SoftBody:
 
     def _shared(self, tension: np.ndarray, seconds: float) -> tuple:
         """Arguments that the kernels of a step have in common."""
-        medium = self.medium
+        medium, material, physics = self.medium, self.material, self._physics
+        physics[kernels.DT] = seconds
+        physics[kernels.NORMAL], physics[kernels.TANGENTIAL] = medium.drag_normal, medium.drag_tangential
+        physics[kernels.HOLD], physics[kernels.GRAVITY] = medium.surface_stiffness, self.gravity
+        physics[kernels.FALLOFF] = material.force_length_falloff
+        physics[kernels.BRAKE] = material.force_velocity_time / MS_PER_S
+        physics[kernels.PUSH], physics[kernels.MARGIN] = constant("contact_stiffness"), constant("contact_margin")
+        physics[kernels.SLOWEST], physics[kernels.TOLERANCE] = constant("slowest_slip"), self.tolerance
         return (
-            self._x, self._start, self._velocity, self._tangent, tension, self._strain, self._corners,
-            self._elements, self._slabs, self._vertices, seconds, medium.drag_normal, medium.drag_tangential,
-            medium.surface_stiffness, self._force, self._scalars, self._swell, self._residual, self._status,
+            self.mesh.ring_size, self._x, self._start, self._velocity, self._tangent, tension, self._strain,
+            self._corners, self._elements, self._slabs, self._vertices, self._flow, self._planes, self._contacts,
+            self._grip, physics, self._force, self._scalars, self._swell, self._residual, self._status,
         )  # fmt: skip
 
     def _lament(self, tension: np.ndarray, duration: float) -> str:

@@ -1,15 +1,14 @@
 """Forces and stiffness of the tissue, slab by slab.
 
-Each slab has 24 tetrahedra with one shear modulus, one pressure and fibres along the axis. Its rows
-hold shear modulus, viscosity, bulk modulus, rest volume; an element's row holds its four shape
-gradients and its volume; a corner's row four local vertices in rising order and the quadrant of the
-fibres. Units: mm, s, uN. The stiffness is stored as banded.py says.
+The tetrahedra of a slab have one shear modulus, one pressure and fibres along the axis. A slab's row
+holds shear modulus, viscosity, bulk modulus, rest volume; an element's row its four shape gradients and
+its volume; a corner's row four local vertices in rising order and the quadrant of the fibres. `size` is
+the number of vertices of a ring, known when a kernel is compiled. Units: mm, s, uN. The stiffness is
+stored as banded.py says.
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
 from ..backend import ti
-from .banded import BAND, BLOCK
-from .mesh import RING, TETS_PER_SLAB
 
 # Columns of an element's and a corner's row, and of a slab's scalars.
 VOLUME, FIBRE = 12, 4
@@ -41,11 +40,11 @@ def gradients(elements: T, slab, e):
 
 
 @ti.func
-def deformation(x: T, corners: T, g, worm, slab, e):
+def deformation(x: T, corners: T, size: T, g, worm, slab, e):
     """Deformation gradient of one tetrahedron."""
     f = Mat3(0.0)
     for a in ti.static(range(4)):
-        vertex = slab * RING + corners[slab, e, a]
+        vertex = slab * size + corners[slab, e, a]
         for i in ti.static(range(3)):
             value = x[worm, vertex, i]
             for j in ti.static(range(3)):
@@ -71,25 +70,32 @@ def _viscous_strain(strain: T, c, worm, slab, e):
 
 
 @ti.func
-def forces_of_slab(
-    x: T, tension: T, strain: T, corners: T, elements: T, slabs: T, dt, force: T, scalars: T,
-    volume_gradient: T, worm, slab,
-):  # fmt: skip
-    """Gradient of the energy of one slab on its own 18 vertices.
+def _overlap(stretch, falloff):
+    """How far a fibre is from its best length, no farther than where it stops pulling."""
+    reach = ti.select(falloff > 0.0, 1.0 / ti.sqrt(ti.max(falloff, 1e-300)), 1e300)
+    return ti.max(ti.min(stretch - 1.0, reach), -reach)
 
-    Scalars receive the elastic energy, the incremental energy (fibres and dissipation included),
-    the least det F, the volume.
+
+@ti.func
+def forces_of_slab(
+    x: T, tension: T, strain: T, corners: T, elements: T, slabs: T, size: T, dt, falloff, brake,
+    force: T, scalars: T, volume_gradient: T, worm, slab,
+):  # fmt: skip
+    """Gradient of the energy of one slab on the vertices of its two rings.
+
+    A fibre pulls with tension (1 - falloff (stretch - 1)^2 + brake dstretch/dt). Scalars receive the elastic
+    energy, the incremental energy (fibres and dissipation included), the least det F, the volume.
     """
     mu, rate = slabs[slab, 0], slabs[slab, 1] / (2.0 * dt)
     bulk, rest = slabs[slab, 2], slabs[slab, 3]
     elastic, active, volume, least = 0.0, 0.0, 0.0, 1e300
-    for k in range(BAND):
+    for k in range(6 * size):
         force[worm, slab, k] = 0.0
         volume_gradient[worm, slab, k] = 0.0
-    for e in range(TETS_PER_SLAB):
+    for e in range(corners.shape[1]):
         g = gradients(elements, slab, e)
         w = elements[slab, e, VOLUME]
-        f = deformation(x, corners, g, worm, slab, e)
+        f = deformation(x, corners, size, g, worm, slab, e)
         cof = _cofactor(f)
         j = _column(f, 0).dot(_column(cof, 0))
         least = ti.min(least, j)
@@ -103,9 +109,12 @@ def forces_of_slab(
         if corners[slab, e, FIBRE] >= 0:
             pull = tension[worm, slab, corners[slab, e, FIBRE]]
             stretch = ti.sqrt(c[0, 0])
-            active += w * pull * stretch
+            off, change = _overlap(stretch, falloff), stretch - ti.sqrt(strain[worm, slab, e, 0])
+            # Beyond its reach a fibre stores no more work: off stands still.
+            active += w * pull * (off - falloff * off * off * off / 3.0 + 0.5 * brake / dt * change * change)
+            share = 1.0 - falloff * off * off + brake / dt * change
             for i in ti.static(range(3)):
-                p[i, 0] += pull * f[i, 0] / stretch
+                p[i, 0] += pull * share * f[i, 0] / stretch
         for a in ti.static(range(4)):
             at = 3 * corners[slab, e, a]
             out, swell = w * (p @ _row(g, a)), w * (cof @ _row(g, a))
@@ -114,7 +123,7 @@ def forces_of_slab(
                 volume_gradient[worm, slab, at + i] = volume_gradient[worm, slab, at + i] + swell[i]
     # The pressure is known only now that the whole slab has been measured.
     pressure = bulk * (volume / rest - 1.0)
-    for k in range(BAND):
+    for k in range(6 * size):
         force[worm, slab, k] = force[worm, slab, k] + pressure * volume_gradient[worm, slab, k]
     elastic += 0.5 * pressure * (volume - rest)
     scalars[worm, slab, ELASTIC] = elastic
@@ -124,37 +133,39 @@ def forces_of_slab(
 
 
 @ti.func
-def pressure_stiffness(slabs: T, volume_gradient: T, stiffness: T, worm, ring):
+def pressure_stiffness(slabs: T, volume_gradient: T, stiffness: T, size: T, worm, ring):
     """Fills the rows of a ring with what the pressure of its two slabs resists; the first to write them."""
-    count = volume_gradient.shape[1]
+    count, block = volume_gradient.shape[1], ti.static(3 * size)
     ahead, behind = ti.max(ring - 1, 0), ti.min(ring, count - 1)
     # The slab ahead of the first ring and the one behind the last do not exist.
     stiff_ahead = ti.select(ring > 0, slabs[ahead, 2] / slabs[ahead, 3], 0.0)
     stiff_behind = ti.select(ring < count, slabs[behind, 2] / slabs[behind, 3], 0.0)
-    for r in range(BLOCK):
-        mine = stiff_ahead * volume_gradient[worm, ahead, BLOCK + r]
+    for r in range(block):
+        mine = stiff_ahead * volume_gradient[worm, ahead, block + r]
         other = stiff_behind * volume_gradient[worm, behind, r]
-        row = ring * BLOCK + r
-        for c in range(BLOCK):
+        row = ring * block + r
+        for c in range(block):
             stiffness[worm, row, c] = mine * volume_gradient[worm, ahead, c]
         for c in range(r + 1):
-            stiffness[worm, row, BLOCK + c] = (
-                mine * volume_gradient[worm, ahead, BLOCK + c] + other * volume_gradient[worm, behind, c]
+            stiffness[worm, row, block + c] = (
+                mine * volume_gradient[worm, ahead, block + c] + other * volume_gradient[worm, behind, c]
             )
 
 
 @ti.func
 def stiffness_of_slab(
-    x: T, tension: T, strain: T, corners: T, elements: T, slabs: T, dt, scalars: T, stiffness: T, worm, slab,
+    x: T, tension: T, strain: T, corners: T, elements: T, slabs: T, size: T, dt, falloff, brake, scalars: T,
+    stiffness: T, worm, slab,
 ):  # fmt: skip
     """Adds the second derivative of the tetrahedra of one slab, lower half."""
     mu, rate = slabs[slab, 0], slabs[slab, 1] / (2.0 * dt)
     pressure = slabs[slab, 2] * (scalars[worm, slab, SLAB_VOLUME] / slabs[slab, 3] - 1.0)
-    first = slab * BLOCK
-    for e in range(TETS_PER_SLAB):
+    block = ti.static(3 * size)
+    first = slab * block
+    for e in range(corners.shape[1]):
         g = gradients(elements, slab, e)
         w = elements[slab, e, VOLUME]
-        f = deformation(x, corners, g, worm, slab, e)
+        f = deformation(x, corners, size, g, worm, slab, e)
         cof = _cofactor(f)
         det = _column(f, 0).dot(_column(cof, 0))
         spatial = g @ (cof / det).transpose()
@@ -164,9 +175,13 @@ def stiffness_of_slab(
         left = (w * rate) * (f @ f.transpose())
         viscous = (w * rate) * (g @ _viscous_strain(strain, strained, worm, slab, e))
         fibre = _column(f, 0) / stretch
-        pull = 0.0
+        pull, stiffening = 0.0, 0.0
         if corners[slab, e, FIBRE] >= 0:
-            pull = w * tension[worm, slab, corners[slab, e, FIBRE]] / stretch
+            full = w * tension[worm, slab, corners[slab, e, FIBRE]]
+            off, change = _overlap(stretch, falloff), stretch - ti.sqrt(strain[worm, slab, e, 0])
+            pull = full * (1.0 - falloff * off * off + brake / dt * change) / stretch
+            inside = ti.select(off == stretch - 1.0, 1.0, 0.0)
+            stiffening = full * (brake / dt - 2.0 * falloff * off * inside)
         swap, squeeze = w * (mu - pressure * det), w * pressure * det
         # Corners are in rising order: the row of the higher one holds the pair.
         for c, a in ti.static(ti.ndrange(4, 4)):
@@ -179,8 +194,8 @@ def stiffness_of_slab(
                 ha, hc = _row(spatial, a), _row(spatial, c)
                 fa, fc = _row(pushed, a), _row(pushed, c)
                 swapped, squeezed = swap * hc, squeeze * ha
-                dragged, drawn = (w * rate) * fc, axial * fibre
-                r, q = first + 3 * at, 3 * to + ti.select(at < RING, BLOCK, 0)
+                dragged, drawn = (w * rate) * fc, (axial - stiffening * ga[0] * gc[0]) * fibre
+                r, q = first + 3 * at, 3 * to + ti.select(at < size, block, 0)
                 for i, j in ti.static(ti.ndrange(3, 3)):
                     if ti.static(a > c or i >= j):
                         k = swapped[i] * ha[j] + squeezed[i] * hc[j] + dragged[i] * fa[j]

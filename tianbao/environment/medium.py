@@ -33,6 +33,7 @@ class Medium:
         drag_tangential: drag per body length along the body [N s/m2].
         surface_stiffness: force per body length that keeps the worm at its height, per
             displacement [N/m2]; 0 when it swims freely.
+        density: [kg/m3].
 
     Limitations: no flow of the medium, no memory of the groove in the agar.
 
@@ -43,6 +44,7 @@ class Medium:
     drag_normal: float
     drag_tangential: float
     surface_stiffness: float
+    density: float
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class Medium:
         drag_normal: float | None = None,
         drag_tangential: float | None = None,
         surface_stiffness: float = 0.0,
+        density: float = 1000.0,
         *,
         viscosity_pa_s: float | None = None,
     ) -> None:
@@ -68,7 +71,8 @@ class Medium:
             drag_normal = factors["viscosity_factor_normal"] * viscosity_pa_s
             drag_tangential = factors["viscosity_factor_tangential"] * viscosity_pa_s
         values = {"drag_normal": drag_normal, "drag_tangential": drag_tangential}
-        for what, value in {**values, "surface_stiffness": surface_stiffness}.items():
+        values |= {"surface_stiffness": surface_stiffness, "density": density}
+        for what, value in values.items():
             allowed = math.isfinite(value) and (value > 0.0 or (what == "surface_stiffness" and value == 0.0))
             if not allowed:
                 raise ConfigError(f"medium '{name}': {what} = {value:g} must be a positive number")
