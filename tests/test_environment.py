@@ -2,11 +2,14 @@
 
 import csv
 
+import numpy as np
 import pytest
 
 from tianbao.environment import Arena, Medium
-from tianbao.environment.medium import TABLE
+from tianbao.environment.medium import TABLE, ellipsoid_drag
 from tianbao.errors import ConfigError
+
+AGAR, WATER = Medium.named("agar"), Medium.named("water")
 
 
 def test_agar_and_water_are_as_published():
@@ -20,7 +23,25 @@ def test_fluid_of_water_viscosity_drags_like_an_ellipsoid_in_water():
     fluid, water = Medium.newtonian(1e-3), Medium.named("water")
     assert fluid.drag_normal / fluid.drag_tangential == pytest.approx(1.487, rel=0.01)
     assert 0.5 < fluid.drag_normal / water.drag_normal < 1.0
-    assert Medium(viscosity_pa_s=0.1).drag_normal == pytest.approx(100.0 * fluid.drag_normal)
+    assert Medium.newtonian(0.1).drag_normal == pytest.approx(100.0 * fluid.drag_normal)
+
+
+def test_drag_of_a_nearly_round_ellipsoid_is_that_of_a_sphere():
+    across, along = ellipsoid_drag(1.0, 0.4999)
+    assert across == pytest.approx(3.0 * np.pi, rel=1e-3)
+    assert along == pytest.approx(3.0 * np.pi, rel=1e-3)
+    with pytest.raises(ConfigError, match="longer"):
+        ellipsoid_drag(1.0, 0.6)
+
+
+def test_media_between_water_and_agar_are_neither_thinner_nor_more_slippery_than_both():
+    sweep = [Medium.between("water", "agar", share) for share in np.linspace(0.0, 1.0, 11)]
+    assert (sweep[0].drag_normal, sweep[-1].drag_normal) == (WATER.drag_normal, pytest.approx(AGAR.drag_normal))
+    for name in ("drag_normal", "drag_tangential", "drag_ratio"):
+        assert (np.diff([getattr(each, name) for each in sweep]) > 0.0).all()
+    assert sweep[-1].drag_ratio == pytest.approx(AGAR.drag_ratio)
+    with pytest.raises(ConfigError, match="share"):
+        Medium.between("water", "agar", 1.1)
 
 
 def test_isotropic_medium_has_one_drag():
@@ -45,8 +66,7 @@ def test_unknown_medium_names_the_nearest_one():
         {"drag_normal": 1.0},
         {"drag_normal": -1.0, "drag_tangential": 1.0},
         {"drag_normal": float("nan"), "drag_tangential": 1.0},
-        {"viscosity_pa_s": 0.0},
-        {"viscosity_pa_s": 1.0, "drag_normal": 1.0, "drag_tangential": 1.0},
+        {"drag_normal": 1.0, "drag_tangential": 1.0, "density": 0.0},
         {"drag_normal": 1.0, "drag_tangential": 1.0, "surface_stiffness": -1.0},
     ],
 )

@@ -1,4 +1,4 @@
-"""What the worm moves in: drag across and along the body, and the hold of a surface."""
+"""What the worm moves in: drag across and along the body, the hold of a surface."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 from ..errors import ConfigError, unknown
 
 TABLE = Path(__file__).with_name("media.csv")
-NEWTONIAN = "newtonian"
 
 
 @cache
@@ -21,6 +20,30 @@ def _table() -> dict[str, dict[str, float]]:
         for row in csv.DictReader(lines):
             media.setdefault(row["medium"], {})[row["name"]] = float(row["value"])
     return media
+
+
+def ellipsoid_drag(length: float, radius: float) -> tuple[float, float]:
+    """Drag per length and viscosity of a prolate ellipsoid far from any wall.
+
+    Args:
+        length: of its long axis [mm].
+        radius: half its short axis [mm].
+
+    Returns:
+        Across and along [-]: 3.26 and 2.19 for an adult worm, of ratio 1.49.
+
+    Raises:
+        ConfigError: unless the ellipsoid is longer than it is thick.
+
+    Source: Happel and Brenner 1965; Chwang and Wu 1975.
+    """
+    if not 0.0 < 2.0 * radius < length < math.inf:
+        raise ConfigError(f"ellipsoid of length {length:g} and radius {radius:g} mm: it must be longer than thick")
+    e = math.sqrt(1.0 - (2.0 * radius / length) ** 2)
+    log = math.log((1.0 + e) / (1.0 - e))
+    along = 8.0 * math.pi * e**3 / ((1.0 + e * e) * log - 2.0 * e)
+    across = 16.0 * math.pi * e**3 / (2.0 * e + (3.0 * e * e - 1.0) * log)
+    return across, along
 
 
 @dataclass(frozen=True, init=False)
@@ -35,7 +58,7 @@ class Medium:
             displacement [N/m2]; 0 when it swims freely.
         density: [kg/m3].
 
-    Limitations: no flow of the medium, no memory of the groove in the agar.
+    Limitations: no memory of the groove in the agar, no yielding of a gel.
 
     Source: media.csv.
     """
@@ -49,30 +72,17 @@ class Medium:
     def __init__(
         self,
         name: str = "custom",
-        drag_normal: float | None = None,
-        drag_tangential: float | None = None,
+        drag_normal: float = math.nan,
+        drag_tangential: float = math.nan,
         surface_stiffness: float = 0.0,
         density: float = 1000.0,
-        *,
-        viscosity_pa_s: float | None = None,
     ) -> None:
         """
-        Args:
-            viscosity_pa_s: of a Newtonian fluid [Pa s]; give this or the two drags.
-
         Raises:
-            ConfigError: for missing, doubled, negative or non-finite values.
+            ConfigError: for missing, negative or non-finite values.
         """
-        drags = (drag_normal, drag_tangential)
-        if (viscosity_pa_s is None) == (drags == (None, None)) or (drags != (None, None) and None in drags):
-            raise ConfigError("medium: give either viscosity_pa_s or both drag_normal and drag_tangential")
-        if viscosity_pa_s is not None:
-            factors = _table()[NEWTONIAN]
-            drag_normal = factors["viscosity_factor_normal"] * viscosity_pa_s
-            drag_tangential = factors["viscosity_factor_tangential"] * viscosity_pa_s
-        values = {"drag_normal": drag_normal, "drag_tangential": drag_tangential}
-        values |= {"surface_stiffness": surface_stiffness, "density": density}
-        for what, value in values.items():
+        values = {"drag_normal": drag_normal, "drag_tangential": drag_tangential, "density": density}
+        for what, value in {**values, "surface_stiffness": surface_stiffness}.items():
             allowed = math.isfinite(value) and (value > 0.0 or (what == "surface_stiffness" and value == 0.0))
             if not allowed:
                 raise ConfigError(f"medium '{name}': {what} = {value:g} must be a positive number")
@@ -81,20 +91,66 @@ class Medium:
 
     @classmethod
     def named(cls, name: str) -> Medium:
-        """A medium of media.csv: "agar" or "water".
+        """A medium of media.csv: "agar", "wet_agar" or "water".
 
         Raises:
             ConfigError: for an unknown name.
         """
-        known = [each for each in _table() if each != NEWTONIAN]
-        if name not in known:
-            raise ConfigError(unknown("medium", name, known))
+        if name not in _table():
+            raise ConfigError(unknown("medium", name, _table()))
         return cls(name, **_table()[name])
 
     @classmethod
-    def newtonian(cls, viscosity_pa_s: float) -> Medium:
-        """A fluid of this viscosity [Pa s] far from any wall: that of a slender ellipsoid."""
-        return cls(NEWTONIAN, viscosity_pa_s=viscosity_pa_s)
+    def newtonian(cls, viscosity_pa_s: float, length: float = 1.0, radius: float = 0.035) -> Medium:
+        """A fluid far from any wall: the drag of a prolate ellipsoid of the worm's size.
+
+        Args:
+            viscosity_pa_s: [Pa s], 1e-3 for water.
+            length: of the worm [mm].
+            radius: of the worm [mm].
+
+        Raises:
+            ConfigError: for a viscosity or a size that is not positive.
+        """
+        across, along = ellipsoid_drag(length, radius)
+        return cls(f"newtonian {viscosity_pa_s:g} Pa s", across * viscosity_pa_s, along * viscosity_pa_s)
+
+    @classmethod
+    def between(cls, thin: Medium | str, thick: Medium | str, share: float) -> Medium:
+        """A medium on the way from one to another, such as the gels between water and agar.
+
+        Normal drag and drag ratio both move on a logarithmic scale, so that no medium on the way has a
+        ratio beyond those of its ends.
+
+        Args:
+            thin: medium at share 0.
+            thick: medium at share 1.
+            share: 0 to 1.
+
+        Raises:
+            ConfigError: for a share outside 0 to 1.
+
+        Limitations: an assumption, as in Boyle, Berri and Cohen 2012; real gels yield.
+        """
+        if not 0.0 <= share <= 1.0:
+            raise ConfigError(f"medium: share {share:g} must lie between 0 and 1")
+        thin, thick = (cls.named(each) if isinstance(each, str) else each for each in (thin, thick))
+
+        def mixed(name: str) -> float:
+            return getattr(thin, name) ** (1.0 - share) * getattr(thick, name) ** share
+
+        return cls(
+            f"{thin.name} to {thick.name}, {share:g}",
+            mixed("drag_normal"),
+            mixed("drag_tangential"),
+            (1.0 - share) * thin.surface_stiffness + share * thick.surface_stiffness,
+            (1.0 - share) * thin.density + share * thick.density,
+        )
+
+    @property
+    def drag_ratio(self) -> float:
+        """Drag across over drag along the body [-]."""
+        return self.drag_normal / self.drag_tangential
 
     def isotropic(self) -> Medium:
         """The same medium with the drag along the body as high as across: undulation then goes nowhere."""
