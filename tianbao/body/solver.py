@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..backend import start, ti
-from ..environment import Medium
+from ..environment import Medium, Obstacle
 from ..errors import ConfigError, DivergedError
 from ..units import MG_PER_MM3_KG_M3, MS_PER_S
 from . import calibration, kernels, observe, tissue
+from .contact import ContactFinder
 from .material import Material, constant
 from .mesh import RingMesh
 from .posture import bent
@@ -28,7 +31,7 @@ class SoftBody:
     Each slab has a shear modulus, one pressure for its volume (a fluid skeleton) and fibres along
     the axis in four quadrants. Newton's method with a banded Cholesky factor per worm.
 
-    Limitations: no inertia, no contact, drag of a slender body only; the drag's direction is that
+    Limitations: no inertia; contact forces lag by one step between worms; drag of a slender body only; the drag's direction is that
     of the body at the start of a step.
 
     Source: neo-Hookean energy with logarithmic barrier and Kelvin-Voigt dissipation on the
@@ -43,6 +46,8 @@ class SoftBody:
         *,
         medium: Medium | None = None,
         gravity: float = 0.0,
+        obstacles: Sequence[Obstacle] = (),
+        touching: bool = False,
         tolerance: float = TOLERANCE,
         device: str = "cpu",
         threads: int = 1,
@@ -54,6 +59,9 @@ class SoftBody:
             worms: number of independent worms, the leading axis of every array.
             medium: agar when not given.
             gravity: towards smaller z [m/s2]; a surface's hold makes up for it on agar.
+            obstacles: what the worms cannot enter.
+            touching: whether the worms share one place, where they touch each other and themselves;
+                each is alone otherwise.
             tolerance: residual force over drag force at which a step counts as solved [-].
             device: see backend.start.
             threads: see backend.start.
@@ -74,6 +82,12 @@ class SoftBody:
         self.iterations = 0
         self._load_mesh()
         self._allocate()
+        self._finder = None
+        if obstacles or touching:
+            self._finder = ContactFinder(
+                obstacles, worms, self.mesh.surface_radii, spacing=self.mesh.length / self.mesh.slabs,
+                skip=round(constant("self_contact_skip") * self.mesh.slabs), worms_touch=touching, self_contact=touching,
+            )  # fmt: skip
         self.positions = np.broadcast_to(self.mesh.vertices, (worms, *self.mesh.vertices.shape))
 
     def _load_mesh(self) -> None:
@@ -113,6 +127,7 @@ class SoftBody:
         self._planes = _zeros(worms, slabs + 1, kernels.PLANES, 5)
         self._contacts = _device(np.zeros((worms, slabs + 1), np.int32))
         self._grip = _zeros(worms, slabs + 1, kernels.PLANES)
+        self._centres = _zeros(worms, slabs + 1, 3)
         self._physics = np.zeros(kernels.PHYSICS)
         self._status = np.zeros((worms, kernels.STATUS))
         for column, limit in self._limits.items():
@@ -264,6 +279,9 @@ class SoftBody:
 
     def _advance(self, tension: np.ndarray, duration: float, halvings: int) -> None:
         seconds = duration / MS_PER_S
+        if self._finder is not None:
+            observe.read_midline(self._x, self._section, self._centres)
+            self._finder.find(self._centres, self._planes, self._contacts)
         for predict in (1.0, 0.0):
             if self._minimise(tension, seconds, predict):
                 self.time += duration

@@ -1,0 +1,138 @@
+"""Flow of smoothed point forces in a viscous fluid, free or above a no-slip wall, and the sums over it.
+
+A force spread over a blob of radius eps, density 15 eps^4 / (8 pi (r^2 + eps^2)^(7/2)), drives a flow that is
+finite everywhere (Cortez, Fauci and Medovikov 2005, Phys. Fluids 17, 031504). A wall adds images below it that
+bring the fluid to rest there for every eps (Ainley, Durkin, Embid, Boindala and Cortez 2008, J. Comput. Phys.
+227, 4600; for eps = 0 Blake 1971). Velocities here still lack the factor 1 / (8 pi viscosity). Every sum has one
+writer in a fixed order. Units: mm, uN, Pa s.
+"""
+# Annotations are read at run time by the kernel compiler: no postponed evaluation here.
+
+from ..backend import ti
+
+R1 = ti.types.ndarray(dtype=ti.f64, ndim=1)
+R2 = ti.types.ndarray(dtype=ti.f64, ndim=2)
+R3 = ti.types.ndarray(dtype=ti.f64, ndim=3)
+T = ti.template()
+Vec3 = ti.types.vector(3, ti.f64)
+
+# What the worms' sum needs besides its arrays: factor 1 / (8 pi viscosity) [1/(Pa s)], drag per length across and
+# along [N s/m2], height of the wall [mm], greatest distance between worms that feel each other [mm].
+FACTOR, NORMAL, TANGENTIAL, WALL, REACH = range(5)
+
+
+@ti.func
+def stokeslet(r, blob2, force):
+    """Flow at r from a smoothed force at the origin; blob2 is eps^2 [mm2]. Cortez et al. 2005, eq. 10."""
+    q = r.dot(r) + blob2
+    inverse = 1.0 / ti.sqrt(q)
+    return (inverse / q) * ((q + blob2) * force + r.dot(force) * r)
+
+
+@ti.func
+def image(r, height, blob2, force):
+    """Flow that a wall adds: r leads from the image of the source, `height` is the source's above the wall.
+
+    A counter-force, a source doublet with the blob 3 eps^2 / (4 pi (r^2 + eps^2)^(5/2)), a force doublet and
+    the rotlets by which the two blobs differ. Ainley et al. 2008, in the form of Smith 2009, Proc. R. Soc. A
+    465, 3605.
+    """
+    q = r.dot(r) + blob2
+    i1 = 1.0 / ti.sqrt(q)
+    i3 = i1 / q
+    i5 = i3 / q
+    up = Vec3(0.0, 0.0, 1.0)
+    mirrored = Vec3(force[0], force[1], -force[2])
+    rf, rm = r.dot(force), r.dot(mirrored)
+    counter = i3 * ((q + blob2) * force + rf * r)
+    doublet = i3 * mirrored - 3.0 * i5 * (rm * r + blob2 * mirrored)
+    forces = i3 * (2.0 * rm * up + mirrored[2] * r + r[2] * mirrored)
+    forces -= 3.0 * rm * i5 * ((q + blob2) * up + r[2] * r)
+    rotlets = 3.0 * blob2 * i5 * (rf * up - r[2] * force)
+    return 2.0 * height * (height * doublet - forces - rotlets) - counter
+
+
+@ti.func
+def point_flow(at, source, blob2, force, wall, walled: T):
+    """Flow at a point from a smoothed force, times 8 pi viscosity, with images if there is a wall."""
+    u = stokeslet(at - source, blob2, force)
+    if ti.static(walled):
+        height = source[2] - wall
+        u += image(at - source + Vec3(0.0, 0.0, 2.0 * height), height, blob2, force)
+    return u
+
+
+@ti.func
+def _at(values: T, k):
+    return Vec3(values[k, 0], values[k, 1], values[k, 2])
+
+
+@ti.func
+def _on(values: T, worm, ring):
+    return Vec3(values[worm, ring, 0], values[worm, ring, 1], values[worm, ring, 2])
+
+
+@ti.kernel
+def sum_points(points: R2, sources: R2, forces: R2, blob2: R1, wall: ti.f64, walled: T, out: R2):
+    """Flow at points from smoothed forces."""
+    for k in range(points.shape[0]):
+        total = Vec3(0.0)
+        for j in range(sources.shape[0]):
+            total += point_flow(_at(points, k), _at(sources, j), blob2[j], _at(forces, j), wall, walled)
+        for i in ti.static(range(3)):
+            out[k, i] = total[i]
+
+
+@ti.kernel
+def fill_matrix(points: R2, sources: R2, blob2: R2, wall: ti.f64, walled: T, out: R2):
+    """Flow at points (rows 3 k + i) from unit forces (columns 3 j + i) with a blob for every pair.
+
+    A point without a blob on its own source feels only the images there: the flow itself has no limit.
+    """
+    for k, j in ti.ndrange(points.shape[0], sources.shape[0]):
+        at, source, e2 = _at(points, k), _at(sources, j), blob2[k, j]
+        apart = (at - source).norm_sqr() + e2 > 0.0
+        for column in ti.static(range(3)):
+            force = Vec3(0.0)
+            force[column] = 1.0
+            u = Vec3(0.0)
+            if apart:
+                u = stokeslet(at - source, e2, force)
+            if ti.static(walled):
+                height = source[2] - wall
+                u += image(at - source + Vec3(0.0, 0.0, 2.0 * height), height, e2, force)
+            for i in ti.static(range(3)):
+                out[3 * k + i, 3 * j + column] = u[i]
+
+
+@ti.func
+def _tangent(midline: T, worm, ring):
+    ahead, behind = ti.max(ring - 1, 0), ti.min(ring + 1, midline.shape[1] - 1)
+    return (_on(midline, worm, behind) - _on(midline, worm, ahead)).normalized()
+
+
+@ti.func
+def _ring(midline: T, force: T, blob2: T, lengths: T, centres: T, physics: T, walled: T, worm, ring):
+    """Flow of all worms at a ring beyond what the local drag of the ring accounts for [mm/s]."""
+    at, total = _on(midline, worm, ring), Vec3(0.0)
+    for other in range(midline.shape[0]):
+        if (_at(centres, other) - _at(centres, worm)).norm_sqr() <= physics[REACH] ** 2:
+            for k in range(midline.shape[1]):
+                e2 = 0.5 * (blob2[ring] + blob2[k])
+                source, f = _on(midline, other, k), _on(force, other, k)
+                total += point_flow(at, source, e2, f, physics[WALL], walled)
+    t, own = _tangent(midline, worm, ring), _on(force, worm, ring) / lengths[ring]
+    along = own.dot(t) * t
+    return physics[FACTOR] * total - (own - along) / physics[NORMAL] - along / physics[TANGENTIAL]
+
+
+@ti.kernel
+def worms_flow(
+    midline: R3, force: R3, blob2: R1, lengths: R1, centres: R2, physics: R1, walled: T, alone: T, out: R3
+):  # fmt: skip
+    """Nonlocal flow at every ring; `alone` keeps few rings on the calling thread."""
+    ti.loop_config(serialize=alone)
+    for worm, ring in ti.ndrange(midline.shape[0], midline.shape[1]):
+        u = _ring(midline, force, blob2, lengths, centres, physics, walled, worm, ring)
+        for i in ti.static(range(3)):
+            out[worm, ring, i] = u[i]

@@ -1,0 +1,345 @@
+"""Stokes flow around worms and bodies: regularized Stokeslets, free or above a no-slip wall.
+
+Three tiers. `velocities` and `mobility` are the bare sums. `Surface` resolves closed bodies by points on their
+skin, to check the others. `CentreLineFlow` is for worms in a simulation: one smoothed force for each ring of the
+body, fast enough for every step. Units: mm, s, uN; a viscosity in Pa s is then one in uN s/mm2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..backend import start
+from ..errors import ConfigError
+from . import images
+from .medium import Medium
+
+# Blob radius over body radius. A line of blobs of this width moves a slender body across and along its axis as
+# slender-body theory does: on the line, with l = log(4 s (L - s) / eps^2), it gives 8 pi mu u = (l + 2) f across
+# and 2 l f along; theory (Johnson 1980, J. Fluid Mech. 99, 411) has l' + 1 and 2 l' - 2 with the radius for eps.
+# Both ask for log(eps^2 / r^2) = 1.
+BLOB_OVER_RADIUS = math.exp(0.5)
+# Least blob radius over the length of a ring: the force of a pointed tip is spread at least over its own piece.
+BLOB_OVER_LENGTH = 0.5
+# The integral of 1/r over a plane, less its sum over the points of a lattice of unit density but the one at the
+# origin: 3.900 on a square and 3.921 on a triangular lattice (Epstein zeta function at 1/2).
+LATTICE = 3.91
+# Rings up to which the calling thread sums alone: about half a millisecond.
+_FEW_RINGS = 200
+
+
+def velocities(
+    points: np.ndarray,
+    sources: np.ndarray,
+    forces: np.ndarray,
+    blobs: float | np.ndarray,
+    viscosity: float,
+    wall: float | None = None,
+) -> np.ndarray:
+    """Velocity of the fluid at points, moved by smoothed forces.
+
+    Args:
+        points: where [mm], shape (n, 3).
+        sources: where the forces act [mm], shape (m, 3).
+        forces: on the fluid [uN], shape (m, 3).
+        blobs: radius over which each force is spread [mm], shape (m,) or one for all; not zero at a source.
+        viscosity: [Pa s].
+        wall: height z of a no-slip wall below everything [mm]; none when None.
+
+    Returns:
+        [mm/s], shape (n, 3).
+
+    Raises:
+        ConfigError: for a point below the wall, or a viscosity that is not positive.
+
+    Source: Cortez, Fauci and Medovikov 2005; with a wall Ainley et al. 2008 (images.py).
+    """
+    points, sources, forces = (_rows(values) for values in (points, sources, forces))
+    factor = _factor(viscosity)
+    _check_above(wall, points, sources)
+    blob2 = np.ascontiguousarray(np.broadcast_to(np.asarray(blobs, float) ** 2, len(sources)))
+    out = np.empty_like(points)
+    start()
+    images.sum_points(points, sources, forces, blob2, wall or 0.0, wall is not None, out)
+    return factor * out
+
+
+def mobility(
+    points: np.ndarray,
+    blobs: float | np.ndarray,
+    viscosity: float,
+    wall: float | None = None,
+) -> np.ndarray:
+    """Matrix from forces at points to the velocities there.
+
+    The blob of a pair has the mean square radius of the two, as two Gaussian ones would, so that the
+    matrix without a wall is symmetric. Points without a blob do not act on themselves.
+
+    Args:
+        points: [mm], shape (n, 3).
+        blobs: radius of each blob [mm], shape (n,) or one for all.
+        viscosity: [Pa s].
+        wall: height z of a no-slip wall below the points [mm]; none when None.
+
+    Returns:
+        [mm/(s uN)], shape (3 n, 3 n), x, y, z of the first point first.
+
+    Raises:
+        ConfigError: see velocities.
+    """
+    points, factor = _rows(points), _factor(viscosity)
+    _check_above(wall, points)
+    square = np.broadcast_to(np.asarray(blobs, float) ** 2, len(points))
+    out = np.empty((points.size, points.size))
+    start()
+    blob2 = 0.5 * (square[:, None] + square)
+    images.fill_matrix(points, points, blob2, wall or 0.0, wall is not None, out)
+    return factor * out
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """Closed bodies as points on their skin, for checks: a dense solve over all points.
+
+    The force density q of a rigid body solves an integral of 1/r over its skin. The sum over all other points
+    times their area misses 3.91 q sqrt(area) for forces along the normal, 3/2 of that for those in the skin: the
+    part of the integral that a lattice of unit density leaves out. This is added, and the error falls as
+    area^(3/2). A plain blob of a quarter of the spacing adds 8 instead: hence drags 2-7 % too low.
+
+    Attributes:
+        points: [mm], shape (n, 3).
+        normals: unit vectors, shape (n, 3).
+        areas: of skin for each point, cells as round as can be [mm2], shape (n,).
+
+    Limitations: gaps between bodies, or to a wall, must be wider than the spacing of the points.
+    """
+
+    points: np.ndarray
+    normals: np.ndarray
+    areas: np.ndarray
+
+    @classmethod
+    def spheroid(
+        cls,
+        half_length: float,
+        radius: float,
+        count: int,
+        centre: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    ) -> Surface:
+        """Ellipsoid of revolution about x: points of equal area on a spiral of the golden angle.
+
+        Args:
+            half_length: along x [mm].
+            radius: across [mm].
+            count: of points; a worm needs 400, a sphere 100 for 0.1 %.
+            centre: [mm].
+        """
+        angle = np.linspace(0.0, np.pi, 4001)
+        ring = 2.0 * np.pi * radius * np.sin(angle) * np.hypot(half_length * np.sin(angle), radius * np.cos(angle))
+        area = np.concatenate([[0.0], np.cumsum(0.5 * (ring[1:] + ring[:-1]) * np.diff(angle))])
+        k = np.arange(count) + 0.5
+        at, turn = np.interp(k / count * area[-1], area, angle), np.pi * (1.0 + math.sqrt(5.0)) * k
+        unit = np.column_stack([-np.cos(at), np.sin(at) * np.cos(turn), np.sin(at) * np.sin(turn)])
+        axes = np.array([half_length, radius, radius])
+        normals = unit / axes
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+        return cls(unit * axes + np.asarray(centre, float), normals, np.full(count, area[-1] / count))
+
+    def __add__(self, other: Surface) -> Surface:
+        """Both bodies in the same fluid, the points of the first one first."""
+        pairs = ((self.points, other.points), (self.normals, other.normals), (self.areas, other.areas))
+        return Surface(*(np.concatenate(pair) for pair in pairs))
+
+    @property
+    def blobs(self) -> np.ndarray:
+        """Blob radii with which `velocities` draws the flow of the forces [mm], shape (n,)."""
+        return 2.0 * np.sqrt(self.areas) / LATTICE
+
+    def mobility(self, viscosity: float, wall: float | None = None) -> np.ndarray:
+        """Matrix from point forces to velocities on the skin [mm/(s uN)], shape (3 n, 3 n); see mobility."""
+        matrix = mobility(self.points, 0.0, viscosity, wall)
+        n = len(self.points)
+        own = 1.5 * np.eye(3) - 0.5 * self.normals[:, :, None] * self.normals[:, None]
+        own *= (_factor(viscosity) * LATTICE / np.sqrt(self.areas))[:, None, None]
+        blocks = matrix.reshape(n, 3, n, 3)
+        blocks[np.arange(n), :, np.arange(n)] += own
+        return matrix
+
+    def forces(self, velocity: np.ndarray, viscosity: float, wall: float | None = None) -> np.ndarray:
+        """Forces on the fluid that make the skin move so.
+
+        Args:
+            velocity: of the points [mm/s], shape (n, 3) or (3,) for all alike.
+            viscosity: [Pa s].
+            wall: height z of a no-slip wall [mm].
+
+        Returns:
+            [uN], shape (n, 3).
+        """
+        right = np.broadcast_to(np.asarray(velocity, float), self.points.shape).ravel()
+        return np.linalg.solve(self.mobility(viscosity, wall), right).reshape(-1, 3)
+
+
+class CentreLineFlow:
+    """What worms feel of the flow that they and others make, beyond the local drag on each of their rings.
+
+    A ring that pushes the fluid with f moves at v = G f, summed over all rings of all worms. The body already
+    solves for v = u + f / (drag per length times length), the drag split across and along the axis, with u the
+    velocity of the medium. This gives u = G f - f / drag from the forces of the last step, so that v = G f once
+    they have settled. G is a smoothed force per ring, its blob from the radius by slender-body theory, free of
+    fitted numbers (BLOB_OVER_RADIUS).
+
+    Lagging u by a step is stable, whatever the step and the stiffness of the body, if all eigenvalues of drag
+    times G are between 0 and 2: a single worm has none above 1. In a crowd of more than a few touching worms
+    they pass 2; `relaxation` below 2 / largest eigenvalue then keeps the same end and gets there.
+
+    Limitations: a ring neither twists nor feels the turning of the fluid across it; closer than about a
+    diameter to each other or to a wall, worms feel too little of the squeezed fluid between.
+
+    Source: body.md of the design notes: Johnson 1980; Cortez, Fauci and Medovikov 2005; Ainley et al. 2008.
+    """
+
+    def __init__(
+        self,
+        radii: np.ndarray,
+        lengths: np.ndarray,
+        viscosity: float,
+        *,
+        medium: Medium | None = None,
+        wall: float | None = None,
+        reach: float | None = None,
+        threads: int = 1,
+    ) -> None:
+        """
+        Args:
+            radii: of the rings of every worm [mm], shape (rings,).
+            lengths: of body that each ring answers for in the drag [mm], shape (rings,).
+            viscosity: of the fluid [Pa s].
+            medium: whose drag the body solves with; a Newtonian fluid of the viscosity when not given.
+            wall: height z of a no-slip wall below the worms [mm]; none when None.
+            reach: worms whose centroids are further apart do not feel each other [mm]; all do when None. Whole
+                worms are left out, since the flow of a worm without net force fades faster than that of its parts.
+            threads: see backend.start.
+
+        Raises:
+            ConfigError: for lengths or a viscosity that are not positive, or shapes that differ.
+        """
+        self.radii, self.lengths = (np.array(values, float) for values in (radii, lengths))
+        if self.radii.shape != self.lengths.shape or self.radii.ndim != 1:
+            raise ConfigError(f"flow: radii {self.radii.shape} and lengths {self.lengths.shape} must be one per ring")
+        if not ((self.lengths > 0.0).all() and (self.radii >= 0.0).all()):
+            raise ConfigError("flow: every ring needs a positive length and a radius that is not negative")
+        self.viscosity, self.wall = float(viscosity), wall
+        self.medium = medium or Medium.newtonian(viscosity)
+        self._blob2 = np.maximum(BLOB_OVER_RADIUS * self.radii, BLOB_OVER_LENGTH * self.lengths) ** 2
+        self._physics = np.zeros(5)
+        self._physics[images.FACTOR] = _factor(viscosity)
+        self._physics[images.NORMAL] = self.medium.drag_normal
+        self._physics[images.TANGENTIAL] = self.medium.drag_tangential
+        self._physics[images.WALL] = wall or 0.0
+        self._physics[images.REACH] = np.inf if reach is None else reach
+        start("cpu", threads)
+
+    @property
+    def blobs(self) -> np.ndarray:
+        """Blob radius of each ring [mm], shape (rings,)."""
+        return np.sqrt(self._blob2)
+
+    def velocity(
+        self,
+        midline: np.ndarray,
+        force: np.ndarray,
+        previous: np.ndarray | None = None,
+        relaxation: float = 1.0,
+    ) -> np.ndarray:
+        """Velocity of the medium to hand to the body for its next step.
+
+        Args:
+            midline: of all worms now [mm], shape (worms, rings, 3).
+            force: of each ring on the fluid in the last step [uN], same shape.
+            previous: what this gave for the last step [mm/s], same shape; needed if relaxation is not 1.
+            relaxation: share of the change that is taken [-].
+
+        Returns:
+            [mm/s], shape (worms, rings, 3).
+
+        Raises:
+            ConfigError: for arrays of other shapes, or worms below the wall.
+        """
+        midline, force = self._worms(midline), self._worms(force)
+        if force.shape != midline.shape:
+            raise ConfigError(f"flow: force has shape {force.shape}, the midline {midline.shape}")
+        _check_above(self.wall, midline)
+        out = np.empty_like(midline)
+        few = midline.shape[0] * midline.shape[1] <= _FEW_RINGS
+        centres = np.ascontiguousarray(midline.mean(axis=1))
+        images.worms_flow(
+            midline, force, self._blob2, self.lengths, centres, self._physics, self.wall is not None, few, out
+        )  # fmt: skip
+        if relaxation == 1.0:
+            return out
+        if previous is None:
+            raise ConfigError("flow: relaxation needs the velocity of the last step")
+        return previous + relaxation * (out - previous)
+
+    def field(self, points: np.ndarray, midline: np.ndarray, force: np.ndarray) -> np.ndarray:
+        """Velocity of the fluid at any points [mm/s], shape (n, 3).
+
+        Args:
+            points: [mm], shape (n, 3); inside a worm the flow is that of the smoothed forces.
+            midline: [mm], shape (worms, rings, 3).
+            force: of each ring on the fluid [uN], same shape.
+        """
+        midline, force = self._worms(midline), self._worms(force)
+        blobs = np.tile(self.blobs, len(midline))
+        return velocities(points, midline, force, blobs, self.viscosity, self.wall)
+
+    def mobility(self, midline: np.ndarray) -> np.ndarray:
+        """G: matrix from all rings' forces to their velocities [mm/(s uN)], shape (3 worms rings,) squared."""
+        midline = self._worms(midline)
+        return mobility(midline, np.tile(self.blobs, len(midline)), self.viscosity, self.wall)
+
+    def drag(self, midline: np.ndarray) -> np.ndarray:
+        """The local drag of the body as a matrix, from velocities to forces on the fluid [uN s/mm]."""
+        midline = self._worms(midline)
+        along = np.empty_like(midline)
+        along[:, 1:-1] = midline[:, 2:] - midline[:, :-2]
+        along[:, 0], along[:, -1] = midline[:, 1] - midline[:, 0], midline[:, -1] - midline[:, -2]
+        along = (along / np.linalg.norm(along, axis=-1, keepdims=True)).reshape(-1, 3)
+        normal, tangential = self.medium.drag_normal, self.medium.drag_tangential
+        ring = normal * np.eye(3) - (normal - tangential) * along[:, :, None] * along[:, None]
+        ring *= np.tile(self.lengths, len(midline))[:, None, None]
+        matrix = np.zeros((len(ring), 3, len(ring), 3))
+        matrix[np.arange(len(ring)), :, np.arange(len(ring))] = ring
+        return matrix.reshape(3 * len(ring), -1)
+
+    def eigenvalues(self, midline: np.ndarray) -> np.ndarray:
+        """Of drag times G [-], ascending by real part; the lagged flow is stable while all are in 0 to 2."""
+        return np.sort_complex(np.linalg.eigvals(self.drag(midline) @ self.mobility(midline)))
+
+    def _worms(self, values: np.ndarray) -> np.ndarray:
+        values = np.ascontiguousarray(values, float)
+        if values.ndim == 2:
+            values = values[None]
+        if values.ndim != 3 or values.shape[1:] != (len(self.radii), 3):
+            raise ConfigError(f"flow: array of shape {values.shape}, not (worms, {len(self.radii)}, 3)")
+        return values
+
+
+def _rows(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values, float).reshape(-1, 3)
+
+
+def _factor(viscosity: float) -> float:
+    if not 0.0 < viscosity < math.inf:
+        raise ConfigError(f"flow: viscosity = {viscosity:g} Pa s must be a positive number")
+    return 1.0 / (8.0 * math.pi * viscosity)
+
+
+def _check_above(wall: float | None, *places: np.ndarray) -> None:
+    lowest = min(place[..., 2].min(initial=math.inf) for place in places)
+    if wall is not None and not lowest >= wall:
+        raise ConfigError(f"flow: a point at z = {lowest:g} mm lies below the wall at {wall:g} mm")
