@@ -54,6 +54,19 @@ def test_arena_takes_a_name_or_a_medium():
     assert Arena(Medium.newtonian(0.1)).medium.drag_normal == Medium.newtonian(0.1).drag_normal
 
 
+def test_flow_is_asked_for_all_points_at_once_and_checked():
+    still, shear = Arena("water"), Arena("water", flow=lambda points, time: time * points[:, [1, 0, 2]])
+    points = np.arange(12.0).reshape(2, 2, 3)
+    assert (still.velocity(points, 5.0) == 0.0).all()
+    assert (shear.velocity(points, 5.0) == 5.0 * points[..., [1, 0, 2]]).all()
+    with pytest.raises(ConfigError, match="flow gave"):
+        Arena("water", flow=lambda points, time: points[:, 0]).velocity(points, 0.0)
+    with pytest.raises(ConfigError, match="flow must be a function"):
+        Arena("water", flow=3.0)
+    with pytest.raises(ConfigError, match="gravity"):
+        Arena("water", gravity=np.nan)
+
+
 def test_unknown_medium_names_the_nearest_one():
     with pytest.raises(ConfigError, match="did you mean 'agar'"):
         Arena("agr")

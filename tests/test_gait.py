@@ -34,6 +34,21 @@ def test_a_reversing_worm_has_negative_speed_and_a_wave_to_the_head():
     assert_known_wave(gait(*crawling_worm(direction=-1)), direction=-1)
 
 
+def test_a_worm_that_rolls_over_as_it_goes_has_the_gait_of_one_that_does_not():
+    time, line = crawling_worm()
+    tangent = np.gradient(line, axis=1)
+    dorsal = np.cross(tangent, [0.0, 0.0, 1.0])
+    dorsal /= np.linalg.norm(dorsal, axis=-1, keepdims=True)
+    roll = 2.0 * np.pi * time / 10_000.0
+    turn = np.zeros((len(time), 3, 3))
+    turn[:, 0, 0] = 1.0
+    turn[:, 1, 1] = turn[:, 2, 2] = np.cos(roll)
+    turn[:, 1, 2], turn[:, 2, 1] = -np.sin(roll), np.sin(roll)
+    line, dorsal = (np.einsum("fij,fpj->fpi", turn, each) for each in (line, dorsal))
+    assert_known_wave(gait(time, line, dorsal=dorsal))
+    assert gait(time, line).peak_share < 0.7
+
+
 def test_turning_while_crawling_changes_straightness_but_not_speed():
     straight, curved = gait(*crawling_worm()), gait(*crawling_worm(turn_deg_s=6.0))
     assert straight.straightness > 0.97

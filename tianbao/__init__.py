@@ -17,7 +17,7 @@ from .errors import AnatomyError, ConfigError, DivergedError, MechanismError, Ou
 
 if TYPE_CHECKING:
     from .body import Material
-    from .environment import Arena, Medium
+    from .environment import Arena, Dish, Medium, Pillar, Plane, SignedDistance, pillar_array
     from .io.results import open_recording as open  # noqa: A004
     from .loop import Clock, Simulation
     from .parameters import Parameters
@@ -27,13 +27,18 @@ if TYPE_CHECKING:
 _HOMES = {
     "Arena": ".environment",
     "Clock": ".loop",
+    "Dish": ".environment",
     "Material": ".body",
     "Medium": ".environment",
     "Parameters": ".parameters",
+    "Pillar": ".environment",
+    "Plane": ".environment",
     "Pulse": ".worm",
     "Recording": ".recording",
+    "SignedDistance": ".environment",
     "Simulation": ".loop",
     "Worm": ".worm",
+    "pillar_array": ".environment",
 }
 
 __all__ = [
@@ -41,18 +46,23 @@ __all__ = [
     "Arena",
     "Clock",
     "ConfigError",
+    "Dish",
     "DivergedError",
     "Material",
     "MechanismError",
     "Medium",
     "OutputError",
     "Parameters",
+    "Pillar",
+    "Plane",
     "Pulse",
     "Recording",
+    "SignedDistance",
     "Simulation",
     "TianbaoError",
     "Worm",
     "open",
+    "pillar_array",
 ]
 
 

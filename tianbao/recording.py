@@ -31,6 +31,8 @@ class WormTrack:
         voltage: soma voltages [mV], shape (samples, neurons).
         voltage_time: [ms], shape (samples,).
         neurons: names, in the order of `voltage`.
+        dorsal: unit vectors towards dorsal [-], shape (frames, points, 3); None for a worm that lies in the
+            plane, dorsal to the right of its way.
     """
 
     midline: np.ndarray
@@ -39,6 +41,7 @@ class WormTrack:
     voltage: np.ndarray
     voltage_time: np.ndarray
     neurons: tuple[str, ...]
+    dorsal: np.ndarray | None = None
 
     def quadrant(self, name: str) -> np.ndarray:
         """Columns of `muscle_activation` in a quadrant, nose to tail.
@@ -109,7 +112,8 @@ class Recording:
         """Speed, rhythm and wave of a worm, the first 3 s dropped."""
         from .behaviour.gait import gait
 
-        return gait(self.time, self.track(worm).midline, medium=self.medium)
+        track = self.track(worm)
+        return gait(self.time, track.midline, medium=self.medium, dorsal=track.dorsal)
 
     @property
     def plot(self) -> Plots:
@@ -163,7 +167,8 @@ class Recording:
         track = self.track(worm)
         if not len(self.time):
             return pd.DataFrame()
-        place, towards, bend = centroid(track.midline), heading(track.midline), curvature(track.midline)
+        place, towards = centroid(track.midline), heading(track.midline)
+        bend = curvature(track.midline, dorsal=track.dorsal)
         head, middle, tail = (part.mean(axis=1) for part in np.array_split(bend, 3, axis=1))
         columns = {
             "x_mm": place[:, 0],

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..units import MS_PER_S
-from .midline import centroid, curvature, curvature_positions, forward_velocity
+from .midline import curvature, curvature_positions, forward_velocity
 
 __all__ = [
     "CRAWLING", "PUBLISHED", "Comparison", "Gait", "Range",
@@ -124,7 +124,10 @@ class Gait:
         return "\n".join(lines)
 
 
-def gait(time_ms: np.ndarray, midline: np.ndarray, discard_ms: float = DISCARD_MS, medium: str = "") -> Gait:
+def gait(
+    time_ms: np.ndarray, midline: np.ndarray, discard_ms: float = DISCARD_MS, medium: str = "",
+    dorsal: np.ndarray | None = None,
+) -> Gait:  # fmt: skip
     """Measure a gait.
 
     Args:
@@ -132,6 +135,7 @@ def gait(time_ms: np.ndarray, midline: np.ndarray, discard_ms: float = DISCARD_M
         midline: [mm], head first, shape (frames, points, 2 or 3).
         discard_ms: start of the record that is dropped [ms]; at most half of it is.
         medium: name of the medium, kept for comparison.
+        dorsal: see midline.curvature; shape (frames, points, 3).
 
     Returns:
         The gait; every number is NaN (the direction 0) when fewer than 16 frames are left.
@@ -141,13 +145,14 @@ def gait(time_ms: np.ndarray, midline: np.ndarray, discard_ms: float = DISCARD_M
         since = time_ms - time_ms[0]
         kept = since >= min(discard_ms, 0.5 * since[-1])
         time_ms, midline = time_ms[kept], midline[kept]
+        dorsal = None if dorsal is None else dorsal[kept]
     if len(time_ms) < _FEWEST_FRAMES:
         return _unmeasured(medium)
-    bend = curvature(midline, POINTS)
+    bend = curvature(midline, POINTS, dorsal)
     s = curvature_positions(POINTS)
     return Gait(
         forward_speed_mm_s=float(forward_velocity(time_ms, midline).mean()),
-        straightness=_straightness(time_ms, centroid(midline)),
+        straightness=_straightness(time_ms, midline.mean(axis=1)),
         amplitude=_amplitude(bend),
         amplitude_head=_amplitude(bend[:, _region(s, HEAD_REGION)]),
         amplitude_tail=_amplitude(bend[:, _region(s, TAIL_REGION)]),
@@ -175,7 +180,7 @@ def _amplitude(bend: np.ndarray) -> float:
 def _straightness(time_ms: np.ndarray, track: np.ndarray) -> float:
     window = round(SMOOTH_TRACK_MS / (time_ms[1] - time_ms[0]))
     window = max(1, min(window, len(track) // 2))
-    sums = np.cumsum(np.vstack([np.zeros(2), track]), axis=0)
+    sums = np.cumsum(np.vstack([np.zeros(track.shape[1]), track]), axis=0)
     smooth = (sums[window:] - sums[:-window]) / window
     path = np.linalg.norm(np.diff(smooth, axis=0), axis=1).sum()
     return float(np.linalg.norm(smooth[-1] - smooth[0]) / path) if path > _STILL_MM else 0.0

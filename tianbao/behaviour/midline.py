@@ -19,13 +19,17 @@ def curvature_positions(points: int) -> np.ndarray:
     return np.arange(1, points - 1) / (points - 1)
 
 
-def curvature(midline: np.ndarray, points: int | None = None) -> np.ndarray:
-    """Signed curvature in the x-y plane, positive when concave towards dorsal.
+def curvature(
+    midline: np.ndarray, points: int | None = None, dorsal: np.ndarray | None = None
+) -> np.ndarray:
+    """Signed dorso-ventral curvature, positive when concave towards dorsal.
 
     Args:
         midline: [mm], head first, shape (frames, points, 2 or 3) or one frame of it.
         points: resample to this many points, evenly spaced along the arc, before
             differentiating; None keeps the midline's own points.
+        dorsal: unit vectors towards dorsal at the points [-], shape (frames, points, 3), of a worm that
+            may roll; without them the worm is taken to lie on its side in the x-y plane.
 
     Returns:
         kappa L [-], L the length of the midline in each frame, shape (frames, points - 2).
@@ -33,9 +37,13 @@ def curvature(midline: np.ndarray, points: int | None = None) -> np.ndarray:
     midline = np.atleast_3d(np.asarray(midline, float))
     if midline.shape[-1] == 1:
         midline = midline[..., 0][None]
-    steps = np.diff(midline[..., :2], axis=1)
-    length = np.hypot(steps[..., 0], steps[..., 1])
-    angle = np.unwrap(np.arctan2(steps[..., 1], steps[..., 0]), axis=1)
+    steps = np.diff(midline[..., :2] if dorsal is None else midline, axis=1)
+    length = np.linalg.norm(steps, axis=-1)
+    if dorsal is None:
+        angle = np.unwrap(np.arctan2(steps[..., 1], steps[..., 0]), axis=1)
+    else:
+        turns = _turns(steps / length[..., None], np.asarray(dorsal, float).reshape(midline.shape))
+        angle = np.concatenate([np.zeros((len(turns), 1)), -np.cumsum(turns, axis=1)], axis=1)
     ends = np.cumsum(length, axis=1)
     whole = ends[:, -1:]
     middle = (ends - 0.5 * length) / whole
@@ -46,6 +54,19 @@ def curvature(midline: np.ndarray, points: int | None = None) -> np.ndarray:
         middle = np.broadcast_to(even, angle.shape)
     # t points to the tail and dorsal is t x z, so turning left on the way to the tail is ventral.
     return -np.diff(angle, axis=1) / np.diff(middle, axis=1)
+
+
+def _turns(steps: np.ndarray, dorsal: np.ndarray) -> np.ndarray:
+    """Angle by which each step of unit length turns towards dorsal from the one before [rad]."""
+    bend, along = np.diff(steps, axis=1), steps[:, 1:] + steps[:, :-1]
+    along = along / np.linalg.norm(along, axis=-1, keepdims=True)
+    side = dorsal[:, 1:-1]
+    side = side - (side * along).sum(axis=-1, keepdims=True) * along
+    side = side / np.linalg.norm(side, axis=-1, keepdims=True)
+    half = 0.5 * np.linalg.norm(bend, axis=-1)
+    # The angle over twice the sine of its half; a straight joint has neither.
+    stretched = np.where(half > 1e-9, np.arcsin(np.minimum(half, 1.0)) / np.maximum(half, 1e-9), 1.0)
+    return stretched * (bend * side).sum(axis=-1)
 
 
 def centroid(midline: np.ndarray) -> np.ndarray:
@@ -85,6 +106,9 @@ def forward_velocity(time_ms: np.ndarray, midline: np.ndarray) -> np.ndarray:
     Returns:
         [mm/s], positive forward, shape (frames - 1,).
     """
-    velocity = np.diff(centroid(midline), axis=0) / (np.diff(time_ms)[:, None] / MS_PER_S)
-    towards = heading(midline)
+    midline = np.asarray(midline, float)
+    velocity = np.diff(midline.mean(axis=1), axis=0) / (np.diff(time_ms)[:, None] / MS_PER_S)
+    axis = midline[:, 0] - midline[:, -1]
+    size = np.linalg.norm(axis, axis=1, keepdims=True)
+    towards = np.divide(axis, size, out=np.zeros_like(axis), where=size > 0.0)
     return np.einsum("fk,fk->f", velocity, 0.5 * (towards[1:] + towards[:-1]))

@@ -52,6 +52,16 @@ def read_midline(x: R3, section: R2, out: R3):
 
 
 @ti.kernel
+def read_side(x: R3, section: R2, side: ti.template(), out: R3):
+    """Unit vector from the centre of every ring towards a side of the worm's own body."""
+    ti.loop_config(serialize=backend.serial)
+    for worm, ring in ti.ndrange(out.shape[0], out.shape[1]):
+        towards = _weighted(x, section, side, worm, ring).normalized()
+        for i in ti.static(range(3)):
+            out[worm, ring, i] = towards[i]
+
+
+@ti.kernel
 def read_curvature(x: R3, section: R2, length: ti.f64, side: ti.template(), out: R2):
     """Curvature of the midline towards a side of the worm's own body, times the rest length.
 

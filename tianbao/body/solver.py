@@ -31,8 +31,8 @@ class SoftBody:
     Each slab has a shear modulus, one pressure for its volume (a fluid skeleton) and fibres along
     the axis in four quadrants. Newton's method with a banded Cholesky factor per worm.
 
-    Limitations: no inertia; contact forces lag by one step between worms; drag of a slender body only; the drag's direction is that
-    of the body at the start of a step.
+    Limitations: no inertia; between worms, contact lags by one step; drag of a slender body only, in the
+    direction of the body at the start of a step.
 
     Source: neo-Hookean energy with logarithmic barrier and Kelvin-Voigt dissipation on the
     Cauchy-Green tensor, both textbook; constants in body.csv and media.csv.
@@ -86,7 +86,8 @@ class SoftBody:
         if obstacles or touching:
             self._finder = ContactFinder(
                 obstacles, worms, self.mesh.surface_radii, spacing=self.mesh.length / self.mesh.slabs,
-                skip=round(constant("self_contact_skip") * self.mesh.slabs), worms_touch=touching, self_contact=touching,
+                skip=round(constant("self_contact_skip") * self.mesh.slabs),
+                worms_touch=touching, self_contact=touching,
             )  # fmt: skip
         self.positions = np.broadcast_to(self.mesh.vertices, (worms, *self.mesh.vertices.shape))
 
@@ -194,6 +195,13 @@ class SoftBody:
         if out is None:
             out = np.empty((self.worms, self.mesh.rings, 3))
         observe.read_midline(self._x, self._section, out)
+        return out
+
+    def dorsal(self, out: np.ndarray | None = None) -> np.ndarray:
+        """Unit vectors towards dorsal at the rings [-], shape (worms, rings, 3), into out when given."""
+        if out is None:
+            out = np.empty((self.worms, self.mesh.rings, 3))
+        observe.read_side(self._x, self._section, observe.DORSAL, out)
         return out
 
     def curvature(self, out: np.ndarray | None = None, side: str = "dorsal") -> np.ndarray:

@@ -2,18 +2,73 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ..errors import ConfigError
 from .medium import Medium
+from .obstacles import Obstacle
+
+EARTH = 9.81  # [m/s2]
+
+Flow = Callable[[np.ndarray, float], np.ndarray]
 
 
 class Arena:
-    """An unbounded plane filled with one medium."""
+    """An unbounded space filled with one medium, with whatever stands in it."""
 
-    def __init__(self, medium: Medium | str = "agar") -> None:
+    def __init__(
+        self,
+        medium: Medium | str = "agar",
+        *,
+        obstacles: Sequence[Obstacle] = (),
+        flow: Flow | None = None,
+        gravity: float = 0.0,
+    ) -> None:
         """
         Args:
             medium: a medium, or the name of one in media.csv.
+            obstacles: walls, pillars, dishes, solids.
+            flow: velocity of the medium: from points (n, 3) [mm] and the time [ms] to (n, 3) [mm/s].
+            gravity: towards smaller z [m/s2]; EARTH on a bench. A worm is 8 % denser than water.
 
         Raises:
-            ConfigError: for an unknown name.
+            ConfigError: for an unknown medium, a flow that cannot be called or a gravity that is no number.
         """
+        if flow is not None and not callable(flow):
+            raise ConfigError("arena: flow must be a function of points (n, 3) [mm] and time [ms]")
+        if not math.isfinite(gravity):
+            raise ConfigError(f"arena: gravity = {gravity} must be a number [m/s2]")
         self.medium = Medium.named(medium) if isinstance(medium, str) else medium
+        self.obstacles = tuple(obstacles)
+        self.flow = flow
+        self.gravity = gravity
+
+    def velocity(self, points: np.ndarray, time: float) -> np.ndarray:
+        """Velocity of the medium without the worms [mm/s].
+
+        Args:
+            points: [mm], shape (..., 3).
+            time: [ms].
+
+        Raises:
+            ConfigError: when the flow gives another shape or what is not a number.
+        """
+        if self.flow is None:
+            return np.zeros_like(points)
+        flat = points.reshape(-1, 3)
+        velocity = np.asarray(self.flow(flat, time), float)
+        if velocity.shape != flat.shape or not np.isfinite(velocity).all():
+            raise ConfigError(f"arena: flow gave {velocity.shape} at {time:g} ms; give finite numbers of {flat.shape}")
+        return velocity.reshape(points.shape)
+
+    def described(self) -> dict[str, object]:
+        """What a run's configuration keeps of the arena beside its medium."""
+        named = getattr(self.flow, "__name__", type(self.flow).__name__)
+        return {
+            "obstacles": [repr(each) for each in self.obstacles],
+            "flow": "" if self.flow is None else named,
+            "gravity": self.gravity,
+        }

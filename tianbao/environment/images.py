@@ -8,7 +8,14 @@ writer in a fixed order. Units: mm, uN, Pa s.
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
+import contextlib
+import math
+
+import numpy as np
+
+from .. import backend
 from ..backend import ti
+from ..errors import ConfigError
 
 R1 = ti.types.ndarray(dtype=ti.f64, ndim=1)
 R2 = ti.types.ndarray(dtype=ti.f64, ndim=2)
@@ -136,3 +143,100 @@ def worms_flow(
         u = _ring(midline, force, blob2, lengths, centres, physics, walled, worm, ring)
         for i in ti.static(range(3)):
             out[worm, ring, i] = u[i]
+
+
+def velocities(
+    points: np.ndarray,
+    sources: np.ndarray,
+    forces: np.ndarray,
+    blobs: float | np.ndarray,
+    viscosity: float,
+    wall: float | None = None,
+) -> np.ndarray:
+    """Velocity of the fluid at points, moved by smoothed forces.
+
+    Args:
+        points: where [mm], shape (n, 3).
+        sources: where the forces act [mm], shape (m, 3).
+        forces: on the fluid [uN], shape (m, 3).
+        blobs: radius over which each force is spread [mm], shape (m,) or one for all; not zero at a source.
+        viscosity: [Pa s].
+        wall: height z of a no-slip wall below everything [mm]; none when None.
+
+    Returns:
+        [mm/s], shape (n, 3).
+
+    Raises:
+        ConfigError: for a point below the wall, or a viscosity that is not positive.
+
+    Source: Cortez, Fauci and Medovikov 2005; with a wall Ainley et al. 2008.
+    """
+    points, sources, forces = (_rows(values) for values in (points, sources, forces))
+    factor = factor_of(viscosity)
+    check_above(wall, points, sources)
+    blob2 = np.ascontiguousarray(np.broadcast_to(np.asarray(blobs, float) ** 2, len(sources)))
+    out = np.empty_like(points)
+    ready()
+    sum_points(points, sources, forces, blob2, wall or 0.0, wall is not None, out)
+    return factor * out
+
+
+def mobility(
+    points: np.ndarray,
+    blobs: float | np.ndarray,
+    viscosity: float,
+    wall: float | None = None,
+) -> np.ndarray:
+    """Matrix from forces at points to the velocities there.
+
+    The blob of a pair has the mean square radius of the two, as two Gaussian ones would, so that the
+    matrix is symmetric, with a wall as well. Points without a blob do not act on themselves.
+
+    Args:
+        points: [mm], shape (n, 3).
+        blobs: radius of each blob [mm], shape (n,) or one for all.
+        viscosity: [Pa s].
+        wall: height z of a no-slip wall below the points [mm]; none when None.
+
+    Returns:
+        [mm/(s uN)], shape (3 n, 3 n), x, y, z of the first point first.
+
+    Raises:
+        ConfigError: see velocities.
+    """
+    points, factor = _rows(points), factor_of(viscosity)
+    check_above(wall, points)
+    square = np.broadcast_to(np.asarray(blobs, float) ** 2, len(points))
+    out = np.empty((points.size, points.size))
+    ready()
+    blob2 = 0.5 * (square[:, None] + square)
+    fill_matrix(points, points, blob2, wall or 0.0, wall is not None, out)
+    return factor * out
+
+
+def ready() -> None:
+    """Starts the kernels on the CPU, unless they run already: then they stay where they are."""
+    with contextlib.suppress(ConfigError):
+        backend.start()
+
+
+def _rows(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values, float).reshape(-1, 3)
+
+
+def factor_of(viscosity: float) -> float:
+    """1 / (8 pi viscosity) [1/(Pa s)].
+
+    Raises:
+        ConfigError: for a viscosity that is not positive.
+    """
+    if not 0.0 < viscosity < math.inf:
+        raise ConfigError(f"flow: viscosity = {viscosity:g} Pa s must be a positive number")
+    return 1.0 / (8.0 * math.pi * viscosity)
+
+
+def check_above(wall: float | None, *places: np.ndarray) -> None:
+    """Raises ConfigError if a place is below the wall, or nowhere."""
+    lowest = min(place[..., 2].min(initial=math.inf) for place in places)
+    if wall is not None and not lowest >= wall:
+        raise ConfigError(f"flow: a point at z = {lowest:g} mm lies below the wall at {wall:g} mm")

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..backend import start
+from .. import backend
 from ..errors import ConfigError
 from . import images
+from .images import check_above, factor_of, mobility, ready, velocities
 from .medium import Medium
 
 # Blob radius over body radius. A line of blobs of this width moves a slender body across and along its axis as
@@ -29,75 +30,8 @@ BLOB_OVER_LENGTH = 0.5
 LATTICE = 3.91
 # Rings up to which the calling thread sums alone: about half a millisecond.
 _FEW_RINGS = 200
-
-
-def velocities(
-    points: np.ndarray,
-    sources: np.ndarray,
-    forces: np.ndarray,
-    blobs: float | np.ndarray,
-    viscosity: float,
-    wall: float | None = None,
-) -> np.ndarray:
-    """Velocity of the fluid at points, moved by smoothed forces.
-
-    Args:
-        points: where [mm], shape (n, 3).
-        sources: where the forces act [mm], shape (m, 3).
-        forces: on the fluid [uN], shape (m, 3).
-        blobs: radius over which each force is spread [mm], shape (m,) or one for all; not zero at a source.
-        viscosity: [Pa s].
-        wall: height z of a no-slip wall below everything [mm]; none when None.
-
-    Returns:
-        [mm/s], shape (n, 3).
-
-    Raises:
-        ConfigError: for a point below the wall, or a viscosity that is not positive.
-
-    Source: Cortez, Fauci and Medovikov 2005; with a wall Ainley et al. 2008 (images.py).
-    """
-    points, sources, forces = (_rows(values) for values in (points, sources, forces))
-    factor = _factor(viscosity)
-    _check_above(wall, points, sources)
-    blob2 = np.ascontiguousarray(np.broadcast_to(np.asarray(blobs, float) ** 2, len(sources)))
-    out = np.empty_like(points)
-    start()
-    images.sum_points(points, sources, forces, blob2, wall or 0.0, wall is not None, out)
-    return factor * out
-
-
-def mobility(
-    points: np.ndarray,
-    blobs: float | np.ndarray,
-    viscosity: float,
-    wall: float | None = None,
-) -> np.ndarray:
-    """Matrix from forces at points to the velocities there.
-
-    The blob of a pair has the mean square radius of the two, as two Gaussian ones would, so that the
-    matrix without a wall is symmetric. Points without a blob do not act on themselves.
-
-    Args:
-        points: [mm], shape (n, 3).
-        blobs: radius of each blob [mm], shape (n,) or one for all.
-        viscosity: [Pa s].
-        wall: height z of a no-slip wall below the points [mm]; none when None.
-
-    Returns:
-        [mm/(s uN)], shape (3 n, 3 n), x, y, z of the first point first.
-
-    Raises:
-        ConfigError: see velocities.
-    """
-    points, factor = _rows(points), _factor(viscosity)
-    _check_above(wall, points)
-    square = np.broadcast_to(np.asarray(blobs, float) ** 2, len(points))
-    out = np.empty((points.size, points.size))
-    start()
-    blob2 = 0.5 * (square[:, None] + square)
-    images.fill_matrix(points, points, blob2, wall or 0.0, wall is not None, out)
-    return factor * out
+# Relaxation times the largest eigenvalue of drag times G: below the limit of 2, where errors flip sign for ever.
+_SAFE = 1.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +40,8 @@ class Surface:
 
     The force density q of a rigid body solves an integral of 1/r over its skin. The sum over all other points
     times their area misses 3.91 q sqrt(area) for forces along the normal, 3/2 of that for those in the skin: the
-    part of the integral that a lattice of unit density leaves out. This is added, and the error falls as
-    area^(3/2). A plain blob of a quarter of the spacing adds 8 instead: hence drags 2-7 % too low.
+    part of the integral that a lattice of unit density leaves out. This is added, and the error falls at least as
+    the area. A plain blob of a quarter of the spacing adds 8 instead: hence drags 2 to 7 % too low.
 
     Attributes:
         points: [mm], shape (n, 3).
@@ -163,7 +97,7 @@ class Surface:
         matrix = mobility(self.points, 0.0, viscosity, wall)
         n = len(self.points)
         own = 1.5 * np.eye(3) - 0.5 * self.normals[:, :, None] * self.normals[:, None]
-        own *= (_factor(viscosity) * LATTICE / np.sqrt(self.areas))[:, None, None]
+        own *= (factor_of(viscosity) * LATTICE / np.sqrt(self.areas))[:, None, None]
         blocks = matrix.reshape(n, 3, n, 3)
         blocks[np.arange(n), :, np.arange(n)] += own
         return matrix
@@ -183,6 +117,29 @@ class Surface:
         return np.linalg.solve(self.mobility(viscosity, wall), right).reshape(-1, 3)
 
 
+@dataclass(frozen=True, eq=False)
+class FlowPlane:
+    """Velocity of the fluid on a grid in a horizontal plane.
+
+    Attributes:
+        x: columns of the grid [mm], shape (columns,).
+        y: rows of the grid [mm], shape (rows,).
+        height: z of the plane [mm].
+        velocity: [mm/s], shape (rows, columns, 3).
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    height: float
+    velocity: np.ndarray
+
+    def table(self) -> np.ndarray:
+        """One row per point: x, y, z [mm], velocity x, y, z [mm/s], shape (rows columns, 6)."""
+        x, y = np.meshgrid(self.x, self.y)
+        place = np.stack([x, y, np.full_like(x, self.height)], axis=-1)
+        return np.concatenate([place, self.velocity], axis=-1).reshape(-1, 6)
+
+
 class CentreLineFlow:
     """What worms feel of the flow that they and others make, beyond the local drag on each of their rings.
 
@@ -196,10 +153,12 @@ class CentreLineFlow:
     times G are between 0 and 2: a single worm has none above 1. In a crowd of more than a few touching worms
     they pass 2; `relaxation` below 2 / largest eigenvalue then keeps the same end and gets there.
 
-    Limitations: a ring neither twists nor feels the turning of the fluid across it; closer than about a
-    diameter to each other or to a wall, worms feel too little of the squeezed fluid between.
+    Limitations: the turning of a cross-section drags no fluid along, so that a swimmer is faster than one with a
+    resolved skin, by a seventh at a wavelength of 1.5 L and by half at 0.65 L; so it is with local drag. A worm's
+    axis less than a diameter from a wall feels too little of the squeezed fluid: drag 5 % low at 1.5 diameters,
+    10 % at 1, 15 to 30 % at 0.7.
 
-    Source: body.md of the design notes: Johnson 1980; Cortez, Fauci and Medovikov 2005; Ainley et al. 2008.
+    Source: Johnson 1980; Cortez, Fauci and Medovikov 2005; Ainley et al. 2008. Numbers from tests/test_stokes.py.
     """
 
     def __init__(
@@ -211,7 +170,6 @@ class CentreLineFlow:
         medium: Medium | None = None,
         wall: float | None = None,
         reach: float | None = None,
-        threads: int = 1,
     ) -> None:
         """
         Args:
@@ -222,7 +180,6 @@ class CentreLineFlow:
             wall: height z of a no-slip wall below the worms [mm]; none when None.
             reach: worms whose centroids are further apart do not feel each other [mm]; all do when None. Whole
                 worms are left out, since the flow of a worm without net force fades faster than that of its parts.
-            threads: see backend.start.
 
         Raises:
             ConfigError: for lengths or a viscosity that are not positive, or shapes that differ.
@@ -236,12 +193,12 @@ class CentreLineFlow:
         self.medium = medium or Medium.newtonian(viscosity)
         self._blob2 = np.maximum(BLOB_OVER_RADIUS * self.radii, BLOB_OVER_LENGTH * self.lengths) ** 2
         self._physics = np.zeros(5)
-        self._physics[images.FACTOR] = _factor(viscosity)
+        self._physics[images.FACTOR] = factor_of(viscosity)
         self._physics[images.NORMAL] = self.medium.drag_normal
         self._physics[images.TANGENTIAL] = self.medium.drag_tangential
         self._physics[images.WALL] = wall or 0.0
         self._physics[images.REACH] = np.inf if reach is None else reach
-        start("cpu", threads)
+        ready()
 
     @property
     def blobs(self) -> np.ndarray:
@@ -272,12 +229,12 @@ class CentreLineFlow:
         midline, force = self._worms(midline), self._worms(force)
         if force.shape != midline.shape:
             raise ConfigError(f"flow: force has shape {force.shape}, the midline {midline.shape}")
-        _check_above(self.wall, midline)
+        check_above(self.wall, midline)
         out = np.empty_like(midline)
-        few = midline.shape[0] * midline.shape[1] <= _FEW_RINGS
+        alone = backend.serial and midline.shape[0] * midline.shape[1] <= _FEW_RINGS
         centres = np.ascontiguousarray(midline.mean(axis=1))
         images.worms_flow(
-            midline, force, self._blob2, self.lengths, centres, self._physics, self.wall is not None, few, out
+            midline, force, self._blob2, self.lengths, centres, self._physics, self.wall is not None, alone, out
         )  # fmt: skip
         if relaxation == 1.0:
             return out
@@ -297,6 +254,31 @@ class CentreLineFlow:
         blobs = np.tile(self.blobs, len(midline))
         return velocities(points, midline, force, blobs, self.viscosity, self.wall)
 
+    def plane(
+        self,
+        midline: np.ndarray,
+        force: np.ndarray,
+        *,
+        height: float | None = None,
+        margin: float = 0.4,
+        spacing: float = 0.02,
+    ) -> FlowPlane:
+        """Velocity in a horizontal plane around the worms.
+
+        Args:
+            midline: [mm], shape (worms, rings, 3).
+            force: of each ring on the fluid [uN], same shape.
+            height: of the plane [mm]; the mean height of the worms when None.
+            margin: of fluid around the worms [mm].
+            spacing: of the points [mm].
+        """
+        midline = self._worms(midline)
+        low, high = midline.min(axis=(0, 1)) - margin, midline.max(axis=(0, 1)) + margin
+        x, y = (np.linspace(a, b, 1 + math.ceil((b - a) / spacing)) for a, b in zip(low[:2], high[:2], strict=True))
+        z = float(midline[..., 2].mean()) if height is None else height
+        points = np.stack([*np.meshgrid(x, y), np.full((len(y), len(x)), z)], axis=-1)
+        return FlowPlane(x, y, z, self.field(points, midline, force).reshape(points.shape))
+
     def mobility(self, midline: np.ndarray) -> np.ndarray:
         """G: matrix from all rings' forces to their velocities [mm/(s uN)], shape (3 worms rings,) squared."""
         midline = self._worms(midline)
@@ -304,21 +286,40 @@ class CentreLineFlow:
 
     def drag(self, midline: np.ndarray) -> np.ndarray:
         """The local drag of the body as a matrix, from velocities to forces on the fluid [uN s/mm]."""
+        rings = self._ring_drag(self._worms(midline))
+        n = len(rings)
+        matrix = np.zeros((n, 3, n, 3))
+        matrix[np.arange(n), :, np.arange(n)] = rings
+        return matrix.reshape(3 * n, 3 * n)
+
+    def eigenvalues(self, midline: np.ndarray) -> np.ndarray:
+        """Of drag times G [-], ascending by real part; the lagged flow is stable while all are in 0 to 2."""
+        return np.sort_complex(np.linalg.eigvals(self.drag(midline) @ self.mobility(midline)))
+
+    def relaxation(self, midline: np.ndarray, rounds: int = 12) -> float:
+        """Share of the change that keeps the lagged flow stable among these worms: 1 unless they are crowded.
+
+        Power iteration on drag times G, as dear as `rounds` calls of velocity.
+        """
         midline = self._worms(midline)
+        drag, force = self._ring_drag(midline), np.ones_like(midline)
+        largest = 1.0
+        for _ in range(rounds):
+            flow = self.velocity(midline, force)
+            force = force + (drag @ flow.reshape(-1, 3, 1)).reshape(force.shape)
+            largest = float(np.linalg.norm(force))
+            force = force / largest
+        return min(1.0, _SAFE / largest)
+
+    def _ring_drag(self, midline: np.ndarray) -> np.ndarray:
+        """Local drag of every ring [uN s/mm], shape (worms rings, 3, 3)."""
         along = np.empty_like(midline)
         along[:, 1:-1] = midline[:, 2:] - midline[:, :-2]
         along[:, 0], along[:, -1] = midline[:, 1] - midline[:, 0], midline[:, -1] - midline[:, -2]
         along = (along / np.linalg.norm(along, axis=-1, keepdims=True)).reshape(-1, 3)
         normal, tangential = self.medium.drag_normal, self.medium.drag_tangential
-        ring = normal * np.eye(3) - (normal - tangential) * along[:, :, None] * along[:, None]
-        ring *= np.tile(self.lengths, len(midline))[:, None, None]
-        matrix = np.zeros((len(ring), 3, len(ring), 3))
-        matrix[np.arange(len(ring)), :, np.arange(len(ring))] = ring
-        return matrix.reshape(3 * len(ring), -1)
-
-    def eigenvalues(self, midline: np.ndarray) -> np.ndarray:
-        """Of drag times G [-], ascending by real part; the lagged flow is stable while all are in 0 to 2."""
-        return np.sort_complex(np.linalg.eigvals(self.drag(midline) @ self.mobility(midline)))
+        rings = normal * np.eye(3) - (normal - tangential) * along[:, :, None] * along[:, None]
+        return rings * np.tile(self.lengths, len(midline))[:, None, None]
 
     def _worms(self, values: np.ndarray) -> np.ndarray:
         values = np.ascontiguousarray(values, float)
@@ -327,19 +328,3 @@ class CentreLineFlow:
         if values.ndim != 3 or values.shape[1:] != (len(self.radii), 3):
             raise ConfigError(f"flow: array of shape {values.shape}, not (worms, {len(self.radii)}, 3)")
         return values
-
-
-def _rows(values: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(values, float).reshape(-1, 3)
-
-
-def _factor(viscosity: float) -> float:
-    if not 0.0 < viscosity < math.inf:
-        raise ConfigError(f"flow: viscosity = {viscosity:g} Pa s must be a positive number")
-    return 1.0 / (8.0 * math.pi * viscosity)
-
-
-def _check_above(wall: float | None, *places: np.ndarray) -> None:
-    lowest = min(place[..., 2].min(initial=math.inf) for place in places)
-    if wall is not None and not lowest >= wall:
-        raise ConfigError(f"flow: a point at z = {lowest:g} mm lies below the wall at {wall:g} mm")

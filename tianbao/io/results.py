@@ -1,7 +1,7 @@
 """The results file (HDF5) and summary.json.
 
 Layout: root attributes hold the configuration, versions and provenance; `/time` [ms] (frames,);
-`/worms/<k>/` holds `midline` [mm] (frames, points, 3), `muscle_activation` [-] (frames, 95) with
+`/worms/<k>/` holds `midline` [mm] and `dorsal` [-] (frames, points, 3), `muscle_activation` [-] (frames, 95) with
 `muscles`, and `voltage` [mV] (samples, neurons) with `voltage_time` [ms] and `neurons`. Voltages
 are stored as 32-bit floats, everything else as 64-bit.
 """
@@ -60,6 +60,8 @@ def _write_attributes(file: h5py.File, recording: Recording) -> None:
 
 def _write_track(group: h5py.Group, track: WormTrack) -> None:
     _put(group, "midline", track.midline, "mm")
+    if track.dorsal is not None:
+        _put(group, "dorsal", np.asarray(track.dorsal, np.float32), "1")
     _put(group, "muscle_activation", track.muscle_activation, "1")
     _put(group, "voltage", np.asarray(track.voltage, np.float32), "mV")
     _put(group, "voltage_time", track.voltage_time, "ms")
@@ -115,6 +117,7 @@ def _read_track(group: h5py.Group) -> WormTrack:
         voltage=group["voltage"][()],
         voltage_time=group["voltage_time"][()],
         neurons=tuple(group["neurons"].asstr()[()]),
+        dorsal=group["dorsal"][()] if "dorsal" in group else None,
     )
 
 

@@ -27,6 +27,8 @@ class Recorder:
         self._body, self._brain = body, brain
         self._line = np.zeros((1, body.mesh.rings, 3))
         self._time = np.zeros(frames)
+        self._side = np.zeros((1, body.mesh.rings, 3))
+        self._dorsal = np.zeros((frames, body.mesh.rings, 3))
         self._midline = np.zeros((frames, body.mesh.rings, 3))
         self._activation = np.zeros((frames, len(brain.activation)))
         self._voltage = np.zeros((frames, len(kept)))
@@ -41,9 +43,11 @@ class Recorder:
         k = self._count
         voltage = self._brain.voltage
         self._body.midline(self._line)
+        self._body.dorsal(self._side)
         self._check(time, voltage)
         self._time[k] = time
         self._midline[k] = self._line[0]
+        self._dorsal[k] = self._side[0]
         self._activation[k] = self._brain.activation
         self._voltage[k] = voltage[self._kept]
         self._count += 1
@@ -71,6 +75,11 @@ class Recorder:
     def midline(self) -> np.ndarray:
         """[mm], shape (frames, points, 3)."""
         return self._midline[: self._count]
+
+    @property
+    def dorsal(self) -> np.ndarray:
+        """Unit vectors towards dorsal [-], shape (frames, points, 3)."""
+        return self._dorsal[: self._count]
 
     @property
     def activation(self) -> np.ndarray:

@@ -122,7 +122,8 @@ class Simulation:
         self.seed = seed
         self.clock = clock or Clock()
         self.initial_curvature = initial_curvature
-        self.body = SoftBody(RingMesh.adult(slabs), material, medium=self.arena.medium)
+        place = {"obstacles": self.arena.obstacles, "gravity": self.arena.gravity, "touching": True}
+        self.body = SoftBody(RingMesh.adult(slabs), material, medium=self.arena.medium, **place)
         self._progress = progress
         self._neurons: tuple[str, ...] = ()
         self._network: Network | None = None
@@ -216,6 +217,7 @@ class Simulation:
             "worm": {"at": list(worm.at), **{name: getattr(worm, name) for name in names}},
             "material": dataclasses.asdict(body.material),
             "medium": dataclasses.asdict(body.medium),
+            "arena": self.arena.described(),
             "parameters": dict(worm.parameters),
         }
 
@@ -272,6 +274,8 @@ class Simulation:
         self._currents.write((number - 1) * self.clock.tick, out=self._integrator.current)
         self._integrator.advance(number * self.clock.tick)
         self._tension(self._integrator.activation, out=self._pull[0])
+        if self.arena.flow is not None:
+            self.body.flow = self.arena.velocity(self.body.midline(), self.body.time)
         self.body.step(self._pull, self.clock.tick)
         if number % self.clock.ticks_per_frame == 0:
             recorder.take(number * self.clock.tick)
@@ -285,6 +289,7 @@ class Simulation:
             voltage=recorder.voltage,
             voltage_time=recorder.time,
             neurons=self._neurons,
+            dorsal=recorder.dorsal,
         )
         return Recording(
             time=recorder.time,

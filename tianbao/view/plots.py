@@ -17,7 +17,7 @@ from matplotlib.patches import Polygon
 from ..behaviour.gait import POINTS, Gait, curvature
 from ..behaviour.midline import centroid
 from ..errors import ConfigError, unknown
-from ..recording import QUADRANTS, Recording
+from ..recording import QUADRANTS, Recording, WormTrack
 from ..units import MS_PER_S
 from . import style
 from .outline import Outline
@@ -39,8 +39,8 @@ class Plots:
 
     def curvature(self, path: str | Path | None = None, *, worm: int = 0) -> Figure | Path:
         """Kymograph: curvature over time and body, the gait in its title."""
-        gait, midline = self._run.gait(worm), self._run.track(worm).midline
-        return style.render(lambda figure: _kymograph(figure, self._run.time, midline, gait), (9.0, 3.6), path)
+        gait, track = self._run.gait(worm), self._run.track(worm)
+        return style.render(lambda figure: _kymograph(figure, self._run.time, track, gait), (9.0, 3.6), path)
 
     def traces(
         self, path: str | Path | None = None, *, neurons: Sequence[str] | None = None, worm: int = 0
@@ -108,9 +108,9 @@ def headline(gait: Gait) -> str:
     )
 
 
-def draw_kymograph(axes: Axes, time_ms: np.ndarray, midline: np.ndarray):
+def draw_kymograph(axes: Axes, time_ms: np.ndarray, track: WormTrack):
     """Curvature over time (s) and body (nose on top) on given axes; the image."""
-    bend = curvature(midline, POINTS)
+    bend = curvature(track.midline, POINTS, track.dorsal)
     limit = max(4.0, float(np.ceil(np.percentile(np.abs(bend), 99))))
     half = 0.5 * (time_ms[-1] - time_ms[0]) / max(len(time_ms) - 1, 1)
     extent = ((time_ms[0] - half) / MS_PER_S, (time_ms[-1] + half) / MS_PER_S, 1.0, 0.0)
@@ -119,12 +119,12 @@ def draw_kymograph(axes: Axes, time_ms: np.ndarray, midline: np.ndarray):
     )
 
 
-def _kymograph(figure: Figure, time_ms: np.ndarray, midline: np.ndarray, gait: Gait) -> None:
+def _kymograph(figure: Figure, time_ms: np.ndarray, track: WormTrack, gait: Gait) -> None:
     axes = figure.add_subplot()
     if len(time_ms) < 2:
         style.say(axes, "fewer than two frames were recorded")
         return
-    image = draw_kymograph(axes, time_ms, midline)
+    image = draw_kymograph(axes, time_ms, track)
     axes.set(xlabel="time [s]", yticks=[0.0, 0.25, 0.5, 0.75, 1.0])
     axes.set_yticklabels(["nose", "", "middle", "", "tail"])
     axes.set_title(headline(gait), loc="left")

@@ -90,7 +90,7 @@ class Scene:
 
     def _lay_strip(self, recording: Recording, worm: int):
         strip = self._figure.add_axes(_STRIP)
-        draw_kymograph(strip, self._time, recording.track(worm).midline)
+        draw_kymograph(strip, self._time, recording.track(worm))
         strip.set_yticks([0.03, 0.97], ["nose", "tail"], fontsize=9)
         strip.tick_params(length=0, labelsize=9, labelcolor=style.INK)
         caption = "curvature over time [s]: dorsal bends red, ventral bends blue"
