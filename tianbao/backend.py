@@ -73,3 +73,10 @@ def start(device: str = "cpu", threads: int = 1) -> None:
     except RuntimeError as error:
         raise ConfigError(f"device '{device}' was not found on this machine: use device='cpu'") from error
     _running["device"] = device
+
+
+def zeros(*shape: int) -> ti.ndarray:
+    """An array of zeros on the device, float64."""
+    array = ti.ndarray(ti.f64, shape=shape)
+    array.fill(0.0)
+    return array

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..backend import start, ti
+from ..backend import start, ti, zeros
 from ..environment import Medium, Obstacle
 from ..errors import ConfigError, DivergedError
 from ..units import MG_PER_MM3_KG_M3, MS_PER_S
 from . import calibration, kernels, observe, tissue
-from .contact import ContactFinder
 from .material import Material, constant
 from .mesh import RingMesh
 from .posture import bent
+from .surroundings import Surroundings
 
 # Residual over drag force: one Newton iteration for 4 ms on agar, two for 10 ms, three for 2 ms in water.
 TOLERANCE = 1e-3
@@ -48,6 +48,7 @@ class SoftBody:
         gravity: float = 0.0,
         obstacles: Sequence[Obstacle] = (),
         touching: bool = False,
+        resolved: bool = False,
         tolerance: float = TOLERANCE,
         device: str = "cpu",
         threads: int = 1,
@@ -62,6 +63,8 @@ class SoftBody:
             obstacles: what the worms cannot enter.
             touching: whether the worms share one place, where they touch each other and themselves;
                 each is alone otherwise.
+            resolved: whether they feel the flow that they stir up, beyond the drag of a slender body;
+                Newtonian media only. A level floor among the obstacles is a no-slip wall then.
             tolerance: residual force over drag force at which a step counts as solved [-].
             device: see backend.start.
             threads: see backend.start.
@@ -82,13 +85,7 @@ class SoftBody:
         self.iterations = 0
         self._load_mesh()
         self._allocate()
-        self._finder = None
-        if obstacles or touching:
-            self._finder = ContactFinder(
-                obstacles, worms, self.mesh.surface_radii, spacing=self.mesh.length / self.mesh.slabs,
-                skip=round(constant("self_contact_skip") * self.mesh.slabs),
-                worms_touch=touching, self_contact=touching,
-            )  # fmt: skip
+        self._around = Surroundings(self.mesh, worms, self.medium, obstacles, touching, resolved)
         self.positions = np.broadcast_to(self.mesh.vertices, (worms, *self.mesh.vertices.shape))
 
     def _load_mesh(self) -> None:
@@ -116,19 +113,15 @@ class SoftBody:
 
     def _allocate(self) -> None:
         worms, slabs, count = self.worms, self.mesh.slabs, len(self.mesh.vertices)
-        self._x, self._start, self._velocity = (_zeros(worms, count, 3) for _ in range(3))
-        self._tangent = _zeros(worms, slabs + 1, 3)
-        self._strain = _zeros(worms, slabs, self.mesh.tets.shape[1], 6)
+        self._x, self._start, self._velocity = (zeros(worms, count, 3) for _ in range(3))
+        self._tangent = zeros(worms, slabs + 1, 3)
+        self._strain = zeros(worms, slabs, self.mesh.tets.shape[1], 6)
         band = 6 * self.mesh.ring_size
-        self._force, self._swell = (_zeros(worms, slabs, band) for _ in range(2))
-        self._scalars = _zeros(worms, slabs, 4)
-        self._residual, self._direction = (_zeros(worms, 3 * count) for _ in range(2))
-        self._stiffness = _zeros(worms, 3 * count, band)
-        self._flow = _zeros(worms, slabs + 1, 3)
-        self._planes = _zeros(worms, slabs + 1, kernels.PLANES, 5)
-        self._contacts = _device(np.zeros((worms, slabs + 1), np.int32))
-        self._grip = _zeros(worms, slabs + 1, kernels.PLANES)
-        self._centres = _zeros(worms, slabs + 1, 3)
+        self._force, self._swell = (zeros(worms, slabs, band) for _ in range(2))
+        self._scalars = zeros(worms, slabs, 4)
+        self._residual, self._direction = (zeros(worms, 3 * count) for _ in range(2))
+        self._stiffness = zeros(worms, 3 * count, band)
+        self._centres = zeros(worms, slabs + 1, 3)
         self._physics = np.zeros(kernels.PHYSICS)
         self._status = np.zeros((worms, kernels.STATUS))
         for column, limit in self._limits.items():
@@ -153,10 +146,12 @@ class SoftBody:
         self._velocity.fill(0.0)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of everything the next step depends on: positions [mm], velocities [mm/s], time [ms]."""
+        """Copies of everything the next step depends on: positions [mm], velocities, flow, wake [mm/s], time [ms]."""
         return {
             "positions": self._x.to_numpy(),
             "velocities": self._velocity.to_numpy(),
+            "flow": self._around.given.copy(),
+            "wake": self._around.wake.copy(),
             "time": np.array(self.time),
         }
 
@@ -164,6 +159,8 @@ class SoftBody:
         """Goes back to a state; the same steps then give the same bits."""
         self._x.from_numpy(np.ascontiguousarray(state["positions"]))
         self._velocity.from_numpy(np.ascontiguousarray(state["velocities"]))
+        self._around.wake = np.array(state["wake"])
+        self.flow = state["flow"]
         self.time = float(state["time"])
 
     def pose(
@@ -244,18 +241,20 @@ class SoftBody:
         """Force of the medium on every vertex in the last step [uN], shape (worms, vertices, 3)."""
         out = np.empty((self.worms, *self.mesh.vertices.shape))
         kernels.read_drag(
-            self.mesh.ring_size, self._x, self._start, self._tangent, self._vertices, self._flow, self._physics, out
+            self.mesh.ring_size, self._x, self._start, self._tangent, self._vertices, self._around.flow,
+            self._physics, out,
         )  # fmt: skip
         return out
 
     @property
     def flow(self) -> np.ndarray:
-        """Velocity of the medium at every ring [mm/s], shape (worms, rings, 3); a copy, zero until it is set."""
-        return self._flow.to_numpy()
+        """Velocity of the medium without the worms at every ring [mm/s], shape (worms, rings, 3); zero until set."""
+        return self._around.given
 
     @flow.setter
     def flow(self, value: np.ndarray) -> None:
-        self._flow.from_numpy(np.ascontiguousarray(value, dtype=float))
+        self._around.given = np.array(value, float).reshape(self.worms, self.mesh.rings, 3)
+        self._around.blow()
 
     def _passive_scalars(self) -> np.ndarray:
         kernels.measure(
@@ -284,12 +283,15 @@ class SoftBody:
         if not duration > 0.0:
             raise ConfigError(f"body: a step of {duration:g} ms cannot be taken; give a positive duration")
         self._advance(np.ascontiguousarray(tension), duration, _HALVINGS)
+        if self._around.stirred:
+            force = -self.drag().reshape(self.worms, self.mesh.rings, -1, 3).sum(axis=2)
+            self._around.stir(self.midline(), force)
 
     def _advance(self, tension: np.ndarray, duration: float, halvings: int) -> None:
         seconds = duration / MS_PER_S
-        if self._finder is not None:
+        if self._around.touch:
             observe.read_midline(self._x, self._section, self._centres)
-            self._finder.find(self._centres, self._planes, self._contacts)
+            self._around.feel(self._centres)
         for predict in (1.0, 0.0):
             if self._minimise(tension, seconds, predict):
                 self.time += duration
@@ -326,7 +328,7 @@ class SoftBody:
 
     def _shared(self, tension: np.ndarray, seconds: float) -> tuple:
         """Arguments that the kernels of a step have in common."""
-        medium, material, physics = self.medium, self.material, self._physics
+        medium, material, physics, around = self.medium, self.material, self._physics, self._around
         physics[kernels.DT] = seconds
         physics[kernels.NORMAL], physics[kernels.TANGENTIAL] = medium.drag_normal, medium.drag_tangential
         physics[kernels.HOLD], physics[kernels.GRAVITY] = medium.surface_stiffness, self.gravity
@@ -336,8 +338,8 @@ class SoftBody:
         physics[kernels.SLOWEST], physics[kernels.TOLERANCE] = constant("slowest_slip"), self.tolerance
         return (
             self.mesh.ring_size, self._x, self._start, self._velocity, self._tangent, tension, self._strain,
-            self._corners, self._elements, self._slabs, self._vertices, self._flow, self._planes, self._contacts,
-            self._grip, physics, self._force, self._scalars, self._swell, self._residual, self._status,
+            self._corners, self._elements, self._slabs, self._vertices, around.flow, around.planes, around.contacts,
+            around.grip, physics, self._force, self._scalars, self._swell, self._residual, self._status,
         )  # fmt: skip
 
     def _lament(self, tension: np.ndarray, duration: float) -> str:
@@ -352,12 +354,6 @@ class SoftBody:
             f"body: no step of {duration:g} ms can be solved at {self.time:g} ms; worst is worm {worm}, "
             f"slab {slab} (least volume ratio {least[worm, slab]:.3g}): shorten the tick or lower the tension"
         )
-
-
-def _zeros(*shape: int) -> ti.ndarray:
-    array = ti.ndarray(ti.f64, shape=shape)
-    array.fill(0.0)
-    return array
 
 
 def _device(values: np.ndarray) -> ti.ndarray:

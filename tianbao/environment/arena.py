@@ -26,6 +26,7 @@ class Arena:
         obstacles: Sequence[Obstacle] = (),
         flow: Flow | None = None,
         gravity: float = 0.0,
+        resolved: bool = False,
     ) -> None:
         """
         Args:
@@ -33,6 +34,7 @@ class Arena:
             obstacles: walls, pillars, dishes, solids.
             flow: velocity of the medium: from points (n, 3) [mm] and the time [ms] to (n, 3) [mm/s].
             gravity: towards smaller z [m/s2]; EARTH on a bench. A worm is 8 % denser than water.
+            resolved: worms feel the flow that they stir up, beyond local drag; Newtonian media only.
 
         Raises:
             ConfigError: for an unknown medium, a flow that cannot be called or a gravity that is no number.
@@ -45,6 +47,7 @@ class Arena:
         self.obstacles = tuple(obstacles)
         self.flow = flow
         self.gravity = gravity
+        self.resolved = resolved
 
     def velocity(self, points: np.ndarray, time: float) -> np.ndarray:
         """Velocity of the medium without the worms [mm/s].
@@ -71,4 +74,5 @@ class Arena:
             "obstacles": [repr(each) for each in self.obstacles],
             "flow": "" if self.flow is None else named,
             "gravity": self.gravity,
+            "resolved": self.resolved,
         }

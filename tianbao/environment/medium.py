@@ -57,6 +57,7 @@ class Medium:
         surface_stiffness: force per body length that keeps the worm at its height, per
             displacement [N/m2]; 0 when it swims freely.
         density: [kg/m3].
+        viscosity: of a Newtonian fluid [Pa s]; 0 for what is none.
 
     Limitations: no memory of the groove in the agar, no yielding of a gel.
 
@@ -68,6 +69,7 @@ class Medium:
     drag_tangential: float
     surface_stiffness: float
     density: float
+    viscosity: float
 
     def __init__(
         self,
@@ -76,14 +78,16 @@ class Medium:
         drag_tangential: float = math.nan,
         surface_stiffness: float = 0.0,
         density: float = 1000.0,
+        viscosity: float = 0.0,
     ) -> None:
         """
         Raises:
             ConfigError: for missing, negative or non-finite values.
         """
         values = {"drag_normal": drag_normal, "drag_tangential": drag_tangential, "density": density}
-        for what, value in {**values, "surface_stiffness": surface_stiffness}.items():
-            allowed = math.isfinite(value) and (value > 0.0 or (what == "surface_stiffness" and value == 0.0))
+        can_vanish = {"surface_stiffness": surface_stiffness, "viscosity": viscosity}
+        for what, value in {**values, **can_vanish}.items():
+            allowed = math.isfinite(value) and (value > 0.0 or (what in can_vanish and value == 0.0))
             if not allowed:
                 raise ConfigError(f"medium '{name}': {what} = {value:g} must be a positive number")
             object.__setattr__(self, what, float(value))
@@ -113,7 +117,8 @@ class Medium:
             ConfigError: for a viscosity or a size that is not positive.
         """
         across, along = ellipsoid_drag(length, radius)
-        return cls(f"newtonian {viscosity_pa_s:g} Pa s", across * viscosity_pa_s, along * viscosity_pa_s)
+        name, drags = f"newtonian {viscosity_pa_s:g} Pa s", (across * viscosity_pa_s, along * viscosity_pa_s)
+        return cls(name, *drags, viscosity=viscosity_pa_s)
 
     @classmethod
     def between(cls, thin: Medium | str, thick: Medium | str, share: float) -> Medium:

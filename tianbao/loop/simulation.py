@@ -122,8 +122,8 @@ class Simulation:
         self.seed = seed
         self.clock = clock or Clock()
         self.initial_curvature = initial_curvature
-        place = {"obstacles": self.arena.obstacles, "gravity": self.arena.gravity, "touching": True}
-        self.body = SoftBody(RingMesh.adult(slabs), material, medium=self.arena.medium, **place)
+        place = {name: getattr(self.arena, name) for name in ("medium", "obstacles", "gravity", "resolved")}
+        self.body = SoftBody(RingMesh.adult(slabs), material, touching=True, **place)
         self._progress = progress
         self._neurons: tuple[str, ...] = ()
         self._network: Network | None = None

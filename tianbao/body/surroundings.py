@@ -1,0 +1,91 @@
+"""What surrounds the worms in a step: half-spaces they must stay in, and the flow of the medium."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..backend import ti, zeros
+from ..environment import Medium, Obstacle, Plane
+from ..environment.stokes import CentreLineFlow
+from ..errors import ConfigError
+from .contact import ContactFinder
+from .kernels import PLANES
+from .material import constant
+from .mesh import RingMesh
+
+
+class Surroundings:
+    """Arrays that the kernels of a step read, and what fills them between steps.
+
+    Attributes:
+        planes, contacts: half-spaces of every ring and how many, see contact.py.
+        grip: friction of each as a drag [uN s/mm], filled by the kernels.
+        flow: velocity of the medium at every ring [mm/s], that of the arena plus the worms' wake.
+    """
+
+    def __init__(
+        self, mesh: RingMesh, worms: int, medium: Medium, obstacles: Sequence[Obstacle], touching: bool, resolved: bool
+    ) -> None:
+        """
+        Args:
+            mesh: of every worm.
+            worms: number of worms.
+            medium: whose local drag the body solves with.
+            obstacles: what the worms cannot enter.
+            touching: whether worms touch each other and themselves.
+            resolved: whether they stir the fluid.
+
+        Raises:
+            ConfigError: for a resolved medium that is no Newtonian fluid.
+        """
+        rings = mesh.rings
+        self.planes, self.grip = zeros(worms, rings, PLANES, 5), zeros(worms, rings, PLANES)
+        self.contacts = ti.ndarray(ti.i32, shape=(worms, rings))
+        self.contacts.fill(0)
+        self.flow = zeros(worms, rings, 3)
+        self.given, self.wake = (np.zeros((worms, rings, 3)) for _ in range(2))
+        self._finder = self._stokes = None
+        if obstacles or touching:
+            spacing, skip = mesh.length / mesh.slabs, round(constant("self_contact_skip") * mesh.slabs)
+            self._finder = ContactFinder(
+                obstacles, worms, mesh.surface_radii, spacing=spacing, skip=skip,
+                worms_touch=touching, self_contact=touching,
+            )  # fmt: skip
+        if resolved:
+            if medium.viscosity == 0.0:
+                raise ConfigError(f"medium '{medium.name}' is no Newtonian fluid: its flow cannot be resolved")
+            floors = [each.point[2] for each in obstacles if isinstance(each, Plane) and each.normal == (0.0, 0.0, 1.0)]
+            lengths = mesh.vertex_length.reshape(rings, -1).sum(axis=1)
+            wall = max(floors) if floors else None
+            self._stokes = CentreLineFlow(mesh.radii, lengths, medium.viscosity, medium=medium, wall=wall)
+
+    @property
+    def touch(self) -> bool:
+        """Whether there is anything to touch."""
+        return self._finder is not None
+
+    @property
+    def stirred(self) -> bool:
+        """Whether the worms move the fluid."""
+        return self._stokes is not None
+
+    def feel(self, centres: ti.ndarray) -> None:
+        """Finds the half-spaces of a step that starts with the rings at these places [mm]."""
+        self._finder.find(centres, self.planes, self.contacts)
+
+    def stir(self, midline: np.ndarray, force: np.ndarray) -> None:
+        """Takes the wake of a step for the next.
+
+        Args:
+            midline: [mm], shape (worms, rings, 3).
+            force: of the rings on the fluid in the step [uN], same shape.
+        """
+        share = self._stokes.relaxation(midline) if len(midline) > 1 else 1.0
+        self.wake = self._stokes.velocity(midline, force, self.wake, share)
+        self.blow()
+
+    def blow(self) -> None:
+        """Hands the sum of given flow and wake to the kernels."""
+        self.flow.from_numpy(self.given + self.wake)
