@@ -16,7 +16,7 @@ DEVICES = ("cpu", "cuda", "metal", "vulkan")
 
 _running: dict[str, str] = {}
 
-# Whether loops stay on the calling thread, as on a CPU: they last tens of microseconds, no longer than
+# Whether loops stay on the calling thread: those of one worm last tens of microseconds, no longer than
 # it takes to wake another thread. Read when a kernel is compiled, which is after start.
 serial = False
 
@@ -39,12 +39,11 @@ ti = _import_backend()
 def start(device: str = "cpu", threads: int = 1) -> None:
     """Starts the kernels' device, once per process; asking again for the same one does nothing.
 
-    The bits of a result do not depend on the number of threads: loops stay on one, and where they
-    do not, no two iterations add to the same number.
+    The bits of a result do not depend on the number of threads: no two iterations add to the same number.
 
     Args:
         device: "cpu", "cuda", "metal" or "vulkan"; it must compute in double precision.
-        threads: CPU threads, fixed by the first call [-]. The body's own loops leave all but one idle.
+        threads: CPU threads, fixed by the first call [-]; more than one pays for many worms.
 
     Raises:
         ConfigError: for an unknown or missing device, or when another one runs already.
@@ -58,7 +57,7 @@ def start(device: str = "cpu", threads: int = 1) -> None:
     if _running:
         return
     global serial
-    serial = device == "cpu"
+    serial = device == "cpu" and threads <= 1
     try:
         # The banner of init would land in the output of every command.
         with contextlib.redirect_stdout(io.StringIO()):

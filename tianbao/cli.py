@@ -34,12 +34,18 @@ def main(arguments: list[str] | None = None) -> int:
     return _speaking(args.act, args)
 
 
-def crawl_parser(description: str) -> argparse.ArgumentParser:
-    """The options of a crawl, for scripts that are one."""
+def crawl_parser(description: str, *, out: str = "output/forward_crawl", **preset) -> argparse.ArgumentParser:
+    """The options of a crawl, or of a swim, for scripts that are one.
+
+    Args:
+        description: of the script.
+        out: folder for results when none is given.
+        preset: values of RunConfig that differ from its own when neither file nor option says otherwise.
+    """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    _add_crawl_arguments(parser)
+    _add_crawl_arguments(parser, out, RunConfig().updated(preset))
     return parser
 
 
@@ -47,17 +53,20 @@ def run_crawl(args: argparse.Namespace) -> int:
     """Simulate, print the gait beside the published ranges, write every file.
 
     Returns:
-        0 if the worm crawled, 1 if it did not, 2 after an error, 130 after Ctrl-C.
+        0 if the worm crawled, or swam in water, 1 if it did not, 2 after an error, 130 after Ctrl-C.
     """
     return _speaking(_crawl, args)
 
 
-def _add_crawl_arguments(parser: argparse.ArgumentParser) -> None:
-    default = RunConfig()
+def _add_crawl_arguments(
+    parser: argparse.ArgumentParser, out: str = "output/forward_crawl", default: RunConfig | None = None
+) -> None:
+    default = default or RunConfig()
+    parser.set_defaults(default=default)
     parser.add_argument("--config", type=Path, help="TOML file with any of these options and [parameters]")
     parser.add_argument("--duration", type=float, help=f"ms of biology (default {default.duration:g})")
     parser.add_argument("--seed", type=int, help=f"of noise and start (default {default.seed})")
-    parser.add_argument("--medium", help=f"agar or water (default {default.medium})")
+    parser.add_argument("--medium", help=f"agar, wet_agar or water (default {default.medium})")
     parser.add_argument("--discretisation", help=f"traced or d_lambda (default {default.discretisation})")
     parser.add_argument("--soma-compartments", type=int, help=f"1 or 2 (default {default.soma_compartments})")
     parser.add_argument("--channel-set", help=f"C19 or H (default {default.channel_set})")
@@ -67,7 +76,7 @@ def _add_crawl_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corrections", type=int, help=f"of a step, native engine (default {default.corrections})")
     parser.add_argument("--engine", help=f"{', '.join(ENGINES)} (default {default.engine})")
     parser.add_argument("--tick", type=float, help=f"brain-body exchange in ms (default {default.tick:g})")
-    parser.add_argument("--out", type=Path, default=Path("output/forward_crawl"), help="folder for results")
+    parser.add_argument("--out", type=Path, default=Path(out), help="folder for results")
     parser.add_argument("--no-video", action="store_true", help="skip the video")
 
 
@@ -86,7 +95,7 @@ def _speaking(act, args: argparse.Namespace) -> int:
 
 
 def _configured(args: argparse.Namespace) -> RunConfig:
-    config = read_config(args.config) if args.config else RunConfig()
+    config = read_config(args.config, args.default) if args.config else args.default
     cells = ("discretisation", "soma_compartments", "channel_set", "signs")
     options = ("duration", "seed", "medium", *cells, "dt", "order", "corrections", "tick", "engine")
     config = config.updated({name: getattr(args, name) for name in options}, where="command line")
@@ -107,11 +116,11 @@ def _crawl(args: argparse.Namespace) -> int:
         print(f"kept until then: {', '.join(map(str, files))}", file=sys.stderr)
         raise
     files = _write(run, config, folder, video=run.complete and not args.no_video)
-    crawled = _report(run, config.medium)
+    moved = _report(run, config.medium)
     print("wrote " + ", ".join(path.name for path in files) + f" in {folder}")
     if not run.complete:
         return EXIT_INTERRUPTED
-    return 0 if crawled else EXIT_FAILED
+    return 0 if moved else EXIT_FAILED
 
 
 def _simulation(config: RunConfig):
@@ -141,13 +150,13 @@ def _write(run, config: RunConfig, folder: Path, *, video: bool) -> list[Path]:
     if len(run.time) > 1:
         files += [run.plot.curvature(folder / "kymograph.png"), run.plot.traces(folder / "traces.png")]
     if video:
-        files.append(run.video(folder / "crawl.mp4"))
+        files.append(run.video(folder / ("swim.mp4" if config.medium == "water" else "crawl.mp4")))
     return files
 
 
 def _report(run, medium: str) -> bool:
-    """Print measured beside published; whether the worm crawled."""
-    from .behaviour.gait import compare, crawled
+    """Print measured beside published; whether the worm crawled, or swam where it should."""
+    from .behaviour.gait import compare, crawled, swam
 
     gait = run.gait()
     print(f"{'':26s}{'measured':>10s}   published")
@@ -155,8 +164,10 @@ def _report(run, medium: str) -> bool:
         mark = "" if row.inside else "   (outside)"
         print(f"{row.metric:26s}{row.measured:10.3f}   {row.low:g} to {row.high:g} {row.unit}  {row.source}{mark}")
     print(f"{run.wall_s_per_bio_s:.1f} s of computing per second of biology")
-    verdict = crawled(gait)
-    print("the worm crawled" if verdict else "the worm did not crawl")
+    fluid = medium == "water"
+    verdict = swam(gait) if fluid else crawled(gait)
+    done, not_done = ("swam", "swim") if fluid else ("crawled", "crawl")
+    print(f"the worm {done}" if verdict else f"the worm did not {not_done}")
     return verdict
 
 

@@ -76,8 +76,12 @@ class RunConfig:
         return dataclasses.replace(self, **kept)
 
 
-def read_config(path: str | Path) -> RunConfig:
+def read_config(path: str | Path, default: RunConfig | None = None) -> RunConfig:
     """Read a run configuration.
+
+    Args:
+        path: of a TOML file.
+        default: what it does not say.
 
     Raises:
         ConfigError: if the file is missing, is not TOML, or holds an unknown key.
@@ -88,7 +92,7 @@ def read_config(path: str | Path) -> RunConfig:
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror or error}") from error
     try:
-        return RunConfig().updated(tomllib.loads(text), where=path.name)
+        return (default or RunConfig()).updated(tomllib.loads(text), where=path.name)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path.name} is not valid TOML: {error}") from error
 

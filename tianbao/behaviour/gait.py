@@ -17,8 +17,8 @@ from ..units import MS_PER_S
 from .midline import curvature, curvature_positions, forward_velocity
 
 __all__ = [
-    "CRAWLING", "PUBLISHED", "Comparison", "Gait", "Range",
-    "compare", "crawled", "curvature", "curvature_positions", "gait",
+    "CRAWLING", "PUBLISHED", "SWIMMING", "Comparison", "Gait", "Range",
+    "compare", "crawled", "curvature", "curvature_positions", "gait", "swam",
 ]  # fmt: skip
 
 DISCARD_MS = 3000.0
@@ -64,6 +64,7 @@ def _ranges(name: str) -> tuple[Range, ...]:
 
 PUBLISHED = _ranges("published.csv")
 CRAWLING = _ranges("crawling.csv")
+SWIMMING = _ranges("swimming.csv")
 
 
 @dataclass(frozen=True)
@@ -270,3 +271,8 @@ def compare(measured: Gait, medium: str | None = None) -> list[Comparison]:
 def crawled(measured: Gait) -> bool:
     """Whether every metric lies in the window of crawling.csv."""
     return all(each.holds(getattr(measured, each.metric)) for each in CRAWLING)
+
+
+def swam(measured: Gait) -> bool:
+    """Whether every metric lies in the window of swimming.csv."""
+    return all(each.holds(getattr(measured, each.metric)) for each in SWIMMING)

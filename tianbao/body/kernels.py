@@ -226,15 +226,13 @@ def assemble(
         _outside_stiffness(
             x, tangent, vertices, planes, count, grip, size, physics, stiffness, status[worm, SHIFT], worm, ring
         )  # fmt: skip
-    # Neighbouring slabs share a ring: where loops are shared out, even ones go first, then odd ones,
-    # so that no two write at once.
-    passes = ti.static(1 if backend.serial else 2)
-    for first in ti.static(range(passes)):
+    # Neighbouring slabs share a ring: even ones go first, then odd ones, so that no two write at once.
+    for first in ti.static(range(2)):
         ti.loop_config(serialize=backend.serial)
-        for worm, k in ti.ndrange(x.shape[0], (corners.shape[0] - first + passes - 1) // passes):
+        for worm, k in ti.ndrange(x.shape[0], (corners.shape[0] - first + 1) // 2):
             stiffness_of_slab(
                 x, tension, strain, corners, elements, slabs, size, physics[DT], physics[FALLOFF], physics[BRAKE],
-                scalars, stiffness, worm, first + passes * k,
+                scalars, stiffness, worm, first + 2 * k,
             )  # fmt: skip
 
 

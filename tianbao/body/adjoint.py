@@ -1,0 +1,401 @@
+"""Gradients through the soft body's steps, by the exact adjoint of each implicit step at its solution.
+
+A step ends where the residual g(x; start, tension) vanishes. With lambda = - H^-1 dL/dx, H = dg/dx being
+the stiffness of the last Newton iteration, dL/dtension = lambda . dg/dtension and dL/dstart =
+lambda . dg/dstart, which is dL/dx of the step before. The start enters through the displacement and the
+tangent of the drag, the strain that viscosity is measured from, the fibres' length before they shorten
+and the grip of friction. Source: the implicit function theorem.
+"""
+# Annotations are read at run time by the kernel compiler: no postponed evaluation here.
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import backend
+from ..backend import ti
+from ..errors import ConfigError, DivergedError
+from ..units import MS_PER_S
+from . import banded, kernels, observe, tissue
+from .kernels import DT, I2, I3, R1, R2, R3, R4, T, Vec3
+from .mesh import SIDES
+from .solver import SoftBody
+
+_STRAIGHT = 1e-3
+
+
+@ti.func
+def _freeze_start(start: T, corners: T, elements: T, size: T, strain: T, tangent: T):
+    """Cauchy-Green strain and axis of the body at the start of a step, as kernels.begin_step has them."""
+    ti.loop_config(serialize=backend.serial)
+    for worm, slab in ti.ndrange(start.shape[0], corners.shape[0]):
+        for e in range(corners.shape[1]):
+            f = tissue.deformation(start, corners, size, tissue.gradients(elements, slab, e), worm, slab, e)
+            c = f.transpose() @ f
+            for i, j in ti.static(ti.ndrange(3, 3)):
+                if ti.static(i >= j):
+                    strain[worm, slab, e, i * (i + 1) // 2 + j] = c[i, j]
+    ti.loop_config(serialize=backend.serial)
+    for worm, ring in ti.ndrange(start.shape[0], tangent.shape[1]):
+        t = _chord(start, size, tangent.shape[1], worm, ring).normalized()
+        for i in ti.static(range(3)):
+            tangent[worm, ring, i] = t[i]
+
+
+@ti.func
+def _chord(start: T, size: T, rings, worm, ring):
+    """From the centre of the ring ahead to that of the ring behind."""
+    ahead, behind = size * ti.max(ring - 1, 0), size * ti.min(ring + 1, rings - 1)
+    return kernels._vector(start, worm, behind) - kernels._vector(start, worm, ahead)
+
+
+@ti.func
+def _pull_slab(
+    x: T, start: T, reply: T, tension: T, corners: T, elements: T, slabs: T, size: T, physics: T, back: T,
+    tension_bar: T, worm, slab,
+):  # fmt: skip
+    """Reply . dforce/dtension of one slab, and its dforce/dstart through viscosity and the fibres' speed."""
+    brake, falloff = physics[kernels.BRAKE] / physics[DT], physics[kernels.FALLOFF]
+    rate = slabs[slab, 1] / (2.0 * physics[DT])
+    for k in range(6 * size):
+        back[worm, slab, k] = 0.0
+    for q in ti.static(range(4)):
+        tension_bar[worm, slab, q] = 0.0
+    for e in range(corners.shape[1]):
+        g = tissue.gradients(elements, slab, e)
+        w = elements[slab, e, tissue.VOLUME]
+        f = tissue.deformation(x, corners, size, g, worm, slab, e)
+        before = tissue.deformation(start, corners, size, g, worm, slab, e)
+        both = f.transpose() @ tissue.deformation(reply, corners, size, g, worm, slab, e)
+        bar = -(w * rate) * (before @ (both + both.transpose()))
+        if corners[slab, e, tissue.FIBRE] >= 0:
+            quadrant = corners[slab, e, tissue.FIBRE]
+            stretch, rest = tissue._column(f, 0).norm(), tissue._column(before, 0).norm()
+            off = tissue._overlap(stretch, falloff)
+            along = w * both[0, 0] / stretch
+            share = 1.0 - falloff * off * off + brake * (stretch - rest)
+            tension_bar[worm, slab, quadrant] = tension_bar[worm, slab, quadrant] + share * along
+            slowed = tension[worm, slab, quadrant] * brake * along / rest
+            for i in ti.static(range(3)):
+                bar[i, 0] -= slowed * before[i, 0]
+        for a in ti.static(range(4)):
+            at, out = 3 * corners[slab, e, a], bar @ tissue._row(g, a)
+            for i in ti.static(range(3)):
+                back[worm, slab, at + i] = back[worm, slab, at + i] + out[i]
+
+
+@ti.func
+def _pull_chord(
+    x: T, start: T, reply: T, tangent: T, vertices: T, flow: T, size: T, physics: T, turn: T, worm, ring
+):  # fmt: skip
+    """Reply . ddrag/dchord of a ring, whose direction is the tangent of the drag."""
+    t, total = kernels._vector(tangent, worm, ring), Vec3(0.0)
+    for local in range(size):
+        vertex = ring * size + local
+        along = kernels._moved(x, start, flow, physics[DT], worm, ring, vertex)
+        asked = kernels._vector(reply, worm, vertex)
+        total -= vertices[vertex, kernels.WEIGHT] * (t.dot(asked) * along + t.dot(along) * asked)
+    total *= (physics[kernels.NORMAL] - physics[kernels.TANGENTIAL]) / physics[DT]
+    total = (total - t.dot(total) * t) / _chord(start, size, tangent.shape[1], worm, ring).norm()
+    for i in ti.static(range(3)):
+        turn[worm, ring, i] = total[i]
+
+
+@ti.func
+def _gather_start(
+    reply: T, tangent: T, vertices: T, planes: T, count: T, grip: T, size: T, physics: T, back: T, turn: T, bar: T,
+    worm, ring,
+):  # fmt: skip
+    """Sums what slabs, drag, tangents and friction pull back to the start of a ring's vertices."""
+    t, last = kernels._vector(tangent, worm, ring), tangent.shape[1] - 1
+    for local in range(size):
+        vertex = ring * size + local
+        asked = kernels._vector(reply, worm, vertex)
+        total = -kernels._drag(asked, t, vertices[vertex, kernels.WEIGHT], physics)
+        if local == 0:
+            ahead = kernels._vector(turn, worm, ti.max(ring - 1, 0))
+            behind = kernels._vector(turn, worm, ti.min(ring + 1, last))
+            # The chords of the first and the last ring begin and end at these themselves.
+            total += ti.select(ring > 0, 1.0, -1.0) * ahead - ti.select(ring < last, 1.0, -1.0) * behind
+        if local >= size - SIDES:
+            for k in range(count[worm, ring]):
+                n = kernels._half_space(planes, worm, ring, k)
+                total -= (grip[worm, ring, k] / physics[DT]) * (asked - n.dot(asked) * n)
+        for i in ti.static(range(3)):
+            if ring < last:
+                total[i] += back[worm, ring, 3 * local + i]
+            if ring > 0:
+                total[i] += back[worm, ring - 1, ti.static(3 * size) + 3 * local + i]
+            bar[worm, vertex, i] = total[i]
+
+
+@ti.kernel
+def pull_back_step(
+    size: T, x: R3, start: R3, tension: R3, flow: R3, planes: R4, count: I2, grip: R3, physics: R1,
+    corners: I3, elements: R3, slabs: R2, vertices: R2, strain: R4, tangent: R3, force: R3, scalars: R3, swell: R3,
+    status: R2, stiffness: R3, residual: R2, direction: R2, reply: R3, back: R3, turn: R3,
+    bar: R3, tension_bar: R3, bad: R1,
+):  # fmt: skip
+    """Replaces dL/dx of a step's end by dL/dx of its start; gives dL/dtension and the pivots below zero."""
+    _freeze_start(start, corners, elements, size, strain, tangent)
+    ti.loop_config(serialize=backend.serial)
+    for worm, slab in ti.ndrange(x.shape[0], corners.shape[0]):
+        tissue.forces_of_slab(
+            x, tension, strain, corners, elements, slabs, size, physics[DT], physics[kernels.FALLOFF],
+            physics[kernels.BRAKE], force, scalars, swell, worm, slab,
+        )  # fmt: skip
+    kernels.assemble(
+        x, tangent, tension, strain, corners, elements, slabs, vertices,
+        planes, count, grip, size, physics, scalars, swell, status, stiffness,
+    )  # fmt: skip
+    ti.loop_config(serialize=backend.serial)
+    for worm in range(x.shape[0]):
+        bad[worm] = banded.factor(stiffness, size, worm)
+        for vertex in range(x.shape[1]):
+            for i in ti.static(range(3)):
+                residual[worm, 3 * vertex + i] = bar[worm, vertex, i]
+        banded.substitute(stiffness, residual, direction, size, worm)
+        for vertex in range(x.shape[1]):
+            for i in ti.static(range(3)):
+                reply[worm, vertex, i] = direction[worm, 3 * vertex + i]
+    ti.loop_config(serialize=backend.serial)
+    for worm, slab in ti.ndrange(x.shape[0], corners.shape[0]):
+        _pull_slab(
+            x, start, reply, tension, corners, elements, slabs, size, physics, back, tension_bar, worm, slab
+        )  # fmt: skip
+    ti.loop_config(serialize=backend.serial)
+    for worm, ring in ti.ndrange(x.shape[0], tangent.shape[1]):
+        _pull_chord(x, start, reply, tangent, vertices, flow, size, physics, turn, worm, ring)
+    ti.loop_config(serialize=backend.serial)
+    for worm, ring in ti.ndrange(x.shape[0], tangent.shape[1]):
+        _gather_start(
+            reply, tangent, vertices, planes, count, grip, size, physics, back, turn, bar, worm, ring
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A step the solver took in one go: when it began [ms], and all that its residual depends on."""
+
+    time: float
+    end: np.ndarray
+    start: np.ndarray
+    tension: np.ndarray
+    around: tuple[np.ndarray, ...]
+    physics: np.ndarray
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """Derivatives of a loss L on the positions of a rollout.
+
+    Attributes:
+        tension: with respect to that of every step [L/Pa], shape (steps, worms, slabs, 4).
+        start: with respect to the positions the rollout began with [L/mm], shape (worms, vertices, 3).
+    """
+
+    tension: np.ndarray
+    start: np.ndarray
+
+
+class Rollout:
+    """Steps of a soft body, recorded so that a loss on its positions can be differentiated.
+
+    Only the rollout may move the body while it records. A step that the body can take in halves only is
+    recorded as these.
+
+    Limitations: flow and wake, half-spaces of contact and the grip of friction are held as they were in each
+    step, though all but the flow follow from what was before. The derivative is that of a step at its exact
+    solution: give the body a tolerance of 1e-8 or so.
+    """
+
+    def __init__(self, body: SoftBody) -> None:
+        """
+        Args:
+            body: the rollout begins where it is now.
+        """
+        self.body = body
+        worms, rings, count = body.worms, body.mesh.rings, len(body.mesh.vertices)
+        self._frozen = np.zeros((worms, rings - 1, body.mesh.tets.shape[1], 6)), np.zeros((worms, rings, 3))
+        self._pulled = tuple(
+            np.zeros((worms, *shape)) for shape in ((count, 3), (rings - 1, 6 * body.mesh.ring_size), (rings, 3))
+        )
+        self._status, self._bad = np.zeros((worms, kernels.STATUS)), np.zeros(worms)
+        planes, count = np.zeros((worms, rings, kernels.PLANES, 5)), np.zeros((worms, rings), np.int32)
+        self._free = planes, count, planes[..., 0].copy()
+        self._flow = np.zeros((worms, rings, 3))
+        self._steps: list[list[_Piece]] = []
+        self._first = self._last = body.positions
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Vertices at the start and after every step [mm], shape (steps + 1, worms, vertices, 3)."""
+        return np.stack([self._first, *(pieces[-1].end for pieces in self._steps)])
+
+    def step(self, tension: np.ndarray, duration: float) -> None:
+        """Moves the body on and records how.
+
+        Args:
+            tension: see SoftBody.step; copied.
+            duration: [ms].
+
+        Raises:
+            ConfigError: see SoftBody.step, and when something else has moved the body meanwhile.
+            DivergedError: see SoftBody.step.
+        """
+        if not np.array_equal(self.body.positions, self._last):
+            raise ConfigError("rollout: the body was moved between two recorded steps; begin a new rollout")
+        self._steps.append(list(self._take(np.array(tension), duration)))
+
+    def _take(self, tension: np.ndarray, duration: float) -> Iterator[_Piece]:
+        """Takes a step; once more, half by half, when the body had to halve it."""
+        body, before, contacts = self.body, self.body.state(), self._free
+        body.step(tension, duration)
+        if body._physics[DT] < duration / MS_PER_S:
+            body.restore(before)
+            for _ in range(2):
+                yield from self._take(tension, 0.5 * duration)
+            return
+        flow, around = before["flow"] + before["wake"], body._around
+        if not np.array_equal(flow, self._flow):
+            self._flow = flow
+        if around.touch:
+            contacts = tuple(each.to_numpy() for each in (around.planes, around.contacts, around.grip))
+        start, self._last = self._last, body.positions
+        time, physics = float(before["time"]), body._physics.copy()
+        yield _Piece(time, self._last, start, tension, (self._flow, *contacts), physics)
+
+    def pull_back(self, step: int, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Takes a gradient from the end of one step to its start.
+
+        Args:
+            step: which, from 0.
+            weights: dL/dx of the positions after it [L/mm], shape (worms, vertices, 3).
+
+        Returns:
+            dL/dx of the positions before it [L/mm], same shape, without what the loss adds there; dL/dtension
+            [L/Pa], shape (worms, slabs, 4).
+
+        Raises:
+            ConfigError: for weights of the wrong shape.
+            DivergedError: when the end of a step is no minimum of its energy, and has no derivative.
+        """
+        if np.shape(weights) != self._first.shape:
+            raise ConfigError(f"rollout: weights have shape {np.shape(weights)}; give {self._first.shape}")
+        body, bar = self.body, np.array(weights, float)
+        total = np.zeros((body.worms, body.mesh.slabs, 4))
+        for piece in reversed(self._steps[step]):
+            tension_bar = np.empty_like(total)
+            pull_back_step(
+                body.mesh.ring_size, piece.end, piece.start, piece.tension, *piece.around, piece.physics,
+                body._corners, body._elements, body._slabs, body._vertices, *self._frozen, body._force,
+                body._scalars, body._swell, self._status, body._stiffness, body._residual, body._direction,
+                *self._pulled, bar, tension_bar, self._bad,
+            )  # fmt: skip
+            if self._bad.any():
+                raise DivergedError(
+                    f"rollout: the step of worm {self._bad.argmax()} from {piece.time:g} ms has no derivative, its "
+                    "stiffness is not positive definite at the end: shorten the steps or lower the tension"
+                )
+            total += tension_bar
+        return bar, total
+
+    def gradient(self, weights: np.ndarray) -> Gradient:
+        """Derivatives of a loss with respect to all tensions and to the start.
+
+        Args:
+            weights: dL/dx [L/mm], of the last positions, shape (worms, vertices, 3), or of all `positions`,
+                shape (steps + 1, worms, vertices, 3).
+
+        Raises:
+            ConfigError: for weights of another shape.
+            DivergedError: see pull_back.
+        """
+        weights, every = np.asarray(weights, float), (len(self) + 1, *self._first.shape)
+        if weights.shape not in (every, every[1:]):
+            raise ConfigError(f"rollout: weights have shape {weights.shape}; give {every} or {every[1:]}")
+        final = weights.shape != every
+        bar = weights if final else weights[-1]
+        tension = np.zeros((len(self), self.body.worms, self.body.mesh.slabs, 4))
+        for step in reversed(range(len(self))):
+            bar, tension[step] = self.pull_back(step, bar)
+            bar += 0.0 if final else weights[step]
+        return Gradient(tension, np.array(bar))
+
+
+def midline_weights(body: SoftBody, weights: np.ndarray) -> np.ndarray:
+    """dL/dx [L/mm], shape (..., vertices, 3), from that of `SoftBody.midline` [L/mm], shape (..., rings, 3)."""
+    share = observe.section_weights(body.mesh.section)[:, observe.SHARE]
+    return (share[:, None] * weights[..., None, :]).reshape(*weights.shape[:-2], -1, 3)
+
+
+def curvature_weights(body: SoftBody, positions: np.ndarray, weights: np.ndarray, side: str = "dorsal") -> np.ndarray:
+    """dL/dx from the gradient with respect to `SoftBody.curvature`.
+
+    Args:
+        body: whose mesh it is.
+        positions: where the curvature was read [mm], shape (..., vertices, 3).
+        weights: dL/d(kappa L), shape (..., rings - 2).
+        side: "dorsal" or "right".
+
+    Returns:
+        [L/mm], shape (..., vertices, 3).
+    """
+    column = {"dorsal": observe.DORSAL, "right": observe.RIGHT}[side]
+    section = observe.section_weights(body.mesh.section)
+    rings = positions.reshape(*positions.shape[:-2], body.mesh.rings, body.mesh.ring_size, 3)
+    centres, sides = (np.einsum("v,...rvi->...ri", section[:, k], rings) for k in (observe.SHARE, column))
+    steps, sideways = np.diff(centres, axis=-2), sides[..., 1:-1, :]
+    lengths = _norm(steps)
+    units = steps / lengths
+    middle, bend = units[..., :-1, :] + units[..., 1:, :], np.diff(units, axis=-2)
+    wide, span = _norm(middle), 0.5 * (lengths[..., :-1, :] + lengths[..., 1:, :])
+    tilt = _dot(sideways, middle) / wide
+    across = sideways - tilt * middle / wide
+    towards = across / _norm(across)
+    half = np.minimum(0.5 * _norm(bend), 1.0 - 1e-9)
+    safe, straight = np.maximum(half, _STRAIGHT), half < _STRAIGHT
+    angle = np.where(straight, 1.0 + half**2 / 6.0, np.arcsin(safe) / safe)
+    slope = np.where(straight, 1.0 / 3.0, (1.0 / np.sqrt(1.0 - safe**2) - angle) / safe**2)
+    # Backwards; kappa L = length angle(bend) bend . towards / span, and bend is always normal to the middle.
+    share, shown = body.mesh.length * weights[..., None] / span, _dot(bend, towards)
+    bend_bar = share * (angle * towards + 0.25 * slope * shown * bend)
+    side_bar = share * angle * (bend - shown * towards) / _norm(across)
+    middle_bar, length_bar = -tilt * side_bar / wide, -0.5 * share * angle * shown / span
+    unit_bars, step_bars = np.zeros_like(units), np.zeros_like(units)
+    for ring, sign in ((slice(None, -1), -1.0), (slice(1, None), 1.0)):
+        unit_bars[..., ring, :] += middle_bar + sign * bend_bar
+        step_bars[..., ring, :] += length_bar * units[..., ring, :]
+    step_bars += (unit_bars - _dot(unit_bars, units) * units) / lengths
+    none = np.zeros_like(step_bars[..., :1, :])
+    centre_bars = -np.diff(np.concatenate([none, step_bars, none], axis=-2), axis=-2)
+    out = midline_weights(body, centre_bars).reshape(rings.shape)
+    out[..., 1:-1, :, :] += section[:, column, None] * side_bar[..., None, :]
+    return out.reshape(positions.shape)
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return (a * b).sum(axis=-1, keepdims=True)
+
+
+def _norm(a: np.ndarray) -> np.ndarray:
+    return np.sqrt(_dot(a, a))
+
+
+def activation_gradient(tension: np.ndarray, spread: Callable, muscles: int = 95) -> np.ndarray:
+    """Gradient with respect to activations that set the tension linearly.
+
+    Args:
+        tension: gradient with respect to the tension [L/Pa], shape (..., slabs, 4).
+        spread: called with activations and an array of tensions [Pa] to fill: a `TensionMap`.
+        muscles: number of activations.
+
+    Returns:
+        [L], shape (..., muscles).
+    """
+    each = [spread(one, np.empty(tension.shape[-2:])) for one in np.eye(muscles)]
+    return np.einsum("...sq,msq->...m", tension, each)

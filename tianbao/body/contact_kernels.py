@@ -1,0 +1,269 @@
+"""Kernels that find the half-spaces of the rings, see contact.py.
+
+Candidates come from two grids of cells in x and y, hashed into tables: one of the pillars, made once, and
+one of bunches of the worms' segments, sorted afresh each step. Every number has one writer, and candidates
+are visited in a fixed order: the same bits for any number of threads. Units: mm.
+"""
+# Annotations are read at run time by the kernel compiler: no postponed evaluation here.
+
+from .. import backend
+from ..backend import ti
+from .kernels import FRICTION, OFFSET, PLANES
+
+# Columns of an obstacle: what it is, point [mm], normal, or radius [mm] instead, friction coefficient.
+KIND, POINT, NORMAL, RADIUS, SLIDING = 0, 1, 4, 4, 7
+PLANE, PILLAR, DISH = range(3)
+# Columns of a half-space found elsewhere: those of a plane, then its gap from the ring [mm].
+GAP = 5
+# Facts of a finder: reach, cells of pillars and of segments, largest ring [mm], friction; then the radii.
+LIMIT, STONES, CELL, THICKEST, BETWEEN, RADII = range(6)
+# Head of its index: obstacles that concern every ring, buckets of pillars, bunches of segments to look for,
+# buckets for these, slabs between parts that touch, and whether only a worm's own segments count (1), only
+# others' (2) or both (0); then where each bucket of pillars starts in the index, then the pillars in them.
+EVERYWHERE, BUCKETS, SOUGHT, TABLE, APART, ALONE, HEAD = range(7)
+# A bunch of segments sorted by its cell: the cell, its number.
+ACROSS, UP, NUMBER, RECORD = range(4)
+
+# Segments that are looked for together; what a row of cells is ahead of the one below in a table.
+BUNCH = 6
+ROW = 40503
+# Segments on either side among which a segment must be nearest: one half-space for each place of contact.
+_STRETCH = 3
+_TIE = 1e-9
+_BEYOND = 1e-3
+_NOWHERE = 1e-9
+
+R1 = ti.types.ndarray(dtype=ti.f64, ndim=1)
+R2 = ti.types.ndarray(dtype=ti.f64, ndim=2)
+R3 = ti.types.ndarray(dtype=ti.f64, ndim=3)
+R4 = ti.types.ndarray(dtype=ti.f64, ndim=4)
+I1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
+I2 = ti.types.ndarray(dtype=ti.i32, ndim=2)
+T = ti.template()
+Vec3 = ti.types.vector(3, ti.f64)
+
+
+@ti.func
+def _centre(centres: T, worm, ring):
+    return Vec3(centres[worm, ring, 0], centres[worm, ring, 1], centres[worm, ring, 2])
+
+
+@ti.func
+def _cell(x, size):
+    return ti.cast(ti.floor(x / size), ti.i32)
+
+
+@ti.func
+def _bucket(across, up, buckets):
+    """Place of a cell in a table; buckets is a power of two, cells of a row follow each other."""
+    return (across + ROW * up) & (buckets - 1)
+
+
+@ti.func
+def _offer(planes: T, count: T, c, n, offset, friction, worm, ring):
+    """Keeps a half-space if it is among the nearest, in order of their distance from the ring's centre."""
+    held, place = count[worm, ring], 0
+    for k in range(held):
+        other = Vec3(planes[worm, ring, k, 0], planes[worm, ring, k, 1], planes[worm, ring, k, 2])
+        if other.dot(c) - planes[worm, ring, k, OFFSET] <= n.dot(c) - offset:
+            place = k + 1
+    if place < PLANES:
+        last = ti.min(held, PLANES - 1)
+        for back in range(last - place):
+            for i in ti.static(range(FRICTION + 1)):
+                planes[worm, ring, last - back, i] = planes[worm, ring, last - back - 1, i]
+        for i in ti.static(range(3)):
+            planes[worm, ring, place, i] = n[i]
+        planes[worm, ring, place, OFFSET] = offset
+        planes[worm, ring, place, FRICTION] = friction
+        count[worm, ring] = last + 1
+
+
+@ti.func
+def _meet_obstacle(obstacles: T, k, c, furthest, planes: T, count: T, worm, ring):
+    """Offers the tangent plane of an obstacle at the point nearest to a ring."""
+    kind = obstacles[k, KIND]
+    n = Vec3(obstacles[k, NORMAL], obstacles[k, NORMAL + 1], obstacles[k, NORMAL + 2])
+    away = c - Vec3(obstacles[k, POINT], obstacles[k, POINT + 1], obstacles[k, POINT + 2])
+    distance = n.dot(away)
+    if kind != PLANE:
+        away[2] = 0.0
+        far = away.norm()
+        n = ti.select(far > _NOWHERE, away / ti.max(far, _NOWHERE), Vec3(1.0, 0.0, 0.0))
+        distance = far - obstacles[k, RADIUS]
+        if kind == DISH:
+            n, distance = -n, -distance
+    if distance <= furthest:
+        _offer(planes, count, c, n, n.dot(c) - distance, obstacles[k, SLIDING], worm, ring)
+
+
+@ti.func
+def _nearest(centres: T, worm, segment, c):
+    """Where a segment of a worm is nearest to a point, as a share of its length, and the vector from there."""
+    a = _centre(centres, worm, segment)
+    e = _centre(centres, worm, segment + 1) - a
+    share = ti.min(ti.max((c - a).dot(e) / ti.max(e.norm_sqr(), 1e-30), 0.0), 1.0)
+    return share, c - a - share * e
+
+
+@ti.func
+def _is_least(centres: T, other, segment, c, share, d):
+    """Whether no segment nearby is nearer to a point; of two as near it is the one towards the head."""
+    least = True
+    segments, square = centres.shape[1] - 1, d.norm_sqr()
+    # Most are not, and see it by the slope at the end they share with the next.
+    if share == 1.0 and segment + 1 < segments:
+        e = _centre(centres, other, segment + 2) - _centre(centres, other, segment + 1)
+        least = d.dot(e) <= _BEYOND * e.norm_sqr()
+    if share == 0.0 and segment > 0:
+        e = _centre(centres, other, segment - 1) - _centre(centres, other, segment)
+        least = d.dot(e) <= _BEYOND * e.norm_sqr()
+    for o in range(1, _STRETCH + 1):
+        if least and segment >= o:
+            _, before = _nearest(centres, other, segment - o, c)
+            least = before.norm_sqr() > square * (1.0 + _TIE)
+        if least and segment + o < segments:
+            _, after = _nearest(centres, other, segment + o, c)
+            least = after.norm_sqr() >= square * (1.0 - _TIE)
+    return least
+
+
+@ti.func
+def _aside(centres: T, other, segment, first):
+    """Level direction across a segment, for a ring that sits on it: opposite for the two that meet."""
+    e = _centre(centres, other, segment + 1) - _centre(centres, other, segment)
+    n = Vec3(-e[1], e[0], 0.0)
+    length = n.norm()
+    n = ti.select(length > _NOWHERE, n / ti.max(length, _NOWHERE), Vec3(1.0, 0.0, 0.0))
+    return ti.select(first, n, -n)
+
+
+@ti.func
+def _meet_segment(centres: T, facts: T, other, segment, c, radius, planes: T, count: T, worm, ring):
+    """Offers the plane in the middle of the gap between a ring and a segment."""
+    share, d = _nearest(centres, other, segment, c)
+    there = facts[RADII + segment] + share * (facts[RADII + segment + 1] - facts[RADII + segment])
+    distance = d.norm()
+    near = distance <= radius + there + facts[LIMIT]
+    if near:
+        near = _is_least(centres, other, segment, c, share, d)
+    if near:
+        n = d / ti.max(distance, _NOWHERE)
+        if distance <= _NOWHERE:
+            n = _aside(centres, other, segment, worm < other or (worm == other and ring <= segment))
+        # From the ring's centre to the middle of the gap.
+        middle = 0.5 * (distance + radius - there)
+        _offer(planes, count, c, n, n.dot(c) - middle, facts[BETWEEN], worm, ring)
+
+
+@ti.func
+def _meet_bunch(centres: T, facts: T, bunches: T, mine, theirs, skip, planes: T, count: T, worm, other):
+    """Meets the segments of one bunch with the rings of another."""
+    rings, per = centres.shape[1], (centres.shape[1] + BUNCH - 2) // BUNCH
+    first = theirs % per * BUNCH
+    start, end = mine % per * BUNCH, (mine % per + 1) * BUNCH
+    if mine % per == per - 1:
+        end = rings
+    middle, wide = Vec3(bunches[theirs, 0], bunches[theirs, 1], bunches[theirs, 2]), bunches[theirs, 3]
+    for ring in range(start, end):
+        c, radius = _centre(centres, worm, ring), facts[RADII + ring]
+        far = wide + radius + facts[THICKEST] + facts[LIMIT]
+        if (c - middle).norm_sqr() <= far * far:
+            for segment in range(first, ti.min(first + BUNCH, rings - 1)):
+                if worm != other or segment >= ring + skip or segment < ring - skip:
+                    _meet_segment(centres, facts, other, segment, c, radius, planes, count, worm, ring)
+
+
+@ti.func
+def _look_around(centres: T, facts: T, bunches: T, index: T, table: T, mine, planes: T, count: T):
+    """Meets the bunches in the cells around one."""
+    buckets, total = index[TABLE], index[SOUGHT]
+    worm = mine // (total // centres.shape[0])
+    here = Vec3(bunches[mine, 0], bunches[mine, 1], bunches[mine, 2])
+    near = bunches[mine, 3] + 2.0 * facts[THICKEST] + facts[LIMIT]
+    # One worm torn far apart must not make all look everywhere.
+    span = ti.min(near + bunches[total, 3], 2.0 * facts[CELL])
+    left, right = _cell(here[0] - span, facts[CELL]), _cell(here[0] + span, facts[CELL])
+    for up in range(_cell(here[1] - span, facts[CELL]), _cell(here[1] + span, facts[CELL]) + 1):
+        for across in range(left, right + 1):
+            b = _bucket(across, up, buckets)
+            for place in range(table[b], table[b + 1]):
+                k = buckets + 1 + RECORD * place
+                theirs = table[k + NUMBER]
+                other = theirs // (total // centres.shape[0])
+                wanted = table[k + ACROSS] == across and table[k + UP] == up
+                wanted = wanted and index[ALONE] != ti.select(other == worm, 2, 1)
+                if wanted:
+                    there = Vec3(bunches[theirs, 0], bunches[theirs, 1], bunches[theirs, 2])
+                    far = near + bunches[theirs, 3]
+                    if (here - there).norm_sqr() <= far * far:
+                        _meet_bunch(
+                            centres, facts, bunches, mine, theirs, index[APART], planes, count, worm, other
+                        )  # fmt: skip
+
+
+@ti.kernel
+def find(
+    centres: R3, facts: R1, obstacles: R2, index: I1, bunches: R2, table: I1, planes: R4, count: I2
+):  # fmt: skip
+    """Half-spaces of all rings, the nearest first.
+
+    Bunches and table are scratch: a ball around each bunch of segments, then the widest; where each bucket
+    starts, the bunches sorted by bucket, and the cells of the bunches in their own order.
+    """
+    ti.loop_config(serialize=backend.serial)
+    for worm, ring in ti.ndrange(centres.shape[0], centres.shape[1]):
+        c, furthest = _centre(centres, worm, ring), facts[RADII + ring] + facts[LIMIT]
+        count[worm, ring] = 0
+        for k in range(index[EVERYWHERE]):
+            _meet_obstacle(obstacles, k, c, furthest, planes, count, worm, ring)
+        if index[BUCKETS] > 0:
+            b = HEAD + _bucket(_cell(c[0], facts[STONES]), _cell(c[1], facts[STONES]), index[BUCKETS])
+            for place in range(index[b], index[b + 1]):
+                _meet_obstacle(obstacles, index[place], c, furthest, planes, count, worm, ring)
+    ti.loop_config(serialize=True)
+    for b in range(ti.min(index[SOUGHT], 1) * (index[TABLE] + 1)):
+        table[b] = 0
+    ti.loop_config(serialize=True)
+    for k in range(index[SOUGHT]):
+        per = index[SOUGHT] // centres.shape[0]
+        worm, first = k // per, k % per * BUNCH
+        last = ti.min(first + BUNCH, centres.shape[1] - 1)
+        middle = 0.5 * (_centre(centres, worm, first) + _centre(centres, worm, last))
+        wide = 0.0
+        for ring in range(first, last + 1):
+            wide = ti.max(wide, (_centre(centres, worm, ring) - middle).norm())
+        for i in ti.static(range(3)):
+            bunches[k, i] = middle[i]
+        bunches[k, 3] = wide
+        bunches[index[SOUGHT], 3] = ti.max(wide, ti.select(k == 0, 0.0, bunches[index[SOUGHT], 3]))
+        cell = index[TABLE] + 1 + RECORD * index[SOUGHT] + 2 * k
+        table[cell], table[cell + 1] = _cell(middle[0], facts[CELL]), _cell(middle[1], facts[CELL])
+        table[_bucket(table[cell], table[cell + 1], index[TABLE])] += 1
+    ti.loop_config(serialize=True)
+    for b in range(ti.min(index[SOUGHT], 1) * index[TABLE]):
+        table[b + 1] += table[b]
+    # Filled from the back, so that each bucket's end becomes its start.
+    ti.loop_config(serialize=True)
+    for back in range(index[SOUGHT]):
+        k = index[SOUGHT] - 1 - back
+        cell = index[TABLE] + 1 + RECORD * index[SOUGHT] + 2 * k
+        b = _bucket(table[cell], table[cell + 1], index[TABLE])
+        table[b] -= 1
+        place = index[TABLE] + 1 + RECORD * table[b]
+        table[place + ACROSS], table[place + UP], table[place + NUMBER] = table[cell], table[cell + 1], k
+    ti.loop_config(serialize=backend.serial)
+    for mine in range(index[SOUGHT]):
+        _look_around(centres, facts, bunches, index, table, mine, planes, count)
+
+
+@ti.kernel
+def add(centres: R3, given: R4, reach: ti.f64, planes: R4, count: I2):
+    """Half-spaces found elsewhere, shape (sources, worms, rings, 6), among those there are."""
+    ti.loop_config(serialize=backend.serial)
+    for worm, ring in ti.ndrange(count.shape[0], count.shape[1]):
+        c = _centre(centres, worm, ring)
+        for k in range(given.shape[0]):
+            if given[k, worm, ring, GAP] <= reach:
+                n = Vec3(given[k, worm, ring, 0], given[k, worm, ring, 1], given[k, worm, ring, 2])
+                _offer(planes, count, c, n, given[k, worm, ring, OFFSET], given[k, worm, ring, FRICTION], worm, ring)
