@@ -8,13 +8,13 @@ and the grip of friction. Source: the implicit function theorem.
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from .. import backend
-from ..backend import ti
+from ..backend import ti, zeros
 from ..errors import ConfigError, DivergedError
 from ..units import MS_PER_S
 from . import banded, kernels, observe, tissue
@@ -207,7 +207,7 @@ class Rollout:
 
     Limitations: flow and wake, half-spaces of contact and the grip of friction are held as they were in each
     step, though all but the flow follow from what was before. The derivative is that of a step at its exact
-    solution: give the body a tolerance of 1e-8 or so.
+    solution; the body's usual tolerance leaves an error of about 1e-6 of it.
     """
 
     def __init__(self, body: SoftBody) -> None:
@@ -217,10 +217,8 @@ class Rollout:
         """
         self.body = body
         worms, rings, count = body.worms, body.mesh.rings, len(body.mesh.vertices)
-        self._frozen = np.zeros((worms, rings - 1, body.mesh.tets.shape[1], 6)), np.zeros((worms, rings, 3))
-        self._pulled = tuple(
-            np.zeros((worms, *shape)) for shape in ((count, 3), (rings - 1, 6 * body.mesh.ring_size), (rings, 3))
-        )
+        self._frozen = zeros(worms, rings - 1, body.mesh.tets.shape[1], 6), zeros(worms, rings, 3)
+        self._pulled = zeros(worms, count, 3), zeros(worms, rings - 1, 6 * body.mesh.ring_size), zeros(worms, rings, 3)
         self._status, self._bad = np.zeros((worms, kernels.STATUS)), np.zeros(worms)
         planes, count = np.zeros((worms, rings, kernels.PLANES, 5)), np.zeros((worms, rings), np.int32)
         self._free = planes, count, planes[..., 0].copy()
@@ -249,25 +247,27 @@ class Rollout:
         """
         if not np.array_equal(self.body.positions, self._last):
             raise ConfigError("rollout: the body was moved between two recorded steps; begin a new rollout")
-        self._steps.append(list(self._take(np.array(tension), duration)))
+        pieces: list[_Piece] = []
+        self._take(np.array(tension, order="C"), duration, pieces)
+        self._steps.append(pieces)
+        self._last = pieces[-1].end
 
-    def _take(self, tension: np.ndarray, duration: float) -> Iterator[_Piece]:
-        """Takes a step; once more, half by half, when the body had to halve it."""
+    def _take(self, tension: np.ndarray, duration: float, pieces: list[_Piece]) -> None:
+        """Takes a step and adds it to the pieces; once more, half by half, when the body had to halve it."""
         body, before, contacts = self.body, self.body.state(), self._free
         body.step(tension, duration)
         if body._physics[DT] < duration / MS_PER_S:
             body.restore(before)
-            for _ in range(2):
-                yield from self._take(tension, 0.5 * duration)
+            self._take(tension, 0.5 * duration, pieces)
+            self._take(tension, 0.5 * duration, pieces)
             return
         flow, around = before["flow"] + before["wake"], body._around
         if not np.array_equal(flow, self._flow):
             self._flow = flow
         if around.touch:
             contacts = tuple(each.to_numpy() for each in (around.planes, around.contacts, around.grip))
-        start, self._last = self._last, body.positions
-        time, physics = float(before["time"]), body._physics.copy()
-        yield _Piece(time, self._last, start, tension, (self._flow, *contacts), physics)
+        start, around = pieces[-1].end if pieces else self._last, (self._flow, *contacts)
+        pieces.append(_Piece(float(before["time"]), body.positions, start, tension, around, body._physics.copy()))
 
     def pull_back(self, step: int, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Takes a gradient from the end of one step to its start.
@@ -286,7 +286,7 @@ class Rollout:
         """
         if np.shape(weights) != self._first.shape:
             raise ConfigError(f"rollout: weights have shape {np.shape(weights)}; give {self._first.shape}")
-        body, bar = self.body, np.array(weights, float)
+        body, bar = self.body, np.array(weights, float, order="C")
         total = np.zeros((body.worms, body.mesh.slabs, 4))
         for piece in reversed(self._steps[step]):
             tension_bar = np.empty_like(total)
@@ -318,8 +318,7 @@ class Rollout:
         weights, every = np.asarray(weights, float), (len(self) + 1, *self._first.shape)
         if weights.shape not in (every, every[1:]):
             raise ConfigError(f"rollout: weights have shape {weights.shape}; give {every} or {every[1:]}")
-        final = weights.shape != every
-        bar = weights if final else weights[-1]
+        final, bar = (True, weights) if weights.shape != every else (False, weights[-1])
         tension = np.zeros((len(self), self.body.worms, self.body.mesh.slabs, 4))
         for step in reversed(range(len(self))):
             bar, tension[step] = self.pull_back(step, bar)
@@ -372,8 +371,7 @@ def curvature_weights(body: SoftBody, positions: np.ndarray, weights: np.ndarray
         step_bars[..., ring, :] += length_bar * units[..., ring, :]
     step_bars += (unit_bars - _dot(unit_bars, units) * units) / lengths
     none = np.zeros_like(step_bars[..., :1, :])
-    centre_bars = -np.diff(np.concatenate([none, step_bars, none], axis=-2), axis=-2)
-    out = midline_weights(body, centre_bars).reshape(rings.shape)
+    out = midline_weights(body, -np.diff(step_bars, axis=-2, prepend=none, append=none)).reshape(rings.shape)
     out[..., 1:-1, :, :] += section[:, column, None] * side_bar[..., None, :]
     return out.reshape(positions.shape)
 
