@@ -5,7 +5,7 @@ import pytest
 
 from tianbao import anatomy
 from tianbao.body import Material, SoftBody, kernels
-from tianbao.body.adjoint import Rollout, activation_gradient, curvature_weights, midline_weights
+from tianbao.body.adjoint import Rollout, curvature_weights, midline_weights
 from tianbao.environment import Medium, Plane
 from tianbao.errors import ConfigError, DivergedError
 from tianbao.muscles import TensionMap
@@ -156,7 +156,7 @@ def test_gradient_of_activations_is_that_of_the_map():
     random = np.random.default_rng(4)
     tension, activation = random.random((6, 2, SLABS, 4)), random.random(95)
     spread = TensionMap(anatomy.muscles(), np.linspace(1e3, 5e3, SLABS), 10.0)
-    pulled = activation_gradient(tension, spread)
+    pulled = spread.pull_back(tension)
     assert pulled.shape == (6, 2, 95)
     spent = spread(activation, np.empty((SLABS, 4)))
     assert pulled @ activation == pytest.approx((tension * spent).sum(axis=(2, 3)))

@@ -3,7 +3,7 @@
 A ring of a worm is a ball around its centre, a body the chain of capsules through its rings. All that
 comes within reach of a ring's surface gives it one half-space, which its outer vertices must stay in:
 the tangent plane of an obstacle at the point nearest to the ring, and between two stretches of worm the
-plane in the middle of their gap, so that each stays on its side though neither knows where the other goes.
+plane between them, so that each stays on its side though neither knows where the other goes.
 A stretch counts where it is nearest to the ring among its neighbours: one half-space for a place of contact.
 """
 
@@ -17,7 +17,8 @@ from ..backend import ti
 from ..environment.obstacles import Dish, Obstacle, Pillar, Plane, SignedDistance
 from ..errors import ConfigError
 from . import contact_kernels as kernels
-from .kernels import FRICTION, OFFSET
+from .kernels import FRICTION, OFFSET, PLANES
+from .material import constant
 
 REACH = 0.03
 SKIP = 6
@@ -32,8 +33,9 @@ class ContactFinder:
 
     Half-spaces hold for one step: a worm must not move further than the reach in it.
 
-    Limitations: a place of contact is felt at the rings' centres, so that pillars and worms thinner than
-    a slab is long can pass between two rings; a worm's thickness is that at rest.
+    Limitations: a place of contact is felt at the rings' centres, so that pillars thinner than a slab is
+    long can pass between two rings; a worm's thickness is that at rest. The forces on two worms that touch
+    balance once their contact is steady, not in every step.
     """
 
     def __init__(
@@ -87,8 +89,12 @@ class ContactFinder:
         alone = 0 if others and own else 1 if own else 2
         head[[kernels.SOUGHT, kernels.TABLE, kernels.APART, kernels.ALONE]] = sought, buckets, skip, alone
         self._place(list(obstacles), facts, head)
+        self._sought = sought
         self._facts = _device(np.concatenate([facts, radii]))
         self._bunches = ti.ndarray(ti.f64, shape=(sought + 1, 4))
+        self._partners, self._shifts = (ti.ndarray(ti.f64, shape=(*self._shape, PLANES)) for _ in range(2))
+        self._centres = ti.ndarray(ti.f64, shape=(*self._shape, 3))
+        self._margin = constant("contact_margin")
         self._table = ti.ndarray(ti.i32, shape=(buckets + 1 + (kernels.RECORD + 2) * sought,))
 
     def _place(self, obstacles: list, facts: np.ndarray, head: np.ndarray) -> None:
@@ -117,8 +123,31 @@ class ContactFinder:
         self._index = _device(np.concatenate([head, index]).astype(np.int32))
         self._obstacles = _device(rows[chosen] if len(rows) else np.zeros((1, 8)))
 
+    def foresee(
+        self, positions: ti.ndarray, velocities: ti.ndarray, seconds: float, planes: ti.ndarray, count: ti.ndarray
+    ) -> None:
+        """Writes the half-spaces of a step, where its end is expected.
+
+        Found where it starts, they would lag behind worms that push each other, and brake them. Planes
+        between worms that touch lie where both are pushed alike, as far as one step can tell.
+
+        Args:
+            positions: of the vertices [mm], shape (worms, vertices, 3), the outer ones last in each ring.
+            velocities: of the last step [mm/s], same shape.
+            seconds: length of the step [s].
+            planes: see find.
+            count: see find.
+        """
+        kernels.look_ahead(positions, velocities, seconds, self._centres)
+        self.find(self._centres, planes, count)
+        if self._sought:
+            kernels.balance(
+                positions, velocities, seconds, self._margin, self._centres, self._facts, planes, count,
+                self._partners, self._shifts,
+            )  # fmt: skip
+
     def find(self, centres: np.ndarray, planes: ti.ndarray, count: ti.ndarray) -> None:
-        """Writes the half-spaces of every ring, nearest first.
+        """Writes the half-spaces of every ring, nearest first; those between worms in the middle of their gap.
 
         Args:
             centres: of the rings [mm], shape (worms, rings, 3), float64, of numpy or the device.
@@ -134,11 +163,12 @@ class ContactFinder:
         if isinstance(centres, np.ndarray):
             centres = np.ascontiguousarray(centres, dtype=float)
         kernels.find(
-            centres, self._facts, self._obstacles, self._index, self._bunches, self._table, planes, count
+            centres, self._facts, self._obstacles, self._index, self._bunches, self._table, planes, count,
+            self._partners,
         )  # fmt: skip
         if self._solids:
             self._measure(centres if isinstance(centres, np.ndarray) else centres.to_numpy())
-            kernels.add(centres, self._given, self.reach, planes, count)
+            kernels.add(centres, self._given, self.reach, planes, count, self._partners)
 
     def _measure(self, centres: np.ndarray) -> None:
         """Half-spaces of the solids, for the rings near them."""

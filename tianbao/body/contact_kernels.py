@@ -9,6 +9,7 @@ are visited in a fixed order: the same bits for any number of threads. Units: mm
 from .. import backend
 from ..backend import ti
 from .kernels import FRICTION, OFFSET, PLANES
+from .mesh import SIDES
 
 # Columns of an obstacle: what it is, point [mm], normal, or radius [mm] instead, friction coefficient.
 KIND, POINT, NORMAL, RADIUS, SLIDING = 0, 1, 4, 4, 7
@@ -23,6 +24,7 @@ LIMIT, STONES, CELL, THICKEST, BETWEEN, RADII = range(6)
 EVERYWHERE, BUCKETS, SOUGHT, TABLE, APART, ALONE, HEAD = range(7)
 # A bunch of segments sorted by its cell: the cell, its number.
 ACROSS, UP, NUMBER, RECORD = range(4)
+NOBODY = -1.0
 
 # Segments that are looked for together; what a row of cells is ahead of the one below in a table.
 BUNCH = 6
@@ -31,6 +33,10 @@ ROW = 40503
 _STRETCH = 3
 _TIE = 1e-9
 _BEYOND = 1e-3
+# Rings on either side that count when the forces of two worms are weighed; rounds of that; growth of a ring.
+_WIDTH = 4
+_ROUNDS = 6
+_SWOLLEN = 1.3
 _NOWHERE = 1e-9
 
 R1 = ti.types.ndarray(dtype=ti.f64, ndim=1)
@@ -60,8 +66,11 @@ def _bucket(across, up, buckets):
 
 
 @ti.func
-def _offer(planes: T, count: T, c, n, offset, friction, worm, ring):
-    """Keeps a half-space if it is among the nearest, in order of their distance from the ring's centre."""
+def _offer(planes: T, count: T, partners: T, c, n, offset, friction, partner, worm, ring):
+    """Keeps a half-space if it is among the nearest, in order of their distance from the ring's centre.
+
+    A partner is the place on the chain of all rings that a plane between worms belongs to, else NOBODY.
+    """
     held, place = count[worm, ring], 0
     for k in range(held):
         other = Vec3(planes[worm, ring, k, 0], planes[worm, ring, k, 1], planes[worm, ring, k, 2])
@@ -72,15 +81,17 @@ def _offer(planes: T, count: T, c, n, offset, friction, worm, ring):
         for back in range(last - place):
             for i in ti.static(range(FRICTION + 1)):
                 planes[worm, ring, last - back, i] = planes[worm, ring, last - back - 1, i]
+            partners[worm, ring, last - back] = partners[worm, ring, last - back - 1]
         for i in ti.static(range(3)):
             planes[worm, ring, place, i] = n[i]
         planes[worm, ring, place, OFFSET] = offset
         planes[worm, ring, place, FRICTION] = friction
+        partners[worm, ring, place] = partner
         count[worm, ring] = last + 1
 
 
 @ti.func
-def _meet_obstacle(obstacles: T, k, c, furthest, planes: T, count: T, worm, ring):
+def _meet_obstacle(obstacles: T, k, c, furthest, planes: T, count: T, partners: T, worm, ring):
     """Offers the tangent plane of an obstacle at the point nearest to a ring."""
     kind = obstacles[k, KIND]
     n = Vec3(obstacles[k, NORMAL], obstacles[k, NORMAL + 1], obstacles[k, NORMAL + 2])
@@ -94,7 +105,9 @@ def _meet_obstacle(obstacles: T, k, c, furthest, planes: T, count: T, worm, ring
         if kind == DISH:
             n, distance = -n, -distance
     if distance <= furthest:
-        _offer(planes, count, c, n, n.dot(c) - distance, obstacles[k, SLIDING], worm, ring)
+        _offer(
+            planes, count, partners, c, n, n.dot(c) - distance, obstacles[k, SLIDING], NOBODY, worm, ring
+        )  # fmt: skip
 
 
 @ti.func
@@ -139,7 +152,7 @@ def _aside(centres: T, other, segment, first):
 
 
 @ti.func
-def _meet_segment(centres: T, facts: T, other, segment, c, radius, planes: T, count: T, worm, ring):
+def _meet_segment(centres: T, facts: T, other, segment, c, radius, planes: T, count: T, partners: T, worm, ring):
     """Offers the plane in the middle of the gap between a ring and a segment."""
     share, d = _nearest(centres, other, segment, c)
     there = facts[RADII + segment] + share * (facts[RADII + segment + 1] - facts[RADII + segment])
@@ -153,11 +166,12 @@ def _meet_segment(centres: T, facts: T, other, segment, c, radius, planes: T, co
             n = _aside(centres, other, segment, worm < other or (worm == other and ring <= segment))
         # From the ring's centre to the middle of the gap.
         middle = 0.5 * (distance + radius - there)
-        _offer(planes, count, c, n, n.dot(c) - middle, facts[BETWEEN], worm, ring)
+        place = other * centres.shape[1] + segment + share
+        _offer(planes, count, partners, c, n, n.dot(c) - middle, facts[BETWEEN], place, worm, ring)
 
 
 @ti.func
-def _meet_bunch(centres: T, facts: T, bunches: T, mine, theirs, skip, planes: T, count: T, worm, other):
+def _meet_bunch(centres: T, facts: T, bunches: T, mine, theirs, skip, planes: T, count: T, partners: T, worm, other):
     """Meets the segments of one bunch with the rings of another."""
     rings, per = centres.shape[1], (centres.shape[1] + BUNCH - 2) // BUNCH
     first = theirs % per * BUNCH
@@ -171,11 +185,11 @@ def _meet_bunch(centres: T, facts: T, bunches: T, mine, theirs, skip, planes: T,
         if (c - middle).norm_sqr() <= far * far:
             for segment in range(first, ti.min(first + BUNCH, rings - 1)):
                 if worm != other or segment >= ring + skip or segment < ring - skip:
-                    _meet_segment(centres, facts, other, segment, c, radius, planes, count, worm, ring)
+                    _meet_segment(centres, facts, other, segment, c, radius, planes, count, partners, worm, ring)
 
 
 @ti.func
-def _look_around(centres: T, facts: T, bunches: T, index: T, table: T, mine, planes: T, count: T):
+def _look_around(centres: T, facts: T, bunches: T, index: T, table: T, mine, planes: T, count: T, partners: T):
     """Meets the bunches in the cells around one."""
     buckets, total = index[TABLE], index[SOUGHT]
     worm = mine // (total // centres.shape[0])
@@ -198,13 +212,13 @@ def _look_around(centres: T, facts: T, bunches: T, index: T, table: T, mine, pla
                     far = near + bunches[theirs, 3]
                     if (here - there).norm_sqr() <= far * far:
                         _meet_bunch(
-                            centres, facts, bunches, mine, theirs, index[APART], planes, count, worm, other
+                            centres, facts, bunches, mine, theirs, index[APART], planes, count, partners, worm, other
                         )  # fmt: skip
 
 
 @ti.kernel
 def find(
-    centres: R3, facts: R1, obstacles: R2, index: I1, bunches: R2, table: I1, planes: R4, count: I2
+    centres: R3, facts: R1, obstacles: R2, index: I1, bunches: R2, table: I1, planes: R4, count: I2, partners: R3
 ):  # fmt: skip
     """Half-spaces of all rings, the nearest first.
 
@@ -216,11 +230,11 @@ def find(
         c, furthest = _centre(centres, worm, ring), facts[RADII + ring] + facts[LIMIT]
         count[worm, ring] = 0
         for k in range(index[EVERYWHERE]):
-            _meet_obstacle(obstacles, k, c, furthest, planes, count, worm, ring)
+            _meet_obstacle(obstacles, k, c, furthest, planes, count, partners, worm, ring)
         if index[BUCKETS] > 0:
             b = HEAD + _bucket(_cell(c[0], facts[STONES]), _cell(c[1], facts[STONES]), index[BUCKETS])
             for place in range(index[b], index[b + 1]):
-                _meet_obstacle(obstacles, index[place], c, furthest, planes, count, worm, ring)
+                _meet_obstacle(obstacles, index[place], c, furthest, planes, count, partners, worm, ring)
     ti.loop_config(serialize=True)
     for b in range(ti.min(index[SOUGHT], 1) * (index[TABLE] + 1)):
         table[b] = 0
@@ -254,11 +268,11 @@ def find(
         table[place + ACROSS], table[place + UP], table[place + NUMBER] = table[cell], table[cell + 1], k
     ti.loop_config(serialize=backend.serial)
     for mine in range(index[SOUGHT]):
-        _look_around(centres, facts, bunches, index, table, mine, planes, count)
+        _look_around(centres, facts, bunches, index, table, mine, planes, count, partners)
 
 
 @ti.kernel
-def add(centres: R3, given: R4, reach: ti.f64, planes: R4, count: I2):
+def add(centres: R3, given: R4, reach: ti.f64, planes: R4, count: I2, partners: R3):
     """Half-spaces found elsewhere, shape (sources, worms, rings, 6), among those there are."""
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(count.shape[0], count.shape[1]):
@@ -266,4 +280,89 @@ def add(centres: R3, given: R4, reach: ti.f64, planes: R4, count: I2):
         for k in range(given.shape[0]):
             if given[k, worm, ring, GAP] <= reach:
                 n = Vec3(given[k, worm, ring, 0], given[k, worm, ring, 1], given[k, worm, ring, 2])
-                _offer(planes, count, c, n, given[k, worm, ring, OFFSET], given[k, worm, ring, FRICTION], worm, ring)
+                _offer(
+                    planes, count, partners, c, n, given[k, worm, ring, OFFSET], given[k, worm, ring, FRICTION], NOBODY,
+                    worm, ring,
+                )  # fmt: skip
+
+
+@ti.func
+def _pushed(
+    x: T, velocity: T, ahead, centres: T, facts: T, planes: T, count: T, partners: T, worm, place, other, there, level,
+):  # fmt: skip
+    """Depth of a worm's outer vertices around a place below a level over its planes with a place of another.
+
+    Also how many they are; both weighed by nearness, so that all rings have the same weight in all.
+    """
+    depth, many, size = 0.0, 0.0, x.shape[1] // centres.shape[1]
+    first = ti.cast(ti.floor(place), ti.i32)
+    for ring in range(ti.max(first - _WIDTH + 1, 0), ti.min(first + _WIDTH + 1, centres.shape[1])):
+        c, radius, weight = _centre(centres, worm, ring), facts[RADII + ring], 1.0 - ti.abs(ring - place) / _WIDTH
+        for k in range(count[worm, ring]):
+            if weight > 0.0 and ti.abs(partners[worm, ring, k] - other * centres.shape[1] - there) < 2 * _WIDTH:
+                n = Vec3(planes[worm, ring, k, 0], planes[worm, ring, k, 1], planes[worm, ring, k, 2])
+                top = planes[worm, ring, k, OFFSET] + level
+                if n.dot(c) - _SWOLLEN * radius < top:
+                    for vertex in range((ring + 1) * size - SIDES, (ring + 1) * size):
+                        here = _centre(x, worm, vertex) + ahead * _centre(velocity, worm, vertex)
+                        below = top - n.dot(here)
+                        if below > 0.0:
+                            depth += weight * below
+                            many += weight
+    return depth, many
+
+
+@ti.kernel
+def balance(
+    x: R3, velocity: R3, ahead: ti.f64, margin: ti.f64, centres: R3, facts: R1, planes: R4, count: I2, partners: R3,
+    shifts: R3,
+):  # fmt: skip
+    """Moves planes between worms that touch from the middle to where both would be pushed alike.
+
+    So they would be at the velocities they have, after a time ahead [s].
+    """
+    ti.loop_config(serialize=backend.serial)
+    for worm, ring in ti.ndrange(count.shape[0], count.shape[1]):
+        for k in range(count[worm, ring]):
+            shift = 0.0
+            if partners[worm, ring, k] >= 0.0:
+                n = Vec3(planes[worm, ring, k, 0], planes[worm, ring, k, 1], planes[worm, ring, k, 2])
+                middle = n.dot(_centre(centres, worm, ring)) - planes[worm, ring, k, OFFSET]
+                high = margin + facts[RADII + ring] - middle
+                low = -high
+                if high > 0.0:
+                    other = ti.cast(partners[worm, ring, k], ti.i32) // centres.shape[1]
+                    there = partners[worm, ring, k] - other * centres.shape[1]
+                    for _ in range(_ROUNDS):
+                        mine, many = _pushed(
+                            x, velocity, ahead, centres, facts, planes, count, partners, worm, ring * 1.0, other, there,
+                            margin + shift,
+                        )  # fmt: skip
+                        theirs, others = _pushed(
+                            x, velocity, ahead, centres, facts, planes, count, partners, other, there, worm, ring * 1.0,
+                            margin - shift,
+                        )  # fmt: skip
+                        if mine > theirs:
+                            high = shift
+                        else:
+                            low = shift
+                        if many + others > 0.0:
+                            shift = ti.min(ti.max(shift - (mine - theirs) / (many + others), low), high)
+            shifts[worm, ring, k] = shift
+    ti.loop_config(serialize=backend.serial)
+    for worm, ring in ti.ndrange(count.shape[0], count.shape[1]):
+        for k in range(count[worm, ring]):
+            planes[worm, ring, k, OFFSET] += shifts[worm, ring, k]
+
+
+@ti.kernel
+def look_ahead(x: R3, velocity: R3, ahead: ti.f64, centres: R3):
+    """Where the centres of the rings will be at the velocities they have, after a time [s]."""
+    size = x.shape[1] // centres.shape[1]
+    ti.loop_config(serialize=backend.serial)
+    for worm, ring in ti.ndrange(centres.shape[0], centres.shape[1]):
+        total = Vec3(0.0)
+        for vertex in range((ring + 1) * size - SIDES, (ring + 1) * size):
+            total += _centre(x, worm, vertex) + ahead * _centre(velocity, worm, vertex)
+        for i in ti.static(range(3)):
+            centres[worm, ring, i] = total[i] / SIDES

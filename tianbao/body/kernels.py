@@ -54,25 +54,27 @@ I3 = ti.types.ndarray(dtype=ti.i32, ndim=3)
 
 
 @ti.func
-def _vector(values: T, worm, k):
+def vector(values: T, worm, k):
+    """Row of an array with one per worm and place."""
     return Vec3(values[worm, k, 0], values[worm, k, 1], values[worm, k, 2])
 
 
 @ti.func
-def _moved(x: T, start: T, flow: T, dt, worm, ring, vertex):
+def displaced(x: T, start: T, flow: T, dt, worm, ring, vertex):
     """Displacement of a vertex against the medium in the step so far [mm]."""
-    return _vector(x, worm, vertex) - _vector(start, worm, vertex) - dt * _vector(flow, worm, ring)
+    return vector(x, worm, vertex) - vector(start, worm, vertex) - dt * vector(flow, worm, ring)
 
 
 @ti.func
-def _drag(along, t, weight, physics: T):
+def drag_of(along, t, weight, physics: T):
     """Drag force over the step for a displacement, anisotropic about the body axis."""
     normal, tangential = physics[NORMAL], physics[TANGENTIAL]
     return (weight / physics[DT]) * (normal * along - (normal - tangential) * t.dot(along) * t)
 
 
 @ti.func
-def _half_space(planes: T, worm, ring, k):
+def half_space(planes: T, worm, ring, k):
+    """Normal of a half-space."""
     return Vec3(planes[worm, ring, k, 0], planes[worm, ring, k, 1], planes[worm, ring, k, 2])
 
 
@@ -90,12 +92,12 @@ def _sum_up(
         energy += scalars[worm, slab, INCREMENTAL]
         least = ti.min(least, scalars[worm, slab, LEAST_RATIO])
     for ring in range(slabs + 1):
-        t = _vector(tangent, worm, ring)
+        t = vector(tangent, worm, ring)
         for local in range(size):
             vertex = ring * size + local
             weight = vertices[vertex, WEIGHT]
-            along = _moved(x, start, flow, dt, worm, ring, vertex)
-            total = _drag(along, t, weight, physics)
+            along = displaced(x, start, flow, dt, worm, ring, vertex)
+            total = drag_of(along, t, weight, physics)
             energy += 0.5 * total.dot(along)
             scale += total.norm_sqr()
             lift = x[worm, vertex, 2] - vertices[vertex, HEIGHT]
@@ -103,10 +105,10 @@ def _sum_up(
             total[2] += hold * weight * lift + load
             energy += 0.5 * hold * weight * lift * lift + load * x[worm, vertex, 2]
             if local >= size - SIDES:
-                here = _vector(x, worm, vertex)
-                moved = here - _vector(start, worm, vertex)
+                here = vector(x, worm, vertex)
+                moved = here - vector(start, worm, vertex)
                 for k in range(count[worm, ring]):
-                    n = _half_space(planes, worm, ring, k)
+                    n = half_space(planes, worm, ring, k)
                     depth = planes[worm, ring, k, OFFSET] + physics[MARGIN] - n.dot(here)
                     if depth > 0.0:
                         total -= push * depth * n
@@ -189,19 +191,19 @@ def _outside_stiffness(
     worm, ring,
 ):  # fmt: skip
     """Adds the second derivative of drag, surface hold and contacts of a ring, plus a shift."""
-    t = _vector(tangent, worm, ring)
+    t = vector(tangent, worm, ring)
     dt, normal = physics[DT], physics[NORMAL]
     for local in range(size):
         vertex, here = ring * size + local, ti.static(3 * size) + 3 * local
         weight = vertices[vertex, WEIGHT]
-        at = _vector(x, worm, vertex)
+        at = vector(x, worm, vertex)
         d = -(weight / dt) * (normal - physics[TANGENTIAL]) * t.outer_product(t)
         for i in ti.static(range(3)):
             d[i, i] += (weight / dt) * normal + shift
         d[2, 2] += physics[HOLD] * weight
         if local >= size - SIDES:
             for k in range(count[worm, ring]):
-                n = _half_space(planes, worm, ring, k)
+                n = half_space(planes, worm, ring, k)
                 hold = grip[worm, ring, k] / dt
                 across = -hold
                 if planes[worm, ring, k, OFFSET] + physics[MARGIN] - n.dot(at) > 0.0:
@@ -258,16 +260,41 @@ def _aim(stiffness: T, residual: T, direction: T, status: T, size: T, worm):
 
 
 @ti.func
+def chord(x: T, size: T, rings, worm, ring):
+    """From the centre of the ring ahead to that of the ring behind [mm]."""
+    ahead, behind = size * ti.max(ring - 1, 0), size * ti.min(ring + 1, rings - 1)
+    return vector(x, worm, behind) - vector(x, worm, ahead)
+
+
+@ti.func
+def freeze(x: T, corners: T, elements: T, size: T, strain: T, tangent: T):
+    """Strain that viscosity counts from, and axis that drag is split about, at the start of a step."""
+    ti.loop_config(serialize=backend.serial)
+    for worm, slab in ti.ndrange(x.shape[0], corners.shape[0]):
+        for e in range(corners.shape[1]):
+            f = deformation(x, corners, size, gradients(elements, slab, e), worm, slab, e)
+            c = f.transpose() @ f
+            for i, j in ti.static(ti.ndrange(3, 3)):
+                if ti.static(i >= j):
+                    strain[worm, slab, e, i * (i + 1) // 2 + j] = c[i, j]
+    ti.loop_config(serialize=backend.serial)
+    for worm, ring in ti.ndrange(x.shape[0], tangent.shape[1]):
+        t = chord(x, size, tangent.shape[1], worm, ring).normalized()
+        for i in ti.static(range(3)):
+            tangent[worm, ring, i] = t[i]
+
+
+@ti.func
 def _take_hold(x: T, velocity: T, planes: T, count: T, grip: T, size: T, physics: T, worm, ring):
     """Friction of a ring as a drag on its outer vertices: that of the load and the slip it starts with."""
     for k in range(count[worm, ring]):
-        n = _half_space(planes, worm, ring, k)
+        n = half_space(planes, worm, ring, k)
         load, slip = 0.0, Vec3(0.0)
         for local in range(size - SIDES, size):
             vertex = ring * size + local
-            depth = planes[worm, ring, k, OFFSET] + physics[MARGIN] - n.dot(_vector(x, worm, vertex))
+            depth = planes[worm, ring, k, OFFSET] + physics[MARGIN] - n.dot(vector(x, worm, vertex))
             load += physics[PUSH] * ti.max(depth, 0.0)
-            slip += _vector(velocity, worm, vertex) / SIDES
+            slip += vector(velocity, worm, vertex) / SIDES
         speed = (slip - n.dot(slip) * n).norm()
         grip[worm, ring, k] = planes[worm, ring, k, FRICTION] * load / SIDES / ti.max(speed, physics[SLOWEST])
 
@@ -279,21 +306,9 @@ def begin_step(
     swell: R3, residual: R2, status: R2, predict: ti.f64,
 ):  # fmt: skip
     """Freezes the start of the step, moves on with the last velocity as a first guess and evaluates it."""
-    ti.loop_config(serialize=backend.serial)
-    for worm, slab in ti.ndrange(x.shape[0], corners.shape[0]):
-        for e in range(corners.shape[1]):
-            f = deformation(x, corners, size, gradients(elements, slab, e), worm, slab, e)
-            c = f.transpose() @ f
-            for i, j in ti.static(ti.ndrange(3, 3)):
-                if ti.static(i >= j):
-                    strain[worm, slab, e, i * (i + 1) // 2 + j] = c[i, j]
+    freeze(x, corners, elements, size, strain, tangent)
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(x.shape[0], tangent.shape[1]):
-        ahead = size * ti.max(ring - 1, 0)
-        behind = size * ti.min(ring + 1, tangent.shape[1] - 1)
-        t = (_vector(x, worm, behind) - _vector(x, worm, ahead)).normalized()
-        for i in ti.static(range(3)):
-            tangent[worm, ring, i] = t[i]
         _take_hold(x, velocity, planes, count, grip, size, physics, worm, ring)
     ti.loop_config(serialize=backend.serial)
     for worm, vertex in ti.ndrange(x.shape[0], x.shape[1]):
@@ -364,7 +379,7 @@ def read_drag(
     ti.loop_config(serialize=backend.serial)
     for worm, vertex in ti.ndrange(x.shape[0], x.shape[1]):
         ring = vertex // size
-        along = _moved(x, start, flow, physics[DT], worm, ring, vertex)
-        drag = _drag(along, _vector(tangent, worm, ring), vertices[vertex, WEIGHT], physics)
+        along = displaced(x, start, flow, physics[DT], worm, ring, vertex)
+        drag = drag_of(along, vector(tangent, worm, ring), vertices[vertex, WEIGHT], physics)
         for i in ti.static(range(3)):
             out[worm, vertex, i] = -drag[i]

@@ -21,12 +21,14 @@ Vec3 = ti.types.vector(3, ti.f64)
 
 
 @ti.func
-def _row(m, a):
+def row(m, a):
+    """Row of a matrix as a vector."""
     return Vec3(m[a, 0], m[a, 1], m[a, 2])
 
 
 @ti.func
-def _column(m, a):
+def column(m, a):
+    """Column of a matrix as a vector."""
     return Vec3(m[0, a], m[1, a], m[2, a])
 
 
@@ -55,7 +57,7 @@ def deformation(x: T, corners: T, size: T, g, worm, slab, e):
 @ti.func
 def _cofactor(f):
     """Matrix with F^-T det F."""
-    a, b, c = _column(f, 0), _column(f, 1), _column(f, 2)
+    a, b, c = column(f, 0), column(f, 1), column(f, 2)
     return ti.Matrix.cols([b.cross(c), c.cross(a), a.cross(b)])
 
 
@@ -70,7 +72,7 @@ def _viscous_strain(strain: T, c, worm, slab, e):
 
 
 @ti.func
-def _overlap(stretch, falloff):
+def overlap(stretch, falloff):
     """How far a fibre is from its best length, no farther than where it stops pulling."""
     reach = ti.select(falloff > 0.0, 1.0 / ti.sqrt(ti.max(falloff, 1e-300)), 1e300)
     return ti.max(ti.min(stretch - 1.0, reach), -reach)
@@ -97,7 +99,7 @@ def forces_of_slab(
         w = elements[slab, e, VOLUME]
         f = deformation(x, corners, size, g, worm, slab, e)
         cof = _cofactor(f)
-        j = _column(f, 0).dot(_column(cof, 0))
+        j = column(f, 0).dot(column(cof, 0))
         least = ti.min(least, j)
         volume += w * j
         c = f.transpose() @ f
@@ -109,7 +111,7 @@ def forces_of_slab(
         if corners[slab, e, FIBRE] >= 0:
             pull = tension[worm, slab, corners[slab, e, FIBRE]]
             stretch = ti.sqrt(c[0, 0])
-            off, change = _overlap(stretch, falloff), stretch - ti.sqrt(strain[worm, slab, e, 0])
+            off, change = overlap(stretch, falloff), stretch - ti.sqrt(strain[worm, slab, e, 0])
             # Beyond its reach a fibre stores no more work: off stands still.
             active += w * pull * (off - falloff * off * off * off / 3.0 + 0.5 * brake / dt * change * change)
             share = 1.0 - falloff * off * off + brake / dt * change
@@ -117,7 +119,7 @@ def forces_of_slab(
                 p[i, 0] += pull * share * f[i, 0] / stretch
         for a in ti.static(range(4)):
             at = 3 * corners[slab, e, a]
-            out, swell = w * (p @ _row(g, a)), w * (cof @ _row(g, a))
+            out, swell = w * (p @ row(g, a)), w * (cof @ row(g, a))
             for i in ti.static(range(3)):
                 force[worm, slab, at + i] = force[worm, slab, at + i] + out[i]
                 volume_gradient[worm, slab, at + i] = volume_gradient[worm, slab, at + i] + swell[i]
@@ -167,18 +169,18 @@ def stiffness_of_slab(
         w = elements[slab, e, VOLUME]
         f = deformation(x, corners, size, g, worm, slab, e)
         cof = _cofactor(f)
-        det = _column(f, 0).dot(_column(cof, 0))
+        det = column(f, 0).dot(column(cof, 0))
         spatial = g @ (cof / det).transpose()
         pushed = g @ f.transpose()
         strained = f.transpose() @ f
         stretch = ti.sqrt(strained[0, 0])
         left = (w * rate) * (f @ f.transpose())
         viscous = (w * rate) * (g @ _viscous_strain(strain, strained, worm, slab, e))
-        fibre = _column(f, 0) / stretch
+        fibre = column(f, 0) / stretch
         pull, stiffening = 0.0, 0.0
         if corners[slab, e, FIBRE] >= 0:
             full = w * tension[worm, slab, corners[slab, e, FIBRE]]
-            off, change = _overlap(stretch, falloff), stretch - ti.sqrt(strain[worm, slab, e, 0])
+            off, change = overlap(stretch, falloff), stretch - ti.sqrt(strain[worm, slab, e, 0])
             pull = full * (1.0 - falloff * off * off + brake / dt * change) / stretch
             inside = ti.select(off == stretch - 1.0, 1.0, 0.0)
             stiffening = full * (brake / dt - 2.0 * falloff * off * inside)
@@ -187,12 +189,12 @@ def stiffness_of_slab(
         for c, a in ti.static(ti.ndrange(4, 4)):
             if ti.static(a >= c):
                 at, to = corners[slab, e, a], corners[slab, e, c]
-                ga, gc = _row(g, a), _row(g, c)
+                ga, gc = row(g, a), row(g, c)
                 gg = ga.dot(gc)
                 axial = pull * ga[0] * gc[0]
-                diagonal = w * mu * gg + axial + _row(viscous, a).dot(gc)
-                ha, hc = _row(spatial, a), _row(spatial, c)
-                fa, fc = _row(pushed, a), _row(pushed, c)
+                diagonal = w * mu * gg + axial + row(viscous, a).dot(gc)
+                ha, hc = row(spatial, a), row(spatial, c)
+                fa, fc = row(pushed, a), row(pushed, c)
                 swapped, squeezed = swap * hc, squeeze * ha
                 dragged, drawn = (w * rate) * fc, (axial - stiffening * ga[0] * gc[0]) * fibre
                 r, q = first + 3 * at, 3 * to + ti.select(at < size, block, 0)

@@ -41,3 +41,14 @@ class TensionMap:
         np.einsum("m,msq->sq", activation, self._cover, out=out)
         out *= self._tension * self.peak_curvature
         return out
+
+    def pull_back(self, tension: np.ndarray) -> np.ndarray:
+        """Gradient with respect to the activations from that with respect to the tension.
+
+        Args:
+            tension: of a loss L [L/Pa], shape (..., slabs, 4).
+
+        Returns:
+            [L], shape (..., 95).
+        """
+        return np.einsum("...sq,msq->...m", tension, self._cover * (self._tension * self.peak_curvature))
