@@ -93,7 +93,7 @@ class ContactFinder:
         self._facts = _device(np.concatenate([facts, radii]))
         self._bunches = ti.ndarray(ti.f64, shape=(sought + 1, 4))
         self._partners, self._shifts = (ti.ndarray(ti.f64, shape=(*self._shape, PLANES)) for _ in range(2))
-        self._centres = ti.ndarray(ti.f64, shape=(*self._shape, 3))
+        self._centres, self._drift = (ti.ndarray(ti.f64, shape=(*self._shape, 3)) for _ in range(2))
         self._margin = constant("contact_margin")
         self._table = ti.ndarray(ti.i32, shape=(buckets + 1 + (kernels.RECORD + 2) * sought,))
 
@@ -126,10 +126,10 @@ class ContactFinder:
     def foresee(
         self, positions: ti.ndarray, velocities: ti.ndarray, seconds: float, planes: ti.ndarray, count: ti.ndarray
     ) -> None:
-        """Writes the half-spaces of a step, where its end is expected.
+        """Writes the half-spaces of a step, those between worms where its end is expected.
 
-        Found where it starts, they would lag behind worms that push each other, and brake them. Planes
-        between worms that touch lie where both are pushed alike, as far as one step can tell.
+        Left where the step starts, they would lag behind worms that push each other, and brake them. Where
+        worms touch they lie so that both are pushed alike, as far as one step can tell.
 
         Args:
             positions: of the vertices [mm], shape (worms, vertices, 3), the outer ones last in each ring.
@@ -138,11 +138,11 @@ class ContactFinder:
             planes: see find.
             count: see find.
         """
-        kernels.look_ahead(positions, velocities, seconds, self._centres)
+        kernels.look(positions, velocities, self._centres, self._drift)
         self.find(self._centres, planes, count)
         if self._sought:
             kernels.balance(
-                positions, velocities, seconds, self._margin, self._centres, self._facts, planes, count,
+                positions, velocities, seconds, self._margin, self._centres, self._drift, self._facts, planes, count,
                 self._partners, self._shifts,
             )  # fmt: skip
 

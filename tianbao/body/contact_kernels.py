@@ -33,9 +33,11 @@ ROW = 40503
 _STRETCH = 3
 _TIE = 1e-9
 _BEYOND = 1e-3
-# Rings on either side that count when the forces of two worms are weighed; rounds of that; growth of a ring.
+# Rings on either side that count when the forces of two worms are weighed; rounds of that, and difference
+# that is none; growth of a ring.
 _WIDTH = 4
 _ROUNDS = 6
+_EVEN = 1e-3
 _SWOLLEN = 1.3
 _NOWHERE = 1e-9
 
@@ -314,25 +316,42 @@ def _pushed(
 
 @ti.kernel
 def balance(
-    x: R3, velocity: R3, ahead: ti.f64, margin: ti.f64, centres: R3, facts: R1, planes: R4, count: I2, partners: R3,
-    shifts: R3,
+    x: R3, velocity: R3, ahead: ti.f64, margin: ti.f64, centres: R3, drift: R3, facts: R1, planes: R4, count: I2,
+    partners: R3, shifts: R3,
 ):  # fmt: skip
-    """Moves planes between worms that touch from the middle to where both would be pushed alike.
+    """Moves planes between worms along, and where these touch to where both would be pushed alike.
 
-    So they would be at the velocities they have, after a time ahead [s].
+    Both as it would be at the velocities they have, after a time ahead [s].
     """
+    rings = centres.shape[1]
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(count.shape[0], count.shape[1]):
         for k in range(count[worm, ring]):
-            shift = 0.0
             if partners[worm, ring, k] >= 0.0:
                 n = Vec3(planes[worm, ring, k, 0], planes[worm, ring, k, 1], planes[worm, ring, k, 2])
-                middle = n.dot(_centre(centres, worm, ring)) - planes[worm, ring, k, OFFSET]
-                high = margin + facts[RADII + ring] - middle
-                low = -high
+                other = ti.cast(partners[worm, ring, k], ti.i32) // rings
+                there = partners[worm, ring, k] - other * rings
+                near = ti.min(ti.cast(there, ti.i32), rings - 2)
+                mine, theirs = n.dot(_centre(drift, worm, ring)), n.dot(_centre(drift, other, near))
+                theirs += (there - near) * (n.dot(_centre(drift, other, near + 1)) - theirs)
+                shifts[worm, ring, k] = 0.5 * ahead * (mine + theirs)
+    ti.loop_config(serialize=backend.serial)
+    for worm, ring in ti.ndrange(count.shape[0], count.shape[1]):
+        for k in range(count[worm, ring]):
+            if partners[worm, ring, k] >= 0.0:
+                planes[worm, ring, k, OFFSET] += shifts[worm, ring, k]
+                shifts[worm, ring, k] = 0.0
+    ti.loop_config(serialize=backend.serial)
+    for worm, ring in ti.ndrange(count.shape[0], count.shape[1]):
+        for k in range(count[worm, ring]):
+            if partners[worm, ring, k] >= 0.0:
+                n = Vec3(planes[worm, ring, k, 0], planes[worm, ring, k, 1], planes[worm, ring, k, 2])
+                c = _centre(centres, worm, ring) + ahead * _centre(drift, worm, ring)
+                high = margin + facts[RADII + ring] - (n.dot(c) - planes[worm, ring, k, OFFSET])
+                low, shift = -high, 0.0
                 if high > 0.0:
-                    other = ti.cast(partners[worm, ring, k], ti.i32) // centres.shape[1]
-                    there = partners[worm, ring, k] - other * centres.shape[1]
+                    other = ti.cast(partners[worm, ring, k], ti.i32) // rings
+                    there = partners[worm, ring, k] - other * rings
                     for _ in range(_ROUNDS):
                         mine, many = _pushed(
                             x, velocity, ahead, centres, facts, planes, count, partners, worm, ring * 1.0, other, there,
@@ -342,27 +361,31 @@ def balance(
                             x, velocity, ahead, centres, facts, planes, count, partners, other, there, worm, ring * 1.0,
                             margin - shift,
                         )  # fmt: skip
+                        if ti.abs(mine - theirs) <= _EVEN * (mine + theirs):
+                            break
                         if mine > theirs:
                             high = shift
                         else:
                             low = shift
-                        if many + others > 0.0:
-                            shift = ti.min(ti.max(shift - (mine - theirs) / (many + others), low), high)
-            shifts[worm, ring, k] = shift
+                        shift = ti.min(ti.max(shift - (mine - theirs) / (many + others), low), high)
+                shifts[worm, ring, k] = shift
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(count.shape[0], count.shape[1]):
         for k in range(count[worm, ring]):
-            planes[worm, ring, k, OFFSET] += shifts[worm, ring, k]
+            if partners[worm, ring, k] >= 0.0:
+                planes[worm, ring, k, OFFSET] += shifts[worm, ring, k]
 
 
 @ti.kernel
-def look_ahead(x: R3, velocity: R3, ahead: ti.f64, centres: R3):
-    """Where the centres of the rings will be at the velocities they have, after a time [s]."""
+def look(x: R3, velocity: R3, centres: R3, drift: R3):
+    """Places and velocities of the centres of the rings."""
     size = x.shape[1] // centres.shape[1]
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(centres.shape[0], centres.shape[1]):
-        total = Vec3(0.0)
+        place, speed = Vec3(0.0), Vec3(0.0)
         for vertex in range((ring + 1) * size - SIDES, (ring + 1) * size):
-            total += _centre(x, worm, vertex) + ahead * _centre(velocity, worm, vertex)
+            place += _centre(x, worm, vertex)
+            speed += _centre(velocity, worm, vertex)
         for i in ti.static(range(3)):
-            centres[worm, ring, i] = total[i] / SIDES
+            centres[worm, ring, i] = place[i] / SIDES
+            drift[worm, ring, i] = speed[i] / SIDES

@@ -121,7 +121,6 @@ class SoftBody:
         self._scalars = zeros(worms, slabs, 4)
         self._residual, self._direction = (zeros(worms, 3 * count) for _ in range(2))
         self._stiffness = zeros(worms, 3 * count, band)
-        self._centres = zeros(worms, slabs + 1, 3)
         self._physics = np.zeros(kernels.PHYSICS)
         self._status = np.zeros((worms, kernels.STATUS))
         for column, limit in self._limits.items():
@@ -290,8 +289,7 @@ class SoftBody:
     def _advance(self, tension: np.ndarray, duration: float, halvings: int) -> None:
         seconds = duration / MS_PER_S
         if self._around.touch:
-            observe.read_midline(self._x, self._section, self._centres)
-            self._around.feel(self._centres)
+            self._around.feel(self._x, self._velocity, seconds)
         for predict in (1.0, 0.0):
             if self._minimise(tension, seconds, predict):
                 self.time += duration

@@ -71,9 +71,15 @@ class Surroundings:
         """Whether the worms move the fluid."""
         return self._stokes is not None
 
-    def feel(self, centres: ti.ndarray) -> None:
-        """Finds the half-spaces of a step that starts with the rings at these places [mm]."""
-        self._finder.find(centres, self.planes, self.contacts)
+    def feel(self, positions: ti.ndarray, velocities: ti.ndarray, seconds: float) -> None:
+        """Finds the half-spaces of a step.
+
+        Args:
+            positions: of the vertices at its start [mm], shape (worms, vertices, 3).
+            velocities: in the step before [mm/s], same shape.
+            seconds: its length [s].
+        """
+        self._finder.foresee(positions, velocities, seconds, self.planes, self.contacts)
 
     def stir(self, midline: np.ndarray, force: np.ndarray) -> None:
         """Takes the wake of a step for the next.
