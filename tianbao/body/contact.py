@@ -18,7 +18,6 @@ from ..environment.obstacles import Dish, Obstacle, Pillar, Plane, SignedDistanc
 from ..errors import ConfigError
 from . import contact_kernels as kernels
 from .kernels import FRICTION, OFFSET, PLANES
-from .material import constant
 
 REACH = 0.03
 SKIP = 6
@@ -34,8 +33,9 @@ class ContactFinder:
     Half-spaces hold for one step: a worm must not move further than the reach in it.
 
     Limitations: a place of contact is felt at the rings' centres, so that pillars thinner than a slab is
-    long can pass between two rings; a worm's thickness is that at rest. The forces on two worms that touch
-    balance once their contact is steady, not in every step.
+    long can pass between two rings; a worm's thickness is that at rest. Each of two worms is pushed by the
+    vertices it has at the plane between them: alike where they lie side by side, but the forces on a nose
+    and on the flank it pokes differ by a factor of up to two, and until a contact is steady by more.
     """
 
     def __init__(
@@ -92,9 +92,8 @@ class ContactFinder:
         self._sought = sought
         self._facts = _device(np.concatenate([facts, radii]))
         self._bunches = ti.ndarray(ti.f64, shape=(sought + 1, 4))
-        self._partners, self._shifts = (ti.ndarray(ti.f64, shape=(*self._shape, PLANES)) for _ in range(2))
+        self._partners = ti.ndarray(ti.f64, shape=(*self._shape, PLANES))
         self._centres, self._drift = (ti.ndarray(ti.f64, shape=(*self._shape, 3)) for _ in range(2))
-        self._margin = constant("contact_margin")
         self._table = ti.ndarray(ti.i32, shape=(buckets + 1 + (kernels.RECORD + 2) * sought,))
 
     def _place(self, obstacles: list, facts: np.ndarray, head: np.ndarray) -> None:
@@ -128,8 +127,8 @@ class ContactFinder:
     ) -> None:
         """Writes the half-spaces of a step, those between worms where its end is expected.
 
-        Left where the step starts, they would lag behind worms that push each other, and brake them. Where
-        worms touch they lie so that both are pushed alike, as far as one step can tell.
+        Left where the step starts, they would lag behind worms that push each other, and brake them: they
+        move along with the mean velocity that the two had in the last step.
 
         Args:
             positions: of the vertices [mm], shape (worms, vertices, 3), the outer ones last in each ring.
@@ -141,10 +140,7 @@ class ContactFinder:
         kernels.look(positions, velocities, self._centres, self._drift)
         self.find(self._centres, planes, count)
         if self._sought:
-            kernels.balance(
-                positions, velocities, seconds, self._margin, self._centres, self._drift, self._facts, planes, count,
-                self._partners, self._shifts,
-            )  # fmt: skip
+            kernels.carry(self._drift, seconds, planes, count, self._partners)
 
     def find(self, centres: np.ndarray, planes: ti.ndarray, count: ti.ndarray) -> None:
         """Writes the half-spaces of every ring, nearest first; those between worms in the middle of their gap.

@@ -33,12 +33,6 @@ ROW = 40503
 _STRETCH = 3
 _TIE = 1e-9
 _BEYOND = 1e-3
-# Rings on either side that count when the forces of two worms are weighed; rounds of that, and difference
-# that is none; growth of a ring.
-_WIDTH = 4
-_ROUNDS = 6
-_EVEN = 1e-3
-_SWOLLEN = 1.3
 _NOWHERE = 1e-9
 
 R1 = ti.types.ndarray(dtype=ti.f64, ndim=1)
@@ -288,92 +282,21 @@ def add(centres: R3, given: R4, reach: ti.f64, planes: R4, count: I2, partners: 
                 )  # fmt: skip
 
 
-@ti.func
-def _pushed(
-    x: T, velocity: T, ahead, centres: T, facts: T, planes: T, count: T, partners: T, worm, place, other, there, level,
-):  # fmt: skip
-    """Depth of a worm's outer vertices around a place below a level over its planes with a place of another.
-
-    Also how many they are; both weighed by nearness, so that all rings have the same weight in all.
-    """
-    depth, many, size = 0.0, 0.0, x.shape[1] // centres.shape[1]
-    first = ti.cast(ti.floor(place), ti.i32)
-    for ring in range(ti.max(first - _WIDTH + 1, 0), ti.min(first + _WIDTH + 1, centres.shape[1])):
-        c, radius, weight = _centre(centres, worm, ring), facts[RADII + ring], 1.0 - ti.abs(ring - place) / _WIDTH
-        for k in range(count[worm, ring]):
-            if weight > 0.0 and ti.abs(partners[worm, ring, k] - other * centres.shape[1] - there) < 2 * _WIDTH:
-                n = Vec3(planes[worm, ring, k, 0], planes[worm, ring, k, 1], planes[worm, ring, k, 2])
-                top = planes[worm, ring, k, OFFSET] + level
-                if n.dot(c) - _SWOLLEN * radius < top:
-                    for vertex in range((ring + 1) * size - SIDES, (ring + 1) * size):
-                        here = _centre(x, worm, vertex) + ahead * _centre(velocity, worm, vertex)
-                        below = top - n.dot(here)
-                        if below > 0.0:
-                            depth += weight * below
-                            many += weight
-    return depth, many
-
-
 @ti.kernel
-def balance(
-    x: R3, velocity: R3, ahead: ti.f64, margin: ti.f64, centres: R3, drift: R3, facts: R1, planes: R4, count: I2,
-    partners: R3, shifts: R3,
-):  # fmt: skip
-    """Moves planes between worms along, and where these touch to where both would be pushed alike.
-
-    Both as it would be at the velocities they have, after a time ahead [s].
-    """
-    rings = centres.shape[1]
+def carry(drift: R3, seconds: ti.f64, planes: R4, count: I2, partners: R3):
+    """Moves planes between worms along with the mean velocity of the two places they part."""
+    rings = drift.shape[1]
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(count.shape[0], count.shape[1]):
         for k in range(count[worm, ring]):
-            if partners[worm, ring, k] >= 0.0:
+            if partners[worm, ring, k] != NOBODY:
                 n = Vec3(planes[worm, ring, k, 0], planes[worm, ring, k, 1], planes[worm, ring, k, 2])
                 other = ti.cast(partners[worm, ring, k], ti.i32) // rings
                 there = partners[worm, ring, k] - other * rings
                 near = ti.min(ti.cast(there, ti.i32), rings - 2)
                 mine, theirs = n.dot(_centre(drift, worm, ring)), n.dot(_centre(drift, other, near))
                 theirs += (there - near) * (n.dot(_centre(drift, other, near + 1)) - theirs)
-                shifts[worm, ring, k] = 0.5 * ahead * (mine + theirs)
-    ti.loop_config(serialize=backend.serial)
-    for worm, ring in ti.ndrange(count.shape[0], count.shape[1]):
-        for k in range(count[worm, ring]):
-            if partners[worm, ring, k] >= 0.0:
-                planes[worm, ring, k, OFFSET] += shifts[worm, ring, k]
-                shifts[worm, ring, k] = 0.0
-    ti.loop_config(serialize=backend.serial)
-    for worm, ring in ti.ndrange(count.shape[0], count.shape[1]):
-        for k in range(count[worm, ring]):
-            if partners[worm, ring, k] >= 0.0:
-                n = Vec3(planes[worm, ring, k, 0], planes[worm, ring, k, 1], planes[worm, ring, k, 2])
-                c = _centre(centres, worm, ring) + ahead * _centre(drift, worm, ring)
-                high = margin + facts[RADII + ring] - (n.dot(c) - planes[worm, ring, k, OFFSET])
-                low, shift = -high, 0.0
-                if high > 0.0:
-                    other = ti.cast(partners[worm, ring, k], ti.i32) // rings
-                    there = partners[worm, ring, k] - other * rings
-                    for _ in range(_ROUNDS):
-                        mine, many = _pushed(
-                            x, velocity, ahead, centres, facts, planes, count, partners, worm, ring * 1.0, other, there,
-                            margin + shift,
-                        )  # fmt: skip
-                        theirs, others = _pushed(
-                            x, velocity, ahead, centres, facts, planes, count, partners, other, there, worm, ring * 1.0,
-                            margin - shift,
-                        )  # fmt: skip
-                        if ti.abs(mine - theirs) <= _EVEN * (mine + theirs):
-                            break
-                        if mine > theirs:
-                            high = shift
-                        else:
-                            low = shift
-                        shift = ti.min(ti.max(shift - (mine - theirs) / (many + others), low), high)
-                shifts[worm, ring, k] = shift
-    ti.loop_config(serialize=backend.serial)
-    for worm, ring in ti.ndrange(count.shape[0], count.shape[1]):
-        for k in range(count[worm, ring]):
-            if partners[worm, ring, k] >= 0.0:
-                planes[worm, ring, k, OFFSET] += shifts[worm, ring, k]
+                planes[worm, ring, k, OFFSET] += 0.5 * seconds * (mine + theirs)
 
 
 @ti.kernel
