@@ -377,10 +377,15 @@ def test_worms_pressed_together_stay_apart_and_in_balance():
     assert body.midline().mean(axis=(0, 1)) == pytest.approx(np.zeros(3), abs=1e-5)
 
 
+def local_surface(body):
+    """The same in the frame of each worm, in which its half-spaces are."""
+    return surface(body) - body._origin[:, None, None]
+
+
 def contact_force(body):
     """Sum of the contact forces on each worm [uN], shape (worms, 3)."""
     planes, count = body._around.planes.to_numpy(), body._around.contacts.to_numpy()
-    depth = planes[..., None, 3] + MARGIN - np.einsum("wrki,wrvi->wrkv", planes[..., :3], surface(body))
+    depth = planes[..., None, 3] + MARGIN - np.einsum("wrki,wrvi->wrkv", planes[..., :3], local_surface(body))
     depth[np.arange(PLANES) >= count[..., None]] = 0.0
     return constant("contact_stiffness") * np.einsum("wrkv,wrki->wi", np.maximum(depth, 0.0), planes[..., :3])
 
@@ -439,7 +444,7 @@ def crossings(middle):
 def beyond_planes(body):
     """How far an outer vertex is on the wrong side of a half-space of the last step [mm]."""
     planes, count = body._around.planes.to_numpy(), body._around.contacts.to_numpy()
-    outside = planes[..., None, 3] - np.einsum("wrki,wrvi->wrkv", planes[..., :3], surface(body))
+    outside = planes[..., None, 3] - np.einsum("wrki,wrvi->wrkv", planes[..., :3], local_surface(body))
     return outside[np.arange(PLANES) < count[..., None]].max()
 
 

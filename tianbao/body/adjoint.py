@@ -26,9 +26,13 @@ _STRAIGHT = 1e-3
 
 @dataclass(frozen=True)
 class _Piece:
-    """A step the solver took in one go: when it began [ms], and all that its residual depends on."""
+    """A step the solver took in one go: when it began [ms], and all that its residual depends on.
+
+    Positions at its end and its start count from the origin of each worm's frame.
+    """
 
     time: float
+    origin: np.ndarray
     end: np.ndarray
     start: np.ndarray
     tension: np.ndarray
@@ -82,7 +86,7 @@ class Rollout:
     @property
     def positions(self) -> np.ndarray:
         """Vertices at the start and after every step [mm], shape (steps + 1, worms, vertices, 3)."""
-        return np.stack([self._first, *(pieces[-1].end for pieces in self._steps)])
+        return np.stack([self._first, *(pieces[-1].end + pieces[-1].origin for pieces in self._steps)])
 
     def step(self, tension: np.ndarray, duration: float) -> None:
         """Moves the body on and records how.
@@ -100,7 +104,7 @@ class Rollout:
         pieces: list[_Piece] = []
         self._take(np.array(tension, order="C"), duration, pieces)
         self._steps.append(pieces)
-        self._last = pieces[-1].end
+        self._last = self.body.positions
 
     def _take(self, tension: np.ndarray, duration: float, pieces: list[_Piece]) -> None:
         """Takes a step and adds it to the pieces; once more, half by half, when the body had to halve it."""
@@ -116,8 +120,9 @@ class Rollout:
             self._flow = flow
         if around.touch:
             contacts = tuple(each.to_numpy() for each in (around.planes, around.contacts, around.grip))
-        start, around = pieces[-1].end if pieces else self._last, (self._flow, *contacts)
-        pieces.append(_Piece(float(before["time"]), body.positions, start, tension, around, body._physics.copy()))
+        origin, end, start = body._origin[:, None].copy(), body._x.to_numpy(), body._start.to_numpy()
+        around, physics = (self._flow, *contacts), body._physics.copy()
+        pieces.append(_Piece(float(before["time"]), origin, end, start, tension, around, physics))
 
     def pull_back(self, step: int, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Takes a gradient from the end of one step to its start.

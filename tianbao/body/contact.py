@@ -123,24 +123,28 @@ class ContactFinder:
         self._obstacles = _device(rows[chosen] if len(rows) else np.zeros((1, 8)))
 
     def foresee(
-        self, positions: ti.ndarray, velocities: ti.ndarray, seconds: float, planes: ti.ndarray, count: ti.ndarray
-    ) -> None:
+        self, positions: ti.ndarray, origin: np.ndarray, velocities: ti.ndarray, seconds: float, planes: ti.ndarray,
+        count: ti.ndarray,
+    ) -> None:  # fmt: skip
         """Writes the half-spaces of a step, those between worms where its end is expected.
 
         Left where the step starts, they would lag behind worms that push each other, and brake them: they
         move along with the mean velocity that the two had in the last step.
 
         Args:
-            positions: of the vertices [mm], shape (worms, vertices, 3), the outer ones last in each ring.
+            positions: of the vertices in the frame of their worm [mm], shape (worms, vertices, 3), the outer ones
+                last in each ring.
+            origin: of each worm's frame [mm], shape (worms, 3).
             velocities: of the last step [mm/s], same shape.
             seconds: length of the step [s].
-            planes: see find.
+            planes: see find; offsets count from each worm's origin.
             count: see find.
         """
-        kernels.look(positions, velocities, self._centres, self._drift)
+        kernels.look(positions, origin, velocities, self._centres, self._drift)
         self.find(self._centres, planes, count)
         if self._sought:
             kernels.carry(self._drift, seconds, planes, count, self._partners)
+        kernels.localise(planes, count, origin)
 
     def find(self, centres: np.ndarray, planes: ti.ndarray, count: ti.ndarray) -> None:
         """Writes the half-spaces of every ring, nearest first; those between worms in the middle of their gap.

@@ -300,8 +300,8 @@ def carry(drift: R3, seconds: ti.f64, planes: R4, count: I2, partners: R3):
 
 
 @ti.kernel
-def look(x: R3, velocity: R3, centres: R3, drift: R3):
-    """Places and velocities of the centres of the rings."""
+def look(x: R3, origin: R2, velocity: R3, centres: R3, drift: R3):
+    """Places in the world and velocities of the centres of the rings."""
     size = x.shape[1] // centres.shape[1]
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(centres.shape[0], centres.shape[1]):
@@ -310,5 +310,15 @@ def look(x: R3, velocity: R3, centres: R3, drift: R3):
             place += _centre(x, worm, vertex)
             speed += _centre(velocity, worm, vertex)
         for i in ti.static(range(3)):
-            centres[worm, ring, i] = place[i] / SIDES
+            centres[worm, ring, i] = place[i] / SIDES + origin[worm, i]
             drift[worm, ring, i] = speed[i] / SIDES
+
+
+@ti.kernel
+def localise(planes: R4, count: I2, origin: R2):
+    """Counts the offsets of half-spaces from the origin of each worm's frame."""
+    ti.loop_config(serialize=backend.serial)
+    for worm, ring in ti.ndrange(planes.shape[0], planes.shape[1]):
+        for k in range(count[worm, ring]):
+            for i in ti.static(range(3)):
+                planes[worm, ring, k, OFFSET] -= planes[worm, ring, k, i] * origin[worm, i]

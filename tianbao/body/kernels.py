@@ -1,8 +1,9 @@
 """The solver's kernels: a launch to begin a step, one for each Newton iteration.
 
-All state lives in arrays with a leading worm axis. Every sum has one writer in a fixed order, so a
-run gives the same bits with any number of threads. A launch costs as much as a hundred
-tetrahedra, and so do five of the arrays handed to it: hence few kernels, each with much to do.
+All state lives in arrays with a leading worm axis, positions in a frame of each worm's own: far from the
+world's origin they would be rounded. Every sum has one writer in a fixed order, so a run gives the same
+bits with any number of threads. A launch costs as much as a hundred tetrahedra, and so do five of the
+arrays handed to it: hence few kernels, each with much to do.
 `size`, the number of vertices of a ring, is known when a kernel is compiled. Units: mm, s, uN.
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
@@ -29,7 +30,9 @@ ENERGY, RESIDUAL, DRAG, LEAST = 0, 1, 2, 3
 NET = slice(4, 7)
 MOVING, SLOPE, SHARE, CHANGE, REJECTED, ENERGY_BEFORE, RESIDUAL_BEFORE = range(7, 14)
 SHIFT, SHIFT_UNIT, FORCE_FLOOR = range(14, 17)
-STATUS = 17
+# Whether the nose is further from the origin of its worm's frame than FAR_OFF [mm].
+FAR, STATUS = 17, 18
+FAR_OFF = 2.0
 # Columns of a vertex: body length it answers for and height at rest [mm], mass beyond the medium's [mg].
 WEIGHT, HEIGHT, MASS = 0, 1, 2
 # What holds for all worms in a step: its length [s], drag across and along [N s/m2], hold of the surface
@@ -315,6 +318,7 @@ def begin_step(
         if vertex == 0:
             status[worm, SHARE] = 0.0
             status[worm, SHIFT] = 0.0
+            status[worm, FAR] = ti.select(vector(x, worm, 0).norm() > FAR_OFF, 1.0, 0.0)
         for i in ti.static(range(3)):
             start[worm, vertex, i] = x[worm, vertex, i]
             x[worm, vertex, i] += predict * physics[DT] * velocity[worm, vertex, i]

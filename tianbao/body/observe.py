@@ -42,13 +42,13 @@ def _weighted(x: T, section: T, column: ti.template(), worm, ring):
 
 
 @ti.kernel
-def read_midline(x: R3, section: R2, out: R3):
-    """Mean of the outer vertices of every ring [mm]."""
+def read_midline(x: R3, origin: R2, section: R2, out: R3):
+    """Mean of the outer vertices of every ring, in the world [mm]."""
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(out.shape[0], out.shape[1]):
         centre = _weighted(x, section, SHARE, worm, ring)
         for i in ti.static(range(3)):
-            out[worm, ring, i] = centre[i]
+            out[worm, ring, i] = centre[i] + origin[worm, i]
 
 
 @ti.kernel

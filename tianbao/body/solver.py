@@ -86,6 +86,7 @@ class SoftBody:
         self._load_mesh()
         self._allocate()
         self._around = Surroundings(self.mesh, worms, self.medium, obstacles, touching, resolved)
+        self._origin = np.zeros((worms, 3))
         self.positions = np.broadcast_to(self.mesh.vertices, (worms, *self.mesh.vertices.shape))
 
     def _load_mesh(self) -> None:
@@ -137,17 +138,28 @@ class SoftBody:
     @property
     def positions(self) -> np.ndarray:
         """Copy of the vertex positions [mm], shape (worms, vertices, 3); setting them stops the worm."""
-        return self._x.to_numpy()
+        return self._x.to_numpy() + self._origin[:, None]
 
     @positions.setter
     def positions(self, value: np.ndarray) -> None:
-        self._x.from_numpy(np.ascontiguousarray(value, dtype=float))
+        value = np.asarray(value, float)
+        self._origin[:] = _frame_of(value)
+        self._x.from_numpy(np.ascontiguousarray(value - self._origin[:, None]))
         self._velocity.fill(0.0)
+
+    def _follow(self) -> None:
+        """Moves the frames along with their worms; whole millimetres, so that nothing is rounded."""
+        x = self._x.to_numpy()
+        shift = _frame_of(x)
+        self._x.from_numpy(x - shift[:, None])
+        self._origin += shift
 
     def state(self) -> dict[str, np.ndarray]:
         """Copies of everything the next step depends on: positions [mm], velocities, flow, wake [mm/s], time [ms]."""
         return {
             "positions": self._x.to_numpy(),
+            "origin": self._origin.copy(),
+            "far": self._status[:, kernels.FAR].copy(),
             "velocities": self._velocity.to_numpy(),
             "flow": self._around.given.copy(),
             "wake": self._around.wake.copy(),
@@ -158,6 +170,8 @@ class SoftBody:
         """Goes back to a state; the same steps then give the same bits."""
         self._x.from_numpy(np.ascontiguousarray(state["positions"]))
         self._velocity.from_numpy(np.ascontiguousarray(state["velocities"]))
+        self._origin[:] = state["origin"]
+        self._status[:, kernels.FAR] = state["far"]
         self._around.wake = np.array(state["wake"])
         self.flow = state["flow"]
         self.time = float(state["time"])
@@ -190,7 +204,7 @@ class SoftBody:
         """Centres of the rings, head first [mm], shape (worms, rings, 3), into out when given."""
         if out is None:
             out = np.empty((self.worms, self.mesh.rings, 3))
-        observe.read_midline(self._x, self._section, out)
+        observe.read_midline(self._x, self._origin, self._section, out)
         return out
 
     def dorsal(self, out: np.ndarray | None = None) -> np.ndarray:
@@ -281,6 +295,8 @@ class SoftBody:
             )
         if not duration > 0.0:
             raise ConfigError(f"body: a step of {duration:g} ms cannot be taken; give a positive duration")
+        if self._status[:, kernels.FAR].any():
+            self._follow()
         self._advance(np.ascontiguousarray(tension), duration, _HALVINGS)
         if self._around.stirred:
             force = -self.drag().reshape(self.worms, self.mesh.rings, -1, 3).sum(axis=2)
@@ -289,7 +305,7 @@ class SoftBody:
     def _advance(self, tension: np.ndarray, duration: float, halvings: int) -> None:
         seconds = duration / MS_PER_S
         if self._around.touch:
-            self._around.feel(self._x, self._velocity, seconds)
+            self._around.feel(self._x, self._origin, self._velocity, seconds)
         for predict in (1.0, 0.0):
             if self._minimise(tension, seconds, predict):
                 self.time += duration
@@ -352,6 +368,12 @@ class SoftBody:
             f"body: no step of {duration:g} ms can be solved at {self.time:g} ms; worst is worm {worm}, "
             f"slab {slab} (least volume ratio {least[worm, slab]:.3g}): shorten the tick or lower the tension"
         )
+
+
+def _frame_of(positions: np.ndarray) -> np.ndarray:
+    """Origin near each worm [mm], whole millimetres in the plane and 0 in height, shape (worms, 3)."""
+    middle = np.round(np.nan_to_num(positions.mean(axis=1), posinf=0.0, neginf=0.0))
+    return middle * [1.0, 1.0, 0.0]
 
 
 def _device(values: np.ndarray) -> ti.ndarray:

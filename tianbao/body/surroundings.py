@@ -20,7 +20,7 @@ class Surroundings:
     """Arrays that the kernels of a step read, and what fills them between steps.
 
     Attributes:
-        planes, contacts: half-spaces of every ring and how many, see contact.py.
+        planes, contacts: half-spaces of every ring, in the frame of its worm, and how many, see contact.py.
         grip: friction of each as a drag [uN s/mm], filled by the kernels.
         flow: velocity of the medium at every ring [mm/s], that of the arena plus the worms' wake.
     """
@@ -71,15 +71,16 @@ class Surroundings:
         """Whether the worms move the fluid."""
         return self._stokes is not None
 
-    def feel(self, positions: ti.ndarray, velocities: ti.ndarray, seconds: float) -> None:
+    def feel(self, positions: ti.ndarray, origin: np.ndarray, velocities: ti.ndarray, seconds: float) -> None:
         """Finds the half-spaces of a step.
 
         Args:
-            positions: of the vertices at its start [mm], shape (worms, vertices, 3).
+            positions: of the vertices at its start, in the frame of their worm [mm], shape (worms, vertices, 3).
+            origin: of each worm's frame [mm], shape (worms, 3).
             velocities: in the step before [mm/s], same shape.
             seconds: its length [s].
         """
-        self._finder.foresee(positions, velocities, seconds, self.planes, self.contacts)
+        self._finder.foresee(positions, origin, velocities, seconds, self.planes, self.contacts)
 
     def stir(self, midline: np.ndarray, force: np.ndarray) -> None:
         """Takes the wake of a step for the next.
