@@ -55,7 +55,7 @@ class Wave:
 
 
 # What the two gaits look like (Fang-Yen et al. 2010); muscles ask for more than the medium lets them have.
-GAITS = {"agar": Wave(0.4, 0.65, 8.5), "water": Wave(1.7, 1.5, 5.8)}
+GAITS = {"agar": Wave(0.4, 0.65, 8.5), "water": Wave(1.7, 1.5, 7.6)}
 
 
 @dataclass(frozen=True)
