@@ -65,7 +65,7 @@ def prepare(each: Contestant):
 
     options = {}
     if each.scene == "pillars":
-        options = {"obstacles": pillar_array(0.12, 0.45, (3.6, 3.15), "square", centre=(0.0, 0.225)), "touching": True}
+        options = {"obstacles": pillar_array(0.12, 0.45, (3.6, 3.15), "square"), "touching": True}
     elif each.scene in ("self", "crowd"):
         options = {"touching": True}
     elif each.scene == "resolved":

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from tianbao.environment import Arena, Medium
+from tianbao.environment import Arena, Dish, Medium, Pillar, Plane, SignedDistance
 from tianbao.environment.medium import TABLE, ellipsoid_drag
 from tianbao.errors import ConfigError
 
@@ -65,6 +65,14 @@ def test_flow_is_asked_for_all_points_at_once_and_checked():
         Arena("water", flow=3.0)
     with pytest.raises(ConfigError, match="gravity"):
         Arena("water", gravity=np.nan)
+
+
+def test_arena_is_described_by_numbers_that_a_picture_can_be_drawn_from():
+    obstacles = [Pillar(1.0, 2.0, 0.1), Dish(5.0), Plane((0.0, 0.0, -1.0), (0.0, 0.0, 2.0)), SignedDistance(np.hypot)]
+    said = Arena("water", obstacles=obstacles, gravity=9.81).described()
+    assert said["pillars"] == [[1.0, 2.0, 0.1, 0.0]] and said["dishes"] == [[0.0, 0.0, 5.0, 0.0]]
+    assert said["planes"] == [[0.0, 0.0, -1.0, 0.0, 0.0, 1.0, 0.0]]
+    assert said["solids"] == ["hypot"] and said["flow"] == "" and said["gravity"] == 9.81
 
 
 def test_unknown_medium_names_the_nearest_one():

@@ -92,11 +92,22 @@ class Recording:
     @property
     def medium(self) -> str:
         """Name of the medium, "" if the configuration has none."""
-        try:
-            medium = tomllib.loads(self.config_toml).get("medium", {})
-        except tomllib.TOMLDecodeError:
-            return ""
+        medium = self._section("medium")
         return medium.get("name", "") if isinstance(medium, dict) else str(medium)
+
+    @property
+    def round_obstacles(self) -> np.ndarray:
+        """Pillars and dishes of the arena: x, y, radius [mm], shape (obstacles, 3)."""
+        arena = self._section("arena")
+        rows = [row[:3] for kind in ("pillars", "dishes") for row in arena.get(kind, [])]
+        return np.array(rows, float).reshape(-1, 3)
+
+    def _section(self, name: str):
+        """A section of the configuration, empty when there is none to be read."""
+        try:
+            return tomllib.loads(self.config_toml).get(name, {})
+        except tomllib.TOMLDecodeError:
+            return {}
 
     def track(self, worm: int = 0) -> WormTrack:
         """The track of one worm.

@@ -214,6 +214,10 @@ class SoftBody:
         observe.read_side(self._x, self._section, observe.DORSAL, out)
         return out
 
+    def overlap(self) -> float:
+        """How deep worms lie in obstacles or each other, as round as at rest [mm]; 0 when they are clear."""
+        return self._around.overlap(self.midline(), self.mesh.radii)
+
     def curvature(self, out: np.ndarray | None = None, side: str = "dorsal") -> np.ndarray:
         """Curvature times rest length, positive towards a side of the worm's own body [-].
 

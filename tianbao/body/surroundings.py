@@ -11,7 +11,7 @@ from ..environment import Medium, Obstacle, Plane
 from ..environment.stokes import CentreLineFlow
 from ..errors import ConfigError
 from .contact import ContactFinder
-from .kernels import PLANES
+from .kernels import OFFSET, PLANES
 from .material import constant
 from .mesh import RingMesh
 
@@ -81,6 +81,21 @@ class Surroundings:
             seconds: its length [s].
         """
         self._finder.foresee(positions, origin, velocities, seconds, self.planes, self.contacts)
+
+    def overlap(self, midline: np.ndarray, radii: np.ndarray) -> float:
+        """How deep rings of these radii lie in obstacles or each other [mm], 0 when they are clear.
+
+        Args:
+            midline: [mm], shape (worms, rings, 3).
+            radii: [mm], shape (rings,).
+        """
+        if not self.touch:
+            return 0.0
+        planes, count = zeros(*self.planes.shape), ti.ndarray(ti.i32, shape=tuple(self.contacts.shape))
+        self._finder.find(midline, planes, count)
+        planes, used = planes.to_numpy(), np.arange(PLANES) < count.to_numpy()[..., None]
+        nearest = np.einsum("wrki,wri->wrk", planes[..., :3], midline) - radii[:, None]
+        return float(np.max(planes[..., OFFSET] - nearest, where=used, initial=0.0))
 
     def stir(self, midline: np.ndarray, force: np.ndarray) -> None:
         """Takes the wake of a step for the next.

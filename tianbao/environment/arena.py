@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from .medium import Medium
-from .obstacles import Obstacle
+from .obstacles import Dish, Obstacle, Pillar, Plane, SignedDistance
 
 EARTH = 9.81  # [m/s2]
 
@@ -68,10 +68,20 @@ class Arena:
         return velocity.reshape(points.shape)
 
     def described(self) -> dict[str, object]:
-        """What a run's configuration keeps of the arena beside its medium."""
+        """What a run's configuration keeps of the arena beside its medium, lengths in mm.
+
+        Functions are kept by their name only.
+        """
         named = getattr(self.flow, "__name__", type(self.flow).__name__)
+
+        def of(kind: type) -> list:
+            return [each for each in self.obstacles if isinstance(each, kind)]
+
         return {
-            "obstacles": [repr(each) for each in self.obstacles],
+            "pillars": [[each.x, each.y, each.radius, each.friction] for each in of(Pillar)],
+            "dishes": [[*each.centre, each.radius, each.friction] for each in of(Dish)],
+            "planes": [[*each.point, *each.normal, each.friction] for each in of(Plane)],
+            "solids": [getattr(each.function, "__name__", "function") for each in of(SignedDistance)],
             "flow": "" if self.flow is None else named,
             "gravity": self.gravity,
             "resolved": self.resolved,

@@ -39,6 +39,7 @@ _REST = -60.0  # [mV] where every neuron starts, give or take
 _REST_SPREAD = 2.0  # [mV] so that no two neurons start in lockstep
 _POSTURE_WAVELENGTH = 0.65  # [L] of the gentle bend a run starts from
 _ORDERS = (1, 2)
+_INSIDE = 0.3  # [-] share of the radius by which a worm may be squeezed when it starts
 
 
 @dataclass(frozen=True)
@@ -253,6 +254,10 @@ class Simulation:
         bend = self.initial_curvature * np.sin(2.0 * np.pi * s / _POSTURE_WAVELENGTH + phase)
         self.body.time = 0.0
         self.body.pose(curvature=bend, at=self.worm.at[:2], heading=self.worm.heading)
+        depth = self.body.overlap()
+        if depth > _INSIDE * self.body.mesh.radii.max():
+            place = "give Worm(at=..., heading=...)"
+            raise ConfigError(f"the worm starts {1e3 * depth:.0f} um inside an obstacle: {place}")
         self._feel()
 
     def _feel(self) -> None:

@@ -12,7 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Polygon
+from matplotlib.patches import Circle, Polygon
 
 from ..behaviour.gait import POINTS, Gait, curvature
 from ..behaviour.midline import centroid
@@ -70,8 +70,8 @@ class Plots:
 
     def track(self, path: str | Path | None = None, *, worm: int = 0) -> Figure | Path:
         """Where the worm went, seen from above, with its posture at a few moments."""
-        midline = self._run.track(worm).midline
-        return style.render(lambda figure: _track(figure, self._run.time, midline), _track_size(midline), path)
+        midline, circles = self._run.track(worm).midline, self._run.round_obstacles
+        return style.render(lambda figure: _track(figure, self._run.time, midline, circles), _track_size(midline), path)
 
 
 def select_neurons(recorded: Sequence[str], wanted: Sequence[str] | None = None) -> list[str]:
@@ -186,7 +186,7 @@ def _muscles(figure: Figure, time_ms: np.ndarray, blocks: list[tuple[str, np.nda
     bar.outline.set_visible(False)
 
 
-def _track(figure: Figure, time_ms: np.ndarray, midline: np.ndarray) -> None:
+def _track(figure: Figure, time_ms: np.ndarray, midline: np.ndarray, circles: np.ndarray) -> None:
     axes = figure.add_subplot()
     if len(time_ms) < 2:
         style.say(axes, "fewer than two frames were recorded")
@@ -204,6 +204,9 @@ def _track(figure: Figure, time_ms: np.ndarray, midline: np.ndarray) -> None:
     axes.set_aspect("equal")
     axes.margins(0.06)
     axes.autoscale_view()
+    axes.set_autoscale_on(False)
+    for x, y, radius in circles:
+        axes.add_patch(Circle((x, y), radius, facecolor="none", edgecolor=style.NEUTRAL, linewidth=1.0))
     axes.set(xlabel="x [mm]", ylabel="y [mm]")
     axes.set_title(f"track of the centroid, net {np.linalg.norm(place[-1] - place[0]):.2f} mm", loc="left")
     bar = figure.colorbar(colour, ax=axes, pad=0.012, aspect=18, shrink=0.7)

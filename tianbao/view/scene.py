@@ -6,8 +6,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.colors import to_rgb
+from matplotlib.collections import EllipseCollection, LineCollection, PolyCollection
+from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -48,6 +48,7 @@ class Scene:
         self._camera = _smooth(self._time, centroid(recording.track(worm).midline))
         with mpl.rc_context({"font.family": "DejaVu Sans", "text.color": style.INK, "font.size": 11}):
             self._plate = self._lay_plate(size)
+            self._lay_obstacles(recording.round_obstacles)
             self._worms = [_DrawnWorm(self._plate, track) for track in recording.worms]
             self._clock = self._plate.text(0.025, 0.95, "", transform=self._plate.transAxes, fontsize=20, va="top")
             self._lay_captions(recording, worm)
@@ -71,6 +72,18 @@ class Scene:
         self._dots = plate.scatter(*self._grid.T, s=5, color=style.GRID, linewidths=0, animated=True)
         self._dots.set_clip_path(Rectangle((0.0, _FOOT), 1.0, 1.0 - _FOOT, transform=plate.transAxes))
         return plate
+
+    def _lay_obstacles(self, circles: np.ndarray) -> None:
+        """Outlines of pillars and dishes, filled where a worm cannot be."""
+        self._circles = circles[:, :2]
+        wide = 2.0 * circles[:, 2]
+        solid = np.where(circles[:, 2:] < VIEW_MM, [to_rgba(style.GRID, 0.8)], [to_rgba(style.GRID, 0.0)])
+        self._obstacles = EllipseCollection(
+            wide, wide, np.zeros(len(wide)), units="xy", offsets=self._circles, transOffset=self._plate.transData,
+            facecolors=solid.reshape(-1, 4), edgecolors=style.NEUTRAL, linewidths=1.0, animated=True,
+        )  # fmt: skip
+        self._plate.add_collection(self._obstacles)
+        self._obstacles.set_clip_path(Rectangle((0.0, _FOOT), 1.0, 1.0 - _FOOT, transform=self._plate.transAxes))
 
     def _lay_captions(self, recording: Recording, worm: int) -> None:
         plate, across = self._plate, self._plate.transAxes
@@ -114,6 +127,9 @@ class Scene:
         self._canvas.restore_region(self._background)
         self._dots.set_offsets(self._grid - eye % _DOTS_MM)
         self._plate.draw_artist(self._dots)
+        if len(self._circles):
+            self._obstacles.set_offsets(self._circles - eye)
+            self._plate.draw_artist(self._obstacles)
         for drawn in self._worms:
             drawn.draw(place, eye)
         self._clock.set_text(f"{time / MS_PER_S:.1f} s")
