@@ -6,7 +6,7 @@ import pytest
 from tianbao.body import Material, RingMesh, SoftBody, kernels
 from tianbao.body.calibration import shear_moduli, stiffness_band
 from tianbao.body.kernels import I2, I3, R1, R2, R3, R4, T
-from tianbao.environment import Medium
+from tianbao.environment import Medium, Plane
 from tianbao.errors import ConfigError, DivergedError
 
 SLABS = 48
@@ -51,11 +51,15 @@ class Probe:
     """Energy, gradient and second derivative of one step's functional around a crumpled worm."""
 
     def __init__(self, medium):
-        self.body = SoftBody(material=Material(internal_viscosity_time=50.0), medium=medium)
+        material = Material(internal_viscosity_time=50.0, force_length_falloff=2.0, force_velocity_time=20.0)
+        floor = Plane((0.0, 0.0, -0.03), (0.0, 0.2, 1.0), friction=0.5)
+        self.body = SoftBody(material=material, medium=medium, gravity=9.81, obstacles=[floor])
         self.tension = np.random.default_rng(1).uniform(0.0, 4e4, (1, SLABS, 4))
         self.seconds = 2e-3
         body = self.body
         body.pose(4.0)
+        body.flow = np.random.default_rng(3).normal(0.0, 0.1, (1, SLABS + 1, 3))
+        body._around.feel(body._x, body._origin, body._velocity, self.seconds)
         kernels.begin_step(*body._shared(self.tension, self.seconds), 0.0)
         random = np.random.default_rng(2)
         self.x = body.positions + random.normal(0.0, 4e-4, body.positions.shape)

@@ -9,16 +9,21 @@ from tianbao.body.material import Material
 from tianbao.body.mesh import RingMesh, radius_profile
 from tianbao.errors import ConfigError
 
+TIERS = [(48, 1), (96, 1), (128, 1), (48, 2), (48, 3)]
 
-@pytest.mark.parametrize(("slabs", "vertices", "tets"), [(48, 441, 1152), (96, 873, 2304)])
-def test_tiers_have_the_published_size(slabs, vertices, tets):
-    mesh = RingMesh.adult(slabs)
+
+@pytest.mark.parametrize(
+    ("slabs", "layers", "vertices", "tets"), [(48, 1, 441, 1152), (96, 1, 873, 2304), (48, 2, 833, 3456)]
+)
+def test_tiers_have_the_published_size(slabs, layers, vertices, tets):
+    mesh = RingMesh.adult(slabs, layers)
     assert len(mesh.vertices) == vertices
     assert mesh.volumes.size == tets
 
 
-def test_volume_is_that_of_round_cones():
-    mesh = RingMesh.adult()
+@pytest.mark.parametrize(("slabs", "layers"), TIERS)
+def test_volume_is_that_of_round_cones(slabs, layers):
+    mesh = RingMesh.adult(slabs, layers)
     a, b = mesh.radii[1:], mesh.radii[:-1]
     cones = np.pi / 3.0 * (a * a + a * b + b * b) * mesh.length / mesh.slabs
     assert mesh.volumes.sum() == pytest.approx(cones.sum(), rel=1e-3)
@@ -33,8 +38,9 @@ def test_head_is_at_larger_x_and_the_worm_is_an_adult():
     assert radius_profile(np.array([0.0, 1.0])).max() < 0.3 * mesh.radii.max()
 
 
-def test_quadrants_lie_where_their_names_say_and_weigh_the_same():
-    mesh = RingMesh.adult()
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_quadrants_lie_where_their_names_say_and_weigh_the_same(layers):
+    mesh = RingMesh.adult(layers=layers)
     world = mesh.tets + mesh.ring_size * np.arange(mesh.slabs)[:, None, None]
     centre = mesh.vertices[world].mean(axis=2)
     for quadrant, (dorsal, right) in enumerate([(1, -1), (1, 1), (-1, -1), (-1, 1)]):
@@ -44,8 +50,26 @@ def test_quadrants_lie_where_their_names_say_and_weigh_the_same():
     assert np.ptp(weight) < 1e-12
 
 
-def test_drag_weights_add_up_to_the_body_length():
-    assert RingMesh.adult().vertex_length.sum() == pytest.approx(1.0)
+@pytest.mark.parametrize("layers", [1, 2])
+def test_drag_weights_add_up_to_the_body_length_and_lie_on_the_surface(layers):
+    mesh = RingMesh.adult(layers=layers)
+    assert mesh.vertex_length.sum() == pytest.approx(1.0)
+    reach = np.hypot(*mesh.vertices[:, 1:].T).reshape(mesh.rings, -1)
+    carries = mesh.vertex_length.reshape(mesh.rings, -1) > 0.0
+    assert (carries == (reach > 0.99 * mesh.surface_radii[:, None])).all()
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("axis", [1, 2])
+def test_mesh_is_its_own_mirror_image(layers, axis):
+    mesh = RingMesh.adult(12, layers)
+    mirrored = mesh.vertices.copy()
+    mirrored[:, axis] *= -1.0
+    place = np.round(1e9 * mesh.vertices).astype(int).tolist()
+    partner = [place.index(row) for row in np.round(1e9 * mirrored).astype(int).tolist()]
+    world = mesh.tets + mesh.ring_size * np.arange(mesh.slabs)[:, None, None]
+    cells = {frozenset(tet) for tet in world.reshape(-1, 4).tolist()}
+    assert {frozenset(partner[vertex] for vertex in tet) for tet in cells} == cells
 
 
 def test_shape_gradients_reproduce_a_linear_field():
@@ -56,11 +80,11 @@ def test_shape_gradients_reproduce_a_linear_field():
     assert np.allclose(np.einsum("seai,seaj->seij", field, mesh.gradients), matrix, atol=1e-9)
 
 
-@pytest.mark.parametrize("slabs", [48, 96])
-def test_cantilever_sags_as_beam_theory_says(slabs):
+@pytest.mark.parametrize(("slabs", "layers"), TIERS)
+def test_cantilever_sags_as_beam_theory_says(slabs, layers):
     """Tip load on a uniform beam: F L^3 / (3 EI) within 3 %."""
     radius, force = 0.035, 1e-6
-    mesh = RingMesh.build(1.0, np.full(slabs + 1, radius))
+    mesh = RingMesh.build(1.0, np.full(slabs + 1, radius), layers)
     material = Material()
     band = stiffness_band(mesh, shear_moduli(mesh, material), material.bulk_ratio)
     load = np.zeros_like(mesh.vertices)
@@ -99,3 +123,5 @@ def test_impossible_mesh_is_refused():
         RingMesh.adult(slabs=4)
     with pytest.raises(ConfigError, match="positive"):
         RingMesh.build(1.0, np.zeros(49))
+    with pytest.raises(ConfigError, match="layers"):
+        RingMesh.adult(layers=0)
