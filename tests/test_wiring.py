@@ -7,6 +7,7 @@ import pytest
 from tianbao import anatomy, parameters
 from tianbao.errors import AnatomyError, ConfigError
 from tianbao.muscles import TensionMap
+from tianbao.muscles.tension import strength
 from tianbao.network import perturbations
 from tianbao.network.design import intact_tables
 from tianbao.network.wiring import gap_weights, nmj_weights
@@ -137,3 +138,13 @@ def test_predicted_signs_only_add_inhibition(tables):
     assert (tables.chemical.sign_predicted[added] == "-").all() and added.sum() > 200
     assert tables.chemical.sign_source[~added].equals(plain.chemical.sign_source[~added])
     assert (tables.chemical.sign_source[added] == "predicted: Fenyves 2020").all()
+
+
+def test_muscle_strength_is_read_from_its_table(tmp_path):
+    assert (strength(np.linspace(0.0, 1.0, 5)) == 1.0).all()
+    table = tmp_path / "weak.csv"
+    table.write_text("s,share,unit,source,certainty\n0,1,1,x,low\n1,0.4,1,x,low\n")
+    assert strength(np.array([0.0, 0.5, 1.0]), table) == pytest.approx([1.0, 0.7, 0.4])
+    table.write_text("s,share,unit,source,certainty\n0,strong,1,x,low\n")
+    with pytest.raises(ConfigError, match="share"):
+        strength(np.zeros(1), table)

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
+from ..rows import finite, read_rows
+
 QUADRANTS = ("DL", "DR", "VL", "VR")
+STRENGTH = Path(__file__).with_name("strength.csv")
+
+
+def strength(s: np.ndarray, path: Path = STRENGTH) -> np.ndarray:
+    """Axial gradient of muscle strength: tension as a share of that which bends the whole body alike.
+
+    Args:
+        s: body coordinate [-], nose 0 to tail 1.
+        path: table with columns s and share, between whose rows it is linear.
+
+    Returns:
+        [-], same shape.
+
+    Raises:
+        ConfigError: for a value that is not a number.
+    """
+    rows = [(finite(row["s"], where, "s"), finite(row["share"], where, "share")) for where, row in read_rows(path)]
+    places, shares = zip(*sorted(rows), strict=True)
+    return np.interp(s, places, shares)
 
 
 class TensionMap:
@@ -28,7 +51,8 @@ class TensionMap:
         overlap = np.clip(np.minimum(end, edges[1:]) - np.maximum(start, edges[:-1]), 0.0, None) * slabs
         quadrant = (muscles.quadrant.to_numpy()[:, None] == np.array(QUADRANTS)).astype(float)
         self._cover = overlap[:, :, None] * quadrant[:, None, :]
-        self._tension = np.asarray(tension_per_curvature)[:, None]
+        middle = (np.arange(slabs) + 0.5) / slabs
+        self._tension = (np.asarray(tension_per_curvature) * strength(middle))[:, None]
         self.peak_curvature = peak_curvature
 
     def __call__(self, activation: np.ndarray, out: np.ndarray) -> np.ndarray:
