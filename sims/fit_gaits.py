@@ -125,14 +125,14 @@ def row_of(values: dict[str, float], gaits: dict) -> dict:
     return {"cost": total, **{job: gait.as_dict() for job, gait in gaits.items()}, "parameters": values}
 
 
-def generation(pools: dict, search, start: dict[str, float], replayed: list[dict], number: int):
+def generation(pools: dict, search, start: dict[str, float], replayed: list[dict], number: int, duration: float | None):
     """Yield the rows of one generation, those of the log first, then tell the search."""
     points = search.ask()
     if number == 0:
         points[0] = np.zeros(len(SEARCHED))
     values = [candidate(x, start) for x in points[len(replayed) :]]
     rows = list(replayed)
-    jobs = {job: [(each, 1 + number, JOBS[job][0].duration) for each in values] for job in JOBS}
+    jobs = {job: [(each, 1 + number, duration or JOBS[job][0].duration) for each in values] for job in JOBS}
     results = zip(*(pools[job].imap(gait_of, jobs[job]) for job in JOBS), strict=True)
     for each, gaits in zip(values, results, strict=True):
         rows.append(row_of(each, dict(zip(JOBS, gaits, strict=True))))
@@ -158,6 +158,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sigma", type=float, default=0.05)
     parser.add_argument("--evaluations", type=int, default=80)
+    parser.add_argument("--duration", type=float, help="ms of every run instead of those of AGAR and WATER")
     parser.add_argument("--start", type=Path, help="JSON with the parameter values to start from")
     return parser.parse_args()
 
@@ -168,7 +169,10 @@ def same_settings(path: Path, settings: dict) -> None:
     Raises:
         ConfigError: naming the folder.
     """
-    wanted = json.dumps({key: value for key, value in settings.items() if key not in ("out", "evaluations")}, indent=1)
+    wanted = json.dumps(
+        {key: value for key, value in settings.items() if key not in ("out", "evaluations") and value is not None},
+        indent=1,
+    )
     if path.exists() and path.read_text() != wanted:
         raise tb.ConfigError(f"{path.parent} holds a search with other settings: choose another --out")
     path.write_text(wanted)
@@ -192,7 +196,7 @@ def main() -> None:
         pools = {job: stack.enter_context(context.Pool(1, build, (job,))) for job in JOBS}
         for number in range(math.ceil(args.evaluations / POPULATION)):
             replayed = known[number * POPULATION : (number + 1) * POPULATION]
-            for row in generation(pools, search, start, replayed, number):
+            for row in generation(pools, search, start, replayed, number, args.duration):
                 known.append(row)
                 with log.open("a") as lines:
                     lines.write(json.dumps(row) + "\n")

@@ -165,11 +165,13 @@ def test_controls_judge_a_table_by_the_bars():
     [
         ("controls", ["--control-duration", "200", "--seed", "1", "--shuffles", "1"], "controls.csv"),
         ("convergence", [], "convergence.csv"),
-        ("fit_crawl", ["--evaluations", "8"], "best.json"),
+        ("fit_gaits", ["--evaluations", "8"], "best.json"),
+        ("swim", ["--no-video"], "summary.json"),
+        ("pillar_field", ["--no-video"], "track.png"),
     ],
 )
 def test_a_long_script_runs(name, extra, written, tmp_path):
-    if name == "fit_crawl":
+    if name == "fit_gaits":
         pytest.importorskip("cma")
     command = [sys.executable, SIMS / f"{name}.py", "--duration", "200", "--out", tmp_path, *extra]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
