@@ -8,6 +8,7 @@ import numpy as np
 
 from ..backend import start, ti, zeros
 from ..environment import Medium, Obstacle
+from ..environment.stokes import CentreLineFlow
 from ..errors import ConfigError, DivergedError
 from ..units import MG_PER_MM3_KG_M3, MS_PER_S
 from . import calibration, kernels, observe, tissue
@@ -263,6 +264,15 @@ class SoftBody:
         )  # fmt: skip
         return out
 
+    def push(self) -> np.ndarray:
+        """Force of every ring on the medium in the last step [uN], shape (worms, rings, 3)."""
+        return -self.drag().reshape(self.worms, self.mesh.rings, -1, 3).sum(axis=2)
+
+    @property
+    def fluid(self) -> CentreLineFlow | None:
+        """The Stokes flow that the worms stir up; None unless it is resolved."""
+        return self._around.stokes
+
     @property
     def flow(self) -> np.ndarray:
         """Velocity of the medium without the worms at every ring [mm/s], shape (worms, rings, 3); zero until set."""
@@ -302,9 +312,8 @@ class SoftBody:
         if self._status[:, kernels.FAR].any():
             self._follow()
         self._advance(np.ascontiguousarray(tension), duration, _HALVINGS)
-        if self._around.stirred:
-            force = -self.drag().reshape(self.worms, self.mesh.rings, -1, 3).sum(axis=2)
-            self._around.stir(self.midline(), force)
+        if self.fluid is not None:
+            self._around.stir(self.midline(), self.push())
 
     def _advance(self, tension: np.ndarray, duration: float, halvings: int) -> None:
         seconds = duration / MS_PER_S

@@ -23,6 +23,7 @@ class Surroundings:
         planes, contacts: half-spaces of every ring, in the frame of its worm, and how many, see contact.py.
         grip: friction of each as a drag [uN s/mm], filled by the kernels.
         flow: velocity of the medium at every ring [mm/s], that of the arena plus the worms' wake.
+        stokes: what makes the wake; None where the worms do not stir the fluid.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Surroundings:
         self.contacts.fill(0)
         self.flow = zeros(worms, rings, 3)
         self.given, self.wake = (np.zeros((worms, rings, 3)) for _ in range(2))
-        self._finder = self._stokes = None
+        self._finder, self.stokes = None, None
         if obstacles or touching:
             spacing, skip = mesh.length / mesh.slabs, round(constant("self_contact_skip") * mesh.slabs)
             self._finder = ContactFinder(
@@ -59,17 +60,12 @@ class Surroundings:
             floors = [each.point[2] for each in obstacles if isinstance(each, Plane) and each.normal == (0.0, 0.0, 1.0)]
             lengths = mesh.vertex_length.reshape(rings, -1).sum(axis=1)
             wall = max(floors) if floors else None
-            self._stokes = CentreLineFlow(mesh.radii, lengths, medium.viscosity, medium=medium, wall=wall)
+            self.stokes = CentreLineFlow(mesh.radii, lengths, medium.viscosity, medium=medium, wall=wall)
 
     @property
     def touch(self) -> bool:
         """Whether there is anything to touch."""
         return self._finder is not None
-
-    @property
-    def stirred(self) -> bool:
-        """Whether the worms move the fluid."""
-        return self._stokes is not None
 
     def feel(self, positions: ti.ndarray, origin: np.ndarray, velocities: ti.ndarray, seconds: float) -> None:
         """Finds the half-spaces of a step.
@@ -104,8 +100,8 @@ class Surroundings:
             midline: [mm], shape (worms, rings, 3).
             force: of the rings on the fluid in the step [uN], same shape.
         """
-        share = self._stokes.relaxation(midline) if len(midline) > 1 else 1.0
-        self.wake = self._stokes.velocity(midline, force, self.wake, share)
+        share = self.stokes.relaxation(midline) if len(midline) > 1 else 1.0
+        self.wake = self.stokes.velocity(midline, force, self.wake, share)
         self.blow()
 
     def blow(self) -> None:
