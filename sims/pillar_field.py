@@ -1,7 +1,7 @@
 """Does the worm find its way between pillars?
 
-The worm of forward_crawl.py crawls over agar into a square field of 72 pillars (Lockery 2008, Park 2008 used such
-chambers). Nothing tells it where they are: they only stop its body, and it feels its own bend.
+The worm of forward_crawl.py starts in the middle of a square field of 72 pillars on agar (Lockery 2008 and
+Park 2008 used such chambers). Nothing tells it where they are: they only stop its body, and it feels its own bend.
 See: a worm that threads the field (video, track); no part of it enters a pillar.
 Time: about half a minute for the default 12 s of biology on two cores.
 """
@@ -33,7 +33,7 @@ def squeeze(run: tb.Recording, pillars: list[tb.Pillar]) -> float:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the experiment; exit code 0 only if the worm went through the field and into no pillar."""
+    """Run the experiment; exit code 0 only if the worm went on to another lane or row and into no pillar."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--duration", type=float, default=12_000.0, help="ms of biology")
     parser.add_argument("--seed", type=int, default=1)

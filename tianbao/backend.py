@@ -8,6 +8,8 @@ import io
 import os
 from types import ModuleType
 
+import numpy as np
+
 from .errors import ConfigError, unknown
 
 BACKEND_VARIABLE = "TIANBAO_BACKEND"
@@ -79,3 +81,11 @@ def zeros(*shape: int) -> ti.ndarray:
     array = ti.ndarray(ti.f64, shape=shape)
     array.fill(0.0)
     return array
+
+
+def array(values: np.ndarray) -> ti.ndarray:
+    """A copy of values on the device, int32 or float64."""
+    values = np.ascontiguousarray(values)
+    out = ti.ndarray(ti.i32 if values.dtype == np.int32 else ti.f64, shape=values.shape)
+    out.from_numpy(values)
+    return out

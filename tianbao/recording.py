@@ -97,10 +97,11 @@ class Recording:
 
     @property
     def round_obstacles(self) -> np.ndarray:
-        """Pillars and dishes of the arena: x, y, radius [mm], shape (obstacles, 3)."""
+        """Pillars and dishes of the arena: x, y, radius [mm] and whether it is hollow, shape (obstacles, 4)."""
         arena = self._section("arena")
-        rows = [row[:3] for kind in ("pillars", "dishes") for row in arena.get(kind, [])]
-        return np.array(rows, float).reshape(-1, 3)
+        kinds = {"pillars": 0.0, "dishes": 1.0}
+        rows = [[*row[:3], hollow] for kind, hollow in kinds.items() for row in arena.get(kind, [])]
+        return np.array(rows, float).reshape(-1, 4)
 
     def _section(self, name: str):
         """A section of the configuration, empty when there is none to be read."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..backend import ti
+from ..backend import array, ti
 from ..environment.obstacles import Dish, Obstacle, Pillar, Plane, SignedDistance
 from ..errors import ConfigError
 from . import contact_kernels as kernels
@@ -90,7 +90,7 @@ class ContactFinder:
         head[[kernels.SOUGHT, kernels.TABLE, kernels.APART, kernels.ALONE]] = sought, buckets, skip, alone
         self._place(list(obstacles), facts, head)
         self._sought = sought
-        self._facts = _device(np.concatenate([facts, radii]))
+        self._facts = array(np.concatenate([facts, radii]))
         self._bunches = ti.ndarray(ti.f64, shape=(sought + 1, 4))
         self._partners = ti.ndarray(ti.f64, shape=(*self._shape, PLANES))
         self._centres, self._drift = (ti.ndarray(ti.f64, shape=(*self._shape, 3)) for _ in range(2))
@@ -119,8 +119,8 @@ class ContactFinder:
         head[kernels.EVERYWHERE] = first = np.count_nonzero(~sorted_in)
         index, head[kernels.BUCKETS] = _hashed(low[chosen[first:]], width[chosen[first:]], first)
         index[: head[kernels.BUCKETS] + 1] += kernels.HEAD
-        self._index = _device(np.concatenate([head, index]).astype(np.int32))
-        self._obstacles = _device(rows[chosen] if len(rows) else np.zeros((1, 8)))
+        self._index = array(np.concatenate([head, index]).astype(np.int32))
+        self._obstacles = array(rows[chosen] if len(rows) else np.zeros((1, 8)))
 
     def foresee(
         self, positions: ti.ndarray, origin: np.ndarray, velocities: ti.ndarray, seconds: float, planes: ti.ndarray,
@@ -215,10 +215,3 @@ def _hashed(low: np.ndarray, width: np.ndarray, first: int) -> tuple[np.ndarray,
 def _power_of_two(least: int) -> int:
     """The first power of two that is no less, and no less than two."""
     return 1 << max(least - 1, 1).bit_length()
-
-
-def _device(values: np.ndarray) -> ti.ndarray:
-    values = np.ascontiguousarray(values)
-    array = ti.ndarray(ti.i32 if values.dtype == np.int32 else ti.f64, shape=values.shape)
-    array.from_numpy(values)
-    return array

@@ -30,7 +30,7 @@ ENERGY, RESIDUAL, DRAG, LEAST = 0, 1, 2, 3
 NET = slice(4, 7)
 MOVING, SLOPE, SHARE, CHANGE, REJECTED, ENERGY_BEFORE, RESIDUAL_BEFORE = range(7, 14)
 SHIFT, SHIFT_UNIT, FORCE_FLOOR = range(14, 17)
-# Whether the nose is further from the origin of its worm's frame than FAR_OFF [mm].
+# Whether the nose is further from the origin of its worm's frame than FAR_OFF, seen from above [mm].
 FAR, STATUS = 17, 18
 FAR_OFF = 2.0
 # Columns of a vertex: body length it answers for and height at rest [mm], mass beyond the medium's [mg].
@@ -318,7 +318,8 @@ def begin_step(
         if vertex == 0:
             status[worm, SHARE] = 0.0
             status[worm, SHIFT] = 0.0
-            status[worm, FAR] = ti.select(vector(x, worm, 0).norm() > FAR_OFF, 1.0, 0.0)
+            nose = vector(x, worm, 0)
+            status[worm, FAR] = ti.select(nose[0] ** 2 + nose[1] ** 2 > FAR_OFF**2, 1.0, 0.0)
         for i in ti.static(range(3)):
             start[worm, vertex, i] = x[worm, vertex, i]
             x[worm, vertex, i] += predict * physics[DT] * velocity[worm, vertex, i]

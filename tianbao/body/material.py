@@ -51,7 +51,7 @@ class Material:
         ConfigError: for a value that is not a number or out of range.
 
     Limitations: one isotropic modulus per slab; no cuticle of its own; nothing stiffens when a
-    muscle pulls.
+    muscle pulls; force-velocity is linear, so that fibres faster than it push.
 
     Source: body.csv.
     """

@@ -9,14 +9,14 @@ from .mesh import RingMesh
 
 
 def bent(
-    mesh: RingMesh, curvature: float | np.ndarray, at: tuple[float, float], heading: float
+    mesh: RingMesh, curvature: float | np.ndarray, at: tuple[float, ...], heading: float
 ) -> np.ndarray:
     """Vertices of a worm with a given curvature, its cross-sections kept rigid.
 
     Args:
         mesh: the straight worm.
         curvature: kappa L, positive towards dorsal [-], one value or one per inner ring.
-        at: centroid of the midline [mm].
+        at: centroid of the midline [mm], x, y and, unless it is 0, z.
         heading: direction from tail to head, counter-clockwise from +x [rad].
 
     Returns:
@@ -40,11 +40,17 @@ def bent(
     swing = heading - np.arctan2(chord[1], chord[0])
     turn = turn + swing
     rotation = np.array([[np.cos(swing), -np.sin(swing)], [np.sin(swing), np.cos(swing)]])
-    middle = (middle - middle.mean(axis=0)) @ rotation.T + np.asarray(at, float)
+    middle = (middle - middle.mean(axis=0)) @ rotation.T + np.asarray(at[:2], float)
     across = np.concatenate([turn[:1], 0.5 * (turn[1:] + turn[:-1]), turn[-1:]])
     dorsal = np.column_stack([np.sin(across), -np.cos(across)])
     rest = mesh.vertices.reshape(mesh.rings, mesh.ring_size, 3)
     posed = np.empty_like(rest)
     posed[..., :2] = middle[:, None] + rest[..., 1:2] * dorsal[:, None]
-    posed[..., 2] = rest[..., 2]
+    posed[..., 2] = rest[..., 2] + (at[2] if len(at) > 2 else 0.0)
     return posed.reshape(-1, 3)
+
+
+def frame_of(positions: np.ndarray) -> np.ndarray:
+    """Origin near each worm [mm], whole millimetres in the plane and 0 in height, shape (worms, 3)."""
+    middle = np.round(np.nan_to_num(positions.mean(axis=1), posinf=0.0, neginf=0.0))
+    return middle * [1.0, 1.0, 0.0]

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..backend import start, ti, zeros
+from ..backend import array, start, zeros
 from ..environment import Medium, Obstacle
 from ..environment.stokes import CentreLineFlow
-from ..errors import ConfigError, DivergedError
+from ..errors import ConfigError, DivergedError, unknown
 from ..units import MG_PER_MM3_KG_M3, MS_PER_S
 from . import calibration, kernels, observe, tissue
 from .material import Material, constant
 from .mesh import RingMesh
-from .posture import bent
+from .posture import bent, frame_of
 from .surroundings import Surroundings
 
 # Residual over drag force: one Newton iteration for 4 ms on agar, two for 10 ms, three for 2 ms in water.
@@ -73,8 +73,10 @@ class SoftBody:
         Raises:
             ConfigError: for no worm or a device that is not there.
         """
-        if worms < 1:
-            raise ConfigError(f"body: worms = {worms} must be at least 1")
+        if worms < 1 or worms != int(worms):
+            raise ConfigError(f"body: worms = {worms} must be a whole number from 1")
+        if not (0.0 < tolerance < 1.0 and np.isfinite(gravity)):
+            raise ConfigError(f"body: tolerance = {tolerance} must lie in 0 to 1, gravity = {gravity} be a number")
         start(device, threads)
         self.mesh = mesh or RingMesh.adult()
         self.material = material or Material()
@@ -102,20 +104,20 @@ class SoftBody:
         tets = np.take_along_axis(mesh.tets, rising, axis=-1)
         gradients = np.take_along_axis(mesh.gradients, rising[..., None], axis=-2)
         flat = gradients.reshape(*mesh.volumes.shape, tissue.VOLUME)
-        self._corners = _device(np.concatenate([tets, mesh.fibres[..., None]], axis=-1).astype(np.int32))
-        self._elements = _device(np.concatenate([flat, mesh.volumes[..., None]], axis=-1))
+        self._corners = array(np.concatenate([tets, mesh.fibres[..., None]], axis=-1).astype(np.int32))
+        self._elements = array(np.concatenate([flat, mesh.volumes[..., None]], axis=-1))
         rest = mesh.volumes.sum(axis=1)
-        self._slabs = _device(np.column_stack([shear, viscosity, material.bulk_ratio * shear, rest]))
-        self._section = _device(observe.section_weights(mesh.section))
+        self._slabs = array(np.column_stack([shear, viscosity, material.bulk_ratio * shear, rest]))
+        self._section = array(observe.section_weights(mesh.section))
         volume = np.zeros(len(mesh.vertices))
         world = mesh.tets + mesh.ring_size * np.arange(mesh.slabs)[:, None, None]
         np.add.at(volume, world, 0.25 * mesh.volumes[..., None])
         excess = (constant("density") - self.medium.density) * MG_PER_MM3_KG_M3
-        self._vertices = _device(np.column_stack([mesh.vertex_length, mesh.vertices[:, 2], excess * volume]))
+        self._vertices = array(np.column_stack([mesh.vertex_length, mesh.vertices[:, 2], excess * volume]))
 
     def _allocate(self) -> None:
         worms, slabs, count = self.worms, self.mesh.slabs, len(self.mesh.vertices)
-        self._x, self._start, self._velocity = (zeros(worms, count, 3) for _ in range(3))
+        self._x, self._start, self._velocity, self._held = (zeros(worms, count, 3) for _ in range(4))
         self._tangent = zeros(worms, slabs + 1, 3)
         self._strain = zeros(worms, slabs, self.mesh.tets.shape[1], 6)
         band = 6 * self.mesh.ring_size
@@ -143,20 +145,21 @@ class SoftBody:
 
     @positions.setter
     def positions(self, value: np.ndarray) -> None:
-        value = np.asarray(value, float)
-        self._origin[:] = _frame_of(value)
+        value = _of_shape("positions", value, (self.worms, *self.mesh.vertices.shape))
+        self._origin[:] = frame_of(value)
         self._x.from_numpy(np.ascontiguousarray(value - self._origin[:, None]))
         self._velocity.fill(0.0)
+        self._around.change(wake=np.zeros_like(self._around.wake))
 
     def _follow(self) -> None:
         """Moves the frames along with their worms; whole millimetres, so that nothing is rounded."""
         x = self._x.to_numpy()
-        shift = _frame_of(x)
+        shift = frame_of(x)
         self._x.from_numpy(x - shift[:, None])
         self._origin += shift
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of everything the next step depends on: positions [mm], velocities, flow, wake [mm/s], time [ms]."""
+        """Copies of all that the next step depends on: positions from an origin [mm], velocities [mm/s], time [ms]."""
         return {
             "positions": self._x.to_numpy(),
             "origin": self._origin.copy(),
@@ -173,14 +176,13 @@ class SoftBody:
         self._velocity.from_numpy(np.ascontiguousarray(state["velocities"]))
         self._origin[:] = state["origin"]
         self._status[:, kernels.FAR] = state["far"]
-        self._around.wake = np.array(state["wake"])
-        self.flow = state["flow"]
+        self._around.change(given=np.array(state["flow"]), wake=np.array(state["wake"]))
         self.time = float(state["time"])
 
     def pose(
         self,
         curvature: float | np.ndarray = 0.0,
-        at: tuple[float, float] = (0.0, 0.0),
+        at: tuple[float, ...] = (0.0, 0.0),
         heading: float = 0.0,
         worm: int = 0,
     ) -> None:
@@ -188,16 +190,22 @@ class SoftBody:
 
         Args:
             curvature: kappa L, positive towards dorsal [-], one value or shape (rings - 2,).
-            at: centroid of the midline [mm].
+            at: centroid of the midline [mm], x, y and, unless it is 0, z.
             heading: direction from tail to head [rad].
             worm: which one.
 
         Raises:
             ConfigError: see posture.bent.
         """
-        positions = self.positions
-        positions[worm] = bent(self.mesh, curvature, at, heading)
-        self.positions = positions
+        if not 0 <= worm < self.worms:
+            raise ConfigError(f"body: there is no worm {worm}; it has {self.worms}, counted from 0")
+        placed = bent(self.mesh, curvature, at, heading)
+        self._origin[worm] = frame_of(placed[None])[0]
+        x, velocity, wake = self._x.to_numpy(), self._velocity.to_numpy(), self._around.wake.copy()
+        x[worm], velocity[worm], wake[worm] = placed - self._origin[worm], 0.0, 0.0
+        self._x.from_numpy(x)
+        self._velocity.from_numpy(velocity)
+        self._around.change(wake=wake)
 
     # Observation
 
@@ -229,6 +237,8 @@ class SoftBody:
         Returns:
             kappa L at the inner rings, shape (worms, rings - 2).
         """
+        if side not in _SIDES:
+            raise ConfigError(unknown("side", side, _SIDES))
         if out is None:
             out = np.empty((self.worms, self.mesh.rings - 2))
         observe.read_curvature(self._x, self._section, self.mesh.length, _SIDES[side], out)
@@ -250,10 +260,6 @@ class SoftBody:
     def energy(self) -> np.ndarray:
         """Elastic energy of each worm [nJ = uN mm], shape (worms,)."""
         return self._passive_scalars()[:, :, tissue.ELASTIC].sum(axis=1)
-
-    def net_force(self) -> np.ndarray:
-        """Sum of the drag on each worm in the last step [uN], shape (worms, 3); zero but for round-off."""
-        return -self._status[:, kernels.NET]
 
     def drag(self) -> np.ndarray:
         """Force of the medium on every vertex in the last step [uN], shape (worms, vertices, 3)."""
@@ -280,8 +286,7 @@ class SoftBody:
 
     @flow.setter
     def flow(self, value: np.ndarray) -> None:
-        self._around.given = np.array(value, float).reshape(self.worms, self.mesh.rings, 3)
-        self._around.blow()
+        self._around.change(given=_of_shape("flow", value, (self.worms, self.mesh.rings, 3)))
 
     def _passive_scalars(self) -> np.ndarray:
         kernels.measure(
@@ -311,6 +316,8 @@ class SoftBody:
             raise ConfigError(f"body: a step of {duration:g} ms cannot be taken; give a positive duration")
         if self._status[:, kernels.FAR].any():
             self._follow()
+        self._around.blow()
+        self._held.copy_from(self._velocity)
         self._advance(np.ascontiguousarray(tension), duration, _HALVINGS)
         if self.fluid is not None:
             self._around.stir(self.midline(), self.push())
@@ -324,6 +331,8 @@ class SoftBody:
                 self.time += duration
                 return
             self._x.copy_from(self._start)
+            # Worms that had settled hold the velocity of the step that has failed.
+            self._velocity.copy_from(self._held)
         if halvings == 0 or not np.isfinite(tension).all():
             raise DivergedError(self._lament(tension, duration))
         self._advance(tension, 0.5 * duration, halvings - 1)
@@ -383,14 +392,9 @@ class SoftBody:
         )
 
 
-def _frame_of(positions: np.ndarray) -> np.ndarray:
-    """Origin near each worm [mm], whole millimetres in the plane and 0 in height, shape (worms, 3)."""
-    middle = np.round(np.nan_to_num(positions.mean(axis=1), posinf=0.0, neginf=0.0))
-    return middle * [1.0, 1.0, 0.0]
-
-
-def _device(values: np.ndarray) -> ti.ndarray:
-    values = np.ascontiguousarray(values)
-    array = ti.ndarray(ti.i32 if values.dtype == np.int32 else ti.f64, shape=values.shape)
-    array.from_numpy(values)
-    return array
+def _of_shape(name: str, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A copy as float64, if it has the shape."""
+    value = np.array(value, float)
+    if value.shape != shape:
+        raise ConfigError(f"body: {name} have shape {value.shape}; give {shape}")
+    return value

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..backend import ti, zeros
 from ..environment import Medium, Obstacle, Plane
+from ..environment.medium import ellipsoid_drag
 from ..environment.stokes import CentreLineFlow
 from ..errors import ConfigError
 from .contact import ContactFinder
@@ -39,7 +40,7 @@ class Surroundings:
             resolved: whether they stir the fluid.
 
         Raises:
-            ConfigError: for a resolved medium that is no Newtonian fluid.
+            ConfigError: for a resolved medium that is no Newtonian fluid, or resolved worms that are not together.
         """
         rings = mesh.rings
         self.planes, self.grip = zeros(worms, rings, PLANES, 5), zeros(worms, rings, PLANES)
@@ -54,13 +55,20 @@ class Surroundings:
                 obstacles, worms, mesh.surface_radii, spacing=spacing, skip=skip,
                 worms_touch=touching, self_contact=touching,
             )  # fmt: skip
+        self._changed = False
         if resolved:
+            if worms > 1 and not touching:
+                raise ConfigError("body: worms that stir one fluid share a place: give touching=True, or one worm")
             if medium.viscosity == 0.0:
                 raise ConfigError(f"medium '{medium.name}' is no Newtonian fluid: its flow cannot be resolved")
             floors = [each.point[2] for each in obstacles if isinstance(each, Plane) and each.normal == (0.0, 0.0, 1.0)]
             lengths = mesh.vertex_length.reshape(rings, -1).sum(axis=1)
             wall = max(floors) if floors else None
             self.stokes = CentreLineFlow(mesh.radii, lengths, medium.viscosity, medium=medium, wall=wall)
+            # What a worm feels of its own wake grows with the drag that the body solves with.
+            across, along = ellipsoid_drag(mesh.length, mesh.radii.max())
+            stiff = max(medium.drag_normal / across, medium.drag_tangential / along) / medium.viscosity
+            self._share = min(1.0, 1.0 / stiff)
 
     @property
     def touch(self) -> bool:
@@ -79,7 +87,7 @@ class Surroundings:
         self._finder.foresee(positions, origin, velocities, seconds, self.planes, self.contacts)
 
     def overlap(self, midline: np.ndarray, radii: np.ndarray) -> float:
-        """How deep rings of these radii lie in obstacles or each other [mm], 0 when they are clear.
+        """How deep rings of these radii lie in obstacles, or beyond the middle between two worms [mm]; 0 when clear.
 
         Args:
             midline: [mm], shape (worms, rings, 3).
@@ -100,10 +108,17 @@ class Surroundings:
             midline: [mm], shape (worms, rings, 3).
             force: of the rings on the fluid in the step [uN], same shape.
         """
-        share = self.stokes.relaxation(midline) if len(midline) > 1 else 1.0
-        self.wake = self.stokes.velocity(midline, force, self.wake, share)
-        self.blow()
+        share = self.stokes.relaxation(midline) if len(midline) > 1 else self._share
+        self.change(wake=self.stokes.velocity(midline, force, self.wake, share))
+
+    def change(self, *, given: np.ndarray | None = None, wake: np.ndarray | None = None) -> None:
+        """Takes another flow or wake [mm/s], shape (worms, rings, 3), from the next step on."""
+        self.given = self.given if given is None else given
+        self.wake = self.wake if wake is None else wake
+        self._changed = True
 
     def blow(self) -> None:
-        """Hands the sum of given flow and wake to the kernels."""
-        self.flow.from_numpy(self.given + self.wake)
+        """Hands the sum of given flow and wake to the kernels; that of the last step stays until then."""
+        if self._changed:
+            self.flow.from_numpy(self.given + self.wake)
+            self._changed = False

@@ -141,6 +141,9 @@ class Medium:
             raise ConfigError(f"medium: share {share:g} must lie between 0 and 1")
         thin, thick = (cls.named(each) if isinstance(each, str) else each for each in (thin, thick))
 
+        if share in (0.0, 1.0):
+            return thick if share else thin
+
         def mixed(name: str) -> float:
             return getattr(thin, name) ** (1.0 - share) * getattr(thick, name) ** share
 

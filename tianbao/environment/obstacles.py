@@ -127,6 +127,8 @@ class SignedDistance:
             ConfigError: when the function gives another shape.
         """
         distance = np.asarray(self.function(points), float)
+        if not np.isfinite(distance).all():
+            raise ConfigError("signed distance: function gave what is no finite number")
         if distance.shape != points.shape[:1]:
             raise ConfigError(
                 f"signed distance: function gave shape {distance.shape} for {len(points)} points; "

@@ -253,11 +253,11 @@ class Simulation:
         phase = rng.uniform(0.0, 2.0 * np.pi)
         bend = self.initial_curvature * np.sin(2.0 * np.pi * s / _POSTURE_WAVELENGTH + phase)
         self.body.time = 0.0
-        self.body.pose(curvature=bend, at=self.worm.at[:2], heading=self.worm.heading)
+        self.body.pose(curvature=bend, at=self.worm.at, heading=self.worm.heading)
         depth = self.body.overlap()
         if depth > _INSIDE * self.body.mesh.radii.max():
             place = "give Worm(at=..., heading=...)"
-            raise ConfigError(f"the worm starts {1e3 * depth:.0f} um inside an obstacle: {place}")
+            raise ConfigError(f"the worm starts {1e3 * depth:.0f} um inside an obstacle or itself: {place}")
         self._feel()
 
     def _feel(self) -> None:

@@ -205,7 +205,7 @@ def _track(figure: Figure, time_ms: np.ndarray, midline: np.ndarray, circles: np
     axes.margins(0.06)
     axes.autoscale_view()
     axes.set_autoscale_on(False)
-    for x, y, radius in circles:
+    for x, y, radius, _ in circles:
         axes.add_patch(Circle((x, y), radius, facecolor="none", edgecolor=style.NEUTRAL, linewidth=1.0))
     axes.set(xlabel="x [mm]", ylabel="y [mm]")
     axes.set_title(f"track of the centroid, net {np.linalg.norm(place[-1] - place[0]):.2f} mm", loc="left")

@@ -77,7 +77,7 @@ class Scene:
         """Outlines of pillars and dishes, filled where a worm cannot be."""
         self._circles = circles[:, :2]
         wide = 2.0 * circles[:, 2]
-        solid = np.where(circles[:, 2:] < VIEW_MM, [to_rgba(style.GRID, 0.8)], [to_rgba(style.GRID, 0.0)])
+        solid = np.where(circles[:, 3:] == 0.0, [to_rgba(style.GRID, 0.8)], [to_rgba(style.GRID, 0.0)])
         self._obstacles = EllipseCollection(
             wide, wide, np.zeros(len(wide)), units="xy", offsets=self._circles, transOffset=self._plate.transData,
             facecolors=solid.reshape(-1, 4), edgecolors=style.NEUTRAL, linewidths=1.0, animated=True,
