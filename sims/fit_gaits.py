@@ -183,6 +183,9 @@ def main() -> None:
     args = arguments()
     import cma
 
+    if args.evaluations < 1:
+        raise SystemExit("--evaluations must be at least 1")
+
     start = dict(parameters.defaults())
     if args.start:
         start.update(json.loads(args.start.read_text())["parameters"])

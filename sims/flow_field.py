@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 import tianbao as tb
+from tianbao.cli import run_script
 from tianbao.io.files import prepare_folder
 from tianbao.view.flow import flow_picture
 
@@ -27,13 +28,8 @@ def swim(viscosity: float, resolved: bool, duration: float) -> tuple[tb.Simulati
     return simulation, simulation.run(duration)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def experiment(args: argparse.Namespace) -> int:
     """Run both, write the flow of the one that stirs."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--duration", type=float, default=6_000.0, help="ms of biology")
-    parser.add_argument("--viscosity", type=float, default=1e-3, help="Pa s")
-    parser.add_argument("--out", type=Path, default=Path("output/flow_field"))
-    args = parser.parse_args(arguments)
     folder = prepare_folder(args.out)
     _, local = swim(args.viscosity, False, args.duration)
     simulation, stirred = swim(args.viscosity, True, args.duration)
@@ -50,6 +46,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{name:14s} {gait.forward_speed_mm_s:+.3f} mm/s  {wave}")
     print(f"wrote flow.csv, flow.png in {folder}")
     return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run both, write the flow of the one that stirs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--duration", type=float, default=6_000.0, help="ms of biology")
+    parser.add_argument("--viscosity", type=float, default=1e-3, help="Pa s")
+    parser.add_argument("--out", type=Path, default=Path("output/flow_field"))
+    return run_script(experiment, parser.parse_args(arguments))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 import tianbao as tb
 import tianbao.behaviour
 from tianbao.behaviour.gait import PUBLISHED
+from tianbao.cli import run_script
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.view import style
 
@@ -152,18 +153,17 @@ def line_of(row: dict) -> str:
     return f"{medium:24s} seed {row['seed']}  {numbers} {row['forward_speed_mm_s']:+7.3f} mm/s"
 
 
-def main(arguments: list[str] | None = None) -> int:
+def experiment(args: argparse.Namespace) -> int:
     """Run the sweeps; exit code 0 only if the gait changed as it must."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--duration", type=float, default=9_000.0, help="ms of biology in thin media; 3 s are dropped")
-    parser.add_argument("--slow-duration", type=float, default=23_000.0, help="the same in thick media")
-    parser.add_argument("--seed", type=int, default=1, help="number of seeds averaged, from 1")
-    parser.add_argument("--engine", default="native", help='"neuron" gives the same in several times the time')
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("output/gait_modulation"))
-    args = parser.parse_args(arguments)
+    if args.seed < 1 or args.workers < 1:
+        raise tb.ConfigError(f"--seed {args.seed} and --workers {args.workers} must be at least 1")
     folder = prepare_folder(args.out)
-    settings = {"thin": args.duration, "thick": args.slow_duration, "parameters": dict(tb.Worm().parameters)}
+    settings = {
+        "thin": args.duration,
+        "thick": args.slow_duration,
+        "engine": args.engine,
+        "parameters": dict(tb.Worm().parameters),
+    }
     rows = kept_rows(folder, settings)
     done = {(row["sweep"], row["value"], row["seed"]) for row in rows}
     missing = [each for each in cases(args.seed) if (each.sweep, each.value, each.seed) not in done]
@@ -179,6 +179,18 @@ def main(arguments: list[str] | None = None) -> int:
     verdict = passed(table)
     print("the gait changed with the medium" if verdict else "the gait did not change with the medium as it must")
     return 0 if verdict else 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the sweeps; exit code 0 only if the gait changed as it must."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--duration", type=float, default=9_000.0, help="ms of biology in thin media; 3 s are dropped")
+    parser.add_argument("--slow-duration", type=float, default=23_000.0, help="the same in thick media")
+    parser.add_argument("--seed", type=int, default=1, help="number of seeds averaged, from 1")
+    parser.add_argument("--engine", default="native", help='"neuron" gives the same in several times the time')
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("output/gait_modulation"))
+    return run_script(experiment, parser.parse_args(arguments))
 
 
 if __name__ == "__main__":

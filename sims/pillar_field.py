@@ -16,6 +16,7 @@ import numpy as np
 
 import tianbao as tb
 from tianbao.body import RingMesh
+from tianbao.cli import run_script
 from tianbao.io.files import prepare_folder
 
 RADIUS, PITCH = 0.12, 0.45  # [mm]
@@ -32,15 +33,8 @@ def squeeze(run: tb.Recording, pillars: list[tb.Pillar]) -> float:
     return float(np.max(radii - np.min(gaps, axis=0)))
 
 
-def main(arguments: list[str] | None = None) -> int:
+def experiment(args: argparse.Namespace) -> int:
     """Run the experiment; exit code 0 only if the worm went on to another lane or row and into no pillar."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--duration", type=float, default=12_000.0, help="ms of biology")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--engine", default="native")
-    parser.add_argument("--no-video", action="store_true", help="skip the video")
-    parser.add_argument("--out", type=Path, default=Path("output/pillar_field"))
-    args = parser.parse_args(arguments)
     folder = prepare_folder(args.out)
     pillars = tb.pillar_array(RADIUS, PITCH, FIELD, "square")
     arena = tb.Arena("agar", obstacles=pillars)
@@ -54,7 +48,18 @@ def main(arguments: list[str] | None = None) -> int:
     print(run.gait())
     print(f"net path {net:.2f} mm among {len(pillars)} pillars; flattened by up to {1e3 * flattened:.0f} um")
     print("wrote " + ", ".join(path.name for path in files) + f" in {folder}")
-    return 0 if net > PITCH and flattened < SQUEEZE else 1
+    return 0 if run.complete and net > PITCH and flattened < SQUEEZE else 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the experiment; exit code 0 only if the worm went on to another lane or row and into no pillar."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--duration", type=float, default=12_000.0, help="ms of biology")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--engine", default="native")
+    parser.add_argument("--no-video", action="store_true", help="skip the video")
+    parser.add_argument("--out", type=Path, default=Path("output/pillar_field"))
+    return run_script(experiment, parser.parse_args(arguments))
 
 
 if __name__ == "__main__":

@@ -168,6 +168,8 @@ def test_controls_judge_a_table_by_the_bars():
         ("fit_gaits", ["--evaluations", "8"], "best.json"),
         ("swim", ["--no-video"], "summary.json"),
         ("pillar_field", ["--no-video"], "track.png"),
+        ("flow_field", [], "flow.png"),
+        ("gait_modulation", ["--slow-duration", "200"], "gait_modulation.png"),
     ],
 )
 def test_a_long_script_runs(name, extra, written, tmp_path):

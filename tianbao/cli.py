@@ -6,6 +6,7 @@ import argparse
 import logging
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from . import __doc__ as about
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         table.add_argument("pattern", nargs="*", default=["*"], help="names or globs such as 'VB*'")
         table.set_defaults(act=_table, table=name)
     args = parser.parse_args(arguments)
-    return _speaking(args.act, args)
+    return run_script(args.act, args)
 
 
 def crawl_parser(description: str, *, out: str = "output/forward_crawl", **preset) -> argparse.ArgumentParser:
@@ -55,7 +56,7 @@ def run_crawl(args: argparse.Namespace) -> int:
     Returns:
         0 if the worm crawled, or swam in water, 1 if it did not, 2 after an error, 130 after Ctrl-C.
     """
-    return _speaking(_crawl, args)
+    return run_script(_crawl, args)
 
 
 def _add_crawl_arguments(
@@ -80,8 +81,16 @@ def _add_crawl_arguments(
     parser.add_argument("--no-video", action="store_true", help="skip the video")
 
 
-def _speaking(act, args: argparse.Namespace) -> int:
-    """Turn an error of ours into its sentence and an exit code."""
+def run_script(act: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Turn an error of ours into its sentence and an exit code, as every command does.
+
+    Args:
+        act: what to do with the options; gives an exit code.
+        args: options.
+
+    Returns:
+        What `act` gives, 2 after an error, 130 after Ctrl-C.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("tianbao").setLevel(logging.INFO)
     try:
