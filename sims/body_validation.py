@@ -30,7 +30,7 @@ TIERS = {"441 vertices": (48, 1), "873": (96, 1), "1161": (128, 1), "833, two la
 # Largest allowed: theory against speed, spread of speed over steps and meshes, change of volume, net force, net
 # torque at a tight tolerance, drift with equal drags [mm/s].
 BARS = {"theory": 0.01, "spread": 0.03, "volume": 0.01, "force": 1e-8, "torque": 1e-8, "drift": 0.5e-3}
-TIGHT = 1e-6  # tolerance that shows what the method, not its early end, leaves of a net torque
+TIGHT = 1e-7  # tolerance that shows what the method, not its early end, leaves of a net torque
 
 
 @dataclass(frozen=True)

@@ -121,8 +121,10 @@ def draw(figure: Figure, table: pd.DataFrame) -> None:
         for each in PUBLISHED:
             if each.metric == name and each.medium in ends:
                 place = ends[each.medium]
-                gel.plot([place, place], [each.low, each.high], color=style.FAINT, linewidth=5, alpha=0.5)
-                gel.annotate(each.medium, (place, each.high), ha="center", va="bottom", fontsize=8, color=style.FAINT)
+                bar = {"linewidth": 5, "alpha": 0.5, "solid_capstyle": "butt"}
+                gel.plot([place, place], [each.low, each.high], color=style.FAINT, **bar)
+                gel.annotate(each.medium, (place, each.low), xytext=(0, -3), textcoords="offset points",
+                             ha="center", va="top", fontsize=8, color=style.FAINT)  # fmt: skip
         fluid.set(xscale="log", ylabel=LABELS[name], ylim=(0.0, None))
         gel.set_xscale("log")
     grid[0, 0].set_title("Newtonian fluids", loc="left")
