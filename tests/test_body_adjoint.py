@@ -22,7 +22,7 @@ class Trial:
         self.body, self.duration = SoftBody(tolerance=1e-10, **options), duration
         self.random = random = np.random.default_rng(seed)
         # In water, what the solver takes for round-off is more than the differences below can bear.
-        self.body._status[:, kernels.FORCE_FLOOR] *= 3e-2
+        self.body._status[:, kernels.FORCE_FLOOR] *= 0.3
         worms = self.body.worms
         for worm in range(worms):
             self.body.pose(3.0 - 2.0 * worm, at=(0.0, 0.5 * worm), worm=worm)

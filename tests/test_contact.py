@@ -414,7 +414,8 @@ def crowd(worms, radius, seed):
     for y in np.arange(0.05 - radius, radius, 0.11):
         half = np.sqrt(max((radius - 0.06) ** 2 - (abs(y) + 0.04) ** 2, 0.0))
         room = int(2.0 * half / 1.08)
-        sites += [(random.uniform(-half, half - 1.08 * room) + 1.08 * (k + 0.5), y) for k in range(room)]
+        first = random.uniform(-half, half - 1.08 * room) + 0.54
+        sites += [(first + 1.08 * k, y) for k in range(room)]
     chosen = np.array(sites)[np.sort(random.permutation(len(sites))[:worms])]
     height = RADII.max() + 2.0 * MARGIN
     lids = [Plane((0.0, 0.0, -height), (0.0, 0.0, 1.0)), Plane((0.0, 0.0, height), (0.0, 0.0, -1.0))]

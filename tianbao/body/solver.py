@@ -22,7 +22,7 @@ TOLERANCE = 1e-3
 _ITERATIONS = 60
 _BACKTRACKS = 12
 _HALVINGS = 4
-_ROUND_OFF = 1e-10
+_ROUND_OFF = 1e-11
 _SIDES = {"dorsal": observe.DORSAL, "right": observe.RIGHT}
 
 
