@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from tianbao.backend import I2, I3, R1, R2, R3, R4, T
 from tianbao.body import Material, RingMesh, SoftBody, kernels
 from tianbao.body.calibration import shear_moduli, stiffness_band
-from tianbao.body.kernels import I2, I3, R1, R2, R3, R4, T
 from tianbao.environment import Medium, Plane
 from tianbao.errors import ConfigError, DivergedError
 

@@ -37,6 +37,12 @@ def _import_backend() -> ModuleType:
 
 ti = _import_backend()
 
+# Arguments of kernels: arrays of float64 and int32 by their number of axes, templates, vectors.
+R1, R2, R3, R4 = (ti.types.ndarray(dtype=ti.f64, ndim=axes) for axes in (1, 2, 3, 4))
+I1, I2, I3 = (ti.types.ndarray(dtype=ti.i32, ndim=axes) for axes in (1, 2, 3))
+T = ti.template()
+Vec3 = ti.types.vector(3, ti.f64)
+
 
 def start(device: str = "cpu", threads: int = 1) -> None:
     """Starts the kernels' device, once per process; asking again for the same one does nothing.

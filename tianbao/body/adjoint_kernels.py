@@ -2,9 +2,9 @@
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
 from .. import backend
-from ..backend import ti
+from ..backend import I2, I3, R1, R2, R3, R4, T, Vec3, ti
 from . import banded, kernels, tissue
-from .kernels import DT, I2, I3, R1, R2, R3, R4, T, Vec3
+from .kernels import DT
 from .mesh import SIDES
 
 

@@ -8,11 +8,9 @@ one vertex by one vertex, so that six numbers read from memory serve nine produc
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
-from ..backend import ti
+from ..backend import T, Vec3, ti
 
 Mat3 = ti.types.matrix(3, 3, ti.f64)
-T = ti.template()
-Vec3 = ti.types.vector(3, ti.f64)
 
 
 @ti.func

@@ -7,7 +7,7 @@ are visited in a fixed order: the same bits for any number of threads. Units: mm
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
 from .. import backend
-from ..backend import ti
+from ..backend import I1, I2, R1, R2, R3, R4, T, Vec3, ti
 from .kernels import FRICTION, OFFSET, PLANES
 from .mesh import SIDES
 
@@ -35,14 +35,6 @@ _TIE = 1e-9
 _BEYOND = 1e-3
 _NOWHERE = 1e-9
 
-R1 = ti.types.ndarray(dtype=ti.f64, ndim=1)
-R2 = ti.types.ndarray(dtype=ti.f64, ndim=2)
-R3 = ti.types.ndarray(dtype=ti.f64, ndim=3)
-R4 = ti.types.ndarray(dtype=ti.f64, ndim=4)
-I1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
-I2 = ti.types.ndarray(dtype=ti.i32, ndim=2)
-T = ti.template()
-Vec3 = ti.types.vector(3, ti.f64)
 
 
 @ti.func

@@ -9,14 +9,12 @@ arrays handed to it: hence few kernels, each with much to do.
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
 from .. import backend
-from ..backend import ti
+from ..backend import I2, I3, R1, R2, R3, R4, T, Vec3, ti
 from . import banded
 from .mesh import SIDES
 from .tissue import (
     INCREMENTAL,
     LEAST_RATIO,
-    T,
-    Vec3,
     deformation,
     forces_of_slab,
     gradients,
@@ -25,13 +23,12 @@ from .tissue import (
 )
 
 # Columns of a worm's status: energy to minimise, squared residual, squared drag force, least det F,
-# net outside force x, y, z [uN], whether it has still to move; state of its line search; its limits.
-ENERGY, RESIDUAL, DRAG, LEAST = 0, 1, 2, 3
-NET = slice(4, 7)
-MOVING, SLOPE, SHARE, CHANGE, REJECTED, ENERGY_BEFORE, RESIDUAL_BEFORE = range(7, 14)
-SHIFT, SHIFT_UNIT, FORCE_FLOOR = range(14, 17)
+# whether it has still to move; state of its line search; its limits.
+ENERGY, RESIDUAL, DRAG, LEAST = range(4)
+MOVING, SLOPE, SHARE, CHANGE, REJECTED, ENERGY_BEFORE, RESIDUAL_BEFORE = range(4, 11)
+SHIFT, SHIFT_UNIT, FORCE_FLOOR = range(11, 14)
 # Whether the nose is further from the origin of its worm's frame than FAR_OFF, seen from above [mm].
-FAR, STATUS = 17, 18
+FAR, STATUS = 14, 15
 FAR_OFF = 2.0
 # Columns of a vertex: body length it answers for and height at rest [mm], mass beyond the medium's [mg].
 WEIGHT, HEIGHT, MASS = 0, 1, 2
@@ -48,12 +45,6 @@ OFFSET, FRICTION = 3, 4
 _RIGID_TOLERANCE = 1e-3
 _ARMIJO = 1e-4
 
-R1 = ti.types.ndarray(dtype=ti.f64, ndim=1)
-R2 = ti.types.ndarray(dtype=ti.f64, ndim=2)
-R3 = ti.types.ndarray(dtype=ti.f64, ndim=3)
-R4 = ti.types.ndarray(dtype=ti.f64, ndim=4)
-I2 = ti.types.ndarray(dtype=ti.i32, ndim=2)
-I3 = ti.types.ndarray(dtype=ti.i32, ndim=3)
 
 
 @ti.func
@@ -131,8 +122,6 @@ def _sum_up(
     status[worm, RESIDUAL] = squared
     status[worm, DRAG] = scale
     status[worm, LEAST] = least
-    for i in ti.static(range(3)):
-        status[worm, 4 + i] = net[i]
     drag, floor = ti.sqrt(scale), status[worm, FORCE_FLOOR]
     # A shifted matrix holds back rigid motion; small residuals alone would not show it.
     balanced = net.norm() <= ti.min(_RIGID_TOLERANCE, physics[TOLERANCE]) * drag + floor

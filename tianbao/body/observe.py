@@ -4,13 +4,7 @@
 import numpy as np
 
 from .. import backend
-from ..backend import ti
-
-R2 = ti.types.ndarray(dtype=ti.f64, ndim=2)
-R3 = ti.types.ndarray(dtype=ti.f64, ndim=3)
-T = ti.template()
-Vec3 = ti.types.vector(3, ti.f64)
-
+from ..backend import R2, R3, T, Vec3, ti
 
 # Columns of a section's row: dorsal and right coordinate over the sum of their squares, share in the centre.
 DORSAL, RIGHT, SHARE = 0, 1, 2

@@ -136,8 +136,6 @@ class SoftBody:
         )
         self._slack = np.zeros((worms, slabs, 4))
 
-    # State
-
     @property
     def positions(self) -> np.ndarray:
         """Copy of the vertex positions [mm], shape (worms, vertices, 3); setting them stops the worm."""
@@ -206,8 +204,6 @@ class SoftBody:
         self._x.from_numpy(x)
         self._velocity.from_numpy(velocity)
         self._around.change(wake=wake)
-
-    # Observation
 
     def midline(self, out: np.ndarray | None = None) -> np.ndarray:
         """Centres of the rings, head first [mm], shape (worms, rings, 3), into out when given."""
@@ -294,8 +290,6 @@ class SoftBody:
             self._force, self._scalars, self._swell,
         )  # fmt: skip
         return self._scalars.to_numpy()
-
-    # Stepping
 
     def step(self, tension: np.ndarray, duration: float) -> None:
         """Moves all worms on.

@@ -8,7 +8,7 @@ stored as banded.py says.
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
-from ..backend import ti
+from ..backend import T, Vec3, ti
 
 # Columns of an element's and a corner's row, and of a slab's scalars.
 VOLUME, FIBRE = 12, 4
@@ -16,8 +16,6 @@ ELASTIC, INCREMENTAL, LEAST_RATIO, SLAB_VOLUME = 0, 1, 2, 3
 
 Mat43 = ti.types.matrix(4, 3, ti.f64)
 Mat3 = ti.types.matrix(3, 3, ti.f64)
-T = ti.template()
-Vec3 = ti.types.vector(3, ti.f64)
 
 
 @ti.func

@@ -14,14 +14,8 @@ import math
 import numpy as np
 
 from .. import backend
-from ..backend import ti
+from ..backend import R1, R2, R3, T, Vec3, ti
 from ..errors import ConfigError
-
-R1 = ti.types.ndarray(dtype=ti.f64, ndim=1)
-R2 = ti.types.ndarray(dtype=ti.f64, ndim=2)
-R3 = ti.types.ndarray(dtype=ti.f64, ndim=3)
-T = ti.template()
-Vec3 = ti.types.vector(3, ti.f64)
 
 # What the worms' sum needs besides its arrays: factor 1 / (8 pi viscosity) [1/(Pa s)], drag per length across and
 # along [N s/m2], height of the wall [mm], greatest distance between worms that feel each other [mm].
