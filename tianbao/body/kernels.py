@@ -22,13 +22,13 @@ from .tissue import (
     stiffness_of_slab,
 )
 
-# Columns of a worm's status: energy to minimise, squared residual, squared drag force, least det F,
-# whether it has still to move; state of its line search; its limits.
-ENERGY, RESIDUAL, DRAG, LEAST = range(4)
-MOVING, SLOPE, SHARE, CHANGE, REJECTED, ENERGY_BEFORE, RESIDUAL_BEFORE = range(4, 11)
-SHIFT, SHIFT_UNIT, FORCE_FLOOR = range(11, 14)
+# Columns of a worm's status: energy to minimise, squared residual, least det F, whether it has still to
+# move; state of its line search; its limits.
+ENERGY, RESIDUAL, LEAST = range(3)
+MOVING, SLOPE, SHARE, CHANGE, REJECTED, ENERGY_BEFORE, RESIDUAL_BEFORE = range(3, 10)
+SHIFT, SHIFT_UNIT, FORCE_FLOOR = range(10, 13)
 # Whether the nose is further from the origin of its worm's frame than FAR_OFF, seen from above [mm].
-FAR, STATUS = 14, 15
+FAR, STATUS = 13, 14
 FAR_OFF = 2.0
 # Columns of a vertex: body length it answers for and height at rest [mm], mass beyond the medium's [mg].
 WEIGHT, HEIGHT, MASS = 0, 1, 2
@@ -120,7 +120,6 @@ def _sum_up(
             squared += total.norm_sqr()
     status[worm, ENERGY] = energy
     status[worm, RESIDUAL] = squared
-    status[worm, DRAG] = scale
     status[worm, LEAST] = least
     drag, floor = ti.sqrt(scale), status[worm, FORCE_FLOOR]
     # A shifted matrix holds back rigid motion; small residuals alone would not show it.
