@@ -29,3 +29,21 @@ def test_the_benchmark_writes_its_files_agrees_with_neuron_and_guards_ratios(tmp
     table.assign(ratio=table.ratio * 10).reset_index().to_csv(impossible, index=False)
     second = benchmark(tmp_path / "again", "--check", impossible)
     assert second.returncode == 1 and "ratio" in second.stdout
+
+
+@pytest.mark.slow
+def test_the_body_benchmark_writes_its_table_and_guards_ratios(tmp_path):
+    script = SCRIPT.with_name("body.py")
+
+    def run(*arguments):
+        command = [sys.executable, script, "--rounds", "1", "--only", "tolerance", "--out", tmp_path, *arguments]
+        return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+
+    assert run().returncode == 0
+    table = pd.read_csv(tmp_path / "body.csv")
+    assert list(table.variant) == ["441 vertices, agar", "tolerance 1e-6"]
+    assert (table.times_real_time > 0.5).all() and table.cost_ratio[0] == 1.0
+    # Against a table that says it once took a tenth, it has become slower.
+    table.cost_ratio *= [1.0, 0.1]
+    table.to_csv(tmp_path / "before.csv", index=False)
+    assert run("--check", tmp_path / "before.csv").returncode == 1
