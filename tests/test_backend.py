@@ -26,6 +26,14 @@ np.save(sys.argv[1], body.midline())
 """
 
 
+# The body as a simulation on agar starts it.
+START = """
+import numpy as np
+from tianbao.body import SoftBody
+SoftBody(touching=True).step(np.zeros((1, 48, 4)), 4.0)
+"""
+
+
 def run(backend, out):
     environment = {**os.environ, BACKEND_VARIABLE: backend}
     subprocess.run([sys.executable, "-c", PROGRAM, str(out)], check=True, env=environment)
@@ -39,8 +47,8 @@ def test_fork_gives_the_same_motion(tmp_path):
 
 
 @pytest.mark.slow
-def test_second_start_of_the_body_takes_less_than_three_seconds(tmp_path):
-    run("taichi", tmp_path / "first.npy")
-    started = time.perf_counter()
-    run("taichi", tmp_path / "second.npy")
+def test_second_start_of_the_body_takes_less_than_three_seconds():
+    for _ in range(2):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", START], check=True)
     assert time.perf_counter() - started < 3.0
