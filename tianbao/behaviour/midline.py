@@ -90,8 +90,12 @@ def heading(midline: np.ndarray) -> np.ndarray:
     Returns:
         [-], shape (frames, 2).
     """
-    midline = np.asarray(midline, float)
-    axis = midline[:, 0, :2] - midline[:, -1, :2]
+    return _towards_head(np.asarray(midline, float)[..., :2])
+
+
+def _towards_head(midline: np.ndarray) -> np.ndarray:
+    """Unit vector from tail to head in all the dimensions of the midline; 0 where they coincide."""
+    axis = midline[:, 0] - midline[:, -1]
     size = np.linalg.norm(axis, axis=1, keepdims=True)
     return np.divide(axis, size, out=np.zeros_like(axis), where=size > 0.0)
 
@@ -108,7 +112,5 @@ def forward_velocity(time_ms: np.ndarray, midline: np.ndarray) -> np.ndarray:
     """
     midline = np.asarray(midline, float)
     velocity = np.diff(midline.mean(axis=1), axis=0) / (np.diff(time_ms)[:, None] / MS_PER_S)
-    axis = midline[:, 0] - midline[:, -1]
-    size = np.linalg.norm(axis, axis=1, keepdims=True)
-    towards = np.divide(axis, size, out=np.zeros_like(axis), where=size > 0.0)
+    towards = _towards_head(midline)
     return np.einsum("fk,fk->f", velocity, 0.5 * (towards[1:] + towards[:-1]))

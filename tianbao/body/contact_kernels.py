@@ -8,7 +8,7 @@ are visited in a fixed order: the same bits for any number of threads. Units: mm
 
 from .. import backend
 from ..backend import I1, I2, R1, R2, R3, R4, T, Vec3, ti
-from .kernels import FRICTION, OFFSET, PLANES
+from .kernels import FRICTION, OFFSET, PLANES, vector
 from .mesh import SIDES
 
 # Columns of an obstacle: what it is, point [mm], normal, or radius [mm] instead, friction coefficient.
@@ -34,12 +34,6 @@ _STRETCH = 3
 _TIE = 1e-9
 _BEYOND = 1e-3
 _NOWHERE = 1e-9
-
-
-
-@ti.func
-def _centre(centres: T, worm, ring):
-    return Vec3(centres[worm, ring, 0], centres[worm, ring, 1], centres[worm, ring, 2])
 
 
 @ti.func
@@ -101,8 +95,8 @@ def _meet_obstacle(obstacles: T, k, c, furthest, planes: T, count: T, partners: 
 @ti.func
 def _nearest(centres: T, worm, segment, c):
     """Where a segment of a worm is nearest to a point, as a share of its length, and the vector from there."""
-    a = _centre(centres, worm, segment)
-    e = _centre(centres, worm, segment + 1) - a
+    a = vector(centres, worm, segment)
+    e = vector(centres, worm, segment + 1) - a
     share = ti.min(ti.max((c - a).dot(e) / ti.max(e.norm_sqr(), 1e-30), 0.0), 1.0)
     return share, c - a - share * e
 
@@ -114,10 +108,10 @@ def _is_least(centres: T, other, segment, c, share, d):
     segments, square = centres.shape[1] - 1, d.norm_sqr()
     # Most are not, and see it by the slope at the end they share with the next.
     if share == 1.0 and segment + 1 < segments:
-        e = _centre(centres, other, segment + 2) - _centre(centres, other, segment + 1)
+        e = vector(centres, other, segment + 2) - vector(centres, other, segment + 1)
         least = d.dot(e) <= _BEYOND * e.norm_sqr()
     if share == 0.0 and segment > 0:
-        e = _centre(centres, other, segment - 1) - _centre(centres, other, segment)
+        e = vector(centres, other, segment - 1) - vector(centres, other, segment)
         least = d.dot(e) <= _BEYOND * e.norm_sqr()
     for o in range(1, _STRETCH + 1):
         if least and segment >= o:
@@ -132,7 +126,7 @@ def _is_least(centres: T, other, segment, c, share, d):
 @ti.func
 def _aside(centres: T, other, segment, first):
     """Level direction across a segment, for a ring that sits on it: opposite for the two that meet."""
-    e = _centre(centres, other, segment + 1) - _centre(centres, other, segment)
+    e = vector(centres, other, segment + 1) - vector(centres, other, segment)
     n = Vec3(-e[1], e[0], 0.0)
     length = n.norm()
     n = ti.select(length > _NOWHERE, n / ti.max(length, _NOWHERE), Vec3(1.0, 0.0, 0.0))
@@ -168,7 +162,7 @@ def _meet_bunch(centres: T, facts: T, bunches: T, mine, theirs, skip, planes: T,
         end = rings
     middle, wide = Vec3(bunches[theirs, 0], bunches[theirs, 1], bunches[theirs, 2]), bunches[theirs, 3]
     for ring in range(start, end):
-        c, radius = _centre(centres, worm, ring), facts[RADII + ring]
+        c, radius = vector(centres, worm, ring), facts[RADII + ring]
         far = wide + radius + facts[THICKEST] + facts[LIMIT]
         if (c - middle).norm_sqr() <= far * far:
             for segment in range(first, ti.min(first + BUNCH, rings - 1)):
@@ -215,7 +209,7 @@ def find(
     """
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(centres.shape[0], centres.shape[1]):
-        c, furthest = _centre(centres, worm, ring), facts[RADII + ring] + facts[LIMIT]
+        c, furthest = vector(centres, worm, ring), facts[RADII + ring] + facts[LIMIT]
         count[worm, ring] = 0
         for k in range(index[EVERYWHERE]):
             _meet_obstacle(obstacles, k, c, furthest, planes, count, partners, worm, ring)
@@ -231,10 +225,10 @@ def find(
         per = index[SOUGHT] // centres.shape[0]
         worm, first = k // per, k % per * BUNCH
         last = ti.min(first + BUNCH, centres.shape[1] - 1)
-        middle = 0.5 * (_centre(centres, worm, first) + _centre(centres, worm, last))
+        middle = 0.5 * (vector(centres, worm, first) + vector(centres, worm, last))
         wide = 0.0
         for ring in range(first, last + 1):
-            wide = ti.max(wide, (_centre(centres, worm, ring) - middle).norm())
+            wide = ti.max(wide, (vector(centres, worm, ring) - middle).norm())
         for i in ti.static(range(3)):
             bunches[k, i] = middle[i]
         bunches[k, 3] = wide
@@ -264,7 +258,7 @@ def add(centres: R3, given: R4, reach: ti.f64, planes: R4, count: I2, partners: 
     """Half-spaces found elsewhere, shape (sources, worms, rings, 6), among those there are."""
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(count.shape[0], count.shape[1]):
-        c = _centre(centres, worm, ring)
+        c = vector(centres, worm, ring)
         for k in range(given.shape[0]):
             if given[k, worm, ring, GAP] <= reach:
                 n = Vec3(given[k, worm, ring, 0], given[k, worm, ring, 1], given[k, worm, ring, 2])
@@ -286,8 +280,8 @@ def carry(drift: R3, seconds: ti.f64, planes: R4, count: I2, partners: R3):
                 other = ti.cast(partners[worm, ring, k], ti.i32) // rings
                 there = partners[worm, ring, k] - other * rings
                 near = ti.min(ti.cast(there, ti.i32), rings - 2)
-                mine, theirs = n.dot(_centre(drift, worm, ring)), n.dot(_centre(drift, other, near))
-                theirs += (there - near) * (n.dot(_centre(drift, other, near + 1)) - theirs)
+                mine, theirs = n.dot(vector(drift, worm, ring)), n.dot(vector(drift, other, near))
+                theirs += (there - near) * (n.dot(vector(drift, other, near + 1)) - theirs)
                 planes[worm, ring, k, OFFSET] += 0.5 * seconds * (mine + theirs)
 
 
@@ -299,8 +293,8 @@ def look(x: R3, origin: R2, velocity: R3, centres: R3, drift: R3):
     for worm, ring in ti.ndrange(centres.shape[0], centres.shape[1]):
         place, speed = Vec3(0.0), Vec3(0.0)
         for vertex in range((ring + 1) * size - SIDES, (ring + 1) * size):
-            place += _centre(x, worm, vertex)
-            speed += _centre(velocity, worm, vertex)
+            place += vector(x, worm, vertex)
+            speed += vector(velocity, worm, vertex)
         for i in ti.static(range(3)):
             centres[worm, ring, i] = place[i] / SIDES + origin[worm, i]
             drift[worm, ring, i] = speed[i] / SIDES

@@ -46,7 +46,6 @@ _RIGID_TOLERANCE = 1e-3
 _ARMIJO = 1e-4
 
 
-
 @ti.func
 def vector(values: T, worm, k):
     """Row of an array with one per worm and place."""

@@ -126,6 +126,9 @@ class SoftBody:
         self._residual, self._direction = (zeros(worms, 3 * count) for _ in range(2))
         self._stiffness = zeros(worms, 3 * count, band)
         self._physics = np.zeros(kernels.PHYSICS)
+        self._physics[kernels.PUSH] = constant("contact_stiffness")
+        self._physics[kernels.MARGIN] = constant("contact_margin")
+        self._physics[kernels.SLOWEST] = constant("slowest_slip")
         self._status = np.zeros((worms, kernels.STATUS))
         for column, limit in self._limits.items():
             self._status[:, column] = limit
@@ -364,8 +367,7 @@ class SoftBody:
         physics[kernels.HOLD], physics[kernels.GRAVITY] = medium.surface_stiffness, self.gravity
         physics[kernels.FALLOFF] = material.force_length_falloff
         physics[kernels.BRAKE] = material.force_velocity_time / MS_PER_S
-        physics[kernels.PUSH], physics[kernels.MARGIN] = constant("contact_stiffness"), constant("contact_margin")
-        physics[kernels.SLOWEST], physics[kernels.TOLERANCE] = constant("slowest_slip"), self.tolerance
+        physics[kernels.TOLERANCE] = self.tolerance
         return (
             self.mesh.ring_size, self._x, self._start, self._velocity, self._tangent, tension, self._strain,
             self._corners, self._elements, self._slabs, self._vertices, around.flow, around.planes, around.contacts,
