@@ -33,6 +33,9 @@ CHANNELS = (
 )
 """Mechanism names (NMODL SUFFIX) of all channels, potassium first; `nca` has no gate."""
 
+EXTRA_CHANNELS = ("kqt1", "unc103")
+"""Channels outside the 14 that a membrane may carry; their parameters are those of their files in every set."""
+
 PARAMETER_SETS = ("C19", "H")
 
 TABLE = Path(__file__).with_name("channels.csv")
@@ -42,7 +45,7 @@ def parameters(channel: str, set: str = "C19") -> dict[str, float]:  # noqa: A00
     """Kinetic constants of one channel in one parameter set.
 
     Args:
-        channel: one of `CHANNELS`.
+        channel: one of `CHANNELS` or `EXTRA_CHANNELS`.
         set: "C19" or "H".
 
     Returns:
@@ -54,8 +57,8 @@ def parameters(channel: str, set: str = "C19") -> dict[str, float]:  # noqa: A00
 
     Source: channels.csv, row by row.
     """
-    if channel not in CHANNELS:
-        raise ConfigError(unknown("channel", channel, CHANNELS))
+    if channel not in CHANNELS + EXTRA_CHANNELS:
+        raise ConfigError(unknown("channel", channel, CHANNELS + EXTRA_CHANNELS))
     if set not in PARAMETER_SETS:
         raise ConfigError(unknown("channel parameter set", set, PARAMETER_SETS))
     return {row["parameter"]: row[set] for row in table() if row["channel"] == channel}

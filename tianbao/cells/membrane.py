@@ -1,4 +1,4 @@
-"""Which channels a neuron carries: class -> template -> conductances, every row with its source.
+"""Which channels a neuron carries: class -> template -> declared -> expressed, every row with its source.
 
 Active channels sit in the soma (motor neurons are 80-100 % isopotential); the leak covers the
 whole membrane. Totals in nS are those of a cell of the template's reference capacitance and are
@@ -7,23 +7,39 @@ scaled onto a real cell by (capacitance / reference) ** exponent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from ..anatomy import neuron_class
+import numpy as np
+
 from ..errors import ConfigError, unknown
 from ..rows import finite, read_rows
 from ..units import density_s_per_cm2
-from .channels import CHANNELS, parameters
+from .channels import CHANNELS, EXTRA_CHANNELS, parameters
+from .declared import class_row, declared_values, kept_channels
+from .expression import absent, level, share_of_class
 from .geometry import CellGeometry, constants
+from .steady import GRID, open_share, reversal, stable_states
+from .steady import conductances as steady_conductances
 
-_HERE = Path(__file__).parent
+TEMPLATES = Path(__file__).with_name("templates.csv")
 
-# Conductances of the two BK channels name the calcium channel they are coupled to.
-_COUPLED = {
+COUPLED = {
     f"{slo}_{partner}": (slo, f"gbar_{partner}") for slo in ("slo1", "slo2") for partner in ("egl19", "unc2")
 }
+"""Conductances of the two BK channels name the calcium channel they are coupled to."""
+
+CONDUCTANCES = (*(name for name in CHANNELS if name not in ("slo1", "slo2")), *COUPLED, *EXTRA_CHANNELS)
+"""Every conductance that a membrane may carry: 12 channels, the two BK channels in two complexes each, the extra."""
+
+MASKED = True
+"""Whether a channel whose genes a neuron does not express is absent from its membrane."""
+
+# Potassium channels that do not inactivate, and a voltage [mV] at which the calcium channels are open.
+_SUSTAINED = ("kqt3", "egl36", "egl2", "slo1_egl19", "slo2_egl19")
+_PLATEAU = 0.0
+
 _PASSIVE = ("leak", "leak_reversal", "reference_capacitance")
 
 
@@ -40,6 +56,9 @@ class Membrane:
         reference_capacitance: capacitance of the cell that carries those totals [pF].
         axonal_nca: NCA spread over the whole membrane instead of the soma [nS]; None but in AVB.
         lacking: channel genes knocked out.
+        kinetics: channel -> RANGE parameter -> value, where a class differs from the parameter set.
+        absent: conductances of the template whose genes the neuron does not express.
+        heir: the expressed potassium channel that took over what they carried at 0 mV.
     """
 
     template: str
@@ -50,6 +69,9 @@ class Membrane:
     reference_capacitance: float
     axonal_nca: float | None = None
     lacking: frozenset[str] = frozenset()
+    kinetics: dict[str, dict[str, float]] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
+    heir: str | None = None
 
     def scale(self, capacitance: float, exponent: float) -> float:
         """Factor on every total for a cell of this capacitance [pF]."""
@@ -58,15 +80,17 @@ class Membrane:
     def without(self, channel: str) -> Membrane:
         """The same membrane with one channel gene knocked out.
 
+        Args:
+            channel: as a mechanism or as a gene: "egl19" or "egl-19".
+
         Raises:
-            ConfigError: if the channel is not one of the 14.
+            ConfigError: if the channel is not one of the 14, nor one of those beside them.
         """
-        if channel not in CHANNELS:
-            raise ConfigError(unknown("channel", channel, CHANNELS))
-        kept = {
-            name: value for name, value in self.conductances.items() if name.split("_")[0] != channel
-        }
-        return replace(self, conductances=kept, lacking=self.lacking | {channel})
+        gone = channel.lower().replace("-", "")
+        if gone not in CHANNELS + EXTRA_CHANNELS:
+            raise ConfigError(unknown("channel", channel, CHANNELS + EXTRA_CHANNELS))
+        kept = {name: value for name, value in self.conductances.items() if name.split("_")[0] != gone}
+        return replace(self, conductances=kept, lacking=self.lacking | {gone})
 
 
 @cache
@@ -79,12 +103,12 @@ def templates(path: Path | None = None) -> dict[str, Membrane]:
     Raises:
         ConfigError: for a NaN, a negative conductance or an unknown quantity, naming the row.
     """
-    path = path or _HERE / "templates.csv"
-    known = {*CHANNELS, *_COUPLED, *_PASSIVE, "egl19_shift"}
+    path = path or TEMPLATES
+    known = {*CONDUCTANCES, *_PASSIVE, "egl19_shift"}
     found: dict[str, dict[str, float]] = {}
     for where, row in read_rows(path):
         name, quantity = row["template"], row["quantity"]
-        if quantity not in known:
+        if quantity not in known and quantity.split(".")[0] not in CHANNELS + EXTRA_CHANNELS:
             raise ConfigError(f"{where}: {unknown('quantity', quantity, sorted(known))}")
         value = finite(row["value"], where, f"{name} {quantity}", row["unit"])
         if value < 0 and row["unit"] in ("nS", "pF"):
@@ -95,8 +119,13 @@ def templates(path: Path | None = None) -> dict[str, Membrane]:
 
 
 def _membrane(name: str, values: dict[str, float]) -> Membrane:
+    kinetics: dict[str, dict[str, float]] = {}
+    for quantity in [each for each in values if "." in each]:
+        channel, _, parameter = quantity.partition(".")
+        kinetics.setdefault(channel, {})[parameter] = values.pop(quantity)
     return Membrane(
         template=name,
+        kinetics=kinetics,
         egl19_shift=values.pop("egl19_shift", 0.0),
         leak=values.pop("leak", 0.0),
         leak_reversal=values.pop("leak_reversal", -60.0),
@@ -105,25 +134,106 @@ def _membrane(name: str, values: dict[str, float]) -> Membrane:
     )
 
 
-@cache
-def _class_rows() -> dict[str, dict[str, str]]:
-    rows = {}
-    for where, row in read_rows(_HERE / "classes.csv"):
-        if row["template"] not in templates():
-            raise ConfigError(f"{where}: {unknown('template', row['template'], templates())}")
-        rows[row["class"]] = row
-    return rows
-
-
 def declared_release_half(neuron: str) -> float | None:
-    """Voltage of half-maximal release declared for a class [mV]; None where the general one holds."""
-    text = _class_rows()[neuron_class(neuron)]["release_half"]
-    return finite(text, "classes.csv", "release_half", "mV") if text else None
+    """Voltage of half-maximal release declared for a neuron [mV]; None where the general one holds."""
+    return declared_values(neuron).get("release_half")
 
 
-def membrane(neuron: str) -> Membrane:
-    """Membrane of the class a neuron belongs to."""
-    return templates()[_class_rows()[neuron_class(neuron)]["template"]]
+def membrane(neuron: str, declared: bool = True, masked: bool | None = None) -> Membrane:
+    """Membrane of a neuron: the template of its class, what is declared for it, what it expresses.
+
+    Args:
+        neuron: name.
+        declared: False gives the isolated recorded cell nearest to it, as fitted: nothing declared for the
+            closed loop, nothing taken away.
+        masked: whether channels whose genes the neuron does not express are absent; `MASKED` when None.
+
+    Raises:
+        ConfigError: for a row of classes.csv or declared.csv that names nothing known.
+    """
+    return _membrane_of(neuron, declared, MASKED if masked is None else masked)
+
+
+@cache
+def _membrane_of(neuron: str, declared: bool, masked: bool) -> Membrane:
+    row = class_row(neuron)
+    name = row["template" if declared else "recorded"]
+    if name not in templates():
+        raise ConfigError(f"{row['where']}: {unknown('template', name, templates())}")
+    base = templates()[name]
+    if not declared:
+        return base
+    base = _with_declared(base, neuron)
+    return _as_expressed(base, neuron) if masked else base
+
+
+def _with_declared(base: Membrane, neuron: str) -> Membrane:
+    values = declared_values(neuron)
+    own = {name: values[name] for name in ("leak", "leak_reversal", "egl19_shift") if name in values}
+    totals = {**base.conductances, **{name: values[name] for name in values if name in CONDUCTANCES}}
+    # A channel declared 0 is left out, not carried along without conductance.
+    totals = {name: total for name, total in totals.items() if total > 0.0 or values.get(name) != 0.0}
+    return replace(base, **own, conductances=totals)
+
+
+def _as_expressed(base: Membrane, neuron: str) -> Membrane:
+    kept = kept_channels(neuron)
+    gone = frozenset(name for name in base.conductances if name not in kept and absent(neuron, name))
+    if gone:
+        base = taken_over(base, gone, _heir(base, neuron, gone))
+    if "class_share" in declared_values(neuron):
+        return base
+    shared = {name: value * share_of_class(neuron, name) for name, value in base.conductances.items()}
+    return replace(base, conductances=shared)
+
+
+def _heir(base: Membrane, neuron: str, gone: frozenset[str]) -> str | None:
+    """Sustained potassium channel that an expressed one may stand for: the template's own first, then by messenger."""
+    calcium = "egl19" in base.conductances and "egl19" not in gone
+    possible = [name for name in _SUSTAINED if (calcium or "_" not in name) and level(neuron, name)]
+    return max(possible, key=lambda name: (name in base.conductances, level(neuron, name)), default=None)
+
+
+def taken_over(base: Membrane, gone: frozenset[str], heir: str | None) -> Membrane:
+    """A membrane without some conductances whose steady current is the old one at two voltages.
+
+    The I-V of the recorded cell is data, whichever channel carries it. At rest a background conductance (TWK
+    channels, outside the 14) takes over, so the leak carries what the absent channels carried there. At 0 mV, where
+    the calcium channels are open, an expressed sustained potassium channel takes over what they carried in all, if
+    that was outward. Between and beyond, the voltage dependence is that of the channels which are expressed.
+
+    Args:
+        base: the membrane.
+        gone: conductances to take away.
+        heir: the sustained potassium channel; None leaves the calcium channels unopposed.
+    """
+    kept = {name: value for name, value in base.conductances.items() if name not in gone}
+    without = replace(base, conductances=kept, absent=gone)
+    states = stable_states(base)
+    if not states:
+        return without
+    curves = {name: curve for name, curve in steady_conductances(base).items() if name in gone}
+    resting = {name: float(np.interp(states[0], GRID, curve)) for name, curve in curves.items()}
+    missing = sum(
+        (float(np.interp(_PLATEAU, GRID, curve)) - resting[name]) * (_PLATEAU - reversal(name))
+        for name, curve in curves.items()
+    )
+    if missing <= 0.0:
+        heir = None
+    if heir is not None:
+        open_at = open_share(heir, np.array([states[0], _PLATEAU]), base.egl19_shift)
+        # What the heir carries at rest the leak need not.
+        total = float(missing / ((open_at[1] - open_at[0]) * (_PLATEAU - reversal(heir))))
+        kept[heir] = kept.get(heir, 0.0) + total
+        resting[heir] = resting.get(heir, 0.0) - total * float(open_at[0])
+    leak = base.leak + sum(resting.values())
+    driven = base.leak * base.leak_reversal + sum(value * reversal(name) for name, value in resting.items())
+    if leak < 0.0:
+        # The heir would carry more at rest than was there: the rest comes first.
+        return taken_over(base, gone, None)
+    if leak == 0.0:
+        return without
+    return replace(without, conductances=kept, leak=leak, leak_reversal=driven / leak, heir=heir)
 
 
 def insert_membrane(
@@ -151,8 +261,9 @@ def insert_membrane(
     soma = sections["soma"]
     soma_area = cell.cables[0].lateral_area()
     for name, total in membrane.conductances.items():
-        channel, parameter = _COUPLED.get(name, (name, "gbar"))
-        mechanism = soma["mechs"].setdefault(channel, dict(parameters(channel, channel_set)))
+        channel, parameter = COUPLED.get(name, (name, "gbar"))
+        own = {**parameters(channel, channel_set), **membrane.kinetics.get(channel, {})}
+        mechanism = soma["mechs"].setdefault(channel, own)
         mechanism[parameter] = mechanism.get(parameter, 0.0) + density_s_per_cm2(total * factor, soma_area)
         if channel in ("egl19", "slo1", "slo2"):
             mechanism["shift"] = membrane.egl19_shift

@@ -63,6 +63,8 @@ class NativeBrain:
     Attributes:
         external: what POINTERs read, shape (external,); set between calls of `advance`.
         clamp_current: amplitude of every IClamp [nA], in the order of `clamp_objects`.
+        leak_conductance, leak_current: passive conductance of every node [uS] and that times its reversal [nA], in
+            the order of `voltage`; what they hold when `start` is called counts.
     """
 
     def __init__(
@@ -135,8 +137,8 @@ class NativeBrain:
         padding = np.ones(layout.size, bool)
         padding[layout.place[layout.place >= 0]] = False
         leak[padding] = 1.0  # so that elimination never divides by zero there
-        self._point("leak_d", leak)
-        self._point("leak_b", self._nodes(found.leak_current))
+        self.leak_conductance = self._point("leak_d", leak)
+        self.leak_current = self._point("leak_b", self._nodes(found.leak_current))
         for name in ("base_d", "base_b", "tick_d", "tick_b", "charge", "d", "b", "x", "first_b"):
             self._point(name, self._nodes())
         self._v = self._point("v", self._nodes())
@@ -303,9 +305,13 @@ class NativeBrain:
         Returns:
             [mV], shape (steps, segments); each call of `advance` fills it from its first row.
         """
+        probe = np.ascontiguousarray(self.nodes(segments), np.int32)
+        record = np.zeros((steps, len(segments)), self._type)
         self._brain.probes = len(segments)
-        self._point("probe", np.ascontiguousarray(self.nodes(segments), np.int32))
-        return self._point("record", self._array(steps * len(segments))).reshape(steps, len(segments))
+        self._brain.probe, self._brain.record = probe.ctypes.data, record.ctypes.data
+        # Only the latest is kept: a search calls this at every generation.
+        self._watched = probe, record
+        return record
 
 
 class _Slots:

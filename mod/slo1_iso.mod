@@ -1,0 +1,81 @@
+COMMENT
+SLO-1 that is bound to no calcium channel. Not one of the 14 channels (slo1.mod is): only the published
+model cells AIY and VB6 carry it (tianbao/cells/published.py).
+
+It opens with voltage and with the calcium of the shell, which ca_shell.mod computes. The source
+writes the steady state as one sigmoid of voltage about a half activation that depends on calcium;
+that is opening/(opening + closing) with the rates below, and its time constant 1/(opening + closing).
+
+Source: Nicoletti et al. 2024, model cells AIY and VB6.
+ENDCOMMENT
+
+NEURON {
+    SUFFIX slo1_iso
+    USEION k READ ek WRITE ik
+    USEION ca READ cai
+    RANGE gbar, ik
+    RANGE m_inf, m_tau
+    THREADSAFE
+}
+
+UNITS {
+    (mV) = (millivolt)
+    (mA) = (milliamp)
+    (S) = (siemens)
+    (molar) = (1/liter)
+    (mM) = (millimolar)
+    (uM) = (micromolar)
+}
+
+PARAMETER {
+    gbar = 0 (S/cm2)
+    close_voltage = 0.012643 (/mV)
+    close_power = 1e-4 (1)
+    open_rate = 0.156217 (/ms)
+    open_voltage = -0.027527 (/mV)
+}
+
+: more than the six digits that NMODL keeps of a PARAMETER
+CONSTANT {
+    close_rate = 3.152961 (/ms)
+    close_calcium = 34.338784 (uM)
+    open_calcium = 55.726816 (uM)
+    open_power = 1.299198 (1)
+}
+
+ASSIGNED {
+    v (mV)
+    ek (mV)
+    cai (mM)
+    ik (mA/cm2)
+    g (S/cm2)
+    m_inf (1)
+    m_tau (ms)
+}
+
+STATE { m }
+
+INITIAL {
+    rates(v, cai)
+    m = m_inf
+}
+
+BREAKPOINT {
+    SOLVE gates METHOD cnexp
+    CONDUCTANCE g USEION k
+    g = gbar*m
+    ik = g*(v - ek)
+}
+
+DERIVATIVE gates {
+    rates(v, cai)
+    m' = (m_inf - m)/m_tau
+}
+
+PROCEDURE rates(v (mV), cai (mM)) { LOCAL calcium, opening, closing
+    calcium = (1e3)*cai
+    opening = open_rate*exp(-open_voltage*v)/(1 + pow(open_calcium/calcium, open_power))
+    closing = close_rate*exp(-close_voltage*v)/(1 + pow(calcium/close_calcium, close_power))
+    m_tau = 1/(opening + closing)
+    m_inf = opening*m_tau
+}

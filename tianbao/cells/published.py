@@ -1,0 +1,134 @@
+"""Model cells as Nicoletti 2019 and 2024 published them: one compartment, their own conductances.
+
+They check the mechanisms against what others computed, and are cells to start from; the worm uses
+none of them. Six mechanisms (`kqt1`, `unc103`, `shl1_n24`, `slo1_iso`, `slo2_iso`, `ca_shell`) belong
+to them alone and are not among the 14 channels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from ..errors import ConfigError, unknown
+from ..rows import finite, read_rows
+from ..units import PF_PER_UM2_AT_1_UF_CM2, density_s_per_cm2
+from .channels import CHANNELS, parameters
+from .geometry import constants
+
+TABLE = Path(__file__).with_name("published.csv")
+
+_COUPLED = {f"{slo}_{partner}": slo for slo in ("slo1", "slo2") for partner in ("egl19", "unc2")}
+_OWN = ("kqt1", "unc103", "shl1_n24", "slo1_iso", "slo2_iso")
+_CONDUCTANCES = ("leak", *CHANNELS, *_COUPLED, *_OWN)
+_KINETICS = {"shk1_v_half_m": "v_half_m", "shk1_slope_m": "slope_m"}
+_UNITS = {
+    **dict.fromkeys(_CONDUCTANCES, ("nS", "S/cm2")),
+    **dict.fromkeys(("leak_reversal", *_KINETICS), ("mV",)),
+    "area": ("um2",),
+    "capacitance": ("pF",),
+    "pool_volume": ("um3",),
+    "shell_depth": ("um",),
+}
+_GENES = (*CHANNELS, "kqt1", "unc103", "leak")
+# Every mechanism that reads or writes the calcium ion.
+_CALCIUM = {"egl19", "unc2", "cca1", "slo1", "slo2", "slo1_iso", "slo2_iso", "kcnl", "ca_pool", "ca_shell"}
+
+
+def names() -> tuple[str, ...]:
+    """Cells of published.csv, in its order."""
+    return tuple(_cells())
+
+
+def sections(cell: str, knock_out: Iterable[str] = ()) -> dict[str, dict]:
+    """One published cell as NetPyNE's `cellParams['secs']` wants it: a soma of one compartment.
+
+    A knock-out takes away the current of that gene. The complexes of SLO-1 and SLO-2 with a
+    calcium channel stay when that channel is knocked out, as in `Membrane.without`.
+    Sections with calcium need `h.ion_style("ca_ion", 3, 1, 0, 0, 0, sec=section)` once built.
+
+    Args:
+        cell: one of `names`.
+        knock_out: channel genes such as "egl19", "kqt1" or "unc103"; "leak" is the passive leak.
+
+    Returns:
+        {"soma": {"geom", "topol", "mechs", "ions"}}: lengths in um, Ra in ohm cm, cm in uF/cm2,
+        conductances in S/cm2, voltages in mV. A fresh dictionary.
+
+    Raises:
+        ConfigError: for an unknown cell or channel, or a malformed table.
+
+    Source: published.csv, row by row; kinetics are set C19.
+    """
+    if cell not in _cells():
+        raise ConfigError(unknown("published cell", cell, names()))
+    lacking = {knock_out} if isinstance(knock_out, str) else set(knock_out)
+    for gene in sorted(lacking):
+        if gene not in _GENES:
+            raise ConfigError(unknown("channel", gene, _GENES))
+    values = _cells()[cell]
+    mechs = _mechanisms({name: value for name, value in values.items() if name.split("_")[0] not in lacking})
+    if "leak" not in lacking:
+        mechs["pas"]["e"] = values["leak_reversal"]
+    # A cylinder as long as it is wide, of which NEURON counts the side.
+    size = math.sqrt(values["area"] / math.pi)
+    ions = {"k": {"e": constants()["reversal_potassium"]}}
+    if _CALCIUM & set(mechs):
+        ions["ca"] = {"e": constants()["reversal_calcium"]}
+    geometry = {
+        "L": size,
+        "diam": size,
+        "nseg": 1,
+        "Ra": constants()["axial_resistivity"],
+        "cm": values["capacitance"] / (values["area"] * PF_PER_UM2_AT_1_UF_CM2),
+    }
+    return {"soma": {"geom": geometry, "topol": {}, "mechs": mechs, "ions": ions}}
+
+
+def _mechanisms(values: dict[str, float]) -> dict[str, dict[str, float]]:
+    """Mechanism -> parameter -> value; conductances in S/cm2."""
+    mechs: dict[str, dict[str, float]] = {}
+    for name in values:
+        if name == "leak":
+            mechs["pas"] = {"g": values[name]}
+        elif name in _COUPLED:
+            channel = _COUPLED[name]
+            mechs.setdefault(channel, dict(parameters(channel)))[f"gbar_{name.split('_')[1]}"] = values[name]
+        elif name in _CONDUCTANCES:
+            kinetics = parameters(name) if name in CHANNELS else {}
+            mechs.setdefault(name, {}).update(kinetics, gbar=values[name])
+        elif name in _KINETICS:
+            mechs.setdefault("shk1", {})[_KINETICS[name]] = values[name]
+    if "pool_volume" in values:
+        mechs["ca_pool"] = {"depth": values["pool_volume"] / values["area"]}
+    if "shell_depth" in values:
+        mechs["ca_shell"] = {"depth": values["shell_depth"]}
+    return mechs
+
+
+@cache
+def _cells(path: Path = TABLE) -> dict[str, dict[str, float]]:
+    """Cell -> quantity -> value, conductances in S/cm2.
+
+    Raises:
+        ConfigError: for an unknown quantity or unit, a NaN or a negative size or conductance, naming the row.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for where, row in read_rows(path):
+        cell, quantity, unit = row["cell"], row["quantity"], row["unit"]
+        if quantity not in _UNITS:
+            raise ConfigError(f"{where}: {unknown('quantity', quantity, sorted(_UNITS))}")
+        if unit not in _UNITS[quantity]:
+            raise ConfigError(f"{where}: {cell} {quantity} in '{unit}': give it in {' or '.join(_UNITS[quantity])}")
+        value = finite(row["value"], where, f"{cell} {quantity}", unit)
+        if unit != "mV" and (value < 0 or quantity not in _CONDUCTANCES and value == 0):
+            raise ConfigError(f"{where}: {cell} {quantity} is {value:g} {unit}; give a positive value")
+        values = found.setdefault(cell, {})
+        if unit == "nS":
+            if "area" not in values:
+                raise ConfigError(f"{where}: {cell} {quantity} comes before the area of the cell: put 'area' first")
+            value = density_s_per_cm2(value, values["area"])
+        values[quantity] = value
+    return found

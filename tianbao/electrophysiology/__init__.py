@@ -1,0 +1,1 @@
+"""Patch-clamp experiments on single neurons: protocols, what is read off a sweep, and fits to recordings."""

@@ -1,0 +1,177 @@
+"""Many copies of one neuron at once on the native engine: what a search over conductances runs on.
+
+Copies differ in their conductances and in the current or voltage they are given. The engine
+treats them as one network of which no cell sees another, so that a sweep of six seconds costs
+milliseconds of one core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from .. import anatomy, mechanisms
+from ..cells.geometry import constants, geometry
+from ..cells.membrane import COUPLED, Membrane, insert_membrane
+from ..units import NA_PER_PA, PF_PER_UM2_AT_1_UF_CM2, US_PER_NS, density_s_per_cm2
+
+# [nS] Keeps a channel followed by the engine while a candidate has none of it.
+_NEARLY_NONE = 1e-9
+# [uS] Between a clamped soma and its command: 1 nA moves it by 0.01 mV.
+_CLAMP_CONDUCTANCE = 100.0
+
+
+class CellCopies:
+    """Copies of one neuron on its traced morphology, active channels in the soma.
+
+    Args:
+        neuron: name.
+        count: how many copies.
+        channels: conductances that may differ from 0, by the names of `Membrane.conductances`.
+        kinetics: kinetic constants that differ from set C19, as `Membrane.kinetics`.
+
+    Attributes:
+        count: how many copies.
+        area: membrane of one [um2].
+        capacitance: of one [pF].
+    """
+
+    def __init__(
+        self,
+        neuron: str,
+        count: int,
+        channels: tuple[str, ...],
+        kinetics: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> None:
+        mechanisms.load()
+        from ..engine.native import NativeBrain
+        from .sections import build
+
+        cell = geometry(anatomy.morphology(neuron), soma_compartments=1)
+        self.count, self.area = count, cell.area
+        self.capacitance = cell.area * constants()["membrane_capacitance"] * PF_PER_UM2_AT_1_UF_CM2
+        self._soma_area = cell.cables[0].lateral_area()
+        membrane = Membrane(
+            template="copies",
+            conductances=dict.fromkeys(channels, _NEARLY_NONE),
+            kinetics=dict(kinetics or {}),
+            egl19_shift=0.0,
+            leak=_NEARLY_NONE,
+            leak_reversal=0.0,
+            reference_capacitance=self.capacitance,
+        )
+        sections = cell.netpyne_sections()
+        insert_membrane(sections, cell, membrane, exponent=1.0)
+        built = [build(sections, f"{neuron}_{k}") for k in range(count)]
+        self._sections = [section for each in built for section in each.values()]
+        self._somas = [each["soma"](0.5) for each in built]
+        self._clamps = [_current_clamp(soma) for soma in self._somas]
+        self._native = NativeBrain(self._sections)
+        segments = [segment for section in self._sections for segment in section]
+        self._nodes = self._native.nodes(segments).reshape(count, -1)
+        self._soma_nodes = self._native.nodes(self._somas)
+        self._areas = np.array([segment.area() for segment in segments]).reshape(count, -1)
+        order = {clamp: k for k, clamp in enumerate(self._native.clamp_objects)}
+        self._clamp_order = np.array([order[clamp] for clamp in self._clamps], int)
+        self._targets = {name: self._field(*COUPLED.get(name, (name, "gbar"))) for name in channels}
+        shifted = {COUPLED.get(name, (name,))[0] for name in channels} & {"egl19", "slo1", "slo2"}
+        self._shifts = [self._field(channel, "shift") for channel in sorted(shifted)]
+
+    def _field(self, mechanism: str, name: str) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The engine's arrays of one value, each with the number of the copy that an entry belongs to."""
+        owner = {soma: k for k, soma in enumerate(self._somas)}
+        objects, arrays = self._native.state(mechanism, name)
+        copies = np.array([owner[each] for each in objects], int)
+        cuts = np.cumsum([len(each) for each in arrays])[:-1]
+        return list(zip(arrays, np.split(copies, cuts), strict=True))
+
+    def set(
+        self,
+        conductances: Mapping[str, np.ndarray],
+        leak: np.ndarray,
+        leak_reversal: np.ndarray,
+        egl19_shift: np.ndarray | float = 0.0,
+    ) -> None:
+        """Give every copy its own membrane.
+
+        Args:
+            conductances: total of each channel [nS], each of shape (count,).
+            leak: total [nS], shape (count,).
+            leak_reversal: [mV], shape (count,).
+            egl19_shift: shift of EGL-19's gates [mV].
+        """
+        for name, targets in self._targets.items():
+            density = density_s_per_cm2(np.maximum(conductances[name], _NEARLY_NONE), self._soma_area)
+            for array, copy in targets:
+                array[:] = density[copy]
+        shift = np.broadcast_to(egl19_shift, self.count)
+        for targets in self._shifts:
+            for array, copy in targets:
+                array[:] = shift[copy]
+        leak = np.asarray(leak)[:, None] * US_PER_NS * self._areas / self.area
+        self._native.leak_conductance[self._nodes] = leak
+        self._native.leak_current[self._nodes] = leak * np.asarray(leak_reversal)[:, None]
+
+    def current_clamp(
+        self, phases: list[tuple[float, np.ndarray]], dt: float, every: int = 1, start: float = -60.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Voltage of the soma under currents.
+
+        Args:
+            phases: duration [ms] and current [pA], shape (count,), one after the other.
+            dt: step [ms].
+            every: keep every n-th step.
+            start: voltage at which cells and gates begin [mV].
+
+        Returns:
+            Time [ms], shape (samples,), and voltage [mV], shape (samples, count).
+        """
+        record = self._start(dt, start, max(round(each / dt) for each, _ in phases))
+        kept = []
+        for duration, current in phases:
+            steps = round(duration / dt)
+            self._native.clamp_current[self._clamp_order] = np.asarray(current) * NA_PER_PA
+            self._native.advance(steps)
+            kept.append(record[every - 1 : steps : every].copy())
+        voltage = np.concatenate(kept)
+        return np.arange(1, len(voltage) + 1) * every * dt, voltage
+
+    def voltage_clamp(
+        self, levels: np.ndarray, duration: float, hold: float, dt: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Current of a clamp that steps the soma from a long hold to a level.
+
+        Args:
+            levels: [mV], shape (count,).
+            duration: of the step [ms].
+            hold: voltage at which cells and gates begin [mV].
+            dt: step [ms].
+
+        Returns:
+            Time [ms], shape (samples,), and current [pA], outward positive, shape (samples, count).
+        """
+        conductance, current = self._native.leak_conductance, self._native.leak_current
+        conductance[self._soma_nodes] += _CLAMP_CONDUCTANCE
+        current[self._soma_nodes] += _CLAMP_CONDUCTANCE * levels
+        steps = round(duration / dt)
+        record = self._start(dt, hold, steps)
+        self._native.clamp_current[self._clamp_order] = 0.0
+        self._native.advance(steps)
+        conductance[self._soma_nodes] -= _CLAMP_CONDUCTANCE
+        current[self._soma_nodes] -= _CLAMP_CONDUCTANCE * levels
+        return np.arange(1, steps + 1) * dt, _CLAMP_CONDUCTANCE * (levels - record) / NA_PER_PA
+
+    def _start(self, dt: float, voltage: float, steps: int) -> np.ndarray:
+        for section in self._sections:
+            section.v = voltage
+        self._native.start(dt)
+        return self._native.watch(self._somas, steps)
+
+
+def _current_clamp(segment):
+    from neuron import h
+
+    clamp = h.IClamp(segment)
+    clamp.delay, clamp.dur, clamp.amp = 0.0, 1e12, 0.0
+    return clamp

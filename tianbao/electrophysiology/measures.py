@@ -1,0 +1,69 @@
+"""What is read off a sweep, alike for recordings and for models."""
+
+from __future__ import annotations
+
+import numpy as np
+
+MEASURES = ("rest", "peak", "at_100ms", "at_1s", "steady")
+"""Rest before the step, extreme early in it, values on the way, steady state at its end."""
+
+# [ms] Where a current step has its peak, and the stretch at its end that counts as steady.
+_PEAK_FROM, _PEAK_TO, _STEADY = 5.0, 300.0, 500.0
+# Under voltage clamp the capacitive transient is over within a millisecond, and a step may be short.
+_CLAMP_PEAK_FROM, _CLAMP_STEADY_SHARE = 1.0, 0.15
+# [ms] Averaged around a moment, against noise.
+_AROUND = 10.0
+
+
+def current_step(time: np.ndarray, voltage: np.ndarray, onset: float, duration: float, up: np.ndarray) -> dict:
+    """Measures of current steps.
+
+    Args:
+        time: [ms], shape (samples,).
+        voltage: [mV], shape (samples, ..., sweeps).
+        onset, duration: of the step [ms].
+        up: whether a sweep's peak is its maximum, shape (sweeps,).
+
+    Returns:
+        Measure -> [mV], shape (..., sweeps).
+    """
+    since = time - onset
+
+    def around(moment: float) -> np.ndarray:
+        return voltage[np.abs(since - moment) <= _AROUND].mean(0)
+
+    early = voltage[(since >= _PEAK_FROM) & (since <= min(_PEAK_TO, duration))]
+    return {
+        "rest": voltage[(since > -50.0) & (since <= 0.0)].mean(0),
+        "peak": np.where(up, early.max(0), early.min(0)),
+        "at_100ms": around(100.0),
+        "at_1s": around(1000.0),
+        "steady": voltage[(since > duration - _STEADY) & (since <= duration)].mean(0),
+    }
+
+
+def voltage_step(time: np.ndarray, current: np.ndarray, onset: float, duration: float) -> dict:
+    """Measures of voltage steps.
+
+    Args:
+        time: [ms], shape (samples,).
+        current: [pA], shape (samples, ...).
+        onset, duration: of the step [ms].
+
+    Returns:
+        "peak", "at_1s" (the middle of the step) and "steady" [pA], each of shape (...).
+    """
+    since = time - onset
+    inside = (since >= _CLAMP_PEAK_FROM) & (since <= duration)
+    end = (since > (1.0 - _CLAMP_STEADY_SHARE) * duration) & (since <= duration)
+    middle = int(np.argmin(np.abs(since - duration / 2.0)))
+    return {"peak": current[inside].max(0), "at_1s": current[middle], "steady": current[end].mean(0)}
+
+
+def excursion(voltage: np.ndarray) -> np.ndarray:
+    """How far a trace goes up and down beyond its net change [mV], over its first axis.
+
+    A trace that rises to a plateau has none; one spike has its height.
+    """
+    steps = np.diff(voltage, axis=0)
+    return 0.5 * (np.abs(steps).sum(0) - np.abs(steps.sum(0)))

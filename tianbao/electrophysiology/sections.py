@@ -1,0 +1,50 @@
+"""From section dictionaries, as NetPyNE takes them, to the NEURON sections of one cell."""
+
+from __future__ import annotations
+
+
+def build(sections: dict[str, dict], name: str) -> dict:
+    """NEURON sections of one cell outside any network.
+
+    Args:
+        sections: name -> geometry, topology, mechanisms and ions, parents before children; as
+            `CellGeometry.netpyne_sections` and `insert_membrane` make them.
+        name: of the cell.
+
+    Returns:
+        Section name -> NEURON Section; dropping them frees the cell.
+    """
+    from neuron import h
+
+    built = {}
+    for key, described in sections.items():
+        section = built[key] = h.Section(name=f"{name}_{key}")
+        geometry = described["geom"]
+        for point in geometry.get("pt3d", ()):
+            section.pt3dadd(*point)
+        section.nseg = geometry.get("nseg", 1)
+        for quantity in ("L", "diam", "Ra", "cm"):
+            if quantity in geometry:
+                setattr(section, quantity, geometry[quantity])
+        parent = described["topol"]
+        if parent:
+            section.connect(built[parent["parentSec"]](parent["parentX"]), parent["childX"])
+        for mechanism, values in described["mechs"].items():
+            section.insert(mechanism)
+            for segment in section:
+                for quantity, value in values.items():
+                    setattr(getattr(segment, mechanism), quantity, value)
+        _hold_reversals(section, described.get("ions", {}))
+    return built
+
+
+def _hold_reversals(section, ions: dict[str, dict[str, float]]) -> None:
+    """A pool that writes a concentration makes NEURON compute the reversal by Nernst otherwise."""
+    from neuron import h
+
+    for ion, values in ions.items():
+        if not h.ismembrane(f"{ion}_ion", sec=section):
+            continue
+        h.ion_style(f"{ion}_ion", 3, 1, 0, 0, 0, sec=section)
+        for segment in section:
+            setattr(segment, f"e{ion}", values["e"])

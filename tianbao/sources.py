@@ -1,0 +1,159 @@
+"""Where every membrane value of every neuron comes from: one row per neuron and quantity.
+
+`tianbao sources 'AWC*'` prints it. Values are those of the worm that crawls: whole-cell totals on the neuron's own
+morphology, at the default parameters.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pandas as pd
+
+from . import anatomy, parameters
+from .cells import membrane as membranes
+from .cells.declared import KEPT, class_row, declared_rows
+from .cells.expression import absent, lacking, level, share_of_class
+from .cells.geometry import CellGeometry, constants, geometry
+from .cells.membrane import CONDUCTANCES, Membrane, membrane
+from .network.design import with_avb_drive
+from .rows import read_rows
+from .units import density_s_per_cm2
+
+COLUMNS = ("neuron", "class", "quantity", "value", "unit", "density", "tpm", "source", "certainty", "where")
+"""Columns of `sources`; density [S/cm2] is over the whole membrane, tpm the messenger of the channel's genes."""
+
+_CERTAINTY = ("low", "medium", "high")
+_TPM_SOURCE = "CeNGEN (Taylor 2021)"
+_AVB_SOURCE = "avb_conductance and avb_reversal, fitted: sims/fit_gaits.py; spread over the whole membrane"
+_AVB_WHERE = "parameters.csv"
+
+
+def sources(*patterns: str) -> pd.DataFrame:
+    """Value, unit, source and certainty of every membrane quantity.
+
+    Args:
+        patterns: names or globs of neurons ("AWC*"); all 302 when none is given.
+
+    Returns:
+        One row per neuron and quantity, columns `COLUMNS`: capacitance [pF], leak [nS], leak_reversal [mV], every
+        conductance [nS], those that are 0 included, and gate parameters in which a class differs [mV].
+
+    Raises:
+        AnatomyError: when a pattern matches no neuron.
+    """
+    names = anatomy.match_neurons(*(patterns or ("*",)))
+    return pd.DataFrame([row for name in names for row in _rows(name)], columns=list(COLUMNS))
+
+
+def _rows(neuron: str) -> list[tuple]:
+    cell, p = _cell(neuron), parameters.defaults()
+    base = membrane(neuron)
+    final = with_avb_drive(base, cell.capacitance, p)
+    factor = base.scale(cell.capacitance, p.capacitance_exponent)
+    teller = _Teller(neuron, base)
+    rows = [
+        ("capacitance", cell.capacitance, "pF", None, *_geometry_source()),
+        ("leak", final.leak * factor, "nS", None, *teller.leak("leak")),
+        ("leak_reversal", final.leak_reversal, "mV", None, *teller.leak("leak_reversal")),
+    ]
+    if "egl19_shift" in teller.fitted or "egl19_shift" in teller.declared:
+        rows.append(("egl19_shift", final.egl19_shift, "mV", None, *teller.plain("egl19_shift")))
+    for channel, values in base.kinetics.items():
+        rows += [
+            (key, value, teller.fitted[key]["unit"], None, *teller.plain(key))
+            for key, value in ((f"{channel}.{name}", value) for name, value in values.items())
+        ]
+    for name in CONDUCTANCES:
+        total = final.conductances.get(name, 0.0) * factor
+        told = teller.conductance(name)
+        if name == "nca" and final.axonal_nca is not None:
+            total, told = total + final.axonal_nca, (_AVB_SOURCE, "low", _AVB_WHERE)
+        rows.append((name, total, "nS", level(neuron, name), *told))
+    cls = anatomy.neuron_class(neuron)
+    return [
+        (
+            neuron, cls, quantity, value, unit,
+            density_s_per_cm2(value, cell.area) if unit == "nS" else None,
+            tpm, source, certainty, where,
+        )
+        for quantity, value, unit, tpm, source, certainty, where in rows
+    ]  # fmt: skip
+
+
+class _Teller:
+    """Says where each quantity of one neuron comes from: source, certainty, place."""
+
+    def __init__(self, neuron: str, base: Membrane) -> None:
+        self.neuron, self.base = neuron, base
+        self.row = class_row(neuron)
+        self.fitted = _template_rows()[self.row["template"]]
+        self.declared = declared_rows(neuron)
+
+    def _via_class(self, source: str, certainty: str, where: str) -> tuple[str, str, str]:
+        said = f"{source}; {self.row['template']} for {self.row['class']}: {self.row['source']}"
+        return said, _weaker(certainty, self.row["certainty"]), f"{where}; {self.row['where']}"
+
+    def plain(self, quantity: str) -> tuple[str, str, str]:
+        """A value of the template, or one that is declared."""
+        if quantity in self.declared and self.declared[quantity]["value"] != KEPT:
+            row = self.declared[quantity]
+            return row["source"], row["certainty"], row["where"]
+        if quantity in self.fitted:
+            row = self.fitted[quantity]
+            return self._via_class(row["source"], row["certainty"], row["where"])
+        return self._via_class(f"template {self.row['template']} has none", self.row["certainty"], "templates.csv")
+
+    def leak(self, quantity: str) -> tuple[str, str, str]:
+        """The leak, which carries at rest what absent channels carried."""
+        if self.base.template == "avb":
+            return _AVB_SOURCE, "low", _AVB_WHERE
+        source, certainty, where = self.plain(quantity)
+        if not self.base.absent:
+            return source, certainty, where
+        gone = ", ".join(sorted(self.base.absent))
+        return f"{source}; with the resting share of {gone}, not expressed (docs/membranes.md)", "low", where
+
+    def conductance(self, name: str) -> tuple[str, str, str]:
+        """A channel: fitted, declared, inherited, absent."""
+        if name in self.base.absent:
+            place = f"expression.csv, {self.neuron}"
+            return f"absent: {lacking(self.neuron, name)} not detected, {_TPM_SOURCE}", "medium", place
+        source, certainty, where = self.plain(name)
+        if name not in self.fitted and name != self.base.heir and absent(self.neuron, name):
+            source += f"; and {lacking(self.neuron, name)} not detected, {_TPM_SOURCE}"
+        kept = self.declared.get(name)
+        if kept is not None and kept["value"] == KEPT and name in self.base.conductances:
+            source, where = f"{source}; kept: {kept['source']}", f"{where}; {kept['where']}"
+            certainty = _weaker(certainty, kept["certainty"])
+        if name == self.base.heir:
+            source += "; takes over at 0 mV what channels that are not expressed carried (docs/membranes.md)"
+            certainty = "low"
+        share = share_of_class(self.neuron, name)
+        if membranes.MASKED and share != 1.0 and name in self.base.conductances and "class_share" not in self.declared:
+            source += f"; x {share:.3g} for its messenger within the class, {_TPM_SOURCE}"
+            certainty = "low"
+        return source, certainty, where
+
+
+def _weaker(first: str, second: str) -> str:
+    return min(first, second, key=_CERTAINTY.index)
+
+
+@cache
+def _cell(neuron: str) -> CellGeometry:
+    return geometry(anatomy.morphology(neuron))
+
+
+def _geometry_source() -> tuple[str, str, str]:
+    said = f"area of the traced morphology x {constants()['membrane_capacitance']:g} uF/cm2"
+    return f"{said}; standard specific capacitance of neurons", "medium", "morphologies/; cell.csv"
+
+
+@cache
+def _template_rows() -> dict[str, dict[str, dict[str, str]]]:
+    """Template -> quantity -> row of templates.csv, with its place under "where"."""
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for where, row in read_rows(membranes.TEMPLATES):
+        found.setdefault(row["template"], {})[row["quantity"]] = {**row, "where": where}
+    return found
