@@ -42,6 +42,8 @@ MEASURES = {"CC": ("steady", "peak", "at_1s", "at_100ms"), "VC": ("steady", "pea
 CANDIDATES = 32
 # Where a start is drawn from, and how wide it searches, in the unit cube.
 FIRST, SPREAD = (0.1, 0.5), 0.2
+# A search that is told where to begin (`first`) stays within about this of it.
+NEARBY = 0.08
 
 
 def main() -> int:
@@ -142,7 +144,7 @@ def _fit(name: str, described: dict, args: argparse.Namespace) -> None:
     for seed in range(1, args.starts + 1):
         if any(each["seed"] == seed for each in found["starts"]):
             continue
-        found["starts"].append(_search(fit, name, seed, args.generations))
+        found["starts"].append(_search(fit, name, seed, args.generations, described.get("first")))
         write_atomically(file, _text(found | {"revision": git_revision()}))
     best = min(found["starts"], key=lambda each: each["misfit"])
     point = np.array(best["point"])
@@ -166,13 +168,17 @@ def _fit(name: str, described: dict, args: argparse.Namespace) -> None:
     print(f"  rms error: {', '.join(f'{key} {value:.2f}' for key, value in errors.items())}; wrote {file.name}")
 
 
-def _search(fit: CellFit, name: str, seed: int, generations: int) -> dict:
+def _search(fit: CellFit, name: str, seed: int, generations: int, near: dict | None) -> dict:
     import cma
 
     started = time.perf_counter()
-    first = np.random.default_rng(seed).uniform(*FIRST, len(fit.names))
+    random = np.random.default_rng(seed)
+    if near is None:
+        first, spread = random.uniform(*FIRST, len(fit.names)), SPREAD
+    else:
+        first, spread = np.clip(fit.encode(near) + random.normal(0.0, NEARBY, len(fit.names)), 0.0, 1.0), NEARBY
     options = {"popsize": CANDIDATES, "seed": seed, "bounds": [0.0, 1.0], "verbose": -9, "maxiter": generations}
-    search = cma.CMAEvolutionStrategy(first, SPREAD, options)
+    search = cma.CMAEvolutionStrategy(first, spread, options)
     with Progress(generations * fit.biological_time, f"{name}, start {seed}") as progress:
         while not search.stop():
             points = np.array(search.ask())

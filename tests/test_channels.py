@@ -1,6 +1,5 @@
 """The 14 channels and the calcium pool in real NEURON, against published vectors and closed forms."""
 
-import csv
 import math
 import re
 import subprocess
@@ -14,112 +13,12 @@ from tianbao import mechanisms
 from tianbao.cells import channels
 from tianbao.cells.channels import CHANNELS, parameters
 from tianbao.errors import ConfigError
+from tianbao.electrophysiology.gates import GATES
+from tianbao.validation.reference import SET_C19, SET_H, sigma, vectors
 
 E_K, E_CA, E_NCA = -80.0, 60.0, 30.0  # mV
 POTASSIUM = [name for name in CHANNELS if name not in ("egl19", "unc2", "cca1", "nca")]
 SLO = ("slo1", "slo2")
-VECTORS = Path(__file__).parent / "data" / "channel_vectors.csv"
-
-# gate of the vectors -> (mechanism, steady state, time constant, state)
-GATES = {
-    "shl1_m": ("shl1", "m_inf", "m_tau", "m"),
-    "shl1_h_fast": ("shl1", "h_inf", "h_fast_tau", "h_fast"),
-    "shl1_h_slow": ("shl1", "h_inf", "h_slow_tau", "h_slow"),
-    "kvs1_m": ("kvs1", "m_inf", "m_tau", "m"),
-    "kvs1_h": ("kvs1", "h_inf", "h_tau", "h"),
-    "shk1_m": ("shk1", "m_inf", "m_tau", "m"),
-    "shk1_h": ("shk1", "h_inf", "h_tau", "h"),
-    "kqt3_m_fast": ("kqt3", "m_inf", "m_fast_tau", "m_fast"),
-    "kqt3_m_slow": ("kqt3", "m_inf", "m_slow_tau", "m_slow"),
-    "kqt3_w": ("kqt3", "w_inf", "w_tau", "w"),
-    "kqt3_s": ("kqt3", "s_inf", "s_tau", "s"),
-    "egl2_m": ("egl2", "m_inf", "m_tau", "m"),
-    "egl36_m1": ("egl36", "m_inf", "m1_tau", "m1"),
-    "egl36_m2": ("egl36", "m_inf", "m2_tau", "m2"),
-    "egl36_m3": ("egl36", "m_inf", "m3_tau", "m3"),
-    "irk_m": ("irk1", "m_inf", "m_tau", "m"),
-    "cca1_m": ("cca1", "m_inf", "m_tau", "m"),
-    "cca1_h": ("cca1", "h_inf", "h_tau", "h"),
-    "unc2_m": ("unc2", "m_inf", "m_tau", "m"),
-    "unc2_h": ("unc2", "h_inf", "h_tau", "h"),
-    "egl19_m": ("egl19", "m_inf", "m_tau", "m"),
-    "egl19_h": ("egl19", "h_inf", "h_tau", "h"),
-    "slo1_egl19_m": ("slo1", "o_egl19_inf", "o_egl19_tau", "o_egl19"),
-    "slo1_unc2_m": ("slo1", "o_unc2_inf", "o_unc2_tau", "o_unc2"),
-    "slo2_egl19_m": ("slo2", "o_egl19_inf", "o_egl19_tau", "o_egl19"),
-    "slo2_unc2_m": ("slo2", "o_unc2_inf", "o_unc2_tau", "o_unc2"),
-}
-
-
-def sigma(x):
-    return 1 / (1 + math.exp(-x))
-
-
-def exp(x):
-    return math.exp(x)
-
-
-# Set H as published, written out as (steady state, time constant [ms]) of the voltage [mV].
-SET_H = {
-    "shl1_m": (
-        lambda v: sigma((v - 11.2) / 14.1),
-        lambda v: 13.8 / (exp(-(v + 17.5165) / 12.9213) + exp((v + 3.7082) / 6.4876)) + 1.8849,
-    ),
-    "shl1_h_fast": (
-        lambda v: 1 - sigma((v + 33.1) / 8.3),
-        lambda v: 539.1584 / (1 + exp((v + 28.199) / 4.9199)) + 27.2811,
-    ),
-    "shl1_h_slow": (
-        lambda v: 1 - sigma((v + 33.1) / 8.3),
-        lambda v: 8422 / (1 + exp((v + 37.7391) / 6.3785)) + 118.8983,
-    ),
-    "kvs1_m": (lambda v: sigma((v - 57.1) / 25), lambda v: 30 / (1 + exp((v - 18.1232) / 20)) + 1),
-    "kvs1_h": (lambda v: 1 - sigma((v - 47.3) / 11.1), lambda v: 88.4715 / (1 + exp((v - 50) / 15)) + 53.406),
-    "kqt3_m_fast": (
-        lambda v: sigma((v + 12.6726) / 15.8008),
-        lambda v: 395.3 / (1 + ((v + 38.1) / 33.59) ** 2),
-    ),
-    "kqt3_m_slow": (
-        lambda v: sigma((v + 12.6726) / 15.8008),
-        lambda v: 5503 - 5345.4 / (1 + 10 ** (-0.02827 * (-23.9 - v))) - 4590.6 / (1 + 10 ** (-0.0357 * (v + 14.15))),
-    ),
-    "kqt3_w": (
-        lambda v: 0.49 + 0.51 / (1 + exp((v + 1.084) / 28.78)),
-        lambda v: 5.44 + 29.2 / (1 + ((v + 48.09) / 48.83) ** 2),
-    ),
-    "kqt3_s": (lambda v: 0.34 + 0.66 / (1 + exp((v + 45.3) / 12.3)), lambda v: 5000.0),
-    "egl2_m": (
-        lambda v: sigma((v + 6.8594) / 14.9131),
-        lambda v: 1845.8 / (1 + exp((v + 122.6) / 13.8)) + 1517.74,
-    ),
-    "egl19_m": (
-        lambda v: sigma((v - 5.6) / 7.5),
-        lambda v: 2.3359 + 2.9324 * exp(-(((v - 5.2357) / 6) ** 2)) + 1.8739 * exp(-(((v - 1.393) / 30) ** 2)),
-    ),
-    "egl19_h": (
-        lambda v: (
-            (1.4314 * sigma((v - 24.8573) / 11.9541) + 0.1427) * (5.9589 / (1 + exp((v + 10.5428) / 8.0552)) + 0.6038)
-        ),
-        lambda v: 0.4 * (44.615 / (1 + exp((v + 22.9723) / 5)) + 36.440 / (1 + exp((v - 28.7251) / 3.7125)) + 43.0937),
-    ),
-    "unc2_m": (
-        lambda v: sigma((v + 12.17) / 3.97),
-        lambda v: 1.4969 / (exp(-(v + 8.1761) / 9.0753) + exp((v + 8.1761) / 15.3456)) + 0.1029,
-    ),
-    "unc2_h": (
-        lambda v: 1 - sigma((v + 52.47) / 5.6),
-        lambda v: 83.8037 / (1 + exp((v - 52.8997) / 3.4557)) + 72.0995 / (1 + exp(-(v - 23.9009) / 3.5903)),
-    ),
-    "cca1_m": (
-        lambda v: sigma((v + 43.32) / 7.6),
-        lambda v: 40 / (1 + exp((v + 62.5393) / 12.4758)) + 0.6947,
-    ),
-    "cca1_h": (
-        lambda v: 1 - sigma((v + 58) / 7),
-        lambda v: 280 / (1 + exp((v + 60.7312) / 8.5224)) + 19.7456,
-    ),
-}
-
 
 @pytest.fixture(scope="module")
 def h():
@@ -168,14 +67,6 @@ def value(h, section, mechanism, name):
     return getattr(instance, name) if hasattr(instance, name) else getattr(h, f"{name}_{mechanism}")
 
 
-def vectors():
-    with open(VECTORS, newline="") as lines:
-        return [
-            (row["gate"].split(" ")[0], float(row["V_mV"]), float(row["inf"]), float(row["tau_ms"]))
-            for row in csv.DictReader(lines)
-        ]
-
-
 def test_vectors_cover_every_gate_of_the_models():
     assert {gate for gate, *_ in vectors()} == set(GATES)
 
@@ -204,6 +95,16 @@ def test_gates_relax_with_the_published_time_constants(h, cell, gate):
         h.fadvance()
     moved = value(h, section, mechanism, state) - start
     assert moved == pytest.approx((steady - start) * (1 - math.exp(-1)), rel=2e-3)
+
+
+def test_set_c19_gates_are_the_formulas_at_other_voltages_too(h, cell):
+    section = opened(cell(*CHANNELS))
+    for voltage in (-113.0, -97.5, -71.3, -52.9, -33.3, -18.1, -7.7, 6.4, 13.9, 29.2, 57.0):
+        h.finitialize(voltage)
+        for gate, (inf, tau) in SET_C19.items():
+            mechanism, inf_name, tau_name, _ = GATES[gate]
+            assert value(h, section, mechanism, inf_name) == pytest.approx(inf(voltage), rel=1e-5), (gate, voltage)
+            assert value(h, section, mechanism, tau_name) == pytest.approx(tau(voltage), rel=1e-5), (gate, voltage)
 
 
 def test_set_h_gates_are_the_published_ones(h, cell):

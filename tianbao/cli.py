@@ -31,6 +31,14 @@ def main(arguments: list[str] | None = None) -> int:
         table = commands.add_parser(name, help=f"list {name}, all or by glob")
         table.add_argument("pattern", nargs="*", default=["*"], help="names or globs such as 'VB*'")
         table.set_defaults(act=_table, table=name)
+    table = commands.add_parser("sources", help="where every membrane value of every neuron comes from")
+    table.add_argument("pattern", nargs="*", default=["*"], help="names or globs of neurons such as 'AWC*'")
+    table.add_argument("--csv", type=Path, help="write the table there instead of printing it")
+    table.set_defaults(act=_sources)
+    evidence = commands.add_parser("validate", help="compare channels and cells with what was published and recorded")
+    evidence.add_argument("--level", action="append", help="channel or cell; may be given twice (default: both)")
+    evidence.add_argument("--out", type=Path, default=Path("output/validation"), help="folder for JSON and page")
+    evidence.set_defaults(act=_validate)
     args = parser.parse_args(arguments)
     return run_script(args.act, args)
 
@@ -207,6 +215,32 @@ def _native_engine() -> str:
         return f"native: {build()}"
     except MechanismError as error:
         return f"NEURON only: {error}"
+
+
+def _sources(args: argparse.Namespace) -> int:
+    from .io.files import write_atomically
+    from .sources import sources
+
+    table = sources(*args.pattern)
+    if args.csv:
+        text = table.to_csv(index=False, float_format="%.6g")
+        print(f"wrote {len(table)} rows in {write_atomically(args.csv, text.encode())}")
+    else:
+        print(table.to_string(index=False))
+    return 0
+
+
+def _validate(args: argparse.Namespace) -> int:
+    from .loop.provenance import git_revision, mechanism_hash, versions
+    from .validation import check, report
+
+    results = check.run(args.level or check.LEVELS)
+    print(report.table(results))
+    made_by = versions() | {"mechanisms": mechanism_hash(), "revision": git_revision()}
+    files = report.write(results, args.out, made_by)
+    print(report.summary(results))
+    print("wrote " + ", ".join(path.name for path in files) + f" in {args.out}")
+    return EXIT_FAILED if any(each.verdict == check.FAIL for each in results) else 0
 
 
 def _table(args: argparse.Namespace) -> int:

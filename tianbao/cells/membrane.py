@@ -80,6 +80,8 @@ class Membrane:
     def without(self, channel: str) -> Membrane:
         """The same membrane with one channel gene knocked out.
 
+        A BK complex goes with the calcium channel whose calcium opens it.
+
         Args:
             channel: as a mechanism or as a gene: "egl19" or "egl-19".
 
@@ -89,7 +91,7 @@ class Membrane:
         gone = channel.lower().replace("-", "")
         if gone not in CHANNELS + EXTRA_CHANNELS:
             raise ConfigError(unknown("channel", channel, CHANNELS + EXTRA_CHANNELS))
-        kept = {name: value for name, value in self.conductances.items() if name.split("_")[0] != gone}
+        kept = {name: value for name, value in self.conductances.items() if gone not in name.split("_")}
         return replace(self, conductances=kept, lacking=self.lacking | {gone})
 
 

@@ -45,8 +45,8 @@ def names() -> tuple[str, ...]:
 def sections(cell: str, knock_out: Iterable[str] = ()) -> dict[str, dict]:
     """One published cell as NetPyNE's `cellParams['secs']` wants it: a soma of one compartment.
 
-    A knock-out takes away the current of that gene. The complexes of SLO-1 and SLO-2 with a
-    calcium channel stay when that channel is knocked out, as in `Membrane.without`.
+    A knock-out takes away the current of that gene, and with a calcium channel the complexes of SLO-1
+    and SLO-2 that it fills, as in `Membrane.without`.
     Sections with calcium need `h.ion_style("ca_ion", 3, 1, 0, 0, 0, sec=section)` once built.
 
     Args:
@@ -69,7 +69,7 @@ def sections(cell: str, knock_out: Iterable[str] = ()) -> dict[str, dict]:
         if gene not in _GENES:
             raise ConfigError(unknown("channel", gene, _GENES))
     values = _cells()[cell]
-    mechs = _mechanisms({name: value for name, value in values.items() if name.split("_")[0] not in lacking})
+    mechs = _mechanisms({name: value for name, value in values.items() if not lacking & set(name.split("_"))})
     if "leak" not in lacking:
         mechs["pas"]["e"] = values["leak_reversal"]
     # A cylinder as long as it is wide, of which NEURON counts the side.

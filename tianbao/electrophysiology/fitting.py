@@ -128,6 +128,19 @@ class CellFit:
             found["egl19_shift"] = self._shift * points[:, n + 2]
         return found
 
+    def encode(self, values: Mapping[str, float]) -> np.ndarray:
+        """The point of the cube that decodes to these values [nS, mV]; what is not named is 0, or mid-cube."""
+        point = np.full(len(self.names), 0.5)
+        for k, name in enumerate(self.channels):
+            point[k] = (values.get(name, 0.0) / (_LARGEST_COMPLEX if name in COUPLED else _LARGEST)) ** (1.0 / 3.0)
+        n = len(self.channels)
+        point[n] = (values.get("leak", 0.5 * _LARGEST_LEAK) / _LARGEST_LEAK) ** 0.5
+        if "leak_reversal" in values:
+            point[n + 1] = (values["leak_reversal"] - _LOWEST_REVERSAL) / (_HIGHEST_REVERSAL - _LOWEST_REVERSAL)
+        if self._shift and "egl19_shift" in values:
+            point[n + 2] = values["egl19_shift"] / self._shift
+        return np.clip(point, 0.0, 1.0)
+
     def simulate(self, points: np.ndarray, dt: float) -> dict[str, np.ndarray]:
         """Measures of every sweep.
 

@@ -1,0 +1,172 @@
+"""A neuron in the dish: one NEURON cell outside any network, patched at its soma."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from .. import anatomy, mechanisms
+from ..cells import published
+from ..cells.geometry import geometry
+from ..cells.membrane import Membrane, insert_membrane, membrane
+from ..errors import ConfigError, DivergedError
+from ..progress import Progress
+from ..units import NA_PER_PA
+from .protocols import Epoch, Protocol, current_steps
+from .sections import build
+from .sweeps import Sweeps
+
+log = logging.getLogger(__name__)
+
+# [ms] In which every cell of the worm settles from -60 mV.
+_SETTLING = 5000.0
+_START = -60.0  # mV
+_MOST = 1000.0  # mV, beyond which a run has diverged
+
+
+class PatchedCell:
+    """An isolated neuron under a patch pipette.
+
+    Running one initialises and advances whatever else this process holds in NEURON: do not run it in the middle
+    of a simulation of the worm. Use `of_neuron` or `of_published` to make one.
+
+    Args:
+        sections: as `CellGeometry.netpyne_sections` with `insert_membrane`, or `published.sections`.
+        name: of the cell.
+        celsius: temperature; no mechanism depends on it, since no source gives a Q10.
+    """
+
+    def __init__(self, sections: dict[str, dict], name: str, *, celsius: float = 20.0) -> None:
+        mechanisms.load()
+        self.name, self.celsius = name, celsius
+        self.sections = build(sections, name)
+        self._rest: dict[float, float] = {}
+
+    @classmethod
+    def of_neuron(
+        cls,
+        neuron: str,
+        of: Membrane | None = None,
+        *,
+        knock_out: Sequence[str] = (),
+        channel_set: str = "C19",
+        discretisation: str = "traced",
+        celsius: float = 20.0,
+    ) -> PatchedCell:
+        """A neuron on its traced morphology.
+
+        Args:
+            neuron: name.
+            of: its membrane; that of the recorded cell nearest to it when None, with nothing declared for the
+                closed loop. Totals grow with the cell's capacitance.
+            knock_out: channel genes, such as "egl-19".
+            channel_set: "C19" or "H".
+            discretisation: "traced" or "d_lambda".
+            celsius: temperature.
+
+        Raises:
+            AnatomyError: for a neuron that does not exist.
+            ConfigError: for an unknown channel, set or discretisation.
+        """
+        neuron = anatomy.neuron_name(neuron)
+        carried = of or membrane(neuron, declared=False)
+        for channel in knock_out:
+            carried = carried.without(channel)
+        cell = geometry(anatomy.morphology(neuron), discretisation, soma_compartments=1)
+        sections = cell.netpyne_sections()
+        insert_membrane(sections, cell, carried, exponent=1.0, channel_set=channel_set)
+        return cls(sections, neuron, celsius=celsius)
+
+    @classmethod
+    def of_published(cls, cell: str, *, knock_out: Iterable[str] = (), celsius: float = 20.0) -> PatchedCell:
+        """A model cell as published: one compartment, its own conductances (`cells.published`).
+
+        Raises:
+            ConfigError: for an unknown cell or channel.
+        """
+        return cls(published.sections(cell, knock_out), cell, celsius=celsius)
+
+    @property
+    def soma(self):
+        """Middle of the soma (NEURON Segment)."""
+        return self.sections["soma"](0.5)
+
+    @property
+    def compartments(self) -> int:
+        """Number of compartments."""
+        return sum(section.nseg for section in self.sections.values())
+
+    def rest(self, dt: float = 0.1) -> float:
+        """Voltage in which the cell settles from -60 mV [mV]."""
+        if dt not in self._rest:
+            settling = Protocol("current", (Epoch(_SETTLING, (0.0,)),), measured=0)
+            self._rest[dt] = float(self._sweep(settling, 0, dt, _START)[0][-1])
+        return self._rest[dt]
+
+    def input_resistance(self, step: float = -2.0, dt: float = 0.1) -> float:
+        """Change of steady voltage over a small current step [GOhm].
+
+        Args:
+            step: [pA]
+            dt: [ms]
+        """
+        found = self.run(current_steps([0.0, step], duration=2000.0), dt).measure()
+        return float((found.steady[1] - found.steady[0]) / step)
+
+    def run(self, protocol: Protocol, dt: float = 0.1) -> Sweeps:
+        """Carry out a protocol, every sweep from rest, or from the first level of a voltage clamp.
+
+        Args:
+            protocol: what to do.
+            dt: step [ms].
+
+        Raises:
+            ConfigError: for a step that is not positive.
+            DivergedError: if the voltage leaves what is physical.
+        """
+        if not dt > 0:
+            raise ConfigError(f"a step of {dt} ms: it must be positive")
+        voltages, currents = [], []
+        with Progress(protocol.duration * protocol.sweeps, f"{self.name} under {protocol.mode} clamp", enabled=False):
+            for sweep in range(protocol.sweeps):
+                start = self.rest(dt) if protocol.mode == "current" else protocol.levels(0)[sweep]
+                voltage, current = self._sweep(protocol, sweep, dt, start)
+                voltages.append(voltage)
+                currents.append(current)
+        time = np.arange(len(voltages[0])) * dt
+        return Sweeps(self.name, protocol, time, np.stack(voltages, axis=1), np.stack(currents, axis=1))
+
+    def _sweep(self, protocol: Protocol, sweep: int, dt: float, start: float) -> tuple[np.ndarray, np.ndarray]:
+        from neuron import h
+
+        if protocol.mode == "current":
+            clamp = h.IClamp(self.soma)
+            clamp.delay, clamp.dur = 0.0, 1e12
+            command, unit = clamp._ref_amp, NA_PER_PA
+        else:
+            clamp = h.SEClamp(self.soma)
+            clamp.dur1, clamp.rs = 1e12, 0.01  # MOhm: 1 nA moves the soma by 0.01 mV
+            command, unit = clamp._ref_amp1, 1.0
+        levels = [protocol.levels(k)[sweep] * unit for k in range(len(protocol.epochs))]
+        begins = np.cumsum([0.0, *(each.duration for each in protocol.epochs[:-1])])
+        # NEURON keeps no reference to what it plays.
+        played = h.Vector(levels), h.Vector(begins)
+        played[0].play(command, played[1])
+        if protocol.mode == "current":
+            clamp.amp = levels[0]
+        else:
+            clamp.amp1 = levels[0]
+        voltage = h.Vector().record(self.soma._ref_v)
+        current = h.Vector().record(clamp._ref_i)
+        h.celsius, h.dt, h.secondorder = self.celsius, dt, 0
+        h.finitialize(start)
+        h.ParallelContext().set_maxstep(10.0)
+        h.ParallelContext().psolve(protocol.duration)
+        found = voltage.as_numpy().copy(), current.as_numpy() / NA_PER_PA
+        if not np.abs(found[0]).max() < _MOST:
+            raise DivergedError(
+                f"the voltage of {self.name} left {_MOST:g} mV in sweep {sweep + 1} at dt {dt:g} ms: make dt smaller"
+            )
+        return found

@@ -1,0 +1,116 @@
+"""What is done to a patched neuron: currents or voltages in epochs, one level per sweep."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A stretch of constant command.
+
+    Attributes:
+        duration: [ms]
+        levels: command of each sweep [pA or mV]; one level holds for all sweeps.
+    """
+
+    duration: float
+    levels: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Epochs, one after the other.
+
+    Attributes:
+        mode: "current", levels in pA, or "voltage", levels in mV.
+        epochs: at least one.
+        measured: number of the epoch that measures are taken in.
+
+    Raises:
+        ConfigError: for an empty protocol, a duration that is not positive, a level that is not a number, or
+            epochs that disagree about the number of sweeps.
+    """
+
+    mode: str
+    epochs: tuple[Epoch, ...]
+    measured: int = 1
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("current", "voltage"):
+            raise ConfigError(f"protocol mode '{self.mode}': it must be 'current' or 'voltage'")
+        if not self.epochs or not 0 <= self.measured < len(self.epochs):
+            raise ConfigError(f"a protocol of {len(self.epochs)} epochs has no epoch {self.measured} to measure in")
+        counts = {len(each.levels) for each in self.epochs} - {1}
+        if len(counts) > 1 or 0 in counts:
+            raise ConfigError("every epoch of a protocol needs one level, or as many as there are sweeps")
+        for each in self.epochs:
+            if not (math.isfinite(each.duration) and each.duration > 0):
+                raise ConfigError(f"an epoch of {each.duration} ms: its duration must be a positive number")
+            if not all(math.isfinite(level) for level in each.levels):
+                raise ConfigError(f"levels {each.levels}: every level of a protocol must be a number")
+
+    @property
+    def sweeps(self) -> int:
+        """How many sweeps it has."""
+        return max(len(each.levels) for each in self.epochs)
+
+    @property
+    def duration(self) -> float:
+        """Of one sweep [ms]."""
+        return sum(each.duration for each in self.epochs)
+
+    @property
+    def onset(self) -> float:
+        """Start of the epoch that measures are taken in [ms]."""
+        return sum(each.duration for each in self.epochs[: self.measured])
+
+    def levels(self, epoch: int) -> tuple[float, ...]:
+        """Command of every sweep in one epoch [pA or mV]."""
+        levels = self.epochs[epoch].levels
+        return levels if len(levels) == self.sweeps else levels * self.sweeps
+
+
+def current_steps(
+    amplitudes: Iterable[float], delay: float = 980.0, duration: float = 5000.0, after: float = 500.0
+) -> Protocol:
+    """A family of current steps from rest.
+
+    Args:
+        amplitudes: [pA], one per sweep.
+        delay, duration, after: before, in and after the step [ms].
+    """
+    steps = Epoch(duration, tuple(float(each) for each in amplitudes))
+    return Protocol("current", (Epoch(delay, (0.0,)), steps, Epoch(after, (0.0,))))
+
+
+def current_pulses(amplitudes: Iterable[float], duration: float = 50.0, pause: float = 1500.0) -> Protocol:
+    """Brief pulses in one sweep, each followed by a pause without current: which of its states does a cell keep?
+
+    Args:
+        amplitudes: [pA], one per pulse.
+        duration: of a pulse [ms].
+        pause: before the first pulse and after each [ms].
+    """
+    epochs = [Epoch(pause, (0.0,))]
+    for each in amplitudes:
+        epochs += [Epoch(duration, (float(each),)), Epoch(pause, (0.0,))]
+    return Protocol("current", tuple(epochs))
+
+
+def voltage_steps(
+    levels: Iterable[float], hold: float = -60.0, delay: float = 100.0, duration: float = 1000.0, after: float = 50.0
+) -> Protocol:
+    """A family of voltage steps from a holding potential.
+
+    Args:
+        levels: [mV], one per sweep.
+        hold: [mV]
+        delay, duration, after: before, in and after the step [ms].
+    """
+    steps = Epoch(duration, tuple(float(each) for each in levels))
+    return Protocol("voltage", (Epoch(delay, (hold,)), steps, Epoch(after, (hold,))))

@@ -1,0 +1,50 @@
+"""What a protocol on a patched neuron leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from .measures import MEASURES, current_step, voltage_step
+from .protocols import Protocol
+
+
+@dataclass(frozen=True)
+class Sweeps:
+    """Recordings of one protocol.
+
+    Attributes:
+        cell: what was patched.
+        protocol: what was done.
+        time: [ms], shape (samples,).
+        voltage: of the soma [mV], shape (samples, sweeps).
+        current: through the pipette [pA], outward positive under voltage clamp, shape (samples, sweeps).
+    """
+
+    cell: str
+    protocol: Protocol
+    time: np.ndarray = field(repr=False)
+    voltage: np.ndarray = field(repr=False)
+    current: np.ndarray = field(repr=False)
+
+    def measure(self) -> pd.DataFrame:
+        """Rest, peak, steady state and what lies between, of every sweep.
+
+        Returns:
+            One row per sweep: level [pA or mV], then the measures [mV or pA] (see `measures`).
+        """
+        step = self.protocol.epochs[self.protocol.measured]
+        levels = np.array(self.protocol.levels(self.protocol.measured))
+        if self.protocol.mode == "voltage":
+            found = voltage_step(self.time, self.current, self.protocol.onset, step.duration)
+        else:
+            found = current_step(self.time, self.voltage, self.protocol.onset, step.duration, levels >= 0)
+        return pd.DataFrame({"level": levels, **{name: found[name] for name in MEASURES if name in found}})
+
+    def plot(self, path, title: str | None = None):
+        """Draw the traces, and the I-V curve beside them; gives the path."""
+        from ..view.electrophysiology import sweeps
+
+        return sweeps(self, path, title)

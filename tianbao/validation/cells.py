@@ -1,0 +1,196 @@
+"""Level cell: single neurons against published models and against recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..electrophysiology.cell import PatchedCell
+from ..electrophysiology.measures import excursion
+from ..electrophysiology.protocols import current_pulses, current_steps, voltage_steps
+from ..electrophysiology.sweeps import Sweeps
+from .check import Check, Result
+
+_OUTPUTS = Path(__file__).parents[1] / "cells" / "published_outputs.csv"
+RECORDINGS = Path(__file__).parents[1] / "electrophysiology" / "recordings.csv"
+"""Measures of every public recorded sweep, and what the predecessor's fit gives there."""
+
+# [ms] Length of the steps with which the published outputs were computed, by model and mode.
+_PUBLISHED_STEP = {("AWC", "CC"): 1500.0, ("RMD", "CC"): 1500.0, ("AWC", "VC"): 100.0, ("RMD", "VC"): 1500.0}
+_LONG_STEP = 5000.0
+# [ms] Of the recorded voltage steps.
+_RECORDED_STEP = {"AWCL": 99.8, "VD5": 1209.8}
+_NICOLETTI_RMD = "Mellem 2008: RMD is a Schmitt trigger; model of Nicoletti 2019"
+_LIU_2018 = "Liu Q. 2018: calcium spikes of AWA need EGL-19"
+# Mean and its standard error [mV].
+_RESTS = {"AVAL": (-24.2, 1.1), "AVAR": (-37.2, 2.1)}
+_WIDE = 5.0  # mV: a rest further away than this is a failure
+# Pulses that switch RMD up, down and up again.
+_SWITCH_PA, _SWITCH_MS, _HELD_MS = (15.0, -15.0, 15.0), 200.0, 1500.0
+_APART = 10.0  # mV between two states
+SPIKING_PA = 4.0
+"""Current at which AWA has to spike [pA]."""
+
+
+@cache
+def published_sweeps(cell: str, mode: str) -> Sweeps:
+    """A published model under the steps of its reference outputs ("CC" or "VC")."""
+    table = pd.read_csv(_OUTPUTS)
+    levels = sorted(set(table[(table.cell == cell) & (table["mode"] == mode)].step))
+    duration = _PUBLISHED_STEP.get((cell, mode), _LONG_STEP)
+    if mode == "VC":
+        protocol = voltage_steps(levels, hold=-70.0, delay=500.0, duration=duration)
+    else:
+        protocol = current_steps(levels, duration=duration)
+    return PatchedCell.of_published(cell).run(protocol)
+
+
+def _published() -> Iterator[Result]:
+    for row in pd.read_csv(_OUTPUTS).itertuples():
+        sweeps = published_sweeps(row.cell, row.mode)
+        values = sweeps.voltage if row.mode == "CC" else sweeps.current
+        step = values[_during(sweeps), sweeps.protocol.levels(1).index(row.step)]
+        found = step.max() if row.quantity == "peak" else step[-1]
+        what = f"{row.step:g} {'pA' if row.mode == 'CC' else 'mV'}"
+        test = f"published {row.cell}, {row.quantity}" + ("" if row.quantity == "rest" else f" at {what}")
+        name = f"{row.cell} {row.mode} {row.step:g} {row.quantity}"
+        yield Result(name, "cell", test, float(found), row.value, row.unit, row.tolerance, row.source)
+
+
+def _during(sweeps: Sweeps) -> np.ndarray:
+    """Samples inside the step, its last two left out."""
+    protocol = sweeps.protocol
+    dt = sweeps.time[1]
+    end = protocol.onset + protocol.epochs[1].duration
+    return (sweeps.time > protocol.onset) & (sweeps.time < end - 2 * dt)
+
+
+def recorded() -> pd.DataFrame:
+    """The public recordings, without the padded sweep of AVAL."""
+    table = pd.read_csv(RECORDINGS)
+    return table[~((table.cell == "AVAL") & (table.step == 0))]
+
+
+@cache
+def recorded_sweeps(neuron: str) -> Sweeps:
+    """A neuron of the worm, as fitted, under the steps that were recorded in it."""
+    table = recorded()
+    rows = table[table.cell == neuron]
+    if rows["mode"].iloc[0] == "VC":
+        protocol = voltage_steps(rows.step, hold=-60.0, delay=100.0, duration=_RECORDED_STEP[neuron])
+    else:
+        protocol = current_steps(rows.step)
+    return PatchedCell.of_neuron(neuron).run(protocol)
+
+
+def _recordings() -> Iterator[Result]:
+    table = recorded()
+    for neuron, rows in table.groupby("cell", sort=False):
+        found = recorded_sweeps(str(neuron)).measure()
+        unit = "mV" if rows["mode"].iloc[0] == "CC" else "pA"
+        for measure in ("steady", "peak"):
+            error = _rms(found[measure].to_numpy() - rows[measure].to_numpy())
+            bar = _rms(rows[f"predecessor_{measure}"].to_numpy() - rows[measure].to_numpy())
+            test = f"{neuron}, {measure}: root mean square error over {len(rows)} recorded sweeps"
+            source = "recordings released with BAAIWorm; below its own fit"
+            yield Result(f"{neuron} {measure}", "cell", test, error, bar, unit, 0.0, source, True, bar)
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def _rests() -> Iterator[Result]:
+    for neuron, (mean, error) in _RESTS.items():
+        found = PatchedCell.of_neuron(neuron).rest()
+        for name, tolerance, warns in (("2 SEM", 2 * error, True), ("5 mV", _WIDE, False)):
+            test = f"rest of {neuron}, within {name}"
+            yield Result(f"V18 {neuron} {name}", "cell", test, found, mean, "mV", tolerance, "Liu P. 2020", warns=warns)
+
+
+@cache
+def _switched(knock_out: tuple[str, ...] = ()) -> Sweeps:
+    cell = PatchedCell.of_published("RMD", knock_out=knock_out)
+    return cell.run(current_pulses(_SWITCH_PA, _SWITCH_MS, _HELD_MS))
+
+
+def rmd_runs() -> list[tuple[str, Sweeps]]:
+    """The published RMD between brief pulses, whole and without what its two states need."""
+    return [("intact", _switched())] + [(f"without {gene}", _switched((gene,))) for gene in ("cca1", "leak")]
+
+
+def states(knock_out: tuple[str, ...] = ()) -> tuple[float, float, float]:
+    """Voltages that the published RMD holds between brief pulses up, down and up.
+
+    Returns:
+        After the first pulse, after the second, and the largest drift in the last half second of a pause [mV].
+    """
+    sweeps = _switched(knock_out)
+    ends = np.cumsum([each.duration for each in sweeps.protocol.epochs])[2::2]
+    held = [sweeps.voltage[(sweeps.time > end - 500.0) & (sweeps.time <= end), 0] for end in ends]
+    return float(held[0][-1]), float(held[1][-1]), float(max(np.ptp(each) for each in held))
+
+
+def _bistability() -> Iterator[Result]:
+    up, down, drift = states()
+    test = f"published RMD: distance of the states that pulses of {_SWITCH_MS:g} ms leave it in, at least {_APART:g}"
+    yield Result("RMD bistable", "cell", test, _APART / max(up - down, 1e-9), 1.0, "1", 0.0, _NICOLETTI_RMD, True)
+    test = f"published RMD: drift of a state in the last half of {_HELD_MS / 1e3:g} s"
+    yield Result("RMD held", "cell", test, drift, 0.5, "mV", 0.0, _NICOLETTI_RMD, True)
+    for gene, needed in (("cca1", True), ("leak", True), ("egl19", None), ("unc2", None), ("shl1", None), ("egl36", None),
+                         ("shk1", None), ("irk1", None), ("nca", None), ("slo1", None), ("slo2", None)):  # fmt: skip
+        up, down, _ = states((gene,))
+        lost = float(up - down < _APART)
+        claim = "the authors call it critical" if needed else "no claim of the authors"
+        test = f"published RMD without {gene}: 1 where bistability is lost ({up:.1f} and {down:.1f} mV)"
+        target = 1.0 if needed else lost
+        yield Result(f"RMD {gene}", "cell", test, lost, target, "1", 0.0, f"Nicoletti 2019: {claim}", warns=True)
+
+
+@cache
+def awa_runs() -> list[tuple[str, Sweeps]]:
+    """AWAL at a small current, intact and without EGL-19."""
+    protocol = current_steps([SPIKING_PA])
+    return [
+        (name, PatchedCell.of_neuron("AWAL", knock_out=gone).run(protocol))
+        for name, gone in (("intact", ()), ("without EGL-19", ("egl-19",)))
+    ]
+
+
+def _spikes() -> Iterator[Result]:
+    found = []
+    for _, sweeps in awa_runs():
+        later = (sweeps.time > sweeps.protocol.onset + 100.0) & (sweeps.time < sweeps.protocol.onset + _LONG_STEP)
+        found.append(float(excursion(sweeps.voltage[later][::50, 0])))
+    test = f"AWAL at {SPIKING_PA:g} pA: 45 mV over what its spikes go up and down in all"
+    yield Result("AWA spikes", "cell", test, 45.0 / max(found[0], 1e-9), 1.0, "1", 0.0, _LIU_2018, True)
+    test = f"AWAL at {SPIKING_PA:g} pA without EGL-19: what is left of them"
+    yield Result("AWA egl-19", "cell", test, found[1], 5.0, "mV", 0.0, _LIU_2018, True)
+
+
+def _convergence() -> Iterator[Result]:
+    cell = PatchedCell.of_neuron("RIML")
+    protocol = current_steps([-10.0, 5.0, 15.0], duration=2000.0)
+    base = cell.run(protocol).measure().steady
+    finer_step = cell.run(protocol, dt=0.05).measure().steady
+    for section in cell.sections.values():
+        section.nseg *= 3
+    finer_mesh = cell.run(protocol).measure().steady
+    for name, other in (("dt halved", finer_step), ("compartments tripled", finer_mesh)):
+        test = f"RIML, steady states of three steps, {name}: largest change"
+        yield Result(f"V19 {name}", "cell", test, float((base - other).abs().max()), 0.1, "mV", 0.0, "numerics", True)
+
+
+CHECKS: dict[str, Check] = {
+    "published": _published,
+    "recordings": _recordings,
+    "rests": _rests,
+    "bistability": _bistability,
+    "spikes": _spikes,
+    "convergence": _convergence,
+}
+"""Name -> check."""

@@ -1,0 +1,84 @@
+"""One check: what was measured, what it is held against, and the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+
+from ..errors import ConfigError, unknown
+
+LEVELS = ("channel", "cell")
+PASS, WARN, FAIL = "pass", "warn", "fail"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row of the evidence.
+
+    Attributes:
+        id: short name, stable from release to release.
+        level: "channel" or "cell".
+        test: what is compared.
+        measured: by this run.
+        target: what it is held against; for an upper bound, the bound.
+        unit: of all numbers.
+        tolerance: of the difference; 0 with `bound`.
+        source: of the target.
+        bound: True where measured has to stay strictly below target.
+        predecessor: BAAIWorm's figure, None where there is none.
+        warns: a miss is a warning, not a failure.
+    """
+
+    id: str
+    level: str
+    test: str
+    measured: float
+    target: float
+    unit: str
+    tolerance: float
+    source: str
+    bound: bool = False
+    predecessor: float | None = None
+    warns: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """"pass", "warn" or "fail"."""
+        if self.bound:
+            good = self.measured < self.target
+        else:
+            good = abs(self.measured - self.target) <= self.tolerance
+        if good and math.isfinite(self.measured):
+            return PASS
+        return WARN if self.warns else FAIL
+
+    def row(self) -> dict:
+        """All of it, with the verdict."""
+        return {**asdict(self), "verdict": self.verdict}
+
+
+Check = Callable[[], Iterable[Result]]
+
+
+def checks(level: str) -> dict[str, Check]:
+    """Name -> check of one level.
+
+    Raises:
+        ConfigError: for an unknown level.
+    """
+    from . import cells, channels
+
+    if level not in LEVELS:
+        raise ConfigError(unknown("level", level, LEVELS))
+    return {"channel": channels.CHECKS, "cell": cells.CHECKS}[level]
+
+
+def run(levels: Iterable[str] = LEVELS) -> list[Result]:
+    """Every result of some levels, in order.
+
+    Raises:
+        ConfigError: for an unknown level.
+    """
+    chosen = [checks(level) for level in levels]
+    return [result for each in chosen for check in each.values() for result in check()]

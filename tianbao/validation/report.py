@@ -1,0 +1,118 @@
+"""The evidence written down: a table for the terminal, JSON, one page with plots."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..io.files import prepare_folder, write_atomically
+from .check import Result
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Tianbao: validation</title><style>
+body {{ font: 15px/1.45 system-ui, sans-serif; color: #2b2b33; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }}
+table {{ border-collapse: collapse; width: 100%; font-size: 13px }}
+th, td {{ text-align: left; padding: .2rem .5rem; border-bottom: 1px solid #ddd6c6; vertical-align: top }}
+td.number {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }}
+.pass {{ color: #2f6f4f }} .warn {{ color: #a8690b }} .fail {{ color: #b3261e; font-weight: bold }}
+img {{ max-width: 100% }}
+</style></head><body>
+<h1>Tianbao beside the real cells</h1>
+<p>{summary}. Every number was computed by <code>tianbao validate</code>, {provenance}.
+Where a bound is given, the measured value has to stay below it; the predecessor is BAAIWorm's shipped fit.</p>
+<table><thead><tr><th>test</th><th>measured</th><th>target</th><th>tolerance</th><th>predecessor</th><th>verdict</th>
+<th>source</th></tr></thead><tbody>
+{rows}
+</tbody></table>
+{figures}
+</body></html>
+"""
+
+
+def table(results: Sequence[Result]) -> str:
+    """Rows for a terminal, one per result."""
+    lines = [f"{'test':78s} {'measured':>10s} {'target':>12s} {'predecessor':>11s}  verdict"]
+    lines += [f"{_cut(each.test, 78):78s} {each.measured:10.4g} {_target(each):>12s} {_before(each):>11s}  {each.verdict}"
+              for each in results]  # fmt: skip
+    return "\n".join(lines)
+
+
+def summary(results: Sequence[Result]) -> str:
+    """How many passed, in words."""
+    counts = Counter(each.verdict for each in results)
+    return f"{len(results)} tests: {counts['pass']} pass, {counts['warn']} warn, {counts['fail']} fail"
+
+
+def write(results: Sequence[Result], folder: str | Path, provenance: dict[str, str]) -> list[Path]:
+    """Write validation.json and validation.html.
+
+    Args:
+        results: of `check.run`.
+        folder: made when needed.
+        provenance: versions and revision.
+
+    Returns:
+        The files.
+
+    Raises:
+        OutputError: if they cannot be written.
+    """
+    folder = prepare_folder(folder)
+    content = {"provenance": provenance, "summary": summary(results), "results": [each.row() for each in results]}
+    files = [write_atomically(folder / "validation.json", (json.dumps(content, indent=1) + "\n").encode())]
+    page = _PAGE.format(
+        summary=summary(results),
+        provenance=html.escape(", ".join(f"{name} {value}" for name, value in provenance.items())),
+        rows="\n".join(_row(each) for each in results),
+        figures="\n".join(_figures({each.level for each in results})),
+    )
+    return [*files, write_atomically(folder / "validation.html", page.encode())]
+
+
+def _row(result: Result) -> str:
+    tolerance = "" if result.bound else f"{result.tolerance:.3g}"
+    numbers = (f"{result.measured:.4g} {result.unit}", _target(result), tolerance, _before(result))
+    cells = "".join(f'<td class="number">{html.escape(each)}</td>' for each in numbers)
+    verdict = f'<td class="{result.verdict}">{result.verdict}</td>'
+    return f"<tr><td>{html.escape(result.test)}</td>{cells}{verdict}<td>{html.escape(result.source)}</td></tr>"
+
+
+def _target(result: Result) -> str:
+    return f"{'< ' if result.bound else ''}{result.target:.4g}"
+
+
+def _before(result: Result) -> str:
+    return "" if result.predecessor is None else f"{result.predecessor:.3g}"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def _figures(levels: set[str]) -> list[str]:
+    from ..view import electrophysiology as view
+
+    found = []
+    if "channel" in levels:
+        found.append(("Gates: set C19 drawn out, set H dotted", view.gates()))
+    if "cell" in levels:
+        from . import cells
+
+        rows = cells.recorded()
+        for neuron, recorded in rows.groupby("cell", sort=False):
+            run = cells.recorded_sweeps(str(neuron))
+            found.append((f"{neuron}: fitted model, recordings, predecessor", view.sweeps(run, recorded=recorded)))
+        found.append(("RMD as published: brief pulses switch it between two states", view.traces(cells.rmd_runs())))
+        found.append((f"AWAL at {cells.SPIKING_PA:g} pA", view.traces(cells.awa_runs())))
+    return [f"<h2>{html.escape(title)}</h2>{_image(figure)}" for title, figure in found]
+
+
+def _image(figure) -> str:
+    memory = io.BytesIO()
+    figure.savefig(memory, format="png", dpi=110)
+    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(memory.getvalue()).decode()}">'
