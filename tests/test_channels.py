@@ -12,8 +12,8 @@ import pytest
 from tianbao import mechanisms
 from tianbao.cells import channels
 from tianbao.cells.channels import CHANNELS, parameters
-from tianbao.errors import ConfigError
 from tianbao.electrophysiology.gates import GATES
+from tianbao.errors import ConfigError
 from tianbao.validation.reference import SET_C19, SET_H, sigma, vectors
 
 E_K, E_CA, E_NCA = -80.0, 60.0, 30.0  # mV

@@ -12,12 +12,12 @@ from tianbao import anatomy, parameters
 from tianbao.cells import declared, expression, membrane, steady
 from tianbao.cells.channels import CHANNELS
 from tianbao.errors import ConfigError
+from tianbao.membranes import COLUMNS, sources
 from tianbao.network.design import with_avb_drive
-from tianbao.sources import COLUMNS, sources
+from tianbao.validation.reference import VECTORS
 
 NEURONS = list(anatomy.neurons().index)
 FOLDER = Path(membrane.__file__).parent
-VECTORS = Path(__file__).parent / "data" / "channel_vectors.csv"
 
 # The neurons for which Tianbao 1.0 claimed fitted membranes, by the cell each was copied from.
 CLAIMED = {

@@ -17,9 +17,12 @@ from .errors import AnatomyError, ConfigError, DivergedError, MechanismError, Ou
 
 if TYPE_CHECKING:
     from .body import Material
+    from .electrophysiology.cell import PatchedCell
+    from .electrophysiology.protocols import current_pulses, current_steps, voltage_steps
     from .environment import Arena, Dish, Medium, Pillar, Plane, SignedDistance, pillar_array
     from .io.results import open_recording as open  # noqa: A004
     from .loop import Clock, Simulation
+    from .membranes import sources
     from .parameters import Parameters
     from .recording import Recording
     from .worm import Pulse, Worm
@@ -31,6 +34,7 @@ _HOMES = {
     "Material": ".body",
     "Medium": ".environment",
     "Parameters": ".parameters",
+    "PatchedCell": ".electrophysiology.cell",
     "Pillar": ".environment",
     "Plane": ".environment",
     "Pulse": ".worm",
@@ -38,7 +42,11 @@ _HOMES = {
     "SignedDistance": ".environment",
     "Simulation": ".loop",
     "Worm": ".worm",
+    "current_pulses": ".electrophysiology.protocols",
+    "current_steps": ".electrophysiology.protocols",
     "pillar_array": ".environment",
+    "sources": ".membranes",
+    "voltage_steps": ".electrophysiology.protocols",
 }
 
 __all__ = [
@@ -53,6 +61,7 @@ __all__ = [
     "Medium",
     "OutputError",
     "Parameters",
+    "PatchedCell",
     "Pillar",
     "Plane",
     "Pulse",
@@ -61,8 +70,12 @@ __all__ = [
     "Simulation",
     "TianbaoError",
     "Worm",
+    "current_pulses",
+    "current_steps",
     "open",
     "pillar_array",
+    "sources",
+    "voltage_steps",
 ]
 
 

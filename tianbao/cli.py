@@ -219,7 +219,7 @@ def _native_engine() -> str:
 
 def _sources(args: argparse.Namespace) -> int:
     from .io.files import write_atomically
-    from .sources import sources
+    from .membranes import sources
 
     table = sources(*args.pattern)
     if args.csv:

@@ -32,6 +32,8 @@ _WIDE = 5.0  # mV: a rest further away than this is a failure
 # Pulses that switch RMD up, down and up again.
 _SWITCH_PA, _SWITCH_MS, _HELD_MS = (15.0, -15.0, 15.0), 200.0, 1500.0
 _APART = 10.0  # mV between two states
+_CRITICAL = ("cca1", "leak")
+_OTHERS_OF_RMD = ("egl19", "unc2", "shl1", "egl36", "shk1", "irk1", "nca", "slo1", "slo2")
 SPIKING_PA = 4.0
 """Current at which AWA has to spike [pA]."""
 
@@ -141,13 +143,12 @@ def _bistability() -> Iterator[Result]:
     yield Result("RMD bistable", "cell", test, _APART / max(up - down, 1e-9), 1.0, "1", 0.0, _NICOLETTI_RMD, True)
     test = f"published RMD: drift of a state in the last half of {_HELD_MS / 1e3:g} s"
     yield Result("RMD held", "cell", test, drift, 0.5, "mV", 0.0, _NICOLETTI_RMD, True)
-    for gene, needed in (("cca1", True), ("leak", True), ("egl19", None), ("unc2", None), ("shl1", None), ("egl36", None),
-                         ("shk1", None), ("irk1", None), ("nca", None), ("slo1", None), ("slo2", None)):  # fmt: skip
+    for gene in (*_CRITICAL, *_OTHERS_OF_RMD):
         up, down, _ = states((gene,))
         lost = float(up - down < _APART)
-        claim = "the authors call it critical" if needed else "no claim of the authors"
+        claim = "the authors call it critical" if gene in _CRITICAL else "no claim of the authors"
         test = f"published RMD without {gene}: 1 where bistability is lost ({up:.1f} and {down:.1f} mV)"
-        target = 1.0 if needed else lost
+        target = 1.0 if gene in _CRITICAL else lost
         yield Result(f"RMD {gene}", "cell", test, lost, target, "1", 0.0, f"Nicoletti 2019: {claim}", warns=True)
 
 

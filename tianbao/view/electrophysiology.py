@@ -15,7 +15,8 @@ from ..electrophysiology.gates import gates as gates_of
 from ..electrophysiology.sweeps import Sweeps
 from . import style
 
-_RECORDED, _PREDECESSOR = {"marker": "o", "ls": "", "ms": 4.5}, {"marker": "x", "ls": "", "ms": 5.0, "color": style.FAINT}
+_RECORDED = {"marker": "o", "ls": "", "ms": 4.5}
+_PREDECESSOR = {"marker": "x", "ls": "", "ms": 5.0, "color": style.FAINT}
 _SETS = dict(zip(PARAMETER_SETS, ("-", ":"), strict=True))
 
 

@@ -1,0 +1,114 @@
+"""Patch-clamp experiments: protocols, patched cells, what is read off them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tianbao as tb
+from tianbao.electrophysiology.cell import PatchedCell
+from tianbao.electrophysiology.gates import GATES, gates
+from tianbao.electrophysiology.protocols import Epoch, Protocol, current_pulses, current_steps, voltage_steps
+from tianbao.errors import AnatomyError, ConfigError
+
+
+@pytest.fixture(scope="module")
+def awc():
+    return PatchedCell.of_neuron("AWCL")
+
+
+def test_a_neuron_rests_and_steps_around_its_rest(awc):
+    run = awc.run(current_steps([-5.0, 0.0, 5.0], delay=200.0, duration=1000.0, after=100.0))
+    found = run.measure()
+    assert run.voltage.shape == (len(run.time), 3) and run.time[-1] == pytest.approx(1300.0)
+    assert found.level.tolist() == [-5.0, 0.0, 5.0]
+    assert found.steady.is_monotonic_increasing
+    assert found.rest.to_numpy() == pytest.approx(awc.rest(), abs=0.3)
+    assert awc.input_resistance() > 0.1
+
+
+def test_the_current_of_a_clamp_is_that_of_its_command(awc):
+    run = awc.run(current_steps([7.0], delay=100.0, duration=100.0, after=100.0))
+    middle = (run.time > 110.0) & (run.time < 190.0)
+    assert run.current[middle, 0] == pytest.approx(7.0)
+    assert run.current[run.time < 90.0, 0] == pytest.approx(0.0)
+
+
+def test_a_voltage_clamp_holds_the_soma(awc):
+    run = awc.run(voltage_steps([-80.0, 10.0], hold=-60.0, delay=20.0, duration=100.0, after=20.0))
+    step = (run.time > 25.0) & (run.time < 115.0)
+    assert np.abs(run.voltage[step] - [-80.0, 10.0]).max() < 0.05
+    found = run.measure()
+    assert found.steady[0] < 0.0 < found.steady[1] <= found.peak[1]
+
+
+def test_a_knock_out_takes_genes_and_changes_the_cell(awc):
+    mutant = PatchedCell.of_neuron("AWCL", knock_out=("egl-19",))
+    protocol = voltage_steps([0.0], duration=50.0)
+    assert not hasattr(mutant.soma, "egl19")
+    assert mutant.run(protocol).measure().steady[0] != pytest.approx(awc.run(protocol).measure().steady[0], abs=0.5)
+
+
+def test_temperature_does_not_matter():
+    protocol = current_steps([5.0], delay=50.0, duration=100.0, after=10.0)
+    cold, warm = (PatchedCell.of_neuron("AIYL", celsius=each).run(protocol).voltage for each in (6.3, 25.0))
+    assert np.array_equal(cold, warm)
+
+
+def test_the_same_protocol_gives_the_same_bits(awc):
+    protocol = current_steps([3.0], delay=50.0, duration=100.0, after=10.0)
+    assert np.array_equal(awc.run(protocol).voltage, awc.run(protocol).voltage)
+
+
+def test_published_cells_can_be_patched_and_mutated():
+    rests = {gone: PatchedCell.of_published("RMD", knock_out=gone).rest() for gone in ((), ("leak",))}
+    assert rests[()] == pytest.approx(-69.49, abs=0.5) and rests[("leak",)] > rests[()]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: current_steps([float("nan")]), "must be a number"),
+        (lambda: current_steps([]), "needs one level"),
+        (lambda: current_steps([1.0], duration=-5.0), "must be a positive number"),
+        (lambda: Protocol("light", (Epoch(1.0, (0.0,)),), 0), "must be 'current' or 'voltage'"),
+        (lambda: Protocol("current", (), 0), "no epoch"),
+        (lambda: Protocol("current", (Epoch(1.0, (0.0, 1.0)), Epoch(1.0, (0.0, 1.0, 2.0)))), "as many as"),
+        (lambda: PatchedCell.of_published("AWX"), "unknown published cell 'AWX'"),
+        (lambda: PatchedCell.of_published("AIY", knock_out=("egl91",)), "unknown channel 'egl91'"),
+        (lambda: PatchedCell.of_neuron("AWCL", knock_out=("egl91",)), "unknown channel 'egl91'"),
+        (lambda: gates("egl91"), "unknown channel 'egl91'"),
+    ],
+)
+def test_bad_input_is_one_sentence(make, message):
+    with pytest.raises(ConfigError, match=message):
+        make()
+
+
+def test_unknown_neurons_and_steps_are_refused(awc):
+    with pytest.raises(AnatomyError):
+        PatchedCell.of_neuron("AWXL")
+    with pytest.raises(ConfigError, match="must be positive"):
+        awc.run(current_pulses([1.0]), dt=0.0)
+
+
+def test_gates_of_every_channel_are_within_their_bounds():
+    for channel in {mechanism for mechanism, *_ in GATES.values()}:
+        table = gates(channel, voltages=(-90.0, -30.0, 30.0))
+        assert (table.steady >= 0).all() and (table.tau > 0).all(), channel
+    assert len(gates("nca")) == 0
+
+
+def test_plots_are_written(awc, tmp_path):
+    from tianbao.view import electrophysiology as view
+
+    run = awc.run(current_steps([-5.0, 5.0], delay=100.0, duration=1100.0, after=50.0))
+    assert run.plot(tmp_path / "sweeps.png").stat().st_size > 5000
+    assert view.gates(tmp_path / "gates.png", ("egl19", "shl1")).exists()
+    assert view.traces([("intact", run)], tmp_path / "traces.png").exists()
+
+
+def test_names_are_at_the_top():
+    assert tb.PatchedCell is PatchedCell and tb.current_steps is current_steps
+    assert all(isinstance(tb.sources("AVAL"), pd.DataFrame) for _ in range(2))
