@@ -7,7 +7,8 @@ CMA-ES from several seeded starts. A start that is finished is kept in docs/fits
 and never run again, so an interrupted search goes on where it was; --again forgets it. The best start,
 its errors beside the recordings, and what the data leave open are written there too.
 
---adopt writes the results into tianbao/cells/templates.csv, where the worm reads them.
+--adopt writes the results into tianbao/cells/templates.csv, where the worm reads them. --crawling prints which
+densities of the membranes that crawl (B, A, SMD, RMD) lie within two deviations of the fit of a recorded one.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ import numpy as np
 import pandas as pd
 
 import tianbao
+from tianbao.cells.membrane import membrane
 from tianbao.cli import run_script
 from tianbao.electrophysiology.fitting import CellFit, Sweep, uncertainty
 from tianbao.io.files import write_atomically
 from tianbao.loop.provenance import git_revision
+from tianbao.parameters import defaults
 from tianbao.progress import Progress
 
 HERE = Path(__file__).parent
@@ -38,6 +41,8 @@ TEMPLATES = Path(tianbao.__file__).parent / "cells" / "templates.csv"
 # [nS] Less of a channel is left out of the table: it moves no measure.
 SMALLEST = 1e-3
 KINETICS_SOURCE = "Nicoletti 2024, who take SHK-1 of AWA from Liu Q. 2018"
+# Neurons whose membrane is matched for the crawl -> the fit of a recorded or published cell of their kind.
+CRAWLING = {"VA5": "VA5", "VB6": "VB6", "RMDDL": "RMD"}
 MEASURES = {"CC": ("steady", "peak", "at_1s", "at_100ms"), "VC": ("steady", "peak", "at_1s")}
 CANDIDATES = 32
 # Where a start is drawn from, and how wide it searches, in the unit cube.
@@ -54,11 +59,15 @@ def main() -> int:
     parser.add_argument("--starts", type=int, default=4, help="seeds 1 to this (default 4)")
     parser.add_argument("--generations", type=int, default=300, help="of each start (default 300)")
     parser.add_argument("--adopt", action="store_true", help="write results into the table of templates; fit nothing")
+    parser.add_argument("--crawling", action="store_true", help="compare the crawling membranes with fits; fit nothing")
     parser.add_argument("--again", action="store_true", help="forget finished starts")
     return run_script(lambda args: _fit_all(described, args), parser.parse_args())
 
 
 def _fit_all(described: dict, args: argparse.Namespace) -> int:
+    if args.crawling:
+        print(crawling().to_string(index=False, float_format="{:.3g}".format))
+        return 0
     for name in args.cells or described:
         if name not in described:
             raise tianbao.ConfigError(f"{CELLS.name} describes no cell '{name}'; it has {', '.join(described)}")
@@ -67,6 +76,27 @@ def _fit_all(described: dict, args: argparse.Namespace) -> int:
         else:
             _fit(name, described[name], args)
     return 0
+
+
+def crawling() -> pd.DataFrame:
+    """Membranes that crawl beside the fits of recorded cells of their class.
+
+    Returns:
+        One row per recorded neuron and quantity: value in the worm, fit and its deviation [nS or mV], and whether
+        they lie within two deviations of each other.
+    """
+    exponent, rows = defaults().capacitance_exponent, []
+    for neuron, cell in CRAWLING.items():
+        found = json.loads((RESULTS / f"{cell}.json").read_text())
+        carried = membrane(neuron, masked=False)
+        factor = carried.scale(found["capacitance_pF"], exponent)
+        totals = {name: value * factor for name, value in carried.conductances.items()}
+        ours = totals | {"leak": carried.leak * factor, "leak_reversal": carried.leak_reversal}
+        for name in sorted({*ours, *found["values"]} - {"egl19_shift"}):
+            value, deviation = found["values"].get(name, (0.0, 0.0))
+            mine = ours.get(name, 0.0)
+            rows.append((neuron, name, mine, value, deviation, abs(mine - value) <= 2.0 * deviation))
+    return pd.DataFrame(rows, columns=["neuron", "quantity", "crawling", "fit", "deviation", "inside"])
 
 
 def _adopt(name: str, described: dict) -> None:
@@ -145,7 +175,7 @@ def _fit(name: str, described: dict, args: argparse.Namespace) -> None:
         if any(each["seed"] == seed for each in found["starts"]):
             continue
         found["starts"].append(_search(fit, name, seed, args.generations, described.get("first")))
-        write_atomically(file, _text(found | {"revision": git_revision()}))
+        write_atomically(file, _text(found))
     best = min(found["starts"], key=lambda each: each["misfit"])
     point = np.array(best["point"])
     spread, eigenvalues, vectors = uncertainty(fit, point)
@@ -186,6 +216,7 @@ def _search(fit: CellFit, name: str, seed: int, generations: int, near: dict | N
             progress.advance(fit.biological_time)
     return {
         "seed": seed,
+        "revision": git_revision(),
         "misfit": float(search.best.f),
         "point": [float(each) for each in search.best.x],
         "evaluations": int(search.countevals),

@@ -156,7 +156,7 @@ def test_a_committed_fit_is_what_the_worm_carries(path):
     assert membrane.kinetics == described.get("kinetics", {})
 
 
-@pytest.mark.parametrize("path", RESULTS[:2], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
 def test_the_misfit_of_a_committed_fit_can_be_made_again(path):
     found = json.loads(path.read_text())
     best = min(found["starts"], key=lambda each: each["misfit"])
