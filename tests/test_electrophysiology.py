@@ -78,6 +78,8 @@ def test_published_cells_can_be_patched_and_mutated():
         (lambda: PatchedCell.of_published("AWX"), "unknown published cell 'AWX'"),
         (lambda: PatchedCell.of_published("AIY", knock_out=("egl91",)), "unknown channel 'egl91'"),
         (lambda: PatchedCell.of_neuron("AWCL", knock_out=("egl91",)), "unknown channel 'egl91'"),
+        (lambda: current_steps(["five"]), "must be a number"),
+        (lambda: current_steps([1.0], duration="long"), "must be a positive number"),
         (lambda: gates("egl91"), "unknown channel 'egl91'"),
     ],
 )
@@ -89,8 +91,38 @@ def test_bad_input_is_one_sentence(make, message):
 def test_unknown_neurons_and_steps_are_refused(awc):
     with pytest.raises(AnatomyError):
         PatchedCell.of_neuron("AWXL")
-    with pytest.raises(ConfigError, match="must be positive"):
-        awc.run(current_pulses([1.0]), dt=0.0)
+    for dt in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match="must be positive"):
+            awc.run(current_pulses([1.0]), dt=dt)
+        # NEURON itself never comes back from a step of 0.
+        with pytest.raises(ConfigError, match="must be positive"):
+            awc.rest(dt)
+    with pytest.raises(ConfigError, match="other than 0"):
+        awc.input_resistance(0.0)
+
+
+def test_a_short_step_is_measured_within_itself(awc):
+    run = awc.run(current_steps([5.0], delay=200.0, duration=100.0, after=100.0))
+    found, late = run.measure().iloc[0], (run.time > 250.0) & (run.time <= 300.0)
+    assert found.steady == pytest.approx(run.voltage[late, 0].mean()) and np.isnan(found.at_1s)
+    clamped = awc.run(voltage_steps([0.0], delay=5.0, duration=0.8, after=5.0)).measure()
+    assert np.isfinite(clamped.peak[0])
+
+
+def test_genes_may_be_written_with_a_hyphen_and_alone():
+    mutants = PatchedCell.of_neuron("AWAL", knock_out="EGL-19"), PatchedCell.of_published("AIY", knock_out="egl-19")
+    for cell in mutants:
+        assert "egl19" not in cell.soma.sec.psection()["density_mechs"]
+    assert current_steps(5.0) == current_steps([5.0])
+
+
+def test_company_is_mentioned_once(caplog):
+    from neuron import h
+
+    cell, others = PatchedCell.of_neuron("AIYL"), [h.Section() for _ in range(310)]
+    for _ in range(2):
+        cell.run(current_steps([1.0], delay=1.0, duration=2.0, after=1.0))
+    assert len(others) == 310 and caplog.text.count("in a process of its own") == 1
 
 
 def test_gates_of_every_channel_are_within_their_bounds():

@@ -9,7 +9,7 @@ import pytest
 
 from tianbao.errors import ConfigError
 from tianbao.validation import check, report
-from tianbao.validation.check import FAIL, PASS, WARN, Result, checks
+from tianbao.validation.check import FAIL, INFO, PASS, WARN, Result, checks
 
 # Measured and not reached; the closing note says why.
 KNOWN_SHORTFALLS = {"AIY CC 10 steady", "VA5 CC 20 steady", "VA5 CC 30 steady"}
@@ -24,6 +24,7 @@ def test_verdicts():
     assert result(0.99, bound=True).verdict == PASS and result(1.0, bound=True).verdict == FAIL
     assert result(1.2, warns=True).verdict == WARN
     assert result(math.nan, bound=True).verdict == FAIL
+    assert result(1.0, math.nan, informs=True).verdict == INFO
 
 
 def test_an_unknown_level_is_refused():
@@ -38,7 +39,7 @@ def test_the_page_holds_every_result(tmp_path, monkeypatch):
     content = json.loads(files[0].read_text())
     assert [row["verdict"] for row in content["results"]] == [PASS, FAIL]
     page = files[1].read_text()
-    assert page.count("<tr>") == 3 and "2 tests: 1 pass, 0 warn, 1 fail" in page
+    assert page.count("<tr>") == 3 and "2 tests: 1 pass, 0 warn, 1 fail, 0 without a target" in page
     assert "5" in report.table(results)
 
 

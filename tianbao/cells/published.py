@@ -51,7 +51,7 @@ def sections(cell: str, knock_out: Iterable[str] = ()) -> dict[str, dict]:
 
     Args:
         cell: one of `names`.
-        knock_out: channel genes such as "egl19", "kqt1" or "unc103"; "leak" is the passive leak.
+        knock_out: channel genes such as "egl19" or "egl-19", "kqt1" or "unc103"; "leak" is the passive leak.
 
     Returns:
         {"soma": {"geom", "topol", "mechs", "ions"}}: lengths in um, Ra in ohm cm, cm in uF/cm2,
@@ -64,7 +64,7 @@ def sections(cell: str, knock_out: Iterable[str] = ()) -> dict[str, dict]:
     """
     if cell not in _cells():
         raise ConfigError(unknown("published cell", cell, names()))
-    lacking = {knock_out} if isinstance(knock_out, str) else set(knock_out)
+    lacking = {gene.lower().replace("-", "") for gene in ([knock_out] if isinstance(knock_out, str) else knock_out)}
     for gene in sorted(lacking):
         if gene not in _GENES:
             raise ConfigError(unknown("channel", gene, _GENES))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -23,7 +24,11 @@ log = logging.getLogger(__name__)
 # [ms] In which every cell of the worm settles from -60 mV.
 _SETTLING = 5000.0
 _START = -60.0  # mV
+_SHOWN = 60_000.0  # ms of biology that take longer than two seconds
 _MOST = 1000.0  # mV, beyond which a run has diverged
+_LONGEST_STEP = 10.0  # ms, also how far NEURON goes at once
+# Sections of others from which on their share of the time is worth a word.
+_COMPANY = 300
 
 
 class PatchedCell:
@@ -43,6 +48,7 @@ class PatchedCell:
         self.name, self.celsius = name, celsius
         self.sections = build(sections, name)
         self._rest: dict[float, float] = {}
+        self._warned = False
 
     @classmethod
     def of_neuron(
@@ -50,7 +56,7 @@ class PatchedCell:
         neuron: str,
         of: Membrane | None = None,
         *,
-        knock_out: Sequence[str] = (),
+        knock_out: str | Iterable[str] = (),
         channel_set: str = "C19",
         discretisation: str = "traced",
         celsius: float = 20.0,
@@ -72,7 +78,7 @@ class PatchedCell:
         """
         neuron = anatomy.neuron_name(neuron)
         carried = of or membrane(neuron, declared=False)
-        for channel in knock_out:
+        for channel in [knock_out] if isinstance(knock_out, str) else knock_out:
             carried = carried.without(channel)
         cell = geometry(anatomy.morphology(neuron), discretisation, soma_compartments=1)
         sections = cell.netpyne_sections()
@@ -99,7 +105,12 @@ class PatchedCell:
         return sum(section.nseg for section in self.sections.values())
 
     def rest(self, dt: float = 0.1) -> float:
-        """Voltage in which the cell settles from -60 mV [mV]."""
+        """Voltage in which the cell settles from -60 mV [mV], remembered from the first time it is asked for.
+
+        Raises:
+            ConfigError: for a step that is not positive or too long.
+        """
+        _check_step(dt)
         if dt not in self._rest:
             settling = Protocol("current", (Epoch(_SETTLING, (0.0,)),), measured=0)
             self._rest[dt] = float(self._sweep(settling, 0, dt, _START)[0][-1])
@@ -111,7 +122,12 @@ class PatchedCell:
         Args:
             step: [pA]
             dt: [ms]
+
+        Raises:
+            ConfigError: for a step that is 0 or not a number.
         """
+        if not (math.isfinite(step) and step):
+            raise ConfigError(f"an input resistance over a step of {step} pA: the step must be a number other than 0")
         found = self.run(current_steps([0.0, step], duration=2000.0), dt).measure()
         return float((found.steady[1] - found.steady[0]) / step)
 
@@ -123,16 +139,17 @@ class PatchedCell:
             dt: step [ms].
 
         Raises:
-            ConfigError: for a step that is not positive.
+            ConfigError: for a step that is not positive or too long.
             DivergedError: if the voltage leaves what is physical.
         """
-        if not dt > 0:
-            raise ConfigError(f"a step of {dt} ms: it must be positive")
+        _check_step(dt)
         voltages, currents = [], []
-        with Progress(protocol.duration * protocol.sweeps, f"{self.name} under {protocol.mode} clamp", enabled=False):
+        biology, label = protocol.duration * protocol.sweeps, f"{self.name} under {protocol.mode} clamp"
+        with Progress(biology, label, enabled=biology > _SHOWN) as bar:
             for sweep in range(protocol.sweeps):
                 start = self.rest(dt) if protocol.mode == "current" else protocol.levels(0)[sweep]
                 voltage, current = self._sweep(protocol, sweep, dt, start)
+                bar.advance(protocol.duration)
                 voltages.append(voltage)
                 currents.append(current)
         time = np.arange(len(voltages[0])) * dt
@@ -141,6 +158,7 @@ class PatchedCell:
     def _sweep(self, protocol: Protocol, sweep: int, dt: float, start: float) -> tuple[np.ndarray, np.ndarray]:
         from neuron import h
 
+        self._mind_company()
         if protocol.mode == "current":
             clamp = h.IClamp(self.soma)
             clamp.delay, clamp.dur = 0.0, 1e12
@@ -162,7 +180,7 @@ class PatchedCell:
         current = h.Vector().record(clamp._ref_i)
         h.celsius, h.dt, h.secondorder = self.celsius, dt, 0
         h.finitialize(start)
-        h.ParallelContext().set_maxstep(10.0)
+        h.ParallelContext().set_maxstep(_LONGEST_STEP)
         h.ParallelContext().psolve(protocol.duration)
         found = voltage.as_numpy().copy(), current.as_numpy() / NA_PER_PA
         if not np.abs(found[0]).max() < _MOST:
@@ -170,3 +188,20 @@ class PatchedCell:
                 f"the voltage of {self.name} left {_MOST:g} mV in sweep {sweep + 1} at dt {dt:g} ms: make dt smaller"
             )
         return found
+
+    def _mind_company(self) -> None:
+        """Say once that NEURON integrates a whole worm along with the cell."""
+        from neuron import h
+
+        others = sum(1 for _ in h.allsec()) - len(self.sections)
+        if others > _COMPANY and not self._warned:
+            self._warned = True
+            log.warning(
+                "%s: NEURON advances %d sections of other cells along with it, slowly, and their state is lost; "
+                "patch it in a process of its own", self.name, others,
+            )  # fmt: skip
+
+
+def _check_step(dt: float) -> None:
+    if not 0 < dt <= _LONGEST_STEP:
+        raise ConfigError(f"a step of {dt} ms: it must be positive and at most {_LONGEST_STEP:g} ms")

@@ -25,20 +25,24 @@ def current_step(time: np.ndarray, voltage: np.ndarray, onset: float, duration: 
         up: whether a sweep's peak is its maximum, shape (sweeps,).
 
     Returns:
-        Measure -> [mV], shape (..., sweeps).
+        Measure -> [mV], shape (..., sweeps); nan at a moment after the end of the step.
     """
     since = time - onset
 
     def around(moment: float) -> np.ndarray:
-        return voltage[np.abs(since - moment) <= _AROUND].mean(0)
+        if moment > duration:
+            return np.full(voltage.shape[1:], np.nan)
+        return voltage[(np.abs(since - moment) <= _AROUND) & (since <= duration)].mean(0)
 
-    early = voltage[(since >= _PEAK_FROM) & (since <= min(_PEAK_TO, duration))]
+    # A short step is steady, if ever, in its second half.
+    steady = min(_STEADY, 0.5 * duration)
+    early = voltage[(since >= min(_PEAK_FROM, 0.5 * duration)) & (since <= min(_PEAK_TO, duration))]
     return {
         "rest": voltage[(since > -50.0) & (since <= 0.0)].mean(0),
         "peak": np.where(up, early.max(0), early.min(0)),
         "at_100ms": around(100.0),
         "at_1s": around(1000.0),
-        "steady": voltage[(since > duration - _STEADY) & (since <= duration)].mean(0),
+        "steady": voltage[(since > duration - steady) & (since <= duration)].mean(0),
     }
 
 
@@ -54,7 +58,7 @@ def voltage_step(time: np.ndarray, current: np.ndarray, onset: float, duration: 
         "peak", "at_1s" (the middle of the step) and "steady" [pA], each of shape (...).
     """
     since = time - onset
-    inside = (since >= _CLAMP_PEAK_FROM) & (since <= duration)
+    inside = (since >= min(_CLAMP_PEAK_FROM, 0.5 * duration)) & (since <= duration)
     end = (since > (1.0 - _CLAMP_STEADY_SHARE) * duration) & (since <= duration)
     middle = int(np.argmin(np.abs(since - duration / 2.0)))
     return {"peak": current[inside].max(0), "at_1s": current[middle], "steady": current[end].mean(0)}

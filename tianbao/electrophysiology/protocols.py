@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 
 from ..errors import ConfigError
 
@@ -49,9 +50,9 @@ class Protocol:
         if len(counts) > 1 or 0 in counts:
             raise ConfigError("every epoch of a protocol needs one level, or as many as there are sweeps")
         for each in self.epochs:
-            if not (math.isfinite(each.duration) and each.duration > 0):
+            if not (_is_number(each.duration) and each.duration > 0):
                 raise ConfigError(f"an epoch of {each.duration} ms: its duration must be a positive number")
-            if not all(math.isfinite(level) for level in each.levels):
+            if not all(_is_number(level) for level in each.levels):
                 raise ConfigError(f"levels {each.levels}: every level of a protocol must be a number")
 
     @property
@@ -84,7 +85,7 @@ def current_steps(
         amplitudes: [pA], one per sweep.
         delay, duration, after: before, in and after the step [ms].
     """
-    steps = Epoch(duration, tuple(float(each) for each in amplitudes))
+    steps = Epoch(duration, _levels(amplitudes))
     return Protocol("current", (Epoch(delay, (0.0,)), steps, Epoch(after, (0.0,))))
 
 
@@ -97,8 +98,8 @@ def current_pulses(amplitudes: Iterable[float], duration: float = 50.0, pause: f
         pause: before the first pulse and after each [ms].
     """
     epochs = [Epoch(pause, (0.0,))]
-    for each in amplitudes:
-        epochs += [Epoch(duration, (float(each),)), Epoch(pause, (0.0,))]
+    for each in _levels(amplitudes):
+        epochs += [Epoch(duration, (each,)), Epoch(pause, (0.0,))]
     return Protocol("current", tuple(epochs))
 
 
@@ -112,5 +113,18 @@ def voltage_steps(
         hold: [mV]
         delay, duration, after: before, in and after the step [ms].
     """
-    steps = Epoch(duration, tuple(float(each) for each in levels))
+    steps = Epoch(duration, _levels(levels))
     return Protocol("voltage", (Epoch(delay, (hold,)), steps, Epoch(after, (hold,))))
+
+
+def _levels(values: Iterable[float] | float) -> tuple[float, ...]:
+    """Levels as numbers; one number is one sweep."""
+    values = [values] if isinstance(values, (str, int, float)) else values
+    try:
+        return tuple(float(each) for each in values)
+    except (TypeError, ValueError):
+        raise ConfigError(f"levels {values!r}: every level of a protocol must be a number") from None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
 from ..errors import ConfigError, unknown
 
+log = logging.getLogger(__name__)
+
 LEVELS = ("channel", "cell")
-PASS, WARN, FAIL = "pass", "warn", "fail"
+PASS, WARN, FAIL, INFO = "pass", "warn", "fail", "info"
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Result:
         bound: True where measured has to stay strictly below target.
         predecessor: BAAIWorm's figure, None where there is none.
         warns: a miss is a warning, not a failure.
+        informs: measured with nothing to hold it against; target is nan.
     """
 
     id: str
@@ -41,10 +45,13 @@ class Result:
     bound: bool = False
     predecessor: float | None = None
     warns: bool = False
+    informs: bool = False
 
     @property
     def verdict(self) -> str:
-        """"pass", "warn" or "fail"."""
+        """"pass", "warn", "fail" or "info"."""
+        if self.informs:
+            return INFO
         if self.bound:
             good = self.measured < self.target
         else:
@@ -80,5 +87,9 @@ def run(levels: Iterable[str] = LEVELS) -> list[Result]:
     Raises:
         ConfigError: for an unknown level.
     """
-    chosen = [checks(level) for level in levels]
-    return [result for each in chosen for check in each.values() for result in check()]
+    results: list[Result] = []
+    for level, chosen in [(level, checks(level)) for level in levels]:
+        for k, (name, check) in enumerate(chosen.items(), start=1):
+            log.info("%s %d of %d: %s", level, k, len(chosen), name)
+            results += check()
+    return results

@@ -19,12 +19,15 @@ body {{ font: 15px/1.45 system-ui, sans-serif; color: #2b2b33; max-width: 75rem;
 table {{ border-collapse: collapse; width: 100%; font-size: 13px }}
 th, td {{ text-align: left; padding: .2rem .5rem; border-bottom: 1px solid #ddd6c6; vertical-align: top }}
 td.number {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }}
+.info {{ color: #6d6f7a }}
 .pass {{ color: #2f6f4f }} .warn {{ color: #a8690b }} .fail {{ color: #b3261e; font-weight: bold }}
 img {{ max-width: 100% }}
 </style></head><body>
 <h1>Tianbao beside the real cells</h1>
 <p>{summary}. Every number was computed by <code>tianbao validate</code>, {provenance}.
-Where a bound is given, the measured value has to stay below it; the predecessor is BAAIWorm's shipped fit.</p>
+Where a bound is given, the measured value has to stay below it; the predecessor is BAAIWorm's shipped fit.
+The sweeps and rests shown are those that our cells, as the predecessor's, were fitted to: they say how well a membrane
+can follow them, not how it does on others.</p>
 <table><thead><tr><th>test</th><th>measured</th><th>target</th><th>tolerance</th><th>predecessor</th><th>verdict</th>
 <th>source</th></tr></thead><tbody>
 {rows}
@@ -46,7 +49,8 @@ def table(results: Sequence[Result]) -> str:
 def summary(results: Sequence[Result]) -> str:
     """How many passed, in words."""
     counts = Counter(each.verdict for each in results)
-    return f"{len(results)} tests: {counts['pass']} pass, {counts['warn']} warn, {counts['fail']} fail"
+    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("pass", "warn", "fail"))
+    return f"{len(results)} tests: {told}, {counts['info']} without a target"
 
 
 def write(results: Sequence[Result], folder: str | Path, provenance: dict[str, str]) -> list[Path]:
@@ -76,7 +80,7 @@ def write(results: Sequence[Result], folder: str | Path, provenance: dict[str, s
 
 
 def _row(result: Result) -> str:
-    tolerance = "" if result.bound else f"{result.tolerance:.3g}"
+    tolerance = "" if result.bound or result.informs else f"{result.tolerance:.3g}"
     numbers = (f"{result.measured:.4g} {result.unit}", _target(result), tolerance, _before(result))
     cells = "".join(f'<td class="number">{html.escape(each)}</td>' for each in numbers)
     verdict = f'<td class="{result.verdict}">{result.verdict}</td>'
@@ -84,6 +88,8 @@ def _row(result: Result) -> str:
 
 
 def _target(result: Result) -> str:
+    if result.informs:
+        return ""
     return f"{'< ' if result.bound else ''}{result.target:.4g}"
 
 
