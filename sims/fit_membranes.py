@@ -28,6 +28,7 @@ import tianbao
 from tianbao.cells.membrane import membrane
 from tianbao.cli import run_script
 from tianbao.electrophysiology.fitting import CellFit, Sweep, uncertainty
+from tianbao.electrophysiology.recordings import recordings
 from tianbao.io.files import write_atomically
 from tianbao.loop.provenance import git_revision
 from tianbao.parameters import defaults
@@ -36,7 +37,6 @@ from tianbao.progress import Progress
 HERE = Path(__file__).parent
 CELLS = HERE / "fit_membranes.toml"
 RESULTS = HERE.parent / "docs" / "fits" / "membranes"
-RECORDINGS = Path(tianbao.__file__).parent / "electrophysiology" / "recordings.csv"
 TEMPLATES = Path(tianbao.__file__).parent / "cells" / "templates.csv"
 # [nS] Less of a channel is left out of the table: it moves no measure.
 SMALLEST = 1e-3
@@ -128,7 +128,7 @@ def _rows(template: str, name: str, described: dict, found: dict) -> list[dict]:
         unit = "mV" if quantity in ("leak_reversal", "egl19_shift") else "nS"
         if unit == "nS" and value < SMALLEST and quantity != "leak":
             continue
-        certain = deviation < 0.25 * abs(value) or (unit == "mV" and deviation < 5.0)
+        certain = deviation < (5.0 if unit == "mV" else 0.25 * abs(value))
         rows.append((quantity, value, unit, f"{deviation:.2g}", source, "medium" if certain else "low"))
     for channel, constants in found["kinetics"].items():
         for constant, value in constants.items():
@@ -159,9 +159,8 @@ def cell_fit(described: dict, candidates: int = CANDIDATES) -> CellFit:
 def _sweeps(described: dict) -> tuple[str, list[Sweep]]:
     if "steps" in described:
         return "CC", [Sweep(float(level), {"steady": value}) for level, value in described["steps"].items()]
-    table = pd.read_csv(RECORDINGS)
-    # AVAL's sweep at 0 pA is padding, not a recording.
-    table = table[(table.cell == described["neuron"]) & ~((table.cell == "AVAL") & (table.step == 0))]
+    table = recordings()
+    table = table[table.cell == described["neuron"]]
     mode = table["mode"].iloc[0]
     rows = table.to_dict("records")
     return mode, [Sweep(row["step"], {name: row[name] for name in MEASURES[mode]}) for row in rows]

@@ -95,10 +95,10 @@ def test_every_isolated_neuron_rests_where_a_neuron_rests():
 def test_what_a_neuron_does_not_express_leaves_its_rest_alone():
     for name in NEURONS:
         each, whole = membrane.membrane(name, masked=True), membrane.membrane(name, masked=False)
+        # Members of one class that are told apart by messenger may rest apart by some millivolts.
         shared = any(expression.share_of_class(name, channel) != 1.0 for channel in each.conductances)
-        if not shared:
-            rest, states = steady.stable_states(whole)[0], steady.stable_states(each)
-            assert min(abs(state - rest) for state in states) < 0.6, (name, rest, states)
+        rest, before = steady.rest_of(each), steady.rest_of(whole)
+        assert abs(rest - before) < (5.0 if shared else 0.6), (name, before, rest)
         assert each.leak > 0.0 or each.template == "avb", name
 
 

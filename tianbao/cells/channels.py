@@ -36,6 +36,11 @@ CHANNELS = (
 EXTRA_CHANNELS = ("kqt1", "unc103")
 """Channels outside the 14 that a membrane may carry; their parameters are those of their files in every set."""
 
+COUPLED = {
+    f"{slo}_{partner}": (slo, f"gbar_{partner}") for slo in ("slo1", "slo2") for partner in ("egl19", "unc2")
+}
+"""Conductance of a BK complex, named with its calcium channel -> mechanism and its parameter."""
+
 PARAMETER_SETS = ("C19", "H")
 
 TABLE = Path(__file__).with_name("channels.csv")

@@ -11,7 +11,7 @@ from pathlib import Path
 from .. import anatomy
 from ..errors import ConfigError, unknown
 from ..rows import finite, read_rows
-from .channels import CHANNELS, EXTRA_CHANNELS
+from .channels import CHANNELS, COUPLED, EXTRA_CHANNELS
 
 CLASSES = Path(__file__).with_name("classes.csv")
 DECLARED = Path(__file__).with_name("declared.csv")
@@ -51,8 +51,7 @@ def declared_table(path: Path = DECLARED) -> dict[str, dict[str, dict[str, str]]
     Raises:
         ConfigError: for a row that names no class, neuron or quantity, or holds no number.
     """
-    complexes = [f"{slo}_{partner}" for slo in ("slo1", "slo2") for partner in ("egl19", "unc2")]
-    known = (*CHANNELS, *EXTRA_CHANNELS, *complexes, *_OTHER)
+    known = (*CHANNELS, *EXTRA_CHANNELS, *COUPLED, *_OTHER)
     table = anatomy.neurons()
     names = {*table.index, *table["class"]}
     found: dict[str, dict[str, dict[str, str]]] = {}

@@ -16,19 +16,14 @@ import numpy as np
 from ..errors import ConfigError, unknown
 from ..rows import finite, read_rows
 from ..units import density_s_per_cm2
-from .channels import CHANNELS, EXTRA_CHANNELS, parameters
+from .channels import CHANNELS, COUPLED, EXTRA_CHANNELS, parameters
 from .declared import class_row, declared_values, kept_channels
 from .expression import absent, level, share_of_class
 from .geometry import CellGeometry, constants
-from .steady import GRID, open_share, reversal, stable_states
+from .steady import GRID, open_share, rest_of, reversal
 from .steady import conductances as steady_conductances
 
 TEMPLATES = Path(__file__).with_name("templates.csv")
-
-COUPLED = {
-    f"{slo}_{partner}": (slo, f"gbar_{partner}") for slo in ("slo1", "slo2") for partner in ("egl19", "unc2")
-}
-"""Conductances of the two BK channels name the calcium channel they are coupled to."""
 
 CONDUCTANCES = (*(name for name in CHANNELS if name not in ("slo1", "slo2")), *COUPLED, *EXTRA_CHANNELS)
 """Every conductance that a membrane may carry: 12 channels, the two BK channels in two complexes each, the extra."""
@@ -211,11 +206,11 @@ def taken_over(base: Membrane, gone: frozenset[str], heir: str | None) -> Membra
     """
     kept = {name: value for name, value in base.conductances.items() if name not in gone}
     without = replace(base, conductances=kept, absent=gone)
-    states = stable_states(base)
-    if not states:
+    rest = rest_of(base)
+    if rest is None:
         return without
     curves = {name: curve for name, curve in steady_conductances(base).items() if name in gone}
-    resting = {name: float(np.interp(states[0], GRID, curve)) for name, curve in curves.items()}
+    resting = {name: float(np.interp(rest, GRID, curve)) for name, curve in curves.items()}
     missing = sum(
         (float(np.interp(_PLATEAU, GRID, curve)) - resting[name]) * (_PLATEAU - reversal(name))
         for name, curve in curves.items()
@@ -223,7 +218,7 @@ def taken_over(base: Membrane, gone: frozenset[str], heir: str | None) -> Membra
     if missing <= 0.0:
         heir = None
     if heir is not None:
-        open_at = open_share(heir, np.array([states[0], _PLATEAU]), base.egl19_shift)
+        open_at = open_share(heir, np.array([rest, _PLATEAU]), base.egl19_shift)
         # What the heir carries at rest the leak need not.
         total = float(missing / ((open_at[1] - open_at[0]) * (_PLATEAU - reversal(heir))))
         kept[heir] = kept.get(heir, 0.0) + total

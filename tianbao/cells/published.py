@@ -15,14 +15,13 @@ from pathlib import Path
 from ..errors import ConfigError, unknown
 from ..rows import finite, read_rows
 from ..units import PF_PER_UM2_AT_1_UF_CM2, density_s_per_cm2
-from .channels import CHANNELS, parameters
+from .channels import CHANNELS, COUPLED, parameters
 from .geometry import constants
 
 TABLE = Path(__file__).with_name("published.csv")
 
-_COUPLED = {f"{slo}_{partner}": slo for slo in ("slo1", "slo2") for partner in ("egl19", "unc2")}
 _OWN = ("kqt1", "unc103", "shl1_n24", "slo1_iso", "slo2_iso")
-_CONDUCTANCES = ("leak", *CHANNELS, *_COUPLED, *_OWN)
+_CONDUCTANCES = ("leak", *CHANNELS, *COUPLED, *_OWN)
 _KINETICS = {"shk1_v_half_m": "v_half_m", "shk1_slope_m": "slope_m"}
 _UNITS = {
     **dict.fromkeys(_CONDUCTANCES, ("nS", "S/cm2")),
@@ -93,8 +92,8 @@ def _mechanisms(values: dict[str, float]) -> dict[str, dict[str, float]]:
     for name in values:
         if name == "leak":
             mechs["pas"] = {"g": values[name]}
-        elif name in _COUPLED:
-            channel = _COUPLED[name]
+        elif name in COUPLED:
+            channel = COUPLED[name][0]
             mechs.setdefault(channel, dict(parameters(channel)))[f"gbar_{name.split('_')[1]}"] = values[name]
         elif name in _CONDUCTANCES:
             kinetics = parameters(name) if name in CHANNELS else {}

@@ -22,6 +22,7 @@ GRID = np.arange(-120.0, 60.0, 0.1)
 """Voltages of every I-V curve [mV]."""
 
 _FARADAY = 96485.33212  # C/mol
+_START = -60.0  # mV
 _CALCIUM = ("egl19", "unc2", "cca1")
 # Calcium pool of mod/ca_pool.mod: share of the current, time constant [ms], resting level [mM]; KCNL half [mM].
 _POOL_SHARE, _POOL_TAU, _POOL_REST, _KCNL_HALF = 0.001, 50.0, 5e-5, 3.3e-4
@@ -160,17 +161,27 @@ def steady_current(membrane: Membrane, channel_set: str = "C19") -> np.ndarray:
 
 
 def stable_states(membrane: Membrane, channel_set: str = "C19") -> list[float]:
-    """Voltages at which the isolated cell stays [mV], lowest first; the first is its rest."""
+    """Voltages at which the isolated cell stays [mV], lowest first; see `rest_of`."""
     current = steady_current(membrane, channel_set)
     upward = np.flatnonzero((current[:-1] < 0.0) & (current[1:] >= 0.0))
     step = GRID[1] - GRID[0]
     return [float(GRID[k] - step * current[k] / (current[k + 1] - current[k])) for k in upward]
 
 
+def rest_of(membrane: Membrane, channel_set: str = "C19") -> float | None:
+    """Voltage in which the isolated cell settles from -60 mV, where every cell of the worm starts [mV]."""
+    states = stable_states(membrane, channel_set)
+    outward = float(np.interp(_START, GRID, steady_current(membrane, channel_set))) > 0.0
+    reached = [each for each in states if (each < _START) == outward]
+    if not reached:
+        return None
+    return max(reached) if outward else min(reached)
+
+
 def input_resistance(membrane: Membrane, channel_set: str = "C19") -> float:
     """Steady slope resistance at rest [GOhm], for a cell of the reference capacitance; nan without a rest."""
-    states = stable_states(membrane, channel_set)
-    if not states:
+    rest = rest_of(membrane, channel_set)
+    if rest is None:
         return float("nan")
     slope = np.gradient(steady_current(membrane, channel_set), GRID)
-    return 1.0 / float(np.interp(states[0], GRID, slope))
+    return 1.0 / float(np.interp(rest, GRID, slope))

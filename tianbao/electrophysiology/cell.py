@@ -15,7 +15,7 @@ from ..cells.membrane import Membrane, insert_membrane, membrane
 from ..errors import ConfigError, DivergedError
 from ..progress import Progress
 from ..units import NA_PER_PA
-from .protocols import Epoch, Protocol, current_steps
+from .protocols import Epoch, Protocol, current_steps, voltage_steps
 from .sections import build
 from .sweeps import Sweeps
 
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 # [ms] In which every cell of the worm settles from -60 mV.
 _SETTLING = 5000.0
 _START = -60.0  # mV
+_CHARGING = 200.0  # ms after which every cell of the worm is charged
 _SHOWN = 60_000.0  # ms of biology that take longer than two seconds
 _MOST = 1000.0  # mV, beyond which a run has diverged
 _LONGEST_STEP = 10.0  # ms, also how far NEURON goes at once
@@ -47,6 +48,8 @@ class PatchedCell:
         mechanisms.load()
         self.name, self.celsius = name, celsius
         self.sections = build(sections, name)
+        self._bare = {key: {**section, "mechs": {}, "ions": {}} for key, section in sections.items()}
+        self._charged: dict[float, np.ndarray] = {}
         self._rest: dict[float, float] = {}
         self._warned = False
 
@@ -134,6 +137,9 @@ class PatchedCell:
     def run(self, protocol: Protocol, dt: float = 0.1) -> Sweeps:
         """Carry out a protocol, every sweep from rest, or from the first level of a voltage clamp.
 
+        The current of a voltage clamp is freed of what charges the cell, as at an amplifier with its capacity
+        compensated.
+
         Args:
             protocol: what to do.
             dt: step [ms].
@@ -149,6 +155,8 @@ class PatchedCell:
             for sweep in range(protocol.sweeps):
                 start = self.rest(dt) if protocol.mode == "current" else protocol.levels(0)[sweep]
                 voltage, current = self._sweep(protocol, sweep, dt, start)
+                if protocol.mode == "voltage":
+                    current -= self._charging(protocol, sweep, dt, len(current))
                 bar.advance(protocol.duration)
                 voltages.append(voltage)
                 currents.append(current)
@@ -188,6 +196,22 @@ class PatchedCell:
                 f"the voltage of {self.name} left {_MOST:g} mV in sweep {sweep + 1} at dt {dt:g} ms: make dt smaller"
             )
         return found
+
+    def _charging(self, protocol: Protocol, sweep: int, dt: float, samples: int) -> np.ndarray:
+        """Current that charges the cell's membrane and would flow without any channel [pA], shape (samples,)."""
+        if dt not in self._charged:
+            bare = PatchedCell(self._bare, f"{self.name}_bare", celsius=self.celsius)
+            step = voltage_steps([1.0], hold=0.0, delay=_LONGEST_STEP, duration=_CHARGING, after=dt)
+            _, response = bare._sweep(step, 0, dt, 0.0)
+            self._charged[dt] = response[round(_LONGEST_STEP / dt) : round((_LONGEST_STEP + _CHARGING) / dt)]
+        per_mv, total, begin = self._charged[dt], np.zeros(samples), 0.0
+        for k in range(1, len(protocol.epochs)):
+            begin += protocol.epochs[k - 1].duration
+            first = round(begin / dt)
+            size = min(len(per_mv), samples - first)
+            jump = protocol.levels(k)[sweep] - protocol.levels(k - 1)[sweep]
+            total[first : first + size] += jump * per_mv[:size]
+        return total
 
     def _mind_company(self) -> None:
         """Say once that NEURON integrates a whole worm along with the cell."""

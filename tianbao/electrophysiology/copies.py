@@ -12,8 +12,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from .. import anatomy, mechanisms
+from ..cells.channels import COUPLED
 from ..cells.geometry import constants, geometry
-from ..cells.membrane import COUPLED, Membrane, insert_membrane
+from ..cells.membrane import Membrane, insert_membrane
 from ..units import NA_PER_PA, PF_PER_UM2_AT_1_UF_CM2, US_PER_NS, density_s_per_cm2
 
 # [nS] Keeps a channel followed by the engine while a candidate has none of it.
@@ -76,6 +77,7 @@ class CellCopies:
         self._clamp_order = np.array([order[clamp] for clamp in self._clamps], int)
         self._targets = {name: self._field(*COUPLED.get(name, (name, "gbar"))) for name in channels}
         shifted = {COUPLED.get(name, (name,))[0] for name in channels} & {"egl19", "slo1", "slo2"}
+        self._charged: dict[tuple[float, float], np.ndarray] = {}
         self._shifts = [self._field(channel, "shift") for channel in sorted(shifted)]
 
     def _field(self, mechanism: str, name: str) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -140,7 +142,7 @@ class CellCopies:
     def voltage_clamp(
         self, levels: np.ndarray, duration: float, hold: float, dt: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Current of a clamp that steps the soma from a long hold to a level.
+        """Current of a clamp that steps the soma from a long hold to a level, freed of what charges the cell.
 
         Args:
             levels: [mV], shape (count,).
@@ -151,6 +153,29 @@ class CellCopies:
         Returns:
             Time [ms], shape (samples,), and current [pA], outward positive, shape (samples, count).
         """
+        time, current = self._clamped(levels, duration, hold, dt)
+        return time, current - self._charging(duration, dt)[:, None] * (levels - hold)
+
+    def _charging(self, duration: float, dt: float) -> np.ndarray:
+        """Current per step of voltage [pA/mV] that charges a cell without conductances, shape (samples,)."""
+        if (duration, dt) not in self._charged:
+            kept = [(each, each.copy()) for each in self._arrays()]
+            for array, _ in kept[:-1]:
+                array[:] = 0.0
+            # Not beyond the nodes of the cells: what pads the engine's rows needs its conductance.
+            self._native.leak_conductance[self._nodes] = 0.0
+            _, current = self._clamped(np.ones(self.count), duration, 0.0, dt)
+            for array, before in kept:
+                array[:] = before
+            self._charged[duration, dt] = current[:, 0]
+        return self._charged[duration, dt]
+
+    def _arrays(self) -> list[np.ndarray]:
+        """Every conductance that `set` writes, in the engine's own arrays."""
+        own = [array for targets in self._targets.values() for array, _ in targets]
+        return [*own, self._native.leak_current, self._native.leak_conductance]
+
+    def _clamped(self, levels: np.ndarray, duration: float, hold: float, dt: float) -> tuple[np.ndarray, np.ndarray]:
         conductance, current = self._native.leak_conductance, self._native.leak_current
         conductance[self._soma_nodes] += _CLAMP_CONDUCTANCE
         current[self._soma_nodes] += _CLAMP_CONDUCTANCE * levels

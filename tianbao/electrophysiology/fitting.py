@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ..cells.membrane import COUPLED
+from ..cells.channels import COUPLED
 from .copies import CellCopies
 from .measures import current_step, excursion, voltage_step
+from .recordings import CLAMP_DURATION
 
 # What a residual of 1 stands for. Sweeps of one cell differ by 3 mV at rest; between onset and
 # steady state a membrane of 1 uF/cm2 is not expected to follow the recording as closely.
@@ -36,7 +37,6 @@ _LOWEST_REVERSAL, _HIGHEST_REVERSAL = -95.0, -20.0  # mV
 # hardly at all without EGL-19.
 _SPIKING, _RANGE, _SILENT, _SIGMA_SPIKING = 45.0, 15.0, 5.0, 5.0  # mV
 _BEFORE, _DURATION, _CLAMP_HOLD = 980.0, 5000.0, -60.0  # ms, ms, mV
-_CLAMP_DURATION = {"AWCL": 99.8, "VD5": 1209.8}  # ms, of the recorded voltage steps
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ class CellFit:
         step: float | None = None,
         least_slope: float = 0.0,
     ) -> None:
+        self.from_data = 0  # residuals that come from measurements, the first of all
         self.step = step or (0.1 if mode == "VC" else 0.5)
         self.mode, self.channels, self.candidates, self.rest = mode, channels, candidates, rest
         self._least_slope = least_slope
@@ -106,7 +107,7 @@ class CellFit:
     @property
     def biological_time(self) -> float:
         """What one generation simulates [ms]."""
-        one = _CLAMP_DURATION[self._neuron] if self.mode == "VC" else _BEFORE + _DURATION
+        one = CLAMP_DURATION[self._neuron] if self.mode == "VC" else _BEFORE + _DURATION
         return one * self.candidates * len(self.sweeps)
 
     def decode(self, points: np.ndarray) -> dict[str, np.ndarray]:
@@ -155,9 +156,10 @@ class CellFit:
         levels = np.tile([each.level for each in self.sweeps], len(points))
         shape = (len(points), len(self.sweeps))
         if self.mode == "VC":
-            duration = _CLAMP_DURATION[self._neuron]
+            duration = CLAMP_DURATION[self._neuron]
             time, current = self._copies.voltage_clamp(levels, duration, _CLAMP_HOLD, dt)
-            return voltage_step(time, current.reshape(len(time), *shape), 0.0, duration)
+            up = np.array([each.level >= _CLAMP_HOLD for each in self.sweeps])
+            return voltage_step(time, current.reshape(len(time), *shape), 0.0, duration, up)
         phases = [(_BEFORE, np.zeros(len(levels))), (_DURATION, levels)]
         time, voltage = self._copies.current_clamp(phases, dt, every=max(1, round(1.0 / dt)))
         voltage = voltage.reshape(len(time), *shape)
@@ -206,6 +208,7 @@ class CellFit:
             columns.append(np.maximum(0.0, _SPIKING - found["excursion"][:, spiking]) / _SIGMA_SPIKING)
             columns.append(np.maximum(0.0, _RANGE - found["range"][:, spiking]) / _SIGMA_SPIKING)
             columns.append(np.maximum(0.0, found["excursion"][:, silent] - _SILENT) / _SIGMA_SPIKING)
+        self.from_data = len(columns)
         columns += self._prior(self.decode(full))
         stacked = np.stack(columns, axis=1)[: len(points)]
         return np.where(np.isfinite(stacked), stacked, 1e3)
@@ -254,7 +257,8 @@ class CellFit:
 def uncertainty(fit: CellFit, point: np.ndarray, step: float = 0.01) -> tuple[dict[str, float], np.ndarray, np.ndarray]:
     """What the measurements leave open around a fit.
 
-    The misfit is taken as quadratic there: residuals are linear in the values over small steps.
+    The misfit is taken as quadratic there: residuals are linear in the values over small steps. Only what was
+    measured counts, not the pull towards a published model.
 
     Args:
         fit: the search.
@@ -262,19 +266,19 @@ def uncertainty(fit: CellFit, point: np.ndarray, step: float = 0.01) -> tuple[di
         step: of the differences, in the unit cube.
 
     Returns:
-        Name -> standard deviation [nS or mV]; the eigenvalues of the curvature in the unit cube, largest first,
-        (an eigenvalue below 1 is a direction that the data do not hold within the whole cube); its eigenvectors
-        as columns.
+        Name -> standard deviation [nS or mV]; the eigenvalues of the curvature in the unit cube, largest first
+        (an eigenvalue below 12 is a direction that the cube holds more than the data do); its eigenvectors as
+        columns.
     """
     n = len(point)
-    base = fit.residuals(point[None])[0]
+    base = fit.residuals(point[None])[0][: fit.from_data]
     jacobian = np.zeros((len(base), n))
     for k in range(n):
         # Inwards at a bound.
         signed = step if point[k] + step <= 1.0 else -step
         moved = point.copy()
         moved[k] += signed
-        jacobian[:, k] = (fit.residuals(moved[None])[0] - base) / signed
+        jacobian[:, k] = (fit.residuals(moved[None])[0][: fit.from_data] - base) / signed
     curvature = jacobian.T @ jacobian
     # The cube itself is known: a variance of 1/12 along each side.
     covariance = np.linalg.inv(curvature + 12.0 * np.eye(n))

@@ -9,7 +9,7 @@ MEASURES = ("rest", "peak", "at_100ms", "at_1s", "steady")
 
 # [ms] Where a current step has its peak, and the stretch at its end that counts as steady.
 _PEAK_FROM, _PEAK_TO, _STEADY = 5.0, 300.0, 500.0
-# Under voltage clamp the capacitive transient is over within a millisecond, and a step may be short.
+# Of a voltage step the first millisecond is left to the amplifier. A step may be short.
 _CLAMP_PEAK_FROM, _CLAMP_STEADY_SHARE = 1.0, 0.15
 # [ms] Averaged around a moment, against noise.
 _AROUND = 10.0
@@ -46,13 +46,14 @@ def current_step(time: np.ndarray, voltage: np.ndarray, onset: float, duration: 
     }
 
 
-def voltage_step(time: np.ndarray, current: np.ndarray, onset: float, duration: float) -> dict:
+def voltage_step(time: np.ndarray, current: np.ndarray, onset: float, duration: float, up: np.ndarray) -> dict:
     """Measures of voltage steps.
 
     Args:
         time: [ms], shape (samples,).
-        current: [pA], shape (samples, ...).
+        current: [pA], shape (samples, ..., sweeps).
         onset, duration: of the step [ms].
+        up: whether a sweep's peak is its maximum, shape (sweeps,).
 
     Returns:
         "peak", "at_1s" (the middle of the step) and "steady" [pA], each of shape (...).
@@ -61,7 +62,8 @@ def voltage_step(time: np.ndarray, current: np.ndarray, onset: float, duration: 
     inside = (since >= min(_CLAMP_PEAK_FROM, 0.5 * duration)) & (since <= duration)
     end = (since > (1.0 - _CLAMP_STEADY_SHARE) * duration) & (since <= duration)
     middle = int(np.argmin(np.abs(since - duration / 2.0)))
-    return {"peak": current[inside].max(0), "at_1s": current[middle], "steady": current[end].mean(0)}
+    peak = np.where(up, current[inside].max(0), current[inside].min(0))
+    return {"peak": peak, "at_1s": current[middle], "steady": current[end].mean(0)}
 
 
 def excursion(voltage: np.ndarray) -> np.ndarray:

@@ -38,7 +38,8 @@ class Sweeps:
         step = self.protocol.epochs[self.protocol.measured]
         levels = np.array(self.protocol.levels(self.protocol.measured))
         if self.protocol.mode == "voltage":
-            found = voltage_step(self.time, self.current, self.protocol.onset, step.duration)
+            before = np.array(self.protocol.levels(self.protocol.measured - 1 if self.protocol.measured else 0))
+            found = voltage_step(self.time, self.current, self.protocol.onset, step.duration, levels >= before)
         else:
             found = current_step(self.time, self.voltage, self.protocol.onset, step.duration, levels >= 0)
         return pd.DataFrame({"level": levels, **{name: found[name] for name in MEASURES if name in found}})

@@ -13,18 +13,14 @@ import pandas as pd
 from ..electrophysiology.cell import PatchedCell
 from ..electrophysiology.measures import excursion
 from ..electrophysiology.protocols import current_pulses, current_steps, voltage_steps
+from ..electrophysiology.recordings import CLAMP_DURATION, recordings
 from ..electrophysiology.sweeps import Sweeps
 from .check import Check, Result
 
 _OUTPUTS = Path(__file__).parents[1] / "cells" / "published_outputs.csv"
-RECORDINGS = Path(__file__).parents[1] / "electrophysiology" / "recordings.csv"
-"""Measures of every public recorded sweep, and what the predecessor's fit gives there."""
-
 # [ms] Length of the steps with which the published outputs were computed, by model and mode.
 _PUBLISHED_STEP = {("AWC", "CC"): 1500.0, ("RMD", "CC"): 1500.0, ("AWC", "VC"): 100.0, ("RMD", "VC"): 1500.0}
 _LONG_STEP = 5000.0
-# [ms] Of the recorded voltage steps.
-_RECORDED_STEP = {"AWCL": 99.8, "VD5": 1209.8}
 _NICOLETTI_RMD = "Mellem 2008: RMD is a Schmitt trigger; model of Nicoletti 2019"
 _LIU_2018 = "Liu Q. 2018: calcium spikes of AWA need EGL-19"
 # Mean and its standard error [mV].
@@ -72,26 +68,20 @@ def _during(sweeps: Sweeps) -> np.ndarray:
     return (sweeps.time > protocol.onset) & (sweeps.time < end - 2 * dt)
 
 
-def recorded() -> pd.DataFrame:
-    """The public recordings, without the padded sweep of AVAL."""
-    table = pd.read_csv(RECORDINGS)
-    return table[~((table.cell == "AVAL") & (table.step == 0))]
-
-
 @cache
 def recorded_sweeps(neuron: str) -> Sweeps:
     """A neuron of the worm, as fitted, under the steps that were recorded in it."""
-    table = recorded()
+    table = recordings()
     rows = table[table.cell == neuron]
     if rows["mode"].iloc[0] == "VC":
-        protocol = voltage_steps(rows.step, hold=-60.0, delay=100.0, duration=_RECORDED_STEP[neuron])
+        protocol = voltage_steps(rows.step, hold=-60.0, delay=100.0, duration=CLAMP_DURATION[neuron])
     else:
         protocol = current_steps(rows.step)
     return PatchedCell.of_neuron(neuron).run(protocol)
 
 
 def _recordings() -> Iterator[Result]:
-    table = recorded()
+    table = recordings()
     for neuron, rows in table.groupby("cell", sort=False):
         found = recorded_sweeps(str(neuron)).measure()
         unit = "mV" if rows["mode"].iloc[0] == "CC" else "pA"

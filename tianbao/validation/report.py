@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..electrophysiology.recordings import recordings
 from ..io.files import prepare_folder, write_atomically
 from .check import Result
 
@@ -110,8 +111,7 @@ def _figures(levels: set[str]) -> list[str]:
     if "cell" in levels:
         from . import cells
 
-        rows = cells.recorded()
-        for neuron, recorded in rows.groupby("cell", sort=False):
+        for neuron, recorded in recordings().groupby("cell", sort=False):
             run = cells.recorded_sweeps(str(neuron))
             found.append((f"{neuron}: fitted model, recordings, predecessor", view.sweeps(run, recorded=recorded)))
         found.append(("RMD as published: brief pulses switch it between two states", view.traces(cells.rmd_runs())))
