@@ -98,7 +98,7 @@ def test_what_a_neuron_does_not_express_leaves_its_rest_alone():
         # Members of one class that are told apart by messenger may rest apart by some millivolts.
         shared = any(expression.share_of_class(name, channel) != 1.0 for channel in each.conductances)
         rest, before = steady.rest_of(each), steady.rest_of(whole)
-        assert abs(rest - before) < (5.0 if shared else 0.6), (name, before, rest)
+        assert abs(rest - before) < (8.0 if shared else 0.6), (name, before, rest)
         assert each.leak > 0.0 or each.template == "avb", name
 
 
