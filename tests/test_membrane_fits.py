@@ -113,7 +113,7 @@ def test_measures_of_a_made_up_sweep():
     assert found["rest"] == pytest.approx(-60.0) and found["steady"] == pytest.approx(-20.0, abs=1e-6)
     assert found["peak"] == pytest.approx(-20.0 + 15.0 * np.exp(-5 / 200))
     assert found["at_1s"] == pytest.approx(-20.0 + 15.0 * np.exp(-5), abs=0.01)
-    clamped = voltage_step(time, trace[:, None] + 60.0, 1000.0, 1000.0)
+    clamped = voltage_step(time, trace[:, None] + 60.0, 1000.0, 1000.0, np.array([True]))
     assert clamped["steady"] == pytest.approx(40.2, abs=0.1)
 
 

@@ -15,6 +15,7 @@ from .engine import ENGINES
 from .errors import DivergedError, MechanismError, TianbaoError
 from .parameters import defaults
 
+_SOURCE_WIDTH = 90
 EXIT_FAILED, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -226,15 +227,19 @@ def _sources(args: argparse.Namespace) -> int:
         text = table.to_csv(index=False, float_format="%.6g")
         print(f"wrote {len(table)} rows in {write_atomically(args.csv, text.encode())}")
     else:
-        print(table.to_string(index=False))
+        # The table in full is for --csv; on a terminal a row has to stay readable.
+        print(table.assign(source=table.source.str.slice(0, _SOURCE_WIDTH)).to_string(index=False))
     return 0
 
 
 def _validate(args: argparse.Namespace) -> int:
+    from .io.files import prepare_folder
     from .loop.provenance import git_revision, mechanism_hash, versions
     from .validation import check, report
 
-    results = check.run(args.level or check.LEVELS)
+    # A folder that cannot be written to is found out before the work, not after it.
+    prepare_folder(args.out)
+    results = check.run(dict.fromkeys(args.level or check.LEVELS))
     print(report.table(results))
     made_by = versions() | {"mechanisms": mechanism_hash(), "revision": git_revision()}
     files = report.write(results, args.out, made_by)

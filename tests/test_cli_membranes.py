@@ -1,0 +1,31 @@
+"""`tianbao sources` and `tianbao validate` from the command line."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from tianbao.cli import EXIT_ERROR, main
+
+
+def test_sources_are_printed_and_written(capsys, tmp_path):
+    assert main(["sources", "AVAL"]) == 0
+    assert "leak_reversal" in capsys.readouterr().out
+    assert main(["sources", "AWC*", "--csv", str(tmp_path / "awc.csv")]) == 0
+    table = pd.read_csv(tmp_path / "awc.csv")
+    assert set(table.neuron) == {"AWCL", "AWCR"} and table.source.notna().all()
+
+
+def test_bad_names_and_folders_are_sentences(capsys, tmp_path):
+    assert main(["sources", "AWX*"]) == EXIT_ERROR
+    assert main(["validate", "--level", "chanel", "--out", str(tmp_path)]) == EXIT_ERROR
+    blocked = tmp_path / "file"
+    blocked.touch()
+    assert main(["validate", "--level", "channel", "--out", str(blocked / "inside")]) == EXIT_ERROR
+    said = capsys.readouterr().err
+    assert "Traceback" not in said and "did you mean 'channel'" in said and said.count("tianbao:") == 3
+
+
+def test_channels_are_validated_into_a_page(capsys, tmp_path):
+    assert main(["validate", "--level", "channel", "--out", str(tmp_path / "evidence")]) == 0
+    assert (tmp_path / "evidence" / "validation.html").stat().st_size > 50_000
+    assert "0 fail" in capsys.readouterr().out
