@@ -1,5 +1,9 @@
 """Fit the conductances of recorded neurons to what was measured in them, on their traced shapes.
 
+Question: which channels, and how much of each, make a traced cell do what its recording did?
+See: the error on every sweep, and how much of it all the data leave open. Time: 42 minutes of one core for all.
+Compare: the recordings and the predecessor's fit in tianbao/electrophysiology/recordings.csv.
+
     python sims/fit_membranes.py                 # every cell of fit_membranes.toml
     python sims/fit_membranes.py AWA --starts 4
 
