@@ -96,7 +96,7 @@ def test_every_neuron_carries_channels_in_its_soma(network):
 def test_calcium_reversal_is_held_while_cai_moves(simulation, network):
     soma = network.soma("AWCL")(0.5)
     simulation.worm.stimulate("AWCL", Pulse(0.02, start=0.0, stop=100.0))
-    simulation.run(20.0)
+    simulation.run(60.0)
     assert soma.eca == pytest.approx(60.0)
     assert soma.cai > 1.2 * 5e-5
     simulation.worm.pulses.clear()
