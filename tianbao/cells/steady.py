@@ -26,7 +26,6 @@ _START = -60.0  # mV
 _CALCIUM = ("egl19", "unc2", "cca1")
 # Calcium pool of mod/ca_pool.mod: share of the current, time constant [ms], resting level [mM]; KCNL half [mM].
 _POOL_SHARE, _POOL_TAU, _POOL_REST, _KCNL_HALF = 0.001, 50.0, 5e-5, 3.3e-4
-_OF_COMPLEX = ("egl19", "unc2")
 
 
 def _rise(v: np.ndarray, half: float, slope: float) -> np.ndarray:
@@ -137,7 +136,7 @@ def conductances(membrane: Membrane, channel_set: str = "C19") -> dict[str, np.n
     """Steady conductance of every channel over `GRID` [nS], for a cell of the reference capacitance."""
     shift = membrane.egl19_shift
     found = {
-        name: total * _curve(name, shift, channel_set, tuple(membrane.kinetics.get(name, {}).items()))
+        name: total * _curve(name, shift, channel_set, tuple(membrane.kinetics.get(name.split("_")[0], {}).items()))
         for name, total in membrane.conductances.items()
         if name != "kcnl"
     }

@@ -35,7 +35,7 @@ _LARGEST, _LARGEST_COMPLEX, _LARGEST_LEAK = 10.0, 20.0, 2.0  # nS
 _LOWEST_REVERSAL, _HIGHEST_REVERSAL = -95.0, -20.0  # mV
 # Spikes have to go up and down by this much in all, once at least by this much from trough to peak, and
 # hardly at all without EGL-19.
-_SPIKING, _RANGE, _SILENT, _SIGMA_SPIKING = 45.0, 15.0, 5.0, 5.0  # mV
+SPIKING, _RANGE, SILENT, _SIGMA_SPIKING = 45.0, 15.0, 5.0, 5.0  # mV
 _BEFORE, _DURATION, _CLAMP_HOLD = 980.0, 5000.0, -60.0  # ms, ms, mV
 
 
@@ -205,9 +205,9 @@ class CellFit:
                 columns.append(np.maximum(0.0, self._least_slope * abs(beside) - outward) / _SIGMA_SLOPE)
         for k in range(self._spikes):
             spiking, silent = self._measured + k, self._measured + self._spikes + k
-            columns.append(np.maximum(0.0, _SPIKING - found["excursion"][:, spiking]) / _SIGMA_SPIKING)
+            columns.append(np.maximum(0.0, SPIKING - found["excursion"][:, spiking]) / _SIGMA_SPIKING)
             columns.append(np.maximum(0.0, _RANGE - found["range"][:, spiking]) / _SIGMA_SPIKING)
-            columns.append(np.maximum(0.0, found["excursion"][:, silent] - _SILENT) / _SIGMA_SPIKING)
+            columns.append(np.maximum(0.0, found["excursion"][:, silent] - SILENT) / _SIGMA_SPIKING)
         self.from_data = len(columns)
         columns += self._prior(self.decode(full))
         stacked = np.stack(columns, axis=1)[: len(points)]
