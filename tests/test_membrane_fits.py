@@ -66,6 +66,7 @@ def twin(h):
     )
     sections = cell.netpyne_sections()
     insert_membrane(sections, cell, membrane, 1.0)
+    h.secondorder = 0  # A worm made earlier in this process leaves it at 2.
     yield build(sections, "twin")
     h.celsius = 6.3
 

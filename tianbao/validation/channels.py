@@ -55,7 +55,7 @@ class _Patch:
 
     def run(self, start: float, milliseconds: float, dt: float = 0.1, celsius: float = 20.0) -> np.ndarray:
         h = self.h
-        h.celsius, h.dt = celsius, dt
+        h.celsius, h.dt, h.secondorder = celsius, dt, 0
         h.finitialize(start)
         trace = []
         for _ in range(round(milliseconds / dt)):
