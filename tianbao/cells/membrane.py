@@ -50,7 +50,7 @@ class Membrane:
         leak_reversal: [mV].
         reference_capacitance: capacitance of the cell that carries those totals [pF].
         axonal_nca: NCA spread over the whole membrane instead of the soma [nS]; None but in AVB.
-        lacking: channel genes knocked out.
+        expressed: channel gene -> factor on its conductances, 0 where it is knocked out.
         kinetics: channel -> RANGE parameter -> value, where a class differs from the parameter set.
         absent: conductances of the template whose genes the neuron does not express.
         heir: the expressed potassium channel that took over what they carried at 0 mV.
@@ -63,7 +63,7 @@ class Membrane:
     leak_reversal: float
     reference_capacitance: float
     axonal_nca: float | None = None
-    lacking: frozenset[str] = frozenset()
+    expressed: dict[str, float] = field(default_factory=dict)
     kinetics: dict[str, dict[str, float]] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
     heir: str | None = None
@@ -72,22 +72,50 @@ class Membrane:
         """Factor on every total for a cell of this capacitance [pF]."""
         return (capacitance / self.reference_capacitance) ** exponent
 
-    def without(self, channel: str) -> Membrane:
-        """The same membrane with one channel gene knocked out.
+    def factor(self, channel: str) -> float:
+        """Factor on the conductances of a channel gene [-]."""
+        return self.expressed.get(channel, 1.0)
 
-        A BK complex goes with the calcium channel whose calcium opens it.
+    def carries(self, channel: str) -> bool:
+        """Whether a conductance of this membrane needs that channel (a mechanism or a gene)."""
+        return any(channel_of(channel) in name.split("_") for name in self.conductances) or (
+            channel_of(channel) == "nca" and self.template == "avb"
+        )
+
+    def without(self, channel: str) -> Membrane:
+        """The same membrane with one channel gene knocked out; see `scaled`."""
+        return self.scaled(channel, 0.0)
+
+    def scaled(self, channel: str, factor: float) -> Membrane:
+        """The same membrane with another amount of one channel.
+
+        A BK complex follows the calcium channel whose calcium opens it, as well as its own gene.
 
         Args:
             channel: as a mechanism or as a gene: "egl19" or "egl-19".
+            factor: on its conductances, from 0.
 
         Raises:
             ConfigError: if the channel is not one of the 14, nor one of those beside them.
         """
-        gone = channel.lower().replace("-", "")
-        if gone not in CHANNELS + EXTRA_CHANNELS:
-            raise ConfigError(unknown("channel", channel, CHANNELS + EXTRA_CHANNELS))
-        kept = {name: value for name, value in self.conductances.items() if gone not in name.split("_")}
-        return replace(self, conductances=kept, lacking=self.lacking | {gone})
+        gene = channel_of(channel)
+        before = self.conductances
+        after = {name: value * (factor if gene in name.split("_") else 1.0) for name, value in before.items()}
+        # A channel that is gone is left out; one that was declared without conductance stays.
+        kept = {name: value for name, value in after.items() if gene not in name.split("_") or factor > 0.0}
+        return replace(self, conductances=kept, expressed={**self.expressed, gene: self.factor(gene) * factor})
+
+
+def channel_of(name: str) -> str:
+    """Mechanism of a channel named as a mechanism or as a gene: "egl19" or "egl-19".
+
+    Raises:
+        ConfigError: if it is not one of the 14, nor one of those beside them.
+    """
+    channel = name.lower().replace("-", "")
+    if channel not in CHANNELS + EXTRA_CHANNELS:
+        raise ConfigError(unknown("channel", name, CHANNELS + EXTRA_CHANNELS))
+    return channel
 
 
 @cache

@@ -67,6 +67,7 @@ void forward(Brain *restrict b, Sweep *restrict w, int64_t steps, R *tape) {
     for (int64_t step = 0; step < steps; step++) {
         R *const row = tape ? tape + step * w->row : 0;
         if (row) save(w, row);
+        b->t = start + ((double)step + 0.5) * b->step;
         currents(b);
         if (row) {
             R *const rest = row + w->row - b->nodes - 2 * ions;
@@ -89,8 +90,8 @@ void forward(Brain *restrict b, Sweep *restrict w, int64_t steps, R *tape) {
         } else {
             finish_first_order(b);
         }
-        EVERY(state);
         b->t = start + (double)(step + 1) * b->step;
+        EVERY(state);
         w->step++;
         if (!row && w->step % w->every == 0) {
             R *restrict to = w->record + (w->step / w->every - 1) * w->outputs;
@@ -166,6 +167,7 @@ static void back_through_solve(Brain *restrict b, Sweep *restrict w, R *row, con
 
 static void back_one_step(Brain *restrict b, Sweep *restrict w, R *row, R *next) {
     const int64_t ions = b->ions + 1;
+    const double before = b->t;
     const R *const diagonal = row + w->row - b->nodes - 2 * ions, *const current = diagonal + b->nodes;
     const R *const slope = current + ions;
     memcpy(b->ion_current, current, sizeof(R) * ions);
@@ -179,6 +181,7 @@ static void back_one_step(Brain *restrict b, Sweep *restrict w, R *row, R *next)
     }
     memset(w->ion_current, 0, sizeof(R) * ions);
     memset(w->ion_slope, 0, sizeof(R) * ions);
+    b->t = before + b->step;
     back_through_states(b, w, row, next);
     for (int64_t i = 0; i < (b->order == 2 ? b->ions : 0); i++) {
         const int n = b->ion_node[i];
@@ -188,11 +191,13 @@ static void back_one_step(Brain *restrict b, Sweep *restrict w, R *row, R *next)
     }
     b->v = row;
     b->concentration = row + w->length[0];
+    b->t = before + 0.5 * b->step;
     back_through_solve(b, w, row, next, diagonal);
-    const double middle = b->t + 0.5 * b->step;
+    const double middle = b->t;
     for (int64_t i = 0; i < b->clamps; i++)
         if (middle >= b->clamp_start[i] && middle < b->clamp_stop[i]) w->clamp[i] += w->b[b->clamp_node[i]];
     EVERY_BACK(current);
+    b->t = before;
     w->step--;
 }
 

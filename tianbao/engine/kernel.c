@@ -334,8 +334,9 @@ static void begin(Brain *restrict b) {
     }
 }
 
+/* As NEURON does it, `t` is the middle of the step in currents and its end in states. */
 static void currents(Brain *restrict b) {
-    const double middle = b->t + 0.5 * b->step;
+    const double middle = b->t;
     for (int64_t i = 0; i < b->clamps; i++)
         if (middle >= b->clamp_start[i] && middle < b->clamp_stop[i]) b->b[b->clamp_node[i]] += b->clamp_current[i];
     for (int64_t i = 0; i < b->ions; i++) b->ion_current[i] = b->ion_slope[i] = 0;
@@ -355,6 +356,7 @@ void advance(Brain *restrict b, int64_t steps) {
     begin(b);
     const double start = b->t;
     for (int64_t step = 0; step < steps; step++) {
+        b->t = start + ((double)step + 0.5) * b->step;
         currents(b);
         if (b->corrections) memcpy(b->first_b, b->b, sizeof(R) * b->nodes);
         eliminate(b);
@@ -370,8 +372,8 @@ void advance(Brain *restrict b, int64_t steps) {
         } else {
             finish_first_order(b);
         }
-        EVERY(state);
         b->t = start + (double)(step + 1) * b->step;
+        EVERY(state);
         for (int64_t i = 0; i < b->probes; i++) b->record[step * b->probes + i] = b->v[b->probe[i]];
     }
 }

@@ -13,6 +13,7 @@ from ..cells.membrane import insert_membrane
 from ..errors import ConfigError
 from ..muscles import muscle_section
 from ..units import NA_PER_PA
+from . import tools
 from .design import NetworkDesign
 from .rules import MUSCLE_SECTION, Rule, connection_rules
 from .wiring import input_scale
@@ -142,6 +143,8 @@ class Network:
                     for segment in built:
                         setattr(getattr(segment, mechanism), key, value)
             for name, point in section.get("pointps", {}).items():
+                if point["mod"] != "StretchReceptor":
+                    continue
                 target = self.cells[cell].secs[section_name]["pointps"][name]["hObj"]
                 for key in ("gain", "saturation", "share"):
                     setattr(target, key, point[key])
@@ -205,6 +208,7 @@ def cell_sections(design: NetworkDesign) -> dict[str, dict]:
                 "saturation": p.stretch_saturation * scale * NA_PER_PA,
                 "share": share,
             }
+    tools.insert(design.conductances, design.cells, cells)
     for name in design.muscles.index:
         cells[name] = {MUSCLE_SECTION: muscle_section(design.muscle_membrane, p)}
     return cells

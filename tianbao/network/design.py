@@ -15,6 +15,7 @@ from ..muscles import MuscleMembrane
 from ..parameters import Parameters
 from ..sensing import StretchField, stretch_field
 from ..sensing.proprioception import CORD_BACKWARD, CORD_FORWARD, HEAD, nmj_centroids
+from .tools import SwitchedConductance
 from .wiring import Tables, extrapolated, input_scale
 
 SIGNS = ("transmitter", "predicted")
@@ -33,6 +34,7 @@ class NetworkDesign:
         stretch_positions: body coordinates at which kappa L is reported.
         deaf: neurons whose stretch receptors are silenced.
         soma_compartments: 1 or 2.
+        conductances: what the experimenter opens in single cells.
     """
 
     parameters: Parameters
@@ -43,6 +45,7 @@ class NetworkDesign:
     stretch_positions: np.ndarray = field(repr=False)
     deaf: frozenset[str] = frozenset()
     soma_compartments: int = 2
+    conductances: tuple[SwitchedConductance, ...] = ()
 
     @cached_property
     def neurons(self) -> tuple[str, ...]:
@@ -124,7 +127,7 @@ def with_avb_drive(base: Membrane, capacitance: float, p: Parameters) -> Membran
     e_nca, e_leak = constants()["reversal_nca"], constants()["reversal_leak"]
     nca = p.avb_conductance * (p.avb_reversal - e_leak) / (e_nca - e_leak)
     leak = (p.avb_conductance - nca) / base.scale(capacitance, p.capacitance_exponent)
-    return replace(base, leak=leak, leak_reversal=e_leak, axonal_nca=0.0 if "nca" in base.lacking else nca)
+    return replace(base, leak=leak, leak_reversal=e_leak, axonal_nca=nca * base.factor("nca"))
 
 
 def intact_tables(signs: str = "predicted") -> Tables:
@@ -149,7 +152,8 @@ def intact_tables(signs: str = "predicted") -> Tables:
         sign=np.where(gaba.loc[nmj.pre].to_numpy(), "inhibitory", "excitatory"),
         extrapolated=extrapolated(nmj, anatomy.muscles()),
     )
-    return Tables(chemical, anatomy.gap(), nmj, anatomy.gap_muscle(), intact_nmj=nmj)
+    chemical, gap, nmj = (table.assign(strength=1.0) for table in (chemical, anatomy.gap(), nmj))
+    return Tables(chemical, gap, nmj, anatomy.gap_muscle(), intact_nmj=nmj)
 
 
 def intact_membranes() -> dict[str, Membrane]:

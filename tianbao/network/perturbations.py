@@ -1,4 +1,4 @@
-"""The experimenter's interventions on the connectome: ablate, cut, shuffle. Pure functions."""
+"""The experimenter's interventions on the connectome: ablate, cut, scale, shuffle. Pure functions."""
 
 from __future__ import annotations
 
@@ -23,19 +23,49 @@ def ablate(tables: Tables, neurons: Collection[str]) -> Tables:
     )
 
 
-def cut_gap_junctions(tables: Tables, a: Collection[str], b: Collection[str]) -> Tables:
-    """Remove gap junctions between any neuron of `a` and any of `b`.
+def scale_gap_junctions(tables: Tables, a: Collection[str], b: Collection[str], factor: float) -> Tables:
+    """Multiply the conductance of every gap junction between a neuron of `a` and one of `b`; 0 removes it.
 
     Raises:
         ConfigError: if no such junction exists.
     """
     gap = tables.gap
-    cut = (gap.a.isin(a) & gap.b.isin(b)) | (gap.a.isin(b) & gap.b.isin(a))
-    if not cut.any():
-        raise ConfigError(
-            f"no gap junction between {', '.join(sorted(a)[:4])} and {', '.join(sorted(b)[:4])}: nothing to cut"
-        )
-    return replace(tables, gap=gap[~cut].reset_index(drop=True))
+    chosen = (gap.a.isin(a) & gap.b.isin(b)) | (gap.a.isin(b) & gap.b.isin(a))
+    _some(chosen.any(), "gap junction", "between", a, "and", b)
+    return replace(tables, gap=_scaled(gap, chosen, factor))
+
+
+def scale_synapses(tables: Tables, pre: Collection[str], post: Collection[str], factor: float) -> Tables:
+    """Multiply the conductance of every chemical synapse from a cell of `pre` onto one of `post`; 0 removes it.
+
+    Args:
+        tables: the connectome.
+        pre: neurons.
+        post: neurons and muscles.
+        factor: from 0.
+
+    Raises:
+        ConfigError: if no such synapse exists.
+    """
+    chemical, nmj = tables.chemical, tables.nmj
+    onto_neurons = chemical.pre.isin(pre) & chemical.post.isin(post)
+    onto_muscles = nmj.pre.isin(pre) & nmj.muscle.isin(post)
+    _some(onto_neurons.any() or onto_muscles.any(), "synapse", "from", pre, "onto", post)
+    return replace(
+        tables, chemical=_scaled(chemical, onto_neurons, factor), nmj=_scaled(nmj, onto_muscles, factor)
+    )
+
+
+def _some(found: bool, what: str, first: str, a: Collection[str], second: str, b: Collection[str]) -> None:
+    if not found:
+        named = f"{first} {', '.join(sorted(a)[:4])} {second} {', '.join(sorted(b)[:4])}"
+        raise ConfigError(f"no {what} {named}: nothing to change")
+
+
+def _scaled(table: pd.DataFrame, chosen: pd.Series, factor: float) -> pd.DataFrame:
+    if factor == 0.0:
+        return table[~chosen].reset_index(drop=True)
+    return table.assign(strength=table.strength.where(~chosen, table.strength * factor))
 
 
 def shuffle(tables: Tables, what: str, classes: pd.Series, seed: int) -> Tables:

@@ -29,6 +29,7 @@ class Tables:
             head_cross; without autapses.
         gap: a, b, em_sections.
         nmj: pre, muscle, em_sections, sign, extrapolated.
+            These three also hold `strength`, the experimenter's factor on each conductance [-].
         gap_muscle: a, b, em_sections.
         intact_nmj: nmj before any perturbation; it sets the strength of a contact, so that killing
             a neuron does not strengthen its neighbours.
@@ -46,7 +47,7 @@ def chemical_weights(table: pd.DataFrame, capacitance: Mapping[str, float], p: P
     gain = np.where(table.sign == "inhibitory", p.inhibitory_gain, p.excitatory_gain)
     gain = np.where(table.head_cross, p.head_cross_gain, gain)
     scale = np.array([input_scale(capacitance[post], p) for post in table.post])
-    return gain * table.em_sections.to_numpy() * scale * US_PER_NS
+    return gain * table.em_sections.to_numpy() * table.strength.to_numpy() * scale * US_PER_NS
 
 
 def gap_weights(table: pd.DataFrame, capacitance: Mapping[str, float], p: Parameters) -> np.ndarray:
@@ -56,7 +57,7 @@ def gap_weights(table: pd.DataFrame, capacitance: Mapping[str, float], p: Parame
         [np.sqrt(input_scale(capacitance[a], p) * input_scale(capacitance[b], p))
          for a, b in zip(table.a, table.b, strict=True)]
     )  # fmt: skip
-    return p.gap_gain * sections * scale * US_PER_NS
+    return p.gap_gain * sections * table.strength.to_numpy() * scale * US_PER_NS
 
 
 def nmj_weights(
@@ -88,7 +89,7 @@ def nmj_weights(
     total = np.where(total > 0.0, total, everything.loc[row])
     gain = np.where(inhibitory, p.nmj_inhibitory_gain, p.nmj_excitatory_gain)
     share = _counts(table, p).to_numpy() * cells.loc[row].to_numpy() / total
-    return gain * muscle_leak * share * US_PER_NS
+    return gain * muscle_leak * share * table.strength.to_numpy() * US_PER_NS
 
 
 def _counts(nmj: pd.DataFrame, p: Parameters) -> pd.Series:

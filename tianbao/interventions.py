@@ -1,0 +1,100 @@
+"""What is done to a worm, as a file holds it: tables of a verb and its arguments."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .errors import ConfigError, TianbaoError, unknown
+
+if TYPE_CHECKING:
+    from .worm import Worm
+
+VERBS = (
+    "ablate",
+    "silence",
+    "illuminate",
+    "clamp",
+    "stimulate",
+    "knock_out",
+    "knock_down",
+    "over_express",
+    "cut_synapses",
+    "scale_synapses",
+    "cut_gap_junctions",
+    "scale_gap_junctions",
+    "silence_stretch_receptors",
+    "shuffle",
+)
+"""Methods of `tianbao.Worm` that a table may name."""
+
+
+def apply(worm: Worm, table: Mapping[str, Any], where: str = "intervention") -> Worm:
+    """Do to a worm what a table says.
+
+    Args:
+        worm: changed in place.
+        table: `verb` and its arguments, such as {"verb": "ablate", "neurons": ["AVB*"]}.
+        where: how errors call the place of the table.
+
+    Returns:
+        The same worm.
+
+    Raises:
+        ConfigError: for an unknown verb or argument, one that is missing, or a value of the wrong kind.
+        AnatomyError: for a cell that does not exist.
+    """
+    arguments = dict(table)
+    verb = arguments.pop("verb", None)
+    if verb not in VERBS:
+        raise ConfigError(f"{where}: {unknown('verb', str(verb), VERBS)}")
+    method = getattr(worm, verb)
+    many, named = _bound(method, arguments, f"{where}: {verb}")
+    try:
+        return method(*many, **named)
+    except TianbaoError as error:
+        raise type(error)(f"{where}: {error}") from error
+
+
+def _bound(method: Any, arguments: dict[str, Any], where: str) -> tuple[list[str], dict[str, Any]]:
+    """Arguments of a call: names that it takes any number of, and the others by name."""
+    if "pulse" in inspect.signature(method).parameters:
+        arguments = _with_pulse(arguments, where)
+    parameters = inspect.signature(method).parameters.values()
+    known = {each.name: each for each in parameters}
+    for name in arguments:
+        if name not in known:
+            raise ConfigError(f"{where}: {unknown('argument', name, known)}")
+    many: list[str] = []
+    for each in parameters:
+        given = each.name in arguments
+        if each.kind is each.VAR_POSITIONAL:
+            many = _names(arguments.pop(each.name, []), f"{where}: '{each.name}'")
+        elif not given and each.default is each.empty:
+            raise ConfigError(f"{where} needs '{each.name}'")
+        elif given and each.annotation == "str" and not isinstance(arguments[each.name], str):
+            raise ConfigError(f"{where}: '{each.name}' must be a text, got {arguments[each.name]!r}")
+        elif given and each.annotation == "int" and type(arguments[each.name]) is not int:
+            raise ConfigError(f"{where}: '{each.name}' must be a whole number, got {arguments[each.name]!r}")
+        elif given and each.annotation.startswith("float") and type(arguments[each.name]) not in (int, float):
+            raise ConfigError(f"{where}: '{each.name}' must be a number, got {arguments[each.name]!r}")
+    return many, arguments
+
+
+def _with_pulse(arguments: dict[str, Any], where: str) -> dict[str, Any]:
+    from .worm import Pulse
+
+    keys = ("amplitude", "start", "stop")
+    missing = [key for key in keys if key not in arguments]
+    if missing:
+        raise ConfigError(f"{where} needs '{missing[0]}'")
+    rest = {name: value for name, value in arguments.items() if name not in keys}
+    return {**rest, "pulse": Pulse(*(arguments[key] for key in keys))}
+
+
+def _names(value: Any, where: str) -> list[str]:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+        raise ConfigError(f"{where} takes names, got {value!r}")
+    return names

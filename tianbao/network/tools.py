@@ -1,0 +1,126 @@
+"""The experimenter's tools that a cell carries: voltage clamp, light-gated and ligand-gated channels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ..cells.geometry import CellGeometry
+from ..errors import ConfigError, unknown
+from ..rows import named_values, read_rows
+from ..units import US_PER_NS
+
+TABLE = Path(__file__).with_name("tools.csv")
+GENES = Path(__file__).with_name("genes.csv")
+# NEURON's clock never comes here [ms]: what has no end stops there.
+NEVER = 1e15
+
+CHANNELS = ("cation", "chloride")
+"""Channels that light may open: one that excites, one that silences."""
+
+
+@dataclass(frozen=True)
+class SwitchedConductance:
+    """A conductance in one neuron that is open for a while.
+
+    Attributes:
+        neuron: name.
+        total: whole-cell conductance [nS].
+        reversal: [mV].
+        start, stop: [ms].
+        tau_on, tau_off: opening and closing time [ms].
+        everywhere: spread over the membrane by area; at the soma alone otherwise.
+    """
+
+    neuron: str
+    total: float
+    reversal: float
+    start: float
+    stop: float
+    tau_on: float
+    tau_off: float
+    everywhere: bool
+
+    def __post_init__(self) -> None:
+        what = f"{self.neuron}: conductance of {self.total} nS at {self.reversal} mV, {self.start} to {self.stop} ms"
+        if not (math.isfinite(self.total) and self.total > 0 and math.isfinite(self.reversal)):
+            raise ConfigError(f"{what}: the conductance must be positive, the voltage a number")
+        if not 0 <= self.start < self.stop:
+            raise ConfigError(f"{what}: need 0 <= start < stop")
+        if not abs(self.reversal) < 300.0:
+            raise ConfigError(f"{what}: no membrane lives at {self.reversal:g} mV; give mV")
+
+
+def clamp(neuron: str, voltage: float, start: float, stop: float) -> SwitchedConductance:
+    """Voltage clamp of a soma [mV], from start to stop [ms]."""
+    total, tau = _value("clamp_conductance") / US_PER_NS, _value("clamp_tau")
+    return SwitchedConductance(neuron, total, voltage, start, min(stop, NEVER), tau, tau, everywhere=False)
+
+
+def channel(kind: str, neuron: str, conductance: float | None, start: float, stop: float) -> SwitchedConductance:
+    """A channel all over a neuron that light, or a ligand, opens.
+
+    Args:
+        kind: one of `CHANNELS`.
+        neuron: name.
+        conductance: whole-cell, fully open [nS]; that of tools.csv when None.
+        start, stop: [ms]
+
+    Raises:
+        ConfigError: for an unknown kind, or a value out of range.
+    """
+    if kind not in CHANNELS:
+        raise ConfigError(unknown("light-gated channel", kind, CHANNELS))
+    names = ("reversal", "tau_on", "tau_off")
+    reversal, tau_on, tau_off = (_value(f"{kind}_{name}") for name in names)
+    total = _value(f"{kind}_conductance") if conductance is None else conductance
+    return SwitchedConductance(neuron, total, reversal, start, min(stop, NEVER), tau_on, tau_off, everywhere=True)
+
+
+def insert(
+    conductances: tuple[SwitchedConductance, ...], cells: Mapping[str, CellGeometry], sections: dict[str, dict]
+) -> None:
+    """Add the point processes of switched conductances to NetPyNE cells, in place.
+
+    Args:
+        conductances: of any neurons.
+        cells: geometry of every neuron.
+        sections: neuron -> section dictionaries.
+    """
+    for number, each in enumerate(conductances):
+        for k, (section, loc, share) in enumerate(_sites(each, cells[each.neuron])):
+            sections[each.neuron][section].setdefault("pointps", {})[f"switched_{number}_{k}"] = {
+                "mod": "SwitchedConductance",
+                "loc": loc,
+                "g_max": each.total * share * US_PER_NS,
+                "e": each.reversal,
+                "start": each.start,
+                "stop": each.stop,
+                "tau_on": each.tau_on,
+                "tau_off": each.tau_off,
+            }
+
+
+def _sites(each: SwitchedConductance, cell: CellGeometry) -> list[tuple[str, float, float]]:
+    if not each.everywhere:
+        return [("soma", 0.5, 1.0)]
+    area = cell.compartment_areas
+    return [(*cell.sites[k], float(part)) for k, part in enumerate(area / area.sum())]
+
+
+@cache
+def _values(path: Path) -> dict[str, float]:
+    return named_values(path)
+
+
+def _value(name: str) -> float:
+    return _values(TABLE)[name]
+
+
+@cache
+def release_genes() -> dict[str, str]:
+    """Gene -> transmitter whose release needs it, "*" for all; see genes.csv."""
+    return {row["gene"]: row["transmitter"] for _, row in read_rows(GENES)}
