@@ -14,31 +14,28 @@ import time
 VARIANTS = {
     "default (NEURON)": {},
     "native engine": {"engine": "native"},
-    "native, second order": {"engine": "native", "order": 2, "corrections": 1},
+    "native, second order": {"engine": "native", "clock.order": 2, "clock.corrections": 1},
     "native f32": {"engine": "native-f32"},
     "native, tables": {"engine": "native-tables"},
-    "d_lambda cells": {"discretisation": "d_lambda"},
-    "neural dt halved": {"dt": 0.25},
-    "tick halved": {"tick": 2.0},
-    "axial mesh doubled": {"slabs": 96},
+    "d_lambda cells": {"worm.discretisation": "d_lambda"},
+    "neural dt halved": {"clock.dt": 0.25},
+    "tick halved": {"clock.tick": 2.0},
+    "axial mesh doubled": {"body.slabs": 96},
 }
 
 
 def measure(job: tuple[str, dict, float]) -> tuple[str, float, float, float]:
     """Name, build time [s], wall time per biological second and body share of one variant."""
-    import tianbao as tb
     from tianbao.config import RunConfig
+    from tianbao.experiment import simulation as built_from
 
     name, changes, duration = job
     config = RunConfig().updated(changes)
-    worm = tb.Worm(discretisation=config.discretisation, soma_compartments=config.soma_compartments)
-    clock = tb.Clock(config.dt, config.tick, config.frame, config.order, config.corrections)
-    options = {"clock": clock, "slabs": config.slabs, "engine": config.engine}
-    simulation = tb.Simulation(worm, tb.Arena(config.medium), progress=False, **options)
+    simulation = built_from(config, progress=False)
     started = time.perf_counter()
     assert simulation.network
     built = time.perf_counter() - started
-    simulation.run(5 * clock.frame)  # compiles and warms the kernels
+    simulation.run(5 * config.clock.frame)  # compiles and warms the kernels
     step, spent = simulation.body.step, [0.0]
 
     def timed(*arguments):

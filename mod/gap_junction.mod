@@ -12,7 +12,7 @@ ENDCOMMENT
 NEURON {
     POINT_PROCESS GapJunction
     NONSPECIFIC_CURRENT i
-    RANGE weight, vpre, partner, i
+    RANGE weight, vpre, partner, before, i
     GLOBAL lead
     THREADSAFE
 }

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pandas as pd
 
-import tianbao as tb
 from tianbao.config import RunConfig
+from tianbao.experiment import simulation
 from tianbao.io.files import prepare_folder
 
 ALLOWED = 0.10
@@ -28,21 +28,18 @@ def variants(default: RunConfig) -> dict[str, dict]:
     return {
         "reference": {"engine": "native"},
         "engine neuron": {"engine": "neuron"},
-        "neural dt halved": {"dt": default.dt / 2},
-        "second order": {"order": 2, "corrections": 1},
-        "tick halved": {"tick": default.tick / 2},
-        "axial mesh doubled": {"slabs": default.slabs * 2},
+        "neural dt halved": {"clock.dt": default.clock.dt / 2},
+        "second order": {"clock.order": 2, "clock.corrections": 1},
+        "tick halved": {"clock.tick": default.clock.tick / 2},
+        "axial mesh doubled": {"body.slabs": default.body.slabs * 2},
     }
 
 
 def measure(job: tuple[str, dict, float, int]) -> dict:
     """Gait of one variant and seed, in a process of its own."""
     name, changes, duration, seed = job
-    config = RunConfig(engine="native").updated(changes)
-    clock = tb.Clock(config.dt, config.tick, config.frame, config.order, config.corrections)
-    arena = tb.Arena(config.medium)
-    options = {"clock": clock, "slabs": config.slabs, "engine": config.engine}
-    run = tb.Simulation(tb.Worm(), arena, seed=seed, progress=False, **options).run(duration)
+    config = RunConfig(engine="native", seed=seed).updated(changes)
+    run = simulation(config, progress=False).run(duration)
     return {"variant": name, "seed": seed, **run.gait().as_dict(), "wall_s_per_bio_s": run.wall_s_per_bio_s}
 
 

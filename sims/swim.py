@@ -14,12 +14,12 @@ import sys
 from tianbao.cli import crawl_parser, run_crawl
 
 # Water gives way at once: brain and body meet more often than on agar.
-WATER = {"medium": "water", "tick": 2.0, "duration": 8_000.0, "engine": "native"}
+WATER = {"arena.medium": "water", "clock.tick": 2.0, "duration": 8_000.0, "engine": "native"}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the experiment; exit code 0 only if the worm swam."""
-    return run_crawl(crawl_parser(__doc__, out="output/swim", **WATER).parse_args(arguments))
+    return run_crawl(crawl_parser(__doc__, out="output/swim", preset=WATER).parse_args(arguments))
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def test_the_written_configuration_repeats_the_run(tmp_path):
 
     crawl, first, second = script("forward_crawl"), tmp_path / "first", tmp_path / "second"
     crawl.main(["--duration", "60", "--seed", "7", "--out", str(first), "--no-video"])
-    crawl.main(["--config", str(first / "config.toml"), "--out", str(second), "--no-video"])
+    crawl.main([str(first / "config.toml"), "--out", str(second), "--no-video"])
     one, two = tb.open(first / "results.h5"), tb.open(second / "results.h5")
     assert two.seed == 7 and (one.worms[0].midline == two.worms[0].midline).all()
 
@@ -72,18 +72,18 @@ def test_order_and_soma_compartments_reach_the_results(tmp_path):
 
     import tianbao as tb
 
-    options = ["--order", "2", "--soma-compartments", "1", "--dt", "0.05"]
+    options = ["--set", "clock.order=2", "--set", "worm.soma_compartments=1", "--set", "clock.dt=0.05"]
     # One: 40 ms are too short to crawl.
     assert main(["run", "--duration", "40", "--out", str(tmp_path), "--no-video", *options]) == 1
     kept = tomllib.loads(tb.open(tmp_path / "results.h5").config_toml)
-    assert kept["run"]["order"] == 2 and kept["worm"]["soma_compartments"] == 1
     written = tomllib.loads((tmp_path / "config.toml").read_text())
-    assert (written["order"], written["soma_compartments"]) == (2, 1)
+    for each in (kept, written):
+        assert each["clock"]["order"] == 2 and each["worm"]["soma_compartments"] == 1
 
 
-@pytest.mark.parametrize("option", ["--order", "--soma-compartments"])
+@pytest.mark.parametrize("option", ["clock.order", "worm.soma_compartments"])
 def test_a_wrong_order_or_soma_is_one_sentence(option, capsys, tmp_path):
-    assert main(["run", option, "3", "--out", str(tmp_path)]) == 2
+    assert main(["run", "--set", f"{option}=3", "--out", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "1" in error and "2" in error
 

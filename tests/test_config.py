@@ -45,7 +45,9 @@ def test_toml_survives_the_round_trip():
 
 
 def test_a_written_configuration_is_read_back_the_same(tmp_path):
-    config = RunConfig(seed=4, record=("DB*",), parameters={"gap_gain": 0.02})
+    done = [{"verb": "ablate", "neurons": ["AVB*"]}, {"verb": "clamp", "neurons": ["AVAL"], "voltage": -20.0}]
+    changes = {"seed": 4, "record.voltage": ["DB*"], "parameters.gap_gain": 0.02, "interventions": done}
+    config = RunConfig().updated({**changes, "arena.pillars": [[1, 2.0, 0.1, 0.0]]})
     (tmp_path / "config.toml").write_text(config.to_toml())
     assert read_config(tmp_path / "config.toml") == config
 
@@ -57,7 +59,7 @@ def test_numpy_numbers_are_written_as_plain_ones():
 
 def test_a_worm_can_be_copied():
     twin = copy.deepcopy(Worm().ablate("AVAL"))
-    assert twin.parameters == parameters.defaults() and twin.interventions == ["ablate(AVAL)"]
+    assert twin.parameters == parameters.defaults() and twin.interventions == [{"verb": "ablate", "neurons": ["AVAL"]}]
     assert not hasattr(twin.parameters, "gap_gian")
 
 
@@ -75,10 +77,10 @@ def test_a_worm_has_one_or_two_soma_compartments():
 
 def test_order_and_soma_compartments_are_read_and_must_be_whole(tmp_path):
     path = tmp_path / "run.toml"
-    path.write_text("order = 2\nsoma_compartments = 1\n")
-    assert read_config(path) == RunConfig(order=2, soma_compartments=1)
-    path.write_text("order = 1.5\n")
-    with pytest.raises(ConfigError, match="'order' must be of type int"):
+    path.write_text("[clock]\norder = 2\n[worm]\nsoma_compartments = 1\n")
+    assert read_config(path) == RunConfig().updated({"clock.order": 2, "worm.soma_compartments": 1})
+    path.write_text("[clock]\norder = 1.5\n")
+    with pytest.raises(ConfigError, match="'clock.order' must be of type int"):
         read_config(path)
 
 

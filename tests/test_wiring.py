@@ -57,7 +57,7 @@ def test_ablation_leaves_no_connection(tables):
 
 
 def test_cutting_absent_gap_junctions_is_refused():
-    with pytest.raises(ConfigError, match="nothing to cut"):
+    with pytest.raises(ConfigError, match="nothing to change"):
         Worm().cut_gap_junctions("DB1", "VB11")
 
 

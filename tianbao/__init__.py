@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .electrophysiology.cell import PatchedCell
     from .electrophysiology.protocols import current_pulses, current_steps, voltage_steps
     from .environment import Arena, Dish, Medium, Pillar, Plane, SignedDistance, pillar_array
+    from .experiment import resume
+    from .io.checkpoints import Checkpoints
     from .io.results import open_recording as open  # noqa: A004
     from .loop import Clock, Simulation
     from .membranes import sources
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Arena": ".environment",
+    "Checkpoints": ".io.checkpoints",
     "Clock": ".loop",
     "Dish": ".environment",
     "Material": ".body",
@@ -45,6 +48,7 @@ _HOMES = {
     "current_pulses": ".electrophysiology.protocols",
     "current_steps": ".electrophysiology.protocols",
     "pillar_array": ".environment",
+    "resume": ".experiment",
     "sources": ".membranes",
     "voltage_steps": ".electrophysiology.protocols",
 }
@@ -52,6 +56,7 @@ _HOMES = {
 __all__ = [
     "AnatomyError",
     "Arena",
+    "Checkpoints",
     "Clock",
     "ConfigError",
     "Dish",
@@ -74,6 +79,7 @@ __all__ = [
     "current_steps",
     "open",
     "pillar_array",
+    "resume",
     "sources",
     "voltage_steps",
 ]

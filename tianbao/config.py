@@ -1,79 +1,198 @@
-"""Run configuration: a frozen dataclass, read from TOML, that refuses keys it does not know."""
+"""What one run needs: frozen dataclasses, one per room, read from TOML, that refuse keys they do not know."""
 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
+import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError, unknown
 
+# The longest file that can be a configuration [bytes]; what is larger is something else given by mistake.
+_LARGEST = 1_000_000
 
-@dataclass(frozen=True)
+
+def _key(default: Any, about: str) -> Any:
+    """A setting with the comment that a printed configuration carries."""
+    if callable(default):
+        return field(default_factory=default, metadata={"about": about})
+    return field(default=default, metadata={"about": about})
+
+
+@dataclass(frozen=True, kw_only=True)
+class WormSection:
+    """The animal; see `tianbao.Worm`."""
+
+    at: tuple[float, ...] = _key((0.0, 0.0, 0.0), "middle of the body [mm]")
+    heading: float = _key(0.0, "direction of the head [rad], 0 along +x")
+    connectome: str = _key("cook2019", "name, or path of your own CSV; see tianbao connectomes")
+    morphologies: str = _key("", "folder of SWC files that replace traced neurons; empty for none")
+    discretisation: str = _key("traced", "traced or d_lambda")
+    soma_compartments: int = _key(2, "1 or 2")
+    channel_set: str = _key("C19", "kinetic constants of the channels, C19 or H")
+    signs: str = _key("predicted", "of synapses: predicted (Fenyves 2020) or transmitter")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArenaSection:
+    """Where it lives; see `tianbao.Arena`."""
+
+    medium: str = _key("agar", "agar, wet_agar, water, newtonian, or such as 'water to agar, 0.5'")
+    viscosity_pa_s: float = _key(0.0, "of medium newtonian [Pa s]")
+    gravity: float = _key(0.0, "towards smaller z [m/s2]")
+    resolved: bool = _key(False, "whether the worm feels the flow it stirs up; Newtonian media")
+    pillars: tuple = _key((), "each [x, y, radius, friction], lengths in mm")
+    dishes: tuple = _key((), "each [x, y, radius, friction]")
+    planes: tuple = _key((), "each [x, y, z of a point, x, y, z of the normal, friction]")
+    solids: tuple[str, ...] = _key((), "functions given in Python; a file can only name them")
+    flow: str = _key("", "a function given in Python; a file can only name it")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockSection:
+    """Time steps; see `tianbao.Clock`."""
+
+    dt: float = _key(0.5, "step of the neurons [ms]")
+    tick: float = _key(4.0, "exchange between brain and body, and step of the body [ms]")
+    frame: float = _key(20.0, "interval of recorded frames [ms]")
+    order: int = _key(1, "of the neural step: 1 backward Euler, 2 Crank-Nicolson")
+    corrections: int = _key(0, "of a step across gap junctions, native engine only")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BodySection:
+    """Mesh and first posture."""
+
+    slabs: int = _key(48, "axial resolution of the mesh")
+    initial_curvature: float = _key(1.0, "amplitude of the bend a run starts from [kappa L]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordSection:
+    """What is kept beside midline and muscles."""
+
+    voltage: tuple[str, ...] = _key(
+        ("AVA*", "AVB*", "DB*", "VB*", "DD*", "VD*", "SMD*", "RMD*"), "neurons or globs whose soma voltage is kept"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointSection:
+    """What makes a run go on after it was stopped."""
+
+    every: float = _key(1000.0, "interval of checkpoints [ms]; 0 for none")
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """What one run of the worm needs.
+    """What one run of the worm needs. Keys of sections are written with a dot, such as `clock.dt`.
 
     Attributes:
         duration: [ms]
         seed: of noise, initial voltages and posture.
-        medium: name of the medium.
-        discretisation: "traced" or "d_lambda".
-        soma_compartments: 1 or 2.
-        channel_set: kinetic parameter set of the channels, "C19" or "H".
-        signs: synaptic signs, "predicted" or "transmitter".
-        dt: neural step [ms].
-        tick: exchange interval and body step [ms].
-        frame: interval of recorded frames [ms].
-        order: of the neural step, 1 (backward Euler) or 2 (Crank-Nicolson).
-        corrections: of a step across gap junctions, native engine only.
         engine: one of `tianbao.engine.ENGINES`.
-        slabs: axial resolution of the body mesh.
-        record: neurons or globs whose voltage is kept.
-        parameters: changes to the class-level parameters.
+        worm, arena, clock, body, record, checkpoint: sections.
+        medium: drags of a medium of your own; empty when `arena.medium` is a name.
+        material: changes of the tissue, rows of body.csv.
+        parameters: changes of the class-level parameters, rows of network/parameters.csv.
+        interventions: what is done to the worm, in order: tables of `verb` and its arguments.
     """
 
-    duration: float = 10_000.0
-    seed: int = 1
-    medium: str = "agar"
-    discretisation: str = "traced"
-    soma_compartments: int = 2
-    channel_set: str = "C19"
-    signs: str = "predicted"
-    dt: float = 0.5
-    tick: float = 4.0
-    frame: float = 20.0
-    order: int = 1
-    corrections: int = 0
-    engine: str = "neuron"
-    slabs: int = 48
-    record: tuple[str, ...] = ("AVA*", "AVB*", "DB*", "VB*", "DD*", "VD*", "SMD*", "RMD*")
-    parameters: Mapping[str, float] = field(default_factory=dict)
+    duration: float = _key(10_000.0, "[ms]")
+    seed: int = _key(1, "of noise, initial voltages and posture")
+    engine: str = _key("neuron", "neuron or native: the same worm, native is four times faster")
+    worm: WormSection = _key(WormSection, "")
+    arena: ArenaSection = _key(ArenaSection, "")
+    clock: ClockSection = _key(ClockSection, "")
+    body: BodySection = _key(BodySection, "")
+    record: RecordSection = _key(RecordSection, "")
+    checkpoint: CheckpointSection = _key(CheckpointSection, "")
+    medium: Mapping[str, Any] = _key(dict, "")
+    material: Mapping[str, float] = _key(dict, "")
+    parameters: Mapping[str, float] = _key(dict, "")
+    interventions: tuple[Mapping[str, Any], ...] = _key((), "")
 
-    def to_toml(self) -> str:
-        """The configuration as `read_config` reads it."""
-        flat = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
-        parameters = flat.pop("parameters")
-        lines = [f"{key} = {_literal(value)}" for key, value in flat.items()]
-        return "\n".join([*lines, "", to_toml({"parameters": parameters})])
+    def get(self, key: str) -> Any:
+        """Value under a dotted key.
+
+        Raises:
+            ConfigError: for an unknown key.
+        """
+        section, _, name = key.partition(".")
+        known = _fields(self)
+        if section not in known:
+            raise ConfigError(_unknown_key(key))
+        inside = getattr(self, section)
+        if not name:
+            return inside
+        values = inside if isinstance(inside, Mapping) else _fields(inside)
+        if name not in values:
+            raise ConfigError(_unknown_key(key))
+        return inside[name] if isinstance(inside, Mapping) else getattr(inside, name)
 
     def updated(self, changes: Mapping[str, Any], where: str = "configuration") -> RunConfig:
         """A copy with some keys changed; None leaves a key as it is.
 
+        Args:
+            changes: dotted keys, or sections as mappings.
+            where: how errors call the place the changes come from.
+
         Raises:
             ConfigError: for an unknown key or a value of the wrong type.
         """
-        types = {each.name: type(getattr(self, each.name)) for each in dataclasses.fields(self)}
-        kept: dict[str, Any] = {}
-        for key, value in changes.items():
-            if key not in types:
-                raise ConfigError(f"{where}: {unknown('key', key, types)}")
-            if value is not None:
-                kept[key] = _typed(key, value, types[key], where)
+        known, kept = _fields(self), {}
+        for key, value in _split(changes):
+            section, _, name = key.partition(".")
+            if section not in known:
+                raise ConfigError(f"{where}: {_unknown_key(key)}")
+            if value is None:
+                continue
+            before = kept.get(section, getattr(self, section))
+            kept[section] = _changed(before, section, name, value, where)
         return dataclasses.replace(self, **kept)
+
+    def to_toml(self, *, comments: Mapping[str, str] | None = None) -> str:
+        """The configuration as `read_config` reads it.
+
+        Args:
+            comments: text behind a dotted key, beside those of the keys that are always there; without it
+                nothing is commented.
+        """
+        about = {} if comments is None else {**_about(), **comments}
+        lines, tables = [], []
+        for name in _fields(self):
+            value = getattr(self, name)
+            if name == "interventions":
+                tables += [["", "[[interventions]]", *_lines(each, "", {})] for each in value]
+            elif isinstance(value, Mapping) or dataclasses.is_dataclass(value):
+                flat = value if isinstance(value, Mapping) else {key: getattr(value, key) for key in _fields(value)}
+                if flat:
+                    tables.append(["", f"[{name}]", *_lines(flat, f"{name}.", about)])
+            else:
+                lines += _lines({name: value}, "", about)
+        return "\n".join([*lines, *(line for table in tables for line in table)]) + "\n"
+
+    def differences(self, other: RunConfig) -> dict[str, tuple[Any, Any]]:
+        """Dotted keys whose values differ: (here, there), None where one has no such key."""
+        ours, theirs = dict(self._flat()), dict(other._flat())
+        keys = list(dict.fromkeys([*ours, *theirs]))
+        return {key: (ours.get(key), theirs.get(key)) for key in keys if ours.get(key) != theirs.get(key)}
+
+    def _flat(self) -> Iterator[tuple[str, Any]]:
+        for name in _fields(self):
+            value = getattr(self, name)
+            if dataclasses.is_dataclass(value):
+                yield from ((f"{name}.{key}", getattr(value, key)) for key in _fields(value))
+            elif isinstance(value, Mapping):
+                yield from ((f"{name}.{key}", each) for key, each in value.items())
+            else:
+                yield name, value
 
 
 def read_config(path: str | Path, default: RunConfig | None = None) -> RunConfig:
@@ -86,35 +205,140 @@ def read_config(path: str | Path, default: RunConfig | None = None) -> RunConfig
     Raises:
         ConfigError: if the file is missing, is not TOML, or holds an unknown key.
     """
+    return (default or RunConfig()).updated(read_toml(path), where=Path(path).name)
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        ConfigError: if the file is missing or is not TOML.
+    """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        if path.stat().st_size > _LARGEST:
+            raise ConfigError(f"{path.name} is larger than a configuration can be; give a TOML file")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror or error}") from error
-    try:
-        return (default or RunConfig()).updated(tomllib.loads(text), where=path.name)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path.name} is not valid TOML: {error}") from error
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Key and value of `key=value`, the value as TOML or, failing that, as plain text.
+
+    Raises:
+        ConfigError: when there is no key or no value.
+    """
+    key, equals, value = text.partition("=")
+    key, value = key.strip(), value.strip()
+    if not (key and equals and value):
+        raise ConfigError(f"'{text}' is not a setting: write key=value, such as clock.dt=0.25")
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value
 
 
 def to_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
     """Serialise plain sections of scalars and lists."""
     lines = []
     for name, values in sections.items():
-        lines.append(f"[{name}]")
-        lines.extend(f"{key} = {_literal(value)}" for key, value in values.items())
-        lines.append("")
+        lines += [f"[{name}]", *_lines(values, "", {}), ""]
     return "\n".join(lines)
 
 
-def _typed(key: str, value: Any, kind: type, where: str) -> Any:
+def _fields(section: Any) -> tuple[str, ...]:
+    return tuple(each.name for each in dataclasses.fields(section))
+
+
+def _about() -> dict[str, str]:
+    found = {}
+    for each in dataclasses.fields(RunConfig):
+        found[each.name] = each.metadata["about"]
+        if dataclasses.is_dataclass(each.default_factory):
+            inner = dataclasses.fields(each.default_factory)
+            found |= {f"{each.name}.{key.name}": key.metadata["about"] for key in inner}
+    return {key: text for key, text in found.items() if text}
+
+
+def _unknown_key(key: str) -> str:
+    """Sentence for an unknown key: a key of any section may be meant by its last word."""
+    known = [name for name, _ in RunConfig()._flat()] + ["medium", "material", "parameters", "interventions"]
+    last = {name.rpartition(".")[2]: name for name in known}
+    near = difflib.get_close_matches(key.rpartition(".")[2].lower(), list(last), n=1, cutoff=0.6)
+    if near and key not in known:
+        return f"unknown key '{key}': did you mean '{last[near[0]]}'?"
+    return unknown("key", key, known)
+
+
+def _split(changes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Sections given as mappings, key by key."""
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and "." not in str(key):
+            yield from ((f"{key}.{name}", each) for name, each in value.items())
+        else:
+            yield str(key), value
+
+
+def _changed(before: Any, section: str, name: str, value: Any, where: str) -> Any:
+    """A section, or a value at the top level, with one change."""
+    if not name:
+        if dataclasses.is_dataclass(before) or isinstance(before, Mapping):
+            raise ConfigError(f"{where}: '{section}' is a section; give its keys, such as {section}.KEY = ...")
+        return _tables(value, where) if section == "interventions" else _typed(section, value, before, where)
+    if isinstance(before, Mapping):
+        return {**before, name: value}
+    if not dataclasses.is_dataclass(before) or name not in _fields(before):
+        raise ConfigError(f"{where}: {_unknown_key(f'{section}.{name}')}")
+    return dataclasses.replace(before, **{name: _typed(f"{section}.{name}", value, getattr(before, name), where)})
+
+
+def _tables(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(each, Mapping) for each in value):
+        raise ConfigError(f"{where}: interventions are tables with a verb; write [[interventions]] and verb = ...")
+    return tuple(dict(each) for each in value)
+
+
+def _typed(key: str, value: Any, before: Any, where: str) -> Any:
+    kind = type(before)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind is tuple and isinstance(value, list):
-        return tuple(value)
+        value = float(value)
+    if kind is tuple and isinstance(value, (list, tuple)):
+        return _items(key, value, before, where)
     if not isinstance(value, kind) or isinstance(value, bool) and kind is not bool:
-        raise ConfigError(f"{where}: '{key}' must be of type {kind.__name__}, got {value!r}")
+        wanted = "a list" if kind is tuple else f"of type {kind.__name__}"
+        raise ConfigError(f"{where}: '{key}' must be {wanted}, got {value!r}")
+    if kind is float and not math.isfinite(value):
+        raise ConfigError(f"{where}: '{key}' = {value} is not a finite number")
     return value
+
+
+def _items(key: str, values: Any, before: tuple, where: str) -> tuple:
+    """A list whose entries are of the kind that the default shows; of rows of numbers when it shows none."""
+    if key in ("arena.solids", "record.voltage"):
+        if not all(isinstance(each, str) for each in values):
+            raise ConfigError(f"{where}: '{key}' is a list of names, got {list(values)!r}")
+        return tuple(values)
+    rows = [values] if before else values
+    numbers = [each for row in rows for each in (row if isinstance(row, (list, tuple)) else [row])]
+    good = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in numbers)
+    if not good or not all(math.isfinite(each) for each in numbers):
+        raise ConfigError(f"{where}: '{key}' takes finite numbers, got {list(values)!r}")
+    if before:
+        if len(values) != len(before):
+            raise ConfigError(f"{where}: '{key}' takes {len(before)} numbers, got {len(values)}")
+        return tuple(float(each) for each in values)
+    return tuple(tuple(map(float, row)) if isinstance(row, (list, tuple)) else float(row) for row in values)
+
+
+def _lines(values: Mapping[str, Any], prefix: str, about: Mapping[str, str]) -> list[str]:
+    lines = []
+    for key, value in values.items():
+        comment = about.get(prefix + key)
+        lines.append(f"{key} = {_literal(value)}" + (f"  # {comment}" if comment else ""))
+    return lines
 
 
 def _literal(value: Any) -> str:
@@ -126,4 +350,6 @@ def _literal(value: Any) -> str:
         return _literal(value.tolist())
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_literal(each) for each in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {_literal(each)}" for key, each in value.items()) + "}"
     return repr(value)

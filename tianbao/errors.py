@@ -31,9 +31,11 @@ class DivergedError(TianbaoError):
 
     Attributes:
         recording: what a run had recorded until then (`Recording`), None outside a run.
+        files: where it was written, when it was.
     """
 
     recording = None
+    files = ()
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError, TianbaoError, unknown
@@ -98,3 +98,48 @@ def _names(value: Any, where: str) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
         raise ConfigError(f"{where} takes names, got {value!r}")
     return names
+
+
+def spoken(text: str) -> dict[str, Any]:
+    """The table of an intervention said in words: "ablate AVB*", "clamp AVAL voltage=-20 start=500 stop=900".
+
+    Args:
+        text: a verb, names, and key=value for everything else.
+
+    Raises:
+        ConfigError: for an unknown verb, or a word that has no place.
+    """
+    from .config import parse_setting
+    from .worm import Worm
+
+    words = text.split()
+    verb = words[0].replace("-", "_") if words else ""
+    if verb not in VERBS:
+        raise ConfigError(f"'{text}': {unknown('verb', verb, VERBS)}")
+    table: dict[str, Any] = {"verb": verb}
+    plain = [word for word in words[1:] if "=" not in word]
+    parameters = [each for each in inspect.signature(getattr(Worm, verb)).parameters.values() if each.name != "self"]
+    for each in parameters:
+        if each.kind is each.VAR_POSITIONAL:
+            table[each.name], plain = plain, []
+        elif each.kind is each.POSITIONAL_OR_KEYWORD and each.name != "pulse" and plain:
+            table[each.name] = parse_setting(f"{each.name}={plain.pop(0)}")[1]
+    if plain:
+        raise ConfigError(f"'{text}': there is no place for '{plain[0]}'; write key=value")
+    return table | dict(parse_setting(word) for word in words[1:] if "=" in word)
+
+
+def told(table: Mapping[str, Any]) -> str:
+    """An intervention in words, as `spoken` reads them."""
+    words = [str(table.get("verb", ""))]
+    for name, value in table.items():
+        if isinstance(value, (list, tuple)):
+            words += map(str, value)
+        elif name != "verb":
+            words.append(f"{name}={value}")
+    return " ".join(words)
+
+
+def described(tables: Iterable[Mapping[str, Any]]) -> str:
+    """Interventions in words, one after the other."""
+    return "; ".join(map(told, tables))

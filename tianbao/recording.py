@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import ConfigError
+from .interventions import described
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,8 +93,13 @@ class Recording:
     @property
     def medium(self) -> str:
         """Name of the medium, "" if the configuration has none."""
-        medium = self._section("medium")
-        return medium.get("name", "") if isinstance(medium, dict) else str(medium)
+        return str(self._section("arena").get("medium", ""))
+
+    @property
+    def interventions(self) -> str:
+        """What was done to the worm, in words; "" for nothing."""
+        found = self._section("interventions")
+        return described(found) if isinstance(found, list) else ""
 
     @property
     def round_obstacles(self) -> np.ndarray:
@@ -129,7 +135,7 @@ class Recording:
 
     @property
     def plot(self) -> Plots:
-        """Pictures: `.curvature()`, `.traces()`, `.muscles()`, `.track()`."""
+        """Pictures: `.curvature()`, `.traces()`, `.raster()`, `.activity()`, `.muscles()`, `.track()`, ..."""
         from .view.plots import Plots
 
         return Plots(self)

@@ -61,9 +61,12 @@ class Worm:
         channel_set: kinetic parameter set of the channels, "C19" or "H".
         signs: "predicted" makes every synapse that Fenyves et al. 2020 predict negative inhibitory;
             "transmitter" only those of GABA neurons and of head cross-inhibition.
+        connectome: name such as "white1986", path of a CSV, or what `anatomy.connectome` returned.
+        morphologies: folder of SWC files such as AVAL.swc that replace the traced cells; empty for none.
 
     Raises:
         ConfigError: for an unknown option.
+        AnatomyError: for an unknown connectome, or a file of one's own that is malformed.
     """
 
     def __init__(
@@ -76,6 +79,8 @@ class Worm:
         soma_compartments: int = 2,
         channel_set: str = "C19",
         signs: str = "predicted",
+        connectome: str | anatomy.Connectome = anatomy.STANDARD,
+        morphologies: str | anatomy.CellSource = "",
     ) -> None:
         if signs not in SIGNS:
             raise ConfigError(unknown("signs", signs, SIGNS))
@@ -89,9 +94,11 @@ class Worm:
         self.soma_compartments = soma_compartments
         self.channel_set = channel_set
         self.signs = signs
+        self._wiring, self._cells = anatomy.connectome(connectome), anatomy.own_cells(morphologies)
+        self.connectome, self.morphologies = self._wiring.name, self._cells.folder
         self.pulses: list[tuple[str, Pulse]] = []
         self.interventions: list[dict[str, Any]] = []
-        self._tables = intact_tables(signs)
+        self._tables = intact_tables(signs, self._wiring)
         self._membranes = intact_membranes()
         self._deaf: set[str] = set()
         self._conductances: tuple[tools.SwitchedConductance, ...] = ()
@@ -328,7 +335,13 @@ class Worm:
             deaf=frozenset(self._deaf),
             soma_compartments=self.soma_compartments,
             conductances=self._conductances,
+            cell_source=self._cells,
         )
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """Wiring and cells it is made of, files of one's own with their digests."""
+        return {"connectome": self._wiring.provenance, "morphologies": self._cells.provenance}
 
     @property
     def anatomy_changes(self) -> tuple[dict[str, Any], ...]:

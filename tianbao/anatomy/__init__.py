@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from .connectomes import STANDARD, Connectome, connectome, connectome_registry
 from .frame import BodyCoordinates, BodyFrame
 from .morphology import Morphology, SectionPath, morphology, read_swc
+from .own_cells import TRACED, CellSource, own_cells, read_own_cell
+from .own_wiring import EdgeTables, read_edges
 from .tables import (
     chemical,
     expression,
@@ -25,9 +28,16 @@ from .tables import (
 __all__ = [
     "BodyCoordinates",
     "BodyFrame",
+    "CellSource",
+    "Connectome",
+    "EdgeTables",
     "Morphology",
     "SectionPath",
+    "STANDARD",
+    "TRACED",
     "chemical",
+    "connectome",
+    "connectome_registry",
     "expression",
     "gap",
     "gap_muscle",
@@ -43,5 +53,8 @@ __all__ = [
     "neurons",
     "neuropeptide",
     "nmj",
+    "own_cells",
+    "read_edges",
+    "read_own_cell",
     "read_swc",
 ]

@@ -16,6 +16,10 @@ from ..paths import data_root
 from .tables import neuron_name
 
 _SOMA_KIND = 1
+_LAST_KIND = 255
+_SAME = 0.05  # [-] by how much the points of a three-point soma may differ from the sphere they stand for
+_LARGEST_FILE = 20_000_000  # bytes
+_LONGEST_QUOTE = 80  # characters of a malformed line that are shown
 
 
 class SectionPath(NamedTuple):
@@ -97,23 +101,49 @@ def _traced(name: str) -> Morphology:
 def read_swc(path: str | Path) -> Morphology:
     """Read one SWC file.
 
+    A soma of three points, the root and two children of its own radius on either side, is read as the sphere it
+    stands for.
+
     Args:
         path: file; the stem is the neuron's name. `#` starts a comment line.
 
     Raises:
-        AnatomyError: when the file is absent, a line is malformed, a value is not finite, a radius
-            is not positive, a parent is missing, or there is not exactly one root; the message
-            names file and line.
+        AnatomyError: when the file is absent or not text, a line is malformed, a value is not finite, a radius
+            is not positive, a parent is missing, there is not exactly one root, or the soma is neither one point nor
+            three; the message names file and line.
+    """
+    return read_swc_lines(path)[0]
+
+
+def read_swc_lines(path: str | Path) -> tuple[Morphology, tuple[int, ...]]:
+    """Read one SWC file, and say on which line each of its points stands, in the order of `Morphology.xyz`.
+
+    Raises:
+        AnatomyError: as `read_swc`.
     """
     path = Path(path)
+    rows: dict[int, tuple[int, list[float], int, int]] = {}
+    for number, line in enumerate(_text(path).splitlines(), start=1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            _add_row(rows, line.split(), path, number)
+    order = _parents_first(path, rows)
+    if rows[order[0]][0] != _SOMA_KIND:
+        raise AnatomyError(f"{path.name}, line {rows[order[0]][3]}: the root must be the soma, kind 1")
+    order = _with_one_soma(path, rows, order)
+    return _assemble(path, rows, order), tuple(rows[point][3] for point in order)
+
+
+def _text(path: Path) -> str:
     if not path.is_file():
         raise AnatomyError(f"no morphology file {path}: give the path of an existing SWC file")
-    rows: dict[int, tuple[int, list[float], int, int]] = {}
-    with open(path, encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip() and not line.lstrip().startswith("#"):
-                _add_row(rows, line.split(), path, number)
-    return _assemble(path, rows)
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise AnatomyError(f"{path.name} is larger than {_LARGEST_FILE // 10**6} MB: give one neuron as SWC")
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AnatomyError(f"{path.name} is not UTF-8 text: an SWC file is a table of plain numbers") from error
+    except OSError as error:
+        raise AnatomyError(f"cannot read the morphology {path}: {error.strerror}") from error
 
 
 def _add_row(rows: dict, words: list[str], path: Path, number: int) -> None:
@@ -124,8 +154,10 @@ def _add_row(rows: dict, words: list[str], path: Path, number: int) -> None:
         point, kind, parent = int(point), int(kind), int(parent)
     except ValueError:
         values = []
-    if len(values) != 4:
-        raise AnatomyError(f"{where}: '{' '.join(words)}' is not 'point kind x y z radius parent'")
+    if len(values) != 4 or "_" in "".join(words):
+        raise AnatomyError(f"{where}: '{_shown(words)}' is not 'point kind x y z radius parent'")
+    if point < 0 or not 0 <= kind <= _LAST_KIND:
+        raise AnatomyError(f"{where}: point {point} of kind {kind}; points count from 0, kinds are 0 to {_LAST_KIND}")
     if not all(math.isfinite(value) for value in values):
         raise AnatomyError(f"{where}: point {point} has a coordinate or radius that is not a number")
     if values[3] <= 0.0:
@@ -135,14 +167,40 @@ def _add_row(rows: dict, words: list[str], path: Path, number: int) -> None:
     rows[point] = (kind, values, parent, number)
 
 
-def _assemble(path: Path, rows: dict) -> Morphology:
-    order = _parents_first(path, rows)
+def _shown(words: list[str]) -> str:
+    line = " ".join(words)
+    return line if len(line) <= _LONGEST_QUOTE else f"{line[:_LONGEST_QUOTE]} ..."
+
+
+def _with_one_soma(path: Path, rows: dict, order: list[int]) -> list[int]:
+    """The order without the two further points of a soma of three; their children become the root's."""
+    root = order[0]
+    extra = [point for point in order[1:] if rows[point][0] == _SOMA_KIND]
+    if not extra:
+        return order
+    centre, radius = np.array(rows[root][1][:3]), rows[root][1][3]
+    beside = [
+        rows[point][2] == root
+        and math.isclose(rows[point][1][3], radius, rel_tol=_SAME)
+        and math.isclose(float(np.linalg.norm(np.array(rows[point][1][:3]) - centre)), radius, rel_tol=_SAME)
+        for point in extra
+    ]
+    if len(extra) != 2 or not all(beside):
+        raise AnatomyError(
+            f"{path.name}, line {rows[extra[0]][3]}: a soma of {len(extra) + 1} points; "
+            "give it as one point with the radius of its sphere"
+        )
+    for point, (kind, values, parent, number) in list(rows.items()):
+        if parent in extra:
+            rows[point] = (kind, values, root, number)
+    return [point for point in order if point not in extra]
+
+
+def _assemble(path: Path, rows: dict, order: list[int]) -> Morphology:
     index = {point: k for k, point in enumerate(order)}
     values = np.array([rows[point][1] for point in order])
     kind = np.array([rows[point][0] for point in order])
     parent = np.array([index.get(rows[point][2], -1) for point in order])
-    if kind[0] != _SOMA_KIND:
-        raise AnatomyError(f"{path.name}, line {rows[order[0]][3]}: the root must be the soma, kind 1")
     for array in (values, kind, parent):
         array.flags.writeable = False
     sections = _sections(kind, parent)

@@ -11,6 +11,7 @@ from .material import constant
 
 SIDES = 8
 QUADRANTS = ("DL", "DR", "VL", "VR")
+_LEAST_SLABS, _MOST_SLABS = 12, 1000
 
 
 def radius_profile(s: np.ndarray) -> np.ndarray:
@@ -28,6 +29,11 @@ def radius_profile(s: np.ndarray) -> np.ndarray:
     u = (2.0 * s - 1.0) * half_segments / (half_segments + constant("profile_overhang"))
     share = np.sqrt(np.maximum(1.0 - u * u, 0.0))
     return constant("radius") * np.maximum(share, constant("tip_radius"))
+
+
+def _check_slabs(slabs: int) -> None:
+    if not _LEAST_SLABS <= slabs <= _MOST_SLABS:
+        raise ConfigError(f"mesh: slabs = {slabs} cannot be used; give {_LEAST_SLABS} to {_MOST_SLABS}")
 
 
 def _section(layers: int) -> tuple[np.ndarray, np.ndarray]:
@@ -107,8 +113,9 @@ class RingMesh:
             layers: octagons in each cross-section.
 
         Raises:
-            ConfigError: for fewer than 12 slabs or no layer.
+            ConfigError: for fewer than 12 or more than 1000 slabs, or no layer.
         """
+        _check_slabs(slabs)
         return cls.build(constant("length"), radius_profile(np.linspace(0.0, 1.0, slabs + 1)), layers)
 
     @classmethod
@@ -122,8 +129,7 @@ class RingMesh:
         """
         radii = np.asarray(radii, float)
         slabs = len(radii) - 1
-        if slabs < 12:
-            raise ConfigError(f"mesh: slabs = {slabs} cannot be used; give at least 12")
+        _check_slabs(slabs)
         if not length > 0.0 or not (radii > 0.0).all():
             raise ConfigError(f"mesh: length {length:g} mm and every radius must be positive")
         if layers < 1:

@@ -6,6 +6,8 @@ engines integrate the same assembled network; only the machine under it differs.
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +22,8 @@ from .native import NativeBrain
 # Order -> NEURON's `secondorder`, and how many steps gap junctions look ahead of the transferred voltage: a
 # Crank-Nicolson step takes currents in its middle, and without the half step it is of first order only.
 METHODS = {1: (0, 0.0), 2: (2, 0.5)}
+# What synapses and gap junctions keep of their partner's voltage from one step to the next.
+_TRANSFERRED = ("vpre", "partner", "before")
 
 
 class Brain(Protocol):
@@ -43,6 +47,12 @@ class Brain(Protocol):
     def advance(self, time: float) -> None:
         """Integrate to a time [ms]."""
 
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Copies of all that the next step depends on."""
+
+    def go_back(self, snapshot: dict[str, np.ndarray]) -> None:
+        """Take up a snapshot after `start`; the same steps then give the same bits."""
+
 
 class NeuronBrain:
     """The network integrated by NEURON itself; buffers are views of NEURON's vectors."""
@@ -50,6 +60,9 @@ class NeuronBrain:
     def __init__(self, network: Network) -> None:
         design = network.design
         self._parallel = network.sim.pc
+        self._transferred = [
+            (point, name) for point, _ in network.partners() for name in _TRANSFERRED if hasattr(point, name)
+        ]
         self.stretch = network.stretch.as_numpy()
         self._current, self._clamps = _vector_and_pointers(
             [network.current_clamp(name)._ref_amp for name in design.neurons]
@@ -85,6 +98,33 @@ class NeuronBrain:
         self._parallel.psolve(time)
         self._gather()
 
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Copies of all that the next step depends on: NEURON's states, and the voltages it has transferred."""
+        saved = h.SaveState()
+        saved.save()
+        transferred = h.Vector(len(self._transferred))
+        self._transfer_pointers().gather(transferred)
+        return {"neuron": _bytes_of(saved), "transferred": transferred.as_numpy().copy()}
+
+    def go_back(self, snapshot: dict[str, np.ndarray]) -> None:
+        """Take up a snapshot after `start`; the same steps then give the same bits.
+
+        Raises:
+            ConfigError: when it is of another network.
+        """
+        if len(snapshot["transferred"]) != len(self._transferred):
+            raise ConfigError("this state is of another network: resume it with the worm it was taken from")
+        _saved_from(snapshot["neuron"]).restore()
+        # SaveState leaves out what ParallelContext has transferred: without it gap junctions start from elsewhere.
+        self._transfer_pointers().scatter(h.Vector(snapshot["transferred"]))
+        self._gather()
+
+    def _transfer_pointers(self):
+        pointers = h.PtrVector(len(self._transferred))
+        for k, (point, name) in enumerate(self._transferred):
+            pointers.pset(k, getattr(point, f"_ref_{name}"))
+        return pointers
+
     def _gather(self) -> None:
         self._activations.gather(self._activation)
         self._voltages.gather(self._voltage)
@@ -96,6 +136,24 @@ def _vector_and_pointers(references: list):
     for k, reference in enumerate(references):
         pointers.pset(k, reference)
     return h.Vector(len(references)), pointers
+
+
+def _bytes_of(saved) -> np.ndarray:
+    """A SaveState as NEURON writes it to a file, shape (bytes,)."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state"
+        file = h.File(str(path))
+        saved.fwrite(file)
+        return np.fromfile(path, np.uint8)
+
+
+def _saved_from(content: np.ndarray):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state"
+        content.tofile(path)
+        saved = h.SaveState()
+        saved.fread(h.File(str(path)))
+    return saved
 
 
 class CompiledBrain:
@@ -145,6 +203,20 @@ class CompiledBrain:
         done = round(time / self._dt)
         self.native.advance(done - self._steps)
         self._steps = done
+        self._read()
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Copies of all that the next step depends on."""
+        return self.native.snapshot()
+
+    def go_back(self, snapshot: dict[str, np.ndarray]) -> None:
+        """Take up a snapshot after `start`; the same steps then give the same bits.
+
+        Raises:
+            ConfigError: when it is of another network.
+        """
+        self.native.go_back(snapshot)
+        self._steps = round(self.native.time / self._dt)
         self._read()
 
     def _read(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from neuron import h
@@ -148,8 +148,9 @@ class NativeBrain:
         used = [self._spread(each) for each in found.instances if len(each.node)]
         slots = _Slots(used)
         self._concentration = self._point("concentration", self._array(max(1, slots.concentrations)))
-        for name in ("ion_current", "ion_slope"):
-            self._point(name, self._array(slots.ions + 1))
+        self._ion_arrays = {
+            name: self._point(name, self._array(slots.ions + 1)) for name in ("ion_current", "ion_slope")
+        }
         brain.ions = slots.ions
         self._point("ion_node", np.ascontiguousarray(self._layout.place[slots.ion_nodes], np.int32))
         sets = (self._set_type * max(1, len(used)))()
@@ -294,6 +295,30 @@ class NativeBrain:
         if not objects:
             raise ConfigError(f"the network holds no '{name}' of mechanism '{mechanism}'")
         return objects, arrays
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Copies of all that the next step depends on and that changes as it runs, time [ms] included."""
+        return {"time": np.array(self._brain.t), **{name: each.copy() for name, each in self._changing()}}
+
+    def go_back(self, snapshot: dict[str, np.ndarray]) -> None:
+        """Take up a snapshot after `start` with the same step; the same steps then give the same bits.
+
+        Raises:
+            ConfigError: when it is of another network.
+        """
+        own = dict(self._changing())
+        if {"time", *own} != set(snapshot) or any(snapshot[name].shape != each.shape for name, each in own.items()):
+            raise ConfigError("this state is of another network: resume it with the worm it was taken from")
+        for name, each in own.items():
+            each[:] = snapshot[name]
+        self._brain.t = float(snapshot["time"])
+
+    def _changing(self) -> Iterator[tuple[str, np.ndarray]]:
+        yield "voltage", self._v
+        yield from (("concentration", self._concentration), *self._ion_arrays.items())
+        for k, (instances, fields) in enumerate(self._sets):
+            own = {name: each for name, each in fields.items() if name not in instances.values}
+            yield from ((f"{k}_{instances.kind.mechanism.name}_{name}", each) for name, each in own.items())
 
     def watch(self, segments: Sequence, steps: int) -> np.ndarray:
         """Write down voltages at every step of the next calls of `advance`.

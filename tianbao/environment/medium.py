@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 from ..errors import ConfigError, unknown
 
 TABLE = Path(__file__).with_name("media.csv")
+_NUMBER = r"[0-9.]+(?:e[+-]?[0-9]+)?"
+_NEWTONIAN = re.compile(rf"newtonian (?P<viscosity>{_NUMBER}) Pa s")
+_BETWEEN = re.compile(rf"(?P<thin>\w+) to (?P<thick>\w+), (?P<share>{_NUMBER})")
 
 
 @cache
@@ -95,14 +99,26 @@ class Medium:
 
     @classmethod
     def named(cls, name: str) -> Medium:
-        """A medium of media.csv: "agar", "wet_agar" or "water".
+        """A medium by name: "agar", "wet_agar" or "water", or one that `newtonian` or `between` has named.
+
+        Args:
+            name: of a row of media.csv, or such as "newtonian 0.1 Pa s", "water to agar, 0.5".
 
         Raises:
             ConfigError: for an unknown name.
         """
-        if name not in _table():
-            raise ConfigError(unknown("medium", name, _table()))
-        return cls(name, **_table()[name])
+        if name in _table():
+            return cls(name, **_table()[name])
+        if found := _NEWTONIAN.fullmatch(name):
+            return cls.newtonian(float(found["viscosity"]))
+        if (found := _BETWEEN.fullmatch(name)) and {found["thin"], found["thick"]} <= set(_table()):
+            return cls.between(found["thin"], found["thick"], float(found["share"]))
+        raise ConfigError(unknown("medium", name, _table()))
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Media of media.csv."""
+        return tuple(_table())
 
     @classmethod
     def newtonian(cls, viscosity_pa_s: float, length: float = 1.0, radius: float = 0.035) -> Medium:
@@ -117,7 +133,7 @@ class Medium:
             ConfigError: for a viscosity or a size that is not positive.
         """
         across, along = ellipsoid_drag(length, radius)
-        name, drags = f"newtonian {viscosity_pa_s:g} Pa s", (across * viscosity_pa_s, along * viscosity_pa_s)
+        name, drags = f"newtonian {float(viscosity_pa_s)!r} Pa s", (across * viscosity_pa_s, along * viscosity_pa_s)
         return cls(name, *drags, viscosity=viscosity_pa_s)
 
     @classmethod
@@ -148,7 +164,7 @@ class Medium:
             return getattr(thin, name) ** (1.0 - share) * getattr(thick, name) ** share
 
         return cls(
-            f"{thin.name} to {thick.name}, {share:g}",
+            f"{thin.name} to {thick.name}, {float(share)!r}",
             mixed("drag_normal"),
             mixed("drag_tangential"),
             (1.0 - share) * thin.surface_stiffness + share * thick.surface_stiffness,

@@ -22,6 +22,15 @@ class Currents:
         self._pulses = [(index[name], pulse) for name, pulse in pulses]
         self._rng, self._tick = rng, tick
 
+    @property
+    def generator(self) -> dict:
+        """State of the noise; setting it goes back to it."""
+        return self._rng.bit_generator.state
+
+    @generator.setter
+    def generator(self, state: dict) -> None:
+        self._rng.bit_generator.state = state
+
     def write(self, time: float, out: np.ndarray) -> None:
         """Currents of the tick that starts at `time` [ms].
 

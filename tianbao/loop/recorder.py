@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # No neuron of the worm lives outside this range [mV]; beyond it the integration has failed.
 _PHYSICAL = (-300.0, 300.0)
+_KEPT = ("time", "midline", "dorsal", "activation", "voltage")
 
 
 class Recorder:
@@ -61,10 +62,15 @@ class Recorder:
             who = self._neurons[int(np.argmax(bad))] if bad.any() else "a muscle"
             raise DivergedError(f"the voltage of {who} is not physical at {time:g} ms; try a shorter dt, or order 1")
 
-    @property
-    def last(self) -> float:
-        """Time of the last frame [ms]."""
-        return float(self._time[self._count - 1]) if self._count else 0.0
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Copies of all frames so far."""
+        return {name: getattr(self, name).copy() for name in _KEPT}
+
+    def go_back(self, snapshot: dict[str, np.ndarray]) -> None:
+        """Take up the frames of a snapshot that fits in this recorder."""
+        self._count = len(snapshot["time"])
+        for name in _KEPT:
+            getattr(self, name)[:] = snapshot[name]
 
     @property
     def time(self) -> np.ndarray:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,26 +11,24 @@ import numpy as np
 
 from .. import anatomy
 from ..body import Material, RingMesh, SoftBody
-from ..config import to_toml
+from ..config import RunConfig
 from ..engine import ENGINES
 from ..environment import Arena
-from ..errors import ConfigError, DivergedError, unknown
+from ..errors import ConfigError, unknown
 from ..muscles import TensionMap
 from ..network.assembly import Network
 from ..parameters import Parameters
-from ..progress import Progress
-from ..recording import Recording, WormTrack
-from ..units import MS_PER_S
+from ..recording import Recording
 from ..worm import Worm
-from . import provenance
+from .description import described
 from .exchange import Currents
 from .recorder import Recorder
+from .run import Run
+from .state import Checkpoints, RunState
 
 if TYPE_CHECKING:
     from ..engine.brains import Brain
     from ..network.design import NetworkDesign
-
-log = logging.getLogger(__name__)
 
 _REST = -60.0  # [mV] where every neuron starts, give or take
 _REST_SPREAD = 2.0  # [mV] so that no two neurons start in lockstep
@@ -125,10 +120,10 @@ class Simulation:
         self.initial_curvature = initial_curvature
         place = {name: getattr(self.arena, name) for name in ("medium", "obstacles", "gravity", "resolved")}
         self.body = SoftBody(RingMesh.adult(slabs), material, touching=True, **place)
-        self._progress = progress
+        self.progress = progress
         self._neurons: tuple[str, ...] = ()
         self._network: Network | None = None
-        self._brain: Brain | None = None
+        self.brain: Brain | None = None
         self._brain_of: NetworkDesign | None = None
         self._assembled: tuple[str, ...] = ()
 
@@ -170,60 +165,48 @@ class Simulation:
             self._network.retune(self.worm.design(self.body.curvature_positions))
         return self
 
-    def run(self, duration: float) -> Recording:
-        """Simulate from a fresh start.
+    def run(
+        self, duration: float, *, checkpoints: Checkpoints | None = None, since: RunState | None = None
+    ) -> Recording:
+        """Simulate from a fresh start, or go on from a checkpoint.
 
-        Ctrl-C ends the run early: the recording up to that tick is returned, marked incomplete.
+        Ctrl-C and SIGTERM end the run early, between two ticks: the recording up to there is returned, marked
+        incomplete, after a last checkpoint.
 
         Args:
-            duration: [ms]
+            duration: of the whole run [ms].
+            checkpoints: where the state is kept on the way, such as `tianbao.Checkpoints("crawl.checkpoint")`.
+            since: a state that was kept; the run then gives the same bits as one that never stopped.
 
         Raises:
-            ConfigError: for a duration shorter than one frame.
+            ConfigError: for a duration shorter than one frame, or a state of another simulation.
             DivergedError: if brain or body leave the physical range; what was recorded until
                 then is its `recording`.
         """
         if not self.clock.frame <= duration < np.inf:
             raise ConfigError(f"duration {duration:g} ms is not a time of at least one frame ({self.clock.frame:g} ms)")
-        ticks = round(duration / self.clock.tick)
-        recorder = self._start(ticks)
-        started, done = time.perf_counter(), 0
-        complete = False
-        progress = Progress(ticks * self.clock.tick, self.worm_label, enabled=self._progress)
-        try:
-            with progress:
-                for done in range(1, ticks + 1):
-                    self._tick(recorder, done)
-                    progress.advance(self.clock.tick)
-            complete = True
-        except KeyboardInterrupt:
-            log.warning("interrupted at %.0f of %.0f ms: keeping what was computed", recorder.last, duration)
-        except DivergedError as error:
-            error.recording = self._recording(recorder, started, done, complete=False)
-            raise
-        return self._recording(recorder, started, done, complete)
+        run = Run(self, duration, checkpoints)
+        run.recorder = self.start(run.planned)
+        if since is not None:
+            run.take_up(since)
+        return run.to_the_end()
 
     @property
     def worm_label(self) -> str:
         """What the progress bar calls this run."""
         return f"worm in {self.arena.medium.name}"
 
-    def configuration(self) -> dict[str, dict]:
-        """The resolved configuration, section by section."""
-        worm, body = self.worm, self.body
-        run = {**dataclasses.asdict(self.clock), "slabs": body.mesh.slabs, "initial_curvature": self.initial_curvature}
-        names = ("heading", "discretisation", "soma_compartments", "channel_set", "signs", "interventions")
-        return {
-            "run": {"seed": self.seed, "engine": self.engine, **run},
-            "worm": {"at": list(worm.at), **{name: getattr(worm, name) for name in names}},
-            "material": dataclasses.asdict(body.material),
-            "medium": dataclasses.asdict(body.medium),
-            "arena": self.arena.described(),
-            "parameters": dict(worm.parameters),
-        }
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """Neurons whose voltage a run keeps."""
+        return self._neurons
 
-    def _start(self, ticks: int) -> Recorder:
-        """Reset brain and body and lay out the buffers."""
+    def configuration(self, duration: float) -> RunConfig:
+        """The resolved configuration of a run of this length [ms]."""
+        return described(self, duration)
+
+    def start(self, ticks: int) -> Recorder:
+        """Reset brain and body and lay out the buffers for so many ticks."""
         network = self.network
         for_start, for_noise = (np.random.default_rng(each) for each in np.random.SeedSequence(self.seed).spawn(2))
         design = network.design
@@ -231,22 +214,21 @@ class Simulation:
         slabs = self.body.mesh.slabs
         self._pull = np.zeros((1, slabs, 4))
         self._bend = np.zeros((1, len(self.body.curvature_positions)))
-        self._currents = Currents(design, self.worm.pulses, for_noise, self.clock.tick)
-        self._integrator = self._brain_of_the(network)
+        self.currents = Currents(design, self.worm.pulses, for_noise, self.clock.tick)
+        self._take_brain_of(network)
         self._pose(for_start)
         self._initialise_voltages(for_start)
-        self._integrator.start(self.clock.dt, self.clock.order, self.clock.corrections)
+        self.brain.start(self.clock.dt, self.clock.order, self.clock.corrections)
         frames = ticks // self.clock.ticks_per_frame
-        return Recorder(self.body, self._integrator, design.neurons, self._neurons, frames)
+        return Recorder(self.body, self.brain, design.neurons, self._neurons, frames)
 
-    def _brain_of_the(self, network: Network) -> Brain:
+    def _take_brain_of(self, network: Network) -> None:
         """The engine's hold on the network, taken anew when the network or its parameters are others."""
         # NEURON's first import belongs to the mechanisms that the network has loaded by now.
         from ..engine.brains import brain
 
-        if self._brain is None or self._brain_of is not network.design:
-            self._brain, self._brain_of = brain(network, self.engine), network.design
-        return self._brain
+        if self.brain is None or self._brain_of is not network.design:
+            self.brain, self._brain_of = brain(network, self.engine), network.design
 
     def _pose(self, rng: np.random.Generator) -> None:
         s = self.body.curvature_positions
@@ -263,7 +245,7 @@ class Simulation:
     def _feel(self) -> None:
         """Turn the body's bend into the stretch of every receptor."""
         self.body.curvature(self._bend)
-        np.dot(self.network.design.stretch.weights, self._bend[0], out=self._integrator.stretch)
+        np.dot(self.network.design.stretch.weights, self._bend[0], out=self.brain.stretch)
 
     def _initialise_voltages(self, rng: np.random.Generator) -> None:
         network = self.network
@@ -274,37 +256,14 @@ class Simulation:
         for name in network.design.muscles.index:
             network.muscle(name).v = network.design.muscle_membrane.leak_reversal
 
-    def _tick(self, recorder: Recorder, number: int) -> None:
+    def tick(self, recorder: Recorder, number: int) -> None:
+        """Once around the loop: the tick of that number, from 1."""
         self._feel()
-        self._currents.write((number - 1) * self.clock.tick, out=self._integrator.current)
-        self._integrator.advance(number * self.clock.tick)
-        self._tension(self._integrator.activation, out=self._pull[0])
+        self.currents.write((number - 1) * self.clock.tick, out=self.brain.current)
+        self.brain.advance(number * self.clock.tick)
+        self._tension(self.brain.activation, out=self._pull[0])
         if self.arena.flow is not None:
             self.body.flow = self.arena.velocity(self.body.midline(), self.body.time)
         self.body.step(self._pull, self.clock.tick)
         if number % self.clock.ticks_per_frame == 0:
             recorder.take(number * self.clock.tick)
-
-    def _recording(self, recorder: Recorder, started: float, ticks: int, complete: bool) -> Recording:
-        biological = max(ticks * self.clock.tick, 1e-9) / MS_PER_S
-        track = WormTrack(
-            midline=recorder.midline,
-            muscle_activation=recorder.activation,
-            muscles=tuple(self.network.design.muscles.index),
-            voltage=recorder.voltage,
-            voltage_time=recorder.time,
-            neurons=self._neurons,
-            dorsal=recorder.dorsal,
-        )
-        return Recording(
-            time=recorder.time,
-            worms=(track,),
-            config_toml=to_toml(self.configuration()),
-            versions=provenance.versions(),
-            mechanism_hash=provenance.mechanism_hash(),
-            git_revision=provenance.git_revision(),
-            seed=self.seed,
-            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            wall_s_per_bio_s=(time.perf_counter() - started) / biological,
-            complete=complete,
-        )

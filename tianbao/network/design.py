@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from .. import anatomy
+from ..anatomy import STANDARD, TRACED, CellSource, Connectome
+from ..anatomy.signs import HEAD_CROSS
 from ..cells.geometry import CellGeometry, constants, geometry
 from ..cells.membrane import Membrane, membrane
 from ..muscles import MuscleMembrane
@@ -35,6 +37,7 @@ class NetworkDesign:
         deaf: neurons whose stretch receptors are silenced.
         soma_compartments: 1 or 2.
         conductances: what the experimenter opens in single cells.
+        cell_source: where the morphologies come from.
     """
 
     parameters: Parameters
@@ -46,6 +49,7 @@ class NetworkDesign:
     deaf: frozenset[str] = frozenset()
     soma_compartments: int = 2
     conductances: tuple[SwitchedConductance, ...] = ()
+    cell_source: CellSource = TRACED
 
     @cached_property
     def neurons(self) -> tuple[str, ...]:
@@ -60,7 +64,8 @@ class NetworkDesign:
     @cached_property
     def cells(self) -> dict[str, CellGeometry]:
         """Geometry of every neuron."""
-        return {name: cell_geometry(name, self.discretisation, self.soma_compartments) for name in self.neurons}
+        cut = (self.discretisation, self.soma_compartments, self.cell_source)
+        return {name: cell_geometry(name, *cut) for name in self.neurons}
 
     @cached_property
     def capacitance(self) -> dict[str, float]:
@@ -70,7 +75,7 @@ class NetworkDesign:
     @cached_property
     def stretch(self) -> StretchField:
         """Stretch receptors; silenced ones feel nothing."""
-        centroids = nmj_centroids(anatomy.nmj(), self.muscles)
+        centroids = nmj_centroids(self.tables.intact_nmj, self.muscles)
         felt = stretch_field(self.cells, centroids, self.stretch_positions, self.parameters)
         heard = np.array([[each.neuron not in self.deaf] for each in felt.receptors], dtype=float)
         return StretchField(felt.receptors, felt.weights * heard)
@@ -102,15 +107,17 @@ class NetworkDesign:
         return self.parameters.noise * np.array([self.capacitance[name] for name in self.neurons])
 
 
-# One geometry per neuron and way of cutting it serves every worm and every re-tuning of a process.
-_GEOMETRIES: dict[tuple[str, str, int], CellGeometry] = {}
+# One geometry per tracing and way of cutting it serves every worm and every re-tuning of a process.
+_GEOMETRIES: dict[tuple[str, str, str, int], CellGeometry] = {}
 
 
-def cell_geometry(name: str, discretisation: str, soma_compartments: int) -> CellGeometry:
-    """Geometry of one neuron, built once per process."""
-    key = (name, discretisation, soma_compartments)
+def cell_geometry(
+    name: str, discretisation: str, soma_compartments: int, source: CellSource = TRACED
+) -> CellGeometry:
+    """Geometry of one neuron, built once per process and contents of its tracing."""
+    key = (name, source.digest(name), discretisation, soma_compartments)
     if key not in _GEOMETRIES:
-        _GEOMETRIES[key] = geometry(anatomy.morphology(name), discretisation, soma_compartments)
+        _GEOMETRIES[key] = geometry(source.morphology(name), discretisation, soma_compartments)
     return _GEOMETRIES[key]
 
 
@@ -130,29 +137,29 @@ def with_avb_drive(base: Membrane, capacitance: float, p: Parameters) -> Membran
     return replace(base, leak=leak, leak_reversal=e_leak, axonal_nca=nca * base.factor("nca"))
 
 
-def intact_tables(signs: str = "predicted") -> Tables:
+def intact_tables(signs: str = "predicted", connectome: str | Connectome = STANDARD) -> Tables:
     """The wild-type connectome.
 
     Args:
         signs: "transmitter" (inhibitory are GABA neurons and head cross-inhibition), or "predicted",
             which adds every edge that Fenyves et al. 2020 predict negative.
+        connectome: name, path of a CSV, or what `anatomy.connectome` returned.
+
+    Raises:
+        AnatomyError: for an unknown connectome or a malformed file.
     """
-    chemical = anatomy.chemical()
-    chemical = chemical[chemical.pre != chemical.post].reset_index(drop=True)
-    chemical = chemical.assign(head_cross=chemical.sign_source == "assumed: head cross-inhibition")
+    wired = anatomy.connectome(connectome)
+    chemical = wired.chemical.assign(head_cross=wired.chemical.sign_source == HEAD_CROSS)
     if signs == "predicted":
         negative = (chemical.sign_predicted == "-") & (chemical.sign == "excitatory")
         chemical = chemical.assign(
             sign=chemical.sign.where(~negative, "inhibitory"),
             sign_source=chemical.sign_source.where(~negative, "predicted: Fenyves 2020"),
         )
-    nmj = anatomy.nmj()
-    gaba = anatomy.neurons().transmitter.eq("GABA")
-    nmj = nmj.assign(
-        sign=np.where(gaba.loc[nmj.pre].to_numpy(), "inhibitory", "excitatory"),
-        extrapolated=extrapolated(nmj, anatomy.muscles()),
-    )
-    chemical, gap, nmj = (table.assign(strength=1.0) for table in (chemical, anatomy.gap(), nmj))
+    # Only Cook 2019 fills rows of muscles with extrapolated constants.
+    doubtful = extrapolated(wired.nmj, anatomy.muscles()) & (wired.nmj_from == STANDARD)
+    nmj = wired.nmj.assign(extrapolated=doubtful)
+    chemical, gap, nmj = (table.assign(strength=1.0) for table in (chemical, wired.gap, nmj))
     return Tables(chemical, gap, nmj, anatomy.gap_muscle(), intact_nmj=nmj)
 
 

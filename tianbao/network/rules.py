@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from ..anatomy import CellSource
 from ..cells.membrane import declared_release_half
 from ..parameters import Parameters
 from ..units import US_PER_NS
@@ -40,7 +41,7 @@ class Rule:
 
 def connection_rules(design: NetworkDesign) -> list[Rule]:
     """Every rule of a design, in the order in which NetPyNE builds them."""
-    placer = _placer(design.neurons, design.discretisation, design.soma_compartments)
+    placer = _placer(design.neurons, design.discretisation, design.soma_compartments, design.cell_source)
     return [
         *_chemical(design, placer),
         _gap(design, placer),
@@ -50,8 +51,8 @@ def connection_rules(design: NetworkDesign) -> list[Rule]:
 
 
 @cache
-def _placer(neurons: tuple[str, ...], discretisation: str, soma_compartments: int) -> Placer:
-    return Placer({name: cell_geometry(name, discretisation, soma_compartments) for name in neurons})
+def _placer(neurons: tuple[str, ...], discretisation: str, soma_compartments: int, source: CellSource) -> Placer:
+    return Placer({name: cell_geometry(name, discretisation, soma_compartments, source) for name in neurons})
 
 
 def _chemical(design: NetworkDesign, placer: Placer) -> list[Rule]:

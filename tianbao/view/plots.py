@@ -1,4 +1,4 @@
-"""Plots of a recording: kymograph, voltages, muscles, track."""
+"""Plots of a recording: kymograph, voltages, raster, muscles, track, trajectory, activity on the animal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
@@ -20,7 +21,10 @@ from ..errors import ConfigError, unknown
 from ..recording import QUADRANTS, Recording, WormTrack
 from ..units import MS_PER_S
 from . import style
+from .activity import activity_size, draw_activity, moments
 from .outline import Outline
+from .raster import check_unit, draw_raster, raster_size
+from .trajectory import Field, draw_trajectory, trajectory_size
 
 # Classes worth a look in a crawling worm, head to cord, and how many neurons of each.
 _SHOWN = (
@@ -72,6 +76,71 @@ class Plots:
         """Where the worm went, seen from above, with its posture at a few moments."""
         midline, circles = self._run.track(worm).midline, self._run.round_obstacles
         return style.render(lambda figure: _track(figure, self._run.time, midline, circles), _track_size(midline), path)
+
+    def raster(self, path: str | Path | None = None, *, worm: int = 0, unit: str = "mV") -> Figure | Path:
+        """Voltage of every recorded neuron as an image, rows grouped by class.
+
+        Args:
+            path: picture to write.
+            worm: number of the worm.
+            unit: "mV", or "z" for standard deviations from each neuron's own mean.
+
+        Raises:
+            ConfigError: for an unknown unit.
+        """
+        check_unit(unit)
+        track = self._run.track(worm)
+        return style.render(lambda figure: draw_raster(figure, track, unit), raster_size(track.neurons), path)
+
+    def trajectory(
+        self, path: str | Path | None = None, *, field: Field | None = None, label: str = "field"
+    ) -> Figure | Path:
+        """Way of every worm's centroid, coloured by time, between the obstacles of the arena.
+
+        Args:
+            path: picture to write.
+            field: drawn underneath: from points [mm], shape (n, 3), to a number each, shape (n,), or to a
+                velocity each, shape (n, 3).
+            label: of the field, with its unit.
+
+        Raises:
+            ConfigError: if the field gives another shape or what is not a number.
+        """
+        size = trajectory_size(self._run)
+        return style.render(lambda figure: draw_trajectory(figure, self._run, field, label), size, path)
+
+    def activity(
+        self, path: str | Path | None = None, *, times: Sequence[float] | None = None, worm: int = 0
+    ) -> Figure | Path:
+        """Neurons on their traced shapes, coloured by voltage, and muscles, on the animal's posture at a few moments.
+
+        Args:
+            path: picture to write.
+            times: moments [ms]; four of the second half when None.
+            worm: number of the worm.
+
+        Raises:
+            ConfigError: for a time that is not a finite number.
+        """
+        track = self._run.track(worm)
+        if times is not None and not np.isfinite(np.asarray(times, float)).all():
+            raise ConfigError(f"activity: times {list(times)} must be finite numbers [ms]")
+        frames = moments(self._run.time, track.midline, None if times is None else list(times))
+        size = activity_size(track, frames)
+        return style.render(lambda figure: draw_activity(figure, self._run.time, track, frames), size, path)
+
+
+def picture_path(path: str | Path) -> Path:
+    """The path of a picture whose format can be drawn.
+
+    Raises:
+        ConfigError: for another format, before any work is done.
+    """
+    path = Path(path)
+    known = sorted(FigureCanvasBase.get_supported_filetypes())
+    if path.suffix and path.suffix[1:].lower() not in known:
+        raise ConfigError(f"{path.name}: {unknown('picture format', path.suffix[1:], known)}")
+    return path
 
 
 def select_neurons(recorded: Sequence[str], wanted: Sequence[str] | None = None) -> list[str]:
@@ -168,6 +237,9 @@ def _traces(figure: Figure, time_ms: np.ndarray, rows: list[tuple[str, np.ndarra
 def _muscles(figure: Figure, time_ms: np.ndarray, blocks: list[tuple[str, np.ndarray]]) -> None:
     if len(time_ms) < 2:
         style.say(figure.add_subplot(), "fewer than two frames were recorded")
+        return
+    if not all(len(block) for _, block in blocks):
+        style.say(figure.add_subplot(), "no muscles were recorded")
         return
     stack = figure.subplots(len(blocks), 1, sharex=True)
     top = max(0.05, max(float(block.max(initial=0.0)) for _, block in blocks))

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from ..errors import ConfigError, unknown
 from ..io.files import write_atomically
 
 INK = "#2b2b33"
@@ -50,8 +51,12 @@ def render(draw: Callable[[Figure], None], size: tuple[float, float], path: str 
         path: where, in any format of matplotlib; None gives the figure.
 
     Raises:
+        ConfigError: for a format that there is not.
         OutputError: if the file cannot be written.
     """
+    known = sorted(FigureCanvasAgg.get_supported_filetypes())
+    if path is not None and (suffix := Path(path).suffix[1:].lower()) not in ("", *known):
+        raise ConfigError(f"{Path(path).name}: {unknown('picture format', suffix, known)}")
     with mpl.rc_context(_RC):
         figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
         FigureCanvasAgg(figure)

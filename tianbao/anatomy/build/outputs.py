@@ -11,11 +11,20 @@ from ..morphology import Morphology, read_swc
 from .chemistry import expression_table, monoamine_table, neuropeptide_table
 from .identities import neuron_classes, neuron_types, transmitters
 from .layout import midline_table, muscle_table, neuron_table
+from .others import edge_table, others, registry_table
 from .proximity import closest_approach
 from .table import Table
 from .tracings import swc_files
 from .wheels import Wheel
-from .wiring import Cook, chemical_table, gap_muscle_table, gap_neuromuscular_table, gap_table, nmj_table
+from .wiring import (
+    Cook,
+    chemical_table,
+    gap_muscle_table,
+    gap_neuromuscular_table,
+    gap_table,
+    nmj_table,
+    predictions,
+)
 
 MANIFEST = "connectome/MANIFEST.sha256"
 
@@ -52,7 +61,10 @@ def _tables(wheels: dict[str, Wheel], morphologies: dict[str, Morphology]) -> di
     types, chemistry = neuron_types(cect), transmitters(cect)
     neurons = {name: (classes[name], *types[name], *chemistry[name]) for name in morphologies}
     signed = {name: (classes[name], chemistry[name][0]) for name in morphologies}
-    return {
+    muscles = muscle_table(frame.length)
+    published = others(cect, neurons, [row[0] for row in muscles.rows])
+    predicted = predictions(atlas)
+    tables = {
         "chemical": chemical_table(cook, atlas, signed, distance),
         "expression": expression_table(atlas, classes),
         "gap": gap_table(cook, neurons, distance),
@@ -60,11 +72,14 @@ def _tables(wheels: dict[str, Wheel], morphologies: dict[str, Morphology]) -> di
         "gap_neuromuscular": gap_neuromuscular_table(cook, neurons),
         "midline": midline_table(frame),
         "monoamine": monoamine_table(cect),
-        "muscles": muscle_table(frame.length),
+        "muscles": muscles,
         "neurons": neuron_table(neurons, morphologies, frame),
         "neuropeptide": neuropeptide_table(cect),
         "nmj": nmj_table(cook, neurons),
+        "connectomes": registry_table(cook, published, neurons),
+        **{each.name: edge_table(each, signed, predicted) for each in published},
     }
+    return dict(sorted(tables.items()))
 
 
 def _sources(wheels: dict[str, Wheel], tables: dict[str, Table]) -> str:

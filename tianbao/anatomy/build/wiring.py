@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Callable, Collection, Iterator
-from pathlib import Path
 
 from ..names import unpadded
+from ..signs import transmitter_sign
 from .table import Table
 from .wheels import Wheel
 from .xlsx import read_sheet
 
 _COOK = "cect/cache/Cook2019HermReader.json"
-_FENYVES = "wormneuroatlas/data/journal.pcbi.1007974.s003.xlsx"
-_GABA = Path(__file__).with_name("gaba.csv")
+FENYVES = "wormneuroatlas/data/journal.pcbi.1007974.s003.xlsx"
 _COOK_SOURCE = f"Cook et al. 2019 hermaphrodite, counts of EM sections; cect, {_COOK}"
 _PREDICTIONS = {"+": "+", "-": "-", "complex": "complex", "no pred": "none"}
-_HEAD_BENDERS = re.compile(r"(SMD|RMD)([DV])")
 _MUSCLE = re.compile(r"M[DV][LR]\d\d")
 
 Edges = Iterator[tuple[str, str, int]]
@@ -63,44 +60,28 @@ def chemical_table(
         neurons: class and transmitter of every neuron.
         distance: closest approach of two neurites [um].
     """
-    predicted = _predictions(atlas)
-    inhibitory = _inhibitory_classes()
+    predicted = predictions(atlas)
     rows = []
     for pre, post, count in cook.chemical(neurons, neurons):
-        sign, source = _sign(pre, post, neurons, inhibitory)
+        cls, transmitter = neurons[pre]
+        sign, source = transmitter_sign(cls, neurons[post][0], transmitter)
         rows.append((pre, post, count, sign, source, predicted.get((pre, post), ""), distance(pre, post)))
     return Table.sorted(
         "pre,post,em_sections,sign,sign_source,sign_predicted,distance_um", rows,
         f"{_COOK_SOURCE}. sign: transmitter rule (docs/anatomy.md). sign_predicted: Fenyves et al. 2020, "
-        f"wormneuroatlas, {_FENYVES}, sheet 5. distance_um: computed from morphologies/",
+        f"wormneuroatlas, {FENYVES}, sheet 5. distance_um: computed from morphologies/",
     )  # fmt: skip
 
 
-def _inhibitory_classes() -> set[str]:
-    with open(_GABA, newline="", encoding="utf-8") as lines:
-        return {row["class"] for row in csv.DictReader(lines)}
-
-
-def _predictions(atlas: Wheel) -> dict[tuple[str, str], str]:
-    (data,) = atlas.read(_FENYVES)
+def predictions(atlas: Wheel) -> dict[tuple[str, str], str]:
+    """Predicted sign of every pair of neurons that Fenyves et al. 2020 list."""
+    (data,) = atlas.read(FENYVES)
     rows = read_sheet(data, "5. Sign prediction")[2:]
     return {
         (unpadded(row["A"]), unpadded(row["D"])): _PREDICTIONS[row["Q"]]
         for row in rows
         if "A" in row and "D" in row
     }
-
-
-def _sign(pre: str, post: str, neurons: dict, inhibitory: set[str]) -> tuple[str, str]:
-    """Sign of one edge and where it comes from."""
-    cls, transmitter = neurons[pre]
-    if cls in inhibitory:
-        return "inhibitory", "transmitter: GABA"
-    target = neurons[post][0]
-    ends = _HEAD_BENDERS.fullmatch(cls), _HEAD_BENDERS.fullmatch(target)
-    if all(ends) and ends[0].group(2) != ends[1].group(2):
-        return "inhibitory", "assumed: head cross-inhibition"
-    return "excitatory", f"default: excitatory (transmitter {transmitter})"
 
 
 def gap_table(cook: Cook, neurons: Collection[str], distance: Callable[[str, str], float]) -> Table:

@@ -1,0 +1,158 @@
+"""A run that was stopped goes on to the same bits, and nothing but a whole checkpoint of the same run is taken."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tianbao as tb
+from tianbao.cli import main
+from tianbao.config import RunConfig
+from tianbao.experiment import CHECKPOINT, perform, resume, simulation
+from tianbao.io.checkpoints import Checkpoints
+from tianbao.loop.state import RunState
+
+DURATION = 240.0
+BUSY = [
+    {"verb": "illuminate", "neurons": ["DB4"], "start": 50.0, "stop": 150.0},
+    {"verb": "stimulate", "neuron": "VB3", "amplitude": 0.01, "start": 100.0, "stop": 200.0},
+]
+
+
+class Kept:
+    """Checkpoints in memory."""
+
+    every = 60.0
+
+    def __init__(self):
+        self.states = []
+
+    def keep(self, state):
+        self.states.append(state.to_bytes())
+
+
+def config(**changes):
+    return RunConfig().updated({"engine": "native", "duration": DURATION, "interventions": BUSY, **changes})
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """A simulation, its uninterrupted run and the states it passed through."""
+    made, kept = simulation(config(), progress=False), Kept()
+    return made, made.run(DURATION, checkpoints=kept), kept.states
+
+
+def same(one, other):
+    pairs = [(getattr(one.worms[0], name), getattr(other.worms[0], name)) for name in ("midline", "voltage", "dorsal")]
+    pairs.append((one.worms[0].muscle_activation, other.worms[0].muscle_activation))
+    return all(np.array_equal(a, b) for a, b in [*pairs, (one.time, other.time)])
+
+
+def test_a_resumed_run_equals_one_that_never_stopped(whole):
+    made, uninterrupted, states = whole
+    assert len(states) == 4
+    for content in states:
+        assert same(made.run(DURATION, since=RunState.from_bytes(content, "kept")), uninterrupted)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"engine": "neuron"}, pytest.param({"clock.order": 2, "clock.corrections": 1}, marks=pytest.mark.slow)],
+    ids=["neuron", "second order"],
+)
+def test_a_resumed_run_equals_one_that_never_stopped_in_every_method(changes):
+    made, kept = simulation(config(**changes, duration=80.0), progress=False), Kept()
+    kept.every = 40.0
+    uninterrupted = made.run(80.0, checkpoints=kept)
+    assert same(made.run(80.0, since=RunState.from_bytes(kept.states[0], "kept")), uninterrupted)
+
+
+@pytest.mark.slow
+def test_a_resumed_swim_feels_the_flow_it_had_stirred_up():
+    changes = {"arena.medium": "newtonian", "arena.viscosity_pa_s": 1e-3, "arena.resolved": True, "duration": 80.0}
+    made, kept = simulation(config(**changes), progress=False), Kept()
+    kept.every = 40.0
+    uninterrupted = made.run(80.0, checkpoints=kept)
+    assert same(made.run(80.0, since=RunState.from_bytes(kept.states[0], "kept")), uninterrupted)
+
+
+def test_a_checkpoint_cut_short_or_changed_anywhere_is_refused(whole):
+    content, rng = whole[2][0], np.random.default_rng(1)
+    for length in (0, 3, 20, 21, 40, 53, 54, len(content) // 2, len(content) - 1):
+        with pytest.raises(tb.OutputError, match="checkpoint|checksum"):
+            RunState.from_bytes(content[:length], "short")
+    for place in rng.integers(0, len(content), 60):
+        changed = bytearray(content)
+        changed[place] ^= 1 << int(rng.integers(8))
+        with pytest.raises(tb.OutputError):
+            RunState.from_bytes(bytes(changed), "changed")
+    with pytest.raises(tb.OutputError, match="another release"):
+        RunState.from_bytes(content.replace(b"checkpoint 1", b"checkpoint 9", 1), "old")
+
+
+def test_a_checkpoint_of_another_run_or_version_is_refused_by_name(whole):
+    made, _, states = whole
+    state = RunState.from_bytes(states[0], "kept")
+    older = replace(state, facts={**state.facts, "versions": {**state.facts["versions"], "neuron": "8.2"}})
+    with pytest.raises(tb.ConfigError, match="neuron 8.2"):
+        made.run(DURATION, since=older)
+    other = simulation(config(seed=2), progress=False)
+    with pytest.raises(tb.ConfigError, match="seed was 1 and is 2"):
+        other.run(DURATION, since=state)
+    with pytest.raises(tb.ConfigError, match="beyond"):
+        made.run(20.0, since=RunState.from_bytes(states[-1], "kept"))
+
+
+def test_a_full_disk_costs_the_checkpoint_and_not_the_run(whole, caplog):
+    class Full(Kept):
+        def keep(self, state):
+            raise tb.OutputError("cannot write x: No space left on device")
+
+    made, uninterrupted, _ = whole
+    assert same(made.run(DURATION, checkpoints=Full()), uninterrupted)
+    assert "no checkpoint at 60 ms" in caplog.text
+
+
+def test_a_finished_run_can_be_made_longer(tmp_path, whole):
+    perform(config(duration=120.0, **{"checkpoint.every": 50.0}), tmp_path, video=False, progress=False)
+    longer = resume(tmp_path, duration=DURATION, video=False, progress=False).recording
+    assert longer.complete and longer.duration == DURATION
+    # 120 ms is where the first part ended: what follows depends on nothing else.
+    assert same(longer, whole[1])
+
+
+@pytest.mark.parametrize(
+    "how",
+    [signal.SIGKILL, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGTERM, signal.SIGINT))],
+)
+def test_a_run_that_is_stopped_from_outside_is_resumed_to_the_same_bits(how, tmp_path, whole):
+    (tmp_path / "c.toml").write_text(config(**{"checkpoint.every": 8.0}).to_toml())
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "tianbao.cli", "run", str(tmp_path / "c.toml"), "--out", str(out), "--no-video"]
+    process = subprocess.Popen([*command, "--duration", "600000"], stderr=subprocess.DEVNULL)
+    while not (out / CHECKPOINT).exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(how)
+    assert process.wait(timeout=60) == (-signal.SIGKILL if how == signal.SIGKILL else 130)
+    reached = Checkpoints(out / CHECKPOINT).read().facts["ticks"] * 4.0
+    goal = max(DURATION, 20.0 * (reached // 20.0 + 2.0))
+    assert main(["resume", str(out), "--duration", str(goal), "--no-video"]) in (0, 1)
+    kept = tb.open(out / "results.h5")
+    uninterrupted = whole[1] if goal == DURATION else whole[0].run(goal)
+    count = min(len(kept.time), len(uninterrupted.time))
+    assert kept.complete and np.array_equal(kept.worms[0].midline[:count], uninterrupted.worms[0].midline[:count])
+
+
+def test_resume_without_a_checkpoint_is_one_sentence(tmp_path, capsys):
+    assert main(["resume", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "checkpoint" in error and error.count("\n") == 1
+    (tmp_path / CHECKPOINT).write_bytes(b"hello")
+    assert main(["resume", str(tmp_path)]) == 2
+    assert "no checkpoint of Tianbao" in capsys.readouterr().err

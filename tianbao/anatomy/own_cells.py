@@ -1,0 +1,170 @@
+"""A user's own tracings: a folder of SWC files that take the place of the traced neurons they are named after."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import AnatomyError
+from .frame import BodyFrame
+from .morphology import Morphology, morphology, read_swc_lines
+from .tables import neuron_name
+
+SUFFIX = ".swc"
+
+# Bounds of what can lie in the animal, generous beside the committed tracings: all their points are within 30 um of the
+# mid line, their radii 0.04 to 2.8 um, the largest cell has 1861 points.
+_FARTHEST = 60.0  # [um] from the mid line or the mid-plane
+_BEYOND_ENDS = 50.0  # [um] before the nose or behind the tail
+_LONGEST = 3000.0  # [um]
+_SHORTEST = 1.0  # [um] extent of a cell that has neurites
+_RADII = (0.005, 15.0)  # [um]
+_SHORTEST_SECTION = 1e-3  # [um]
+_MOST_POINTS = 20_000
+
+
+@dataclass(frozen=True)
+class CellSource:
+    """Where morphologies come from: the committed tracings, some of them replaced.
+
+    Two sources are equal, and may share what is computed from them, when the replaced cells have the same contents.
+
+    Attributes:
+        digests: neuron and SHA-256 of each replacement, in order.
+        folder: where the replacements were read.
+    """
+
+    digests: tuple[tuple[str, str], ...] = ()
+    folder: str = field(default="", compare=False)
+    _own: Mapping[str, Morphology] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """Neurons whose morphology is the user's."""
+        return tuple(name for name, _ in self.digests)
+
+    def digest(self, neuron: str) -> str:
+        """SHA-256 of a neuron's replacement; empty where the traced cell is used."""
+        return dict(self.digests).get(neuron, "")
+
+    def morphology(self, neuron: str) -> Morphology:
+        """The replacement of a neuron, or its tracing.
+
+        Raises:
+            AnatomyError: for an unknown neuron.
+        """
+        name = neuron_name(neuron)
+        return self._own[name] if name in self._own else morphology(name)
+
+    @property
+    def provenance(self) -> str:
+        """One line for the record: which cells are not the committed tracings, and their contents."""
+        if not self.digests:
+            return "traced"
+        return "; ".join(f"{name} sha256 {digest}" for name, digest in self.digests)
+
+
+TRACED = CellSource()
+
+
+def own_cells(folder: str | Path | CellSource = "") -> CellSource:
+    """Read a folder of SWC files, each named after the neuron it replaces: "AVAL.swc", "AS1.swc".
+
+    Args:
+        folder: empty for the committed tracings. Hidden files and those that do not end in .swc are left alone.
+
+    Raises:
+        AnatomyError: when the folder is absent or holds no SWC file, a name is no neuron or comes twice, a file is
+            malformed, or a cell does not lie in the animal; the message names file and line.
+    """
+    if isinstance(folder, CellSource):
+        return folder
+    if not isinstance(folder, (str, Path)):
+        raise AnatomyError(f"morphologies takes a folder of files such as AVAL{SUFFIX}, not {folder!r}")
+    if not str(folder):
+        return TRACED
+    folder = Path(folder)
+    if not os.path.isdir(folder):
+        raise AnatomyError(f"no folder {folder}: morphologies takes a folder of files such as AVAL{SUFFIX}")
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() == SUFFIX and not path.name.startswith("."):
+            name = _neuron_of(path)
+            if name in files:
+                raise AnatomyError(f"{folder}: {files[name].name} and {path.name} are the same neuron; keep one")
+            files[name] = path
+    if not files:
+        raise AnatomyError(f"{folder} holds no {SUFFIX} file: name each after its neuron, such as AVAL{SUFFIX}")
+    cells = {name: read_own_cell(path) for name, path in sorted(files.items())}
+    digests = tuple((name, hashlib.sha256(files[name].read_bytes()).hexdigest()) for name in cells)
+    return CellSource(digests, str(folder), cells)
+
+
+def read_own_cell(path: str | Path) -> Morphology:
+    """Read a user's SWC file, in um and in the frame of the committed tracings (docs/anatomy.md).
+
+    Raises:
+        AnatomyError: when the name is no neuron, the file is malformed, or the cell does not lie in the animal.
+    """
+    path = Path(path)
+    name = _neuron_of(path)
+    cell, lines = read_swc_lines(path)
+    cell = Morphology(name, cell.xyz, cell.radius, cell.kind, cell.parent, cell.sections)
+    _check_size(path, cell, lines)
+    _check_sections(path, cell, lines)
+    _check_place(path, cell, lines)
+    return cell
+
+
+def _neuron_of(path: Path) -> str:
+    try:
+        return neuron_name(path.stem)
+    except AnatomyError as error:
+        raise AnatomyError(f"{path.name} is not named after a neuron: {error}") from error
+
+
+def _check_size(path: Path, cell: Morphology, lines: tuple[int, ...]) -> None:
+    if len(cell.xyz) > _MOST_POINTS:
+        raise AnatomyError(f"{path.name} has {len(cell.xyz)} points, more than {_MOST_POINTS}: thin out the tracing")
+    extent = float(np.ptp(cell.xyz, axis=0).max())
+    if extent > _LONGEST:
+        raise AnatomyError(f"{path.name} spans {extent:g} um, longer than the animal: are its coordinates in um?")
+    if len(cell.xyz) > 1 and extent < _SHORTEST:
+        raise AnatomyError(f"{path.name} spans only {extent:g} um: are its coordinates in um?")
+    wrong = np.flatnonzero((cell.radius < _RADII[0]) | (cell.radius > _RADII[1]))
+    if len(wrong):
+        k = int(wrong[0])
+        low, high = _RADII
+        raise AnatomyError(
+            f"{path.name}, line {lines[k]}: a radius of {cell.radius[k]:g} um is outside {low:g} to {high:g} um; "
+            "are the radii in um?"
+        )
+
+
+def _check_sections(path: Path, cell: Morphology, lines: tuple[int, ...]) -> None:
+    for section in cell.sections[1:]:
+        points = cell.xyz[list(section.points)]
+        if np.linalg.norm(np.diff(points, axis=0), axis=1).sum() < _SHORTEST_SECTION:
+            raise AnatomyError(
+                f"{path.name}, line {lines[section.points[-1]]}: a branch without length; move the point off its parent"
+            )
+
+
+def _check_place(path: Path, cell: Morphology, lines: tuple[int, ...]) -> None:
+    frame = BodyFrame.standard()
+    place, y = frame.locate(cell.xyz), cell.xyz[:, 1]
+    aside = np.maximum(np.abs(place.dorsal_um), np.abs(place.right_um)) > _FARTHEST
+    ahead = (y < frame.line[0, 0] - _BEYOND_ENDS) | (y > frame.line[-1, 0] + _BEYOND_ENDS)
+    outside = np.flatnonzero(aside | ahead)
+    if len(outside):
+        k = int(outside[0])
+        x, y, z = cell.xyz[k]
+        raise AnatomyError(
+            f"{path.name}, line {lines[k]}: ({x:g}, {y:g}, {z:g}) um lies outside the animal; move the cell into the "
+            "frame of the committed tracings, whose soma places are in connectome/neurons.csv"
+        )

@@ -1,0 +1,139 @@
+"""`tianbao doctor`: whether everything that a run needs is here, and what to do where it is not."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from ..errors import TianbaoError
+from .session import EXIT_FAILED, add_command
+
+_PYTHON = ((3, 11), (3, 14))
+_LEAST_DISK_GB = 1.0
+_EXTRAS = {
+    "view": "pyvista",
+    "nwb": "pynwb",
+    "neuroml": "pyneuroml",
+    "ray": "ray",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, whether it is good (None: not needed), what was found or what to do."""
+
+    what: str
+    good: bool | None
+    said: str
+
+
+def register(commands: argparse._SubParsersAction) -> None:
+    """Add the command."""
+    add_command(
+        commands, "doctor", _doctor, "check python, compiler, mechanisms, backend, display and disk",
+        "tianbao doctor",
+    )  # fmt: skip
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    good = True
+    for check in (_python, _packages, _compiler, _mechanisms, _native, _backend, _display, _video, _disk, _extras):
+        for finding in check():
+            mark = {True: "ok", False: "MISSING", None: "-"}[finding.good]
+            print(f"{finding.what:12s} {mark:8s} {finding.said}", flush=True)
+            good = good and finding.good is not False
+    print("all that a run needs is here" if good else "something is missing: see the lines above")
+    return 0 if good else EXIT_FAILED
+
+
+def _python() -> Iterator[Finding]:
+    low, high = _PYTHON
+    good = low <= sys.version_info[:2] < high
+    said = f"{platform.python_version()} at {sys.executable}, {platform.system()} {platform.machine()}"
+    yield Finding("python", good, said if good else f"{said}; install Python 3.11, 3.12 or 3.13")
+
+
+def _packages() -> Iterator[Finding]:
+    for each in requires("tianbao") or ():
+        if "extra ==" in each:
+            continue
+        name = each.split(">")[0].split("<")[0].split("=")[0].strip()
+        try:
+            yield Finding(name, True, version(name))
+        except PackageNotFoundError:
+            yield Finding(name, False, f"pip install '{each}'")
+
+
+def _compiler() -> Iterator[Finding]:
+    found = next(filter(None, map(shutil.which, (os.environ.get("CXX", "g++"), "c++", "clang++"))), None)
+    todo = "install g++ (Debian: build-essential; macOS: xcode-select --install)"
+    yield Finding("compiler", found is not None, found or todo)
+
+
+def _mechanisms() -> Iterator[Finding]:
+    from .. import mechanisms
+
+    library = mechanisms.library()
+    if library:
+        yield Finding("mechanisms", True, str(library))
+        return
+    try:
+        yield Finding("mechanisms", True, f"compiled just now: {mechanisms.build()}")
+    except TianbaoError as error:
+        yield Finding("mechanisms", False, str(error))
+
+
+def _native() -> Iterator[Finding]:
+    from ..engine.library import build
+
+    try:
+        yield Finding("native", True, str(build()))
+    except TianbaoError as error:
+        yield Finding("native", None, f"engine neuron only: {error}")
+
+
+def _backend() -> Iterator[Finding]:
+    from .. import backend
+
+    try:
+        backend.start("cpu", 1)
+    except TianbaoError as error:
+        yield Finding("backend", False, str(error))
+        return
+    yield Finding("backend", True, f"{backend.ti.__name__} on the processor")
+
+
+def _display() -> Iterator[Finding]:
+    shown = sys.platform == "darwin" or any(os.environ.get(each) for each in ("DISPLAY", "WAYLAND_DISPLAY"))
+    yield Finding("display", True if shown else None, "there" if shown else "none: plots and videos need none; "
+                  "tianbao view needs --screenshot")  # fmt: skip
+
+
+def _video() -> Iterator[Finding]:
+    from ..view.video import ffmpeg_available
+
+    good = ffmpeg_available()
+    yield Finding("ffmpeg", True if good else None, "there" if good else "none: videos are GIFs; install it for MP4")
+
+
+def _disk() -> Iterator[Finding]:
+    for name, folder in (("disk here", Path.cwd()), ("disk temp", Path(tempfile.gettempdir()))):
+        free = shutil.disk_usage(folder).free / 1e9
+        good = free > _LEAST_DISK_GB and os.access(folder, os.W_OK)
+        yield Finding(name, good, f"{free:.1f} GB free in {folder}" + ("" if good else ": free some, or go elsewhere"))
+
+
+def _extras() -> Iterator[Finding]:
+    for extra, package in _EXTRAS.items():
+        try:
+            yield Finding(package, True, f"{version(package)} (extra {extra})")
+        except PackageNotFoundError:
+            yield Finding(package, None, f"for more: pip install 'tianbao[{extra}]'")

@@ -1,0 +1,76 @@
+"""`tianbao validate`, `sources`, `neurons`, `muscles`: measured beside published, and where values come from."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .session import EXIT_FAILED, add_command
+
+_SOURCE_WIDTH = 90
+
+
+def register(commands: argparse._SubParsersAction) -> None:
+    """Add the commands."""
+    for name in ("neurons", "muscles"):
+        table = add_command(
+            commands, name, _table, f"list {name}, all or by glob",
+            "tianbao neurons\ntianbao neurons 'VB*' AVAL" if name == "neurons" else "tianbao muscles 'MDL*'",
+        )  # fmt: skip
+        table.add_argument("pattern", nargs="*", default=["*"], help="names or globs such as 'VB*'")
+        table.set_defaults(table=name)
+    table = add_command(
+        commands, "sources", _sources, "where every membrane value of every neuron comes from",
+        "tianbao sources 'AWC*'\ntianbao sources --csv sources.csv",
+    )  # fmt: skip
+    table.add_argument("pattern", nargs="*", default=["*"], help="names or globs of neurons such as 'AWC*'")
+    table.add_argument("--csv", type=Path, help="write the table there instead of printing it")
+    evidence = add_command(
+        commands, "validate", _validate, "compare channels and cells with what was published and recorded",
+        "tianbao validate\ntianbao validate --level channel --out output/validation",
+    )  # fmt: skip
+    evidence.add_argument("--level", action="append", help="channel or cell; may be given twice (default: both)")
+    evidence.add_argument("--out", type=Path, default=Path("output/validation"), help="folder for JSON and page")
+
+
+def _sources(args: argparse.Namespace) -> int:
+    from ..io.files import write_atomically
+    from ..membranes import sources
+
+    table = sources(*args.pattern)
+    if args.csv:
+        text = table.to_csv(index=False, float_format="%.6g")
+        print(f"wrote {len(table)} rows in {write_atomically(args.csv, text.encode())}")
+    else:
+        # The table in full is for --csv; on a terminal a row has to stay readable.
+        print(table.assign(source=table.source.str.slice(0, _SOURCE_WIDTH)).to_string(index=False))
+    return 0
+
+
+def _validate(args: argparse.Namespace) -> int:
+    from ..io.files import prepare_folder
+    from ..loop.provenance import git_revision, mechanism_hash, versions
+    from ..validation import check, report
+
+    # A folder that cannot be written to is found out before the work, not after it.
+    prepare_folder(args.out)
+    results = check.run(dict.fromkeys(args.level or check.LEVELS))
+    print(report.table(results))
+    made_by = versions() | {"mechanisms": mechanism_hash(), "revision": git_revision()}
+    files = report.write(results, args.out, made_by)
+    print(report.summary(results))
+    print("wrote " + ", ".join(path.name for path in files) + f" in {args.out}")
+    return EXIT_FAILED if any(each.verdict == check.FAIL for each in results) else 0
+
+
+def _table(args: argparse.Namespace) -> int:
+    from .. import anatomy
+
+    if args.table == "neurons":
+        table, names = anatomy.neurons(), anatomy.match_neurons(*args.pattern)
+    else:
+        table, names = anatomy.muscles(), anatomy.match_muscles(*args.pattern)
+    print(table.loc[names].to_string())
+    return 0
+
+

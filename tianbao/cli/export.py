@@ -1,0 +1,149 @@
+"""`tianbao export` and `tianbao import-track`: runs and worms for other software, tracks of animals from it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import OutputError
+from ..recording import Recording
+from .session import add_command
+
+_RESULTS = "results.h5"
+_CONFIG = "configuration of the worm (default: the standard worm)"
+
+
+def register(commands: argparse._SubParsersAction) -> None:
+    """Add the commands."""
+    export = add_command(
+        commands, "export", _which, "write a run or a worm in a format that other software reads",
+        """tianbao export wcon output/forward_crawl
+        tianbao export csv output/forward_crawl --out tables
+        tianbao export nwb output/forward_crawl --out crawl.nwb
+        tianbao export neuroml --out neuroml
+        tianbao export netpyne --config mutant.toml --out netpyne""",
+    )  # fmt: skip
+    formats = export.add_subparsers(dest="format", required=True, metavar="FORMAT")
+    _add_run(formats, "wcon", _wcon, "write the tracks in WCON, the format of worm trackers", "track.wcon",
+             "one file; a name in .zip is zipped")  # fmt: skip
+    csv = _add_run(formats, "csv", _csv, "write posture, voltages and activations as CSV tables", "",
+                   "folder")  # fmt: skip
+    csv.add_argument("--worm", type=int, default=0, metavar="K", help="number of the worm, from 0 (default 0)")
+    nwb = _add_run(formats, "nwb", _nwb, "write a run in NWB, the format of the archives (needs tianbao[nwb])",
+                   "run.nwb", "file")  # fmt: skip
+    nwb.add_argument("--worm", type=int, default=0, metavar="K", help="number of the worm, from 0 (default 0)")
+    nwb.add_argument("--experimenter", action="append", default=[], metavar="'LAST, FIRST'", help="who did it")
+    nwb.add_argument("--institution", default="", metavar="NAME", help="where")
+    _add_worm(formats, "neuroml", _neuroml, "write neurons, muscles and network in NeuroML 2")
+    _add_worm(formats, "netpyne", _netpyne, "write the model folder that NetPyNE and its GUI open")
+    _register_import(commands)
+
+
+def _register_import(commands: argparse._SubParsersAction) -> None:
+    track = add_command(
+        commands, "import-track", _import_track, "read the track of an animal (WCON), measured as a simulated worm",
+        """tianbao import-track animal.wcon --out animal/results.h5
+        tianbao import-track plate.wcon.zip --worm 3 --medium agar --out animal/results.h5
+        tianbao report animal output/forward_crawl""",
+    )  # fmt: skip
+    track.add_argument("track", type=Path, metavar="FILE", help=".wcon or .wcon.zip")
+    track.add_argument("--out", type=Path, default=Path(_RESULTS), metavar="FILE", help=f"default {_RESULTS}")
+    track.add_argument("--worm", metavar="ID", help="read only this one")
+    track.add_argument("--medium", metavar="NAME", help="agar or water, for published ranges (default: the file's)")
+
+
+def _add_run(formats: argparse._SubParsersAction, name: str, act, about: str, file: str, what: str):
+    """A format for what a run left behind."""
+    parser = add_command(
+        formats, name, act, about,
+        f"""tianbao export {name} output/forward_crawl
+        tianbao export {name} output/forward_crawl/{_RESULTS} --out {file or 'tables'}""",
+    )  # fmt: skip
+    parser.add_argument("result", type=Path, metavar="RESULT", help=f"{_RESULTS}, or the folder that holds it")
+    where = f"{file} beside the result" if file else "the folder of the result"
+    parser.add_argument("--out", type=Path, metavar="PATH", help=f"{what} (default: {where})")
+    return parser
+
+
+def _add_worm(formats: argparse._SubParsersAction, name: str, act, about: str) -> None:
+    """A format for the worm before it runs."""
+    parser = add_command(
+        formats, name, act, about,
+        f"""tianbao export {name} --out {name}
+        tianbao export {name} --config mutant.toml --out {name}_mutant""",
+    )  # fmt: skip
+    parser.add_argument("--config", type=Path, metavar="CONFIG.toml", help=_CONFIG)
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where; made if it is not there")
+
+
+def _which(args: argparse.Namespace) -> int:
+    """Never reached: a format is required, and brings its own act."""
+    raise OutputError("name a format: wcon, csv, nwb, neuroml or netpyne")
+
+
+def _opened(path: Path) -> tuple[Recording, Path]:
+    """The recording of a results file or of the folder that holds one, and that folder."""
+    from ..experiment import result_file
+    from ..io.results import open_recording
+
+    file = result_file(path)
+    return open_recording(file), file.parent
+
+
+def _wcon(args: argparse.Namespace) -> int:
+    from ..io.wcon import write_wcon
+
+    run, folder = _opened(args.result)
+    return _wrote(write_wcon(run, args.out or folder / "track.wcon"))
+
+
+def _csv(args: argparse.Namespace) -> int:
+    from ..io.tables import write_csv
+
+    run, folder = _opened(args.result)
+    return _wrote(*write_csv(run, args.out or folder, worm=args.worm))
+
+
+def _nwb(args: argparse.Namespace) -> int:
+    from ..io.nwb import write_nwb
+
+    run, folder = _opened(args.result)
+    path = args.out or folder / "run.nwb"
+    who = tuple(args.experimenter)
+    return _wrote(write_nwb(run, path, worm=args.worm, experimenter=who, institution=args.institution))
+
+
+def _neuroml(args: argparse.Namespace) -> int:
+    from ..io.neuroml import write_neuroml
+
+    return _wrote(write_neuroml(_worm(args.config), args.out))
+
+
+def _netpyne(args: argparse.Namespace) -> int:
+    from ..io.netpyne_model import export_netpyne
+
+    export_netpyne(_worm(args.config), args.out)
+    return _wrote(args.out)
+
+
+def _worm(config: Path | None):
+    """The worm of a configuration, with what was done to it."""
+    from ..config import RunConfig, read_config
+    from ..experiment import worm_of
+
+    return worm_of(RunConfig() if config is None else read_config(config))
+
+
+def _import_track(args: argparse.Namespace) -> int:
+    from ..io.wcon import read_wcon
+
+    run = read_wcon(args.track, worm=args.worm, medium=args.medium)
+    out = args.out / _RESULTS if args.out.is_dir() else args.out
+    run.save(out)
+    print(run.gait())
+    return _wrote(out)
+
+
+def _wrote(*paths: Path) -> int:
+    print("wrote " + ", ".join(str(path) for path in paths))
+    return 0

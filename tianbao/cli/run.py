@@ -1,0 +1,191 @@
+"""`tianbao run`, `resume` and `info`: let the worm live, go on after a stop, say what a result holds."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..config import RunConfig, parse_setting, read_config
+from ..engine import ENGINES
+from ..errors import DivergedError
+from .session import EXIT_FAILED, EXIT_INTERRUPTED, add_command, run_script
+
+_SETTINGS = ("duration", "seed", "engine")
+
+
+def register(commands: argparse._SubParsersAction) -> None:
+    """Add the commands."""
+    run = add_command(
+        commands, "run", _run, "let the worm live and write results, plots, a report and a video",
+        """tianbao run
+        tianbao run my.toml --out output/mine
+        tianbao run --set arena.medium=water --set clock.tick=2
+        tianbao run --do "ablate AVB*" --do "knock_out unc-2" --engine native
+        tianbao run --print-config > my.toml""",
+    )  # fmt: skip
+    add_run_arguments(run, "output/run", RunConfig())
+    run.add_argument("--print-config", action="store_true", help="write the complete configuration and stop")
+    resume = add_command(
+        commands, "resume", _resume, "go on with a run that was stopped, from its newest checkpoint",
+        """tianbao resume output/run
+        tianbao resume output/run --duration 20000""",
+    )  # fmt: skip
+    resume.add_argument("run", type=Path, help="folder of the run, or its checkpoint")
+    resume.add_argument("--duration", type=float, help="ms of biology of the whole run (default: as planned)")
+    resume.add_argument("--no-video", action="store_true", help="skip the video")
+    info = add_command(
+        commands, "info", _info, "say what a result holds and what made it",
+        """tianbao info output/run
+        tianbao info output/run --config""",
+    )  # fmt: skip
+    info.add_argument("result", type=Path, help="results.h5, or the folder of a run")
+    info.add_argument("--config", action="store_true", help="print its configuration, which runs it again")
+
+
+def crawl_parser(
+    description: str, out: str = "output/forward_crawl", preset: Mapping[str, Any] | None = None
+) -> argparse.ArgumentParser:
+    """The options of a crawl, or of a swim, for scripts that are one.
+
+    Args:
+        description: of the script.
+        out: folder for results when none is given.
+        preset: dotted keys whose values hold when neither file nor option says otherwise.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_run_arguments(parser, out, RunConfig().updated(preset or {}))
+    return parser
+
+
+def run_crawl(args: argparse.Namespace) -> int:
+    """Simulate, print the gait beside the published ranges, write every file.
+
+    Returns:
+        0 if the worm crawled, or swam in water, 1 if it did not, 2 after an error, 130 after Ctrl-C.
+    """
+    return run_script(_run, args)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, out: str, default: RunConfig) -> None:
+    """The options of anything that runs the worm.
+
+    Args:
+        parser: gets them.
+        out: folder for results when none is given.
+        default: what neither file nor option says.
+    """
+    parser.set_defaults(default=default, print_config=False)
+    parser.add_argument("config", nargs="?", type=Path, help="TOML file; tianbao run --print-config writes one")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as clock.dt=0.25")
+    parser.add_argument("--do", action="append", default=[], metavar="WHAT", help="such as 'ablate AVB*'")
+    parser.add_argument("--duration", type=float, help=f"ms of biology (default {default.duration:g})")
+    parser.add_argument("--seed", type=int, help=f"of noise and start (default {default.seed})")
+    parser.add_argument("--medium", help=f"agar, wet_agar, water ... (default {default.arena.medium})")
+    parser.add_argument("--engine", help=f"{', '.join(ENGINES)} (default {default.engine})")
+    parser.add_argument("--out", type=Path, default=Path(out), help=f"folder for results (default {out})")
+    parser.add_argument("--no-video", action="store_true", help="skip the video")
+
+
+def configured(args: argparse.Namespace) -> RunConfig:
+    """The configuration that options ask for: file, then `--set`, then the options with a name of their own.
+
+    Raises:
+        ConfigError: for an unknown key, or a value of the wrong type.
+    """
+    from ..interventions import spoken
+
+    config = read_config(args.config, args.default) if args.config else args.default
+    where = "command line"
+    config = config.updated(dict(parse_setting(each) for each in args.set), where=where)
+    named = {name: getattr(args, name) for name in _SETTINGS} | {"arena.medium": args.medium}
+    config = config.updated(named, where=where)
+    done = tuple(spoken(each) for each in args.do)
+    return config.updated({"interventions": (*config.interventions, *done)}, where=where)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from ..experiment import perform
+
+    config = configured(args)
+    if args.print_config:
+        return _print_config(config)
+    try:
+        outcome = perform(config, args.out, video=not args.no_video)
+    except DivergedError as error:
+        print(f"kept until then: {', '.join(map(str, error.files))}", file=sys.stderr)
+        raise
+    return _tell(outcome, args.out)
+
+
+def _resume(args: argparse.Namespace) -> int:
+    from ..experiment import resume
+
+    outcome = resume(args.run, duration=args.duration, video=not args.no_video)
+    return _tell(outcome, args.run if args.run.is_dir() else args.run.parent)
+
+
+def _tell(outcome, folder: Path) -> int:
+    _report(outcome)
+    print("wrote " + ", ".join(path.name for path in outcome.files) + f" in {folder}")
+    if not outcome.recording.complete:
+        print(f"stopped early; tianbao resume {folder} goes on", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return 0 if outcome.moved else EXIT_FAILED
+
+
+def _report(outcome) -> None:
+    """Print measured beside published, and whether the worm crawled, or swam where it should."""
+    from ..behaviour.gait import compare
+
+    recording = outcome.recording
+    print(f"{'':26s}{'measured':>10s}   published")
+    for row in compare(recording.gait(), recording.medium):
+        mark = "" if row.inside else "   (outside)"
+        print(f"{row.metric:26s}{row.measured:10.3f}   {row.low:g} to {row.high:g} {row.unit}  {row.source}{mark}")
+    print(f"{recording.wall_s_per_bio_s:.1f} s of computing per second of biology")
+    done, not_done = ("swam", "swim") if recording.medium == "water" else ("crawled", "crawl")
+    print(f"the worm {done}" if outcome.moved else f"the worm did not {not_done}")
+
+
+def _print_config(config: RunConfig) -> int:
+    from ..experiment import resolved
+    from ..parameters import table
+
+    notes = {
+        f"parameters.{name}": f"[{row.unit}] {row.low:g} to {row.high:g}: {row.meaning}" for name, row in table().items()
+    }
+    print(resolved(config).to_toml(comments=notes), end="")
+    return 0
+
+
+def _info(args: argparse.Namespace) -> int:
+    from ..experiment import result_file
+    from ..io.results import open_recording
+
+    path = result_file(args.result)
+    recording = open_recording(path)
+    if args.config:
+        print(recording.config_toml, end="")
+        return 0
+    first = recording.worms[0]
+    state = "complete" if recording.complete else "stopped early"
+    lines = {
+        "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
+        "run": f"{recording.duration:g} ms, {len(recording.time)} frames, {state}, seed {recording.seed}",
+        "medium": recording.medium or "not said",
+        "worms": str(len(recording.worms)),
+        "recorded": f"{first.midline.shape[1]} midline points, {len(first.muscles)} muscles, {len(first.neurons)} neurons",
+        "made": f"{recording.created}, {recording.wall_s_per_bio_s:.2f} s of computing per second of biology",
+        "by": ", ".join(f"{name} {version}" for name, version in recording.versions.items()),
+        "revision": recording.git_revision or "not from a checkout",
+        "mechanisms": recording.mechanism_hash,
+        "interventions": recording.interventions or "none",
+    }
+    for name, text in lines.items():
+        print(f"{name:14s}{text}")
+    return 0

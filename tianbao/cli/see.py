@@ -1,0 +1,150 @@
+"""`tianbao view`, `report`, `plot` and `draw`: look at a run, compare runs, draw the anatomy."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import ConfigError, unknown
+from ..recording import Recording
+from .session import add_command
+
+_RESULTS = "results.h5"
+# Kind on the command line -> method of Recording.plot.
+KINDS = {
+    "kymograph": "curvature", "traces": "traces", "raster": "raster", "trajectory": "trajectory",
+    "activity": "activity", "muscles": "muscles", "track": "track",
+}  # fmt: skip
+_FILMS = (".mp4", ".webm", ".gif")
+
+
+def register(commands: argparse._SubParsersAction) -> None:
+    """Add the commands."""
+    view = add_command(
+        commands, "view", _view, "look at a run in three dimensions: body, muscles, neurons coloured by voltage",
+        """tianbao view output/forward_crawl
+        tianbao view output/forward_crawl --screenshot worm.png --time 4000""",
+    )  # fmt: skip
+    _add_result(view)
+    view.add_argument("--screenshot", type=Path, metavar="FILE", help="write one picture; needs no display")
+    view.add_argument("--time", type=float, metavar="MS", help="of the picture, or to start at [ms]")
+    view.add_argument("--worm", type=int, default=0, metavar="K", help="number of the worm, from 0 (default 0)")
+
+    report = add_command(
+        commands, "report", _report, "write one HTML page about a run, or about several side by side",
+        """tianbao report output/forward_crawl
+        tianbao report output/wild_type output/avb_killed --out compared.html""",
+    )  # fmt: skip
+    report.add_argument("results", nargs="+", type=Path, metavar="RESULT", help=f"{_RESULTS}, or its folder")
+    report.add_argument("--out", type=Path, metavar="FILE", help="page (default: report.html beside the first result)")
+    report.add_argument(
+        "--video", type=Path, action="append", metavar="FILE",
+        help="MP4 to take in, one per RESULT in their order (default: the one in the folder of each)",
+    )  # fmt: skip
+
+    plot = add_command(
+        commands, "plot", _plot, "draw one picture of a run",
+        """tianbao plot output/forward_crawl kymograph
+        tianbao plot output/forward_crawl activity --out activity.pdf
+        tianbao plot output/forward_crawl traces --neurons 'DB*' 'VB*'""",
+    )  # fmt: skip
+    _add_result(plot)
+    plot.add_argument("kind", metavar="KIND", help=", ".join(KINDS))
+    plot.add_argument("--out", type=Path, metavar="FILE", help="picture (default: KIND.png beside the result)")
+    plot.add_argument("--worm", type=int, default=0, metavar="K", help="number of the worm, from 0 (default 0)")
+    plot.add_argument("--neurons", nargs="+", metavar="GLOB", help="for traces: names or globs of recorded neurons")
+
+    draw = add_command(
+        commands, "draw", _draw, "draw a neuron's traced shape, its synapses where they sit, or the whole wiring",
+        """tianbao draw AVAL
+        tianbao draw VB5 --synapses --out vb5.png
+        tianbao draw --connectome""",
+    )  # fmt: skip
+    draw.add_argument("neuron", nargs="?", metavar="NEURON", help="such as AVAL")
+    draw.add_argument("--synapses", action="store_true", help="synapses and gap junctions on its shape, and partners")
+    draw.add_argument("--connectome", action="store_true", help="the wiring of all neurons, class by class")
+    draw.add_argument("--out", type=Path, metavar="FILE", help="picture (default: named after what it shows)")
+
+
+def _add_result(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("result", type=Path, metavar="RESULT", help=f"{_RESULTS}, or the folder that holds it")
+
+
+def _opened(path: Path) -> tuple[Recording, Path]:
+    """The recording of a results file or of the folder that holds one, and that folder."""
+    from ..experiment import result_file
+    from ..io.results import open_recording
+
+    file = result_file(path)
+    return open_recording(file), file.parent
+
+
+def _view(args: argparse.Namespace) -> int:
+    from ..view.viewer import show
+
+    recording, _ = _opened(args.result)
+    written = show(recording, args.worm, time=args.time, screenshot=args.screenshot)
+    if written is not None:
+        print(f"wrote {written}")
+    return 0
+
+
+def _report(args: argparse.Namespace) -> int:
+    from ..view.report import write_report
+
+    if args.video and len(args.video) > len(args.results):
+        raise ConfigError(f"report: {len(args.video)} videos for {len(args.results)} results; give one each at most")
+    opened = [_opened(path) for path in args.results]
+    films = list(args.video or []) or [_film(folder) for _, folder in opened]
+    films += [None] * (len(opened) - len(films))
+    out = args.out or opened[0][1] / "report.html"
+    written = write_report([each for each, _ in opened], out, video=films, names=_names(args.results))
+    print(f"wrote {written} ({written.stat().st_size / 1e6:.1f} MB)")
+    return 0
+
+
+def _film(folder: Path) -> Path | None:
+    """The video that a run left beside its results, if there is just one."""
+    found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _FILMS and path.name[0] != "."]
+    return found[0] if len(found) == 1 else None
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """Short names that tell results apart: the folder of a results.h5, else the name of the file."""
+    full = [path.resolve() for path in paths]
+    short = [path.parent.name if path.name == _RESULTS else path.stem if path.is_file() else path.name for path in full]
+    return short if len(set(short)) == len(short) else [f"{name} ({k + 1})" for k, name in enumerate(short)]
+
+
+def _plot(args: argparse.Namespace) -> int:
+    from ..view.plots import picture_path
+
+    if args.kind not in KINDS:
+        raise ConfigError(f"plot: {unknown('kind', args.kind, KINDS)}")
+    recording, folder = _opened(args.result)
+    options = {} if args.kind == "trajectory" else {"worm": args.worm}
+    recording.track(args.worm)
+    if args.neurons:
+        if args.kind != "traces":
+            raise ConfigError(f"plot: --neurons is for traces, not for {args.kind}")
+        options["neurons"] = args.neurons
+    out = picture_path(args.out or folder / f"{args.kind}.png")
+    print(f"wrote {getattr(recording.plot, KINDS[args.kind])(out, **options)}")
+    return 0
+
+
+def _draw(args: argparse.Namespace) -> int:
+    from ..anatomy import neuron_name
+    from ..view import anatomy
+    from ..view.plots import picture_path
+
+    if args.connectome == (args.neuron is not None) or (args.connectome and args.synapses):
+        raise ConfigError("draw: give the name of a neuron, such as AVAL, or --connectome alone")
+    if args.connectome:
+        print(f"wrote {anatomy.plot_connectome(picture_path(args.out or 'connectome.png'))}")
+        return 0
+    draw = anatomy.plot_synapses if args.synapses else anatomy.plot_morphology
+    name = neuron_name(args.neuron)
+    out = args.out or (f"{name}_synapses.png" if args.synapses else f"{name}.png")
+    print(f"wrote {draw(name, picture_path(out))}")
+    return 0

@@ -1,0 +1,67 @@
+"""What every command shares: errors as sentences, exit codes, help that keeps its lines."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable
+
+from ..errors import TianbaoError
+
+EXIT_FAILED, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def run_script(act: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Turn an error of ours into its sentence and an exit code, as every command does.
+
+    Args:
+        act: what to do with the options; gives an exit code.
+        args: options.
+
+    Returns:
+        What `act` gives, 2 after an error, 130 after Ctrl-C.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("tianbao").setLevel(logging.INFO)
+    try:
+        return act(args)
+    except TianbaoError as error:
+        print(f"tianbao: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("tianbao: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except MemoryError as error:
+        print(f"tianbao: not enough memory ({error}); ask for less: a shorter run, longer frames", file=sys.stderr)
+        return EXIT_ERROR
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has had enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def add_command(commands: argparse._SubParsersAction, name: str, act: Callable, about: str, examples: str):
+    """A sub-command with help and examples.
+
+    Args:
+        commands: of the parser above.
+        name: of the command.
+        act: what it does.
+        about: one line.
+        examples: lines of commands.
+
+    Returns:
+        Its parser.
+    """
+    epilog = "examples:\n" + "\n".join(f"  {line.strip()}" for line in examples.strip().splitlines())
+    parser = commands.add_parser(
+        name,
+        help=about,
+        description=about[0].upper() + about[1:] + ".",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(act=act)
+    return parser

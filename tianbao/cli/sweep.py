@@ -1,0 +1,86 @@
+"""`tianbao sweep` and `tianbao sweep-run`: many runs of one experiment, in one table."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .session import EXIT_FAILED, add_command
+
+_FINISHED, _FAILED = "finished", "failed"
+_MAIN = ("forward_speed_mm_s", "frequency_hz", "wavelength_body_lengths", "amplitude")
+_WIDTH = 160
+
+
+def register(commands: argparse._SubParsersAction) -> None:
+    """Add the commands."""
+    parser = add_command(
+        commands, "sweep", _sweep, "vary settings over many runs: here, on Ray or as a job array of Slurm",
+        """tianbao sweep sims/sweep_viscosity.toml --dry-run
+        tianbao sweep sims/sweep_viscosity.toml --workers 2
+        tianbao sweep sims/sweep_viscosity.toml --retry-failed
+        tianbao sweep sims/sweep_viscosity.toml --backend slurm --out /scratch/viscosity""",
+    )  # fmt: skip
+    parser.description += (
+        " The same command again does only what is left. A run that fails is kept with its error (runs/*/error.txt) "
+        "and the others go on; exit code 1 says that some failed. The table is table.csv, a picture of it sweep.png."
+    )
+    parser.add_argument("plan", type=Path, metavar="SWEEP.toml", help="base, [vary], design, seeds, metrics")
+    parser.add_argument("--workers", type=int, help="runs at a time (default: one per core)")
+    parser.add_argument("--out", type=Path, help="folder of the sweep (default: output/ and the name of the file)")
+    parser.add_argument("--backend", default="pool", help="pool, ray or slurm (default pool)")
+    parser.add_argument("--address", help="of a Ray cluster, such as auto (default: Ray is started here)")
+    parser.add_argument("--retry-failed", action="store_true", help="try runs that failed before once more")
+    parser.add_argument("--dry-run", action="store_true", help="check every run and list them, start nothing")
+    one = add_command(
+        commands, "sweep-run", _sweep_run, "do one run of a planned sweep, as a task of a job array does",
+        "tianbao sweep-run output/sweep_viscosity 3",
+    )  # fmt: skip
+    one.add_argument("folder", type=Path, metavar="FOLDER", help="of a sweep, such as --backend slurm leaves")
+    one.add_argument("number", type=int, metavar="NUMBER", help="of the run, from 1")
+
+
+def _sweep(args: argparse.Namespace) -> int:
+    from ..sweeps.plan import read_plan
+    from ..sweeps.run import sweep
+
+    plan = read_plan(args.plan)
+    if args.dry_run:
+        print(plan.frame().to_string(index=False, line_width=_WIDTH))
+        return 0
+    folder = args.out or Path("output") / args.plan.stem
+    options = {"workers": args.workers, "backend": args.backend, "address": args.address}
+    table = sweep(plan, folder, retry_failed=args.retry_failed, **options)
+    return _report(table, plan, folder)
+
+
+def _report(table, plan, folder: Path) -> int:
+    """Print the table and where it is; 1 if a run failed."""
+    counts = table["status"].value_counts()
+    finished, failed = counts.get(_FINISHED, 0), counts.get(_FAILED, 0)
+    if finished:
+        from ..view.sweep import plot_sweep
+
+        print(table[_shown(table, plan)].to_string(index=False, line_width=_WIDTH, float_format="{:.4g}".format))
+        keys = [key for key in plan.varied if key != "seed"][:2] or ["seed"]
+        plot_sweep(table, keys, folder / "sweep.png")
+    for number, error in table.loc[table["status"] == _FAILED, ["number", "error"]].itertuples(index=False):
+        print(f"run {number} failed: {error}")
+    print(f"{finished} of {len(table)} runs finished, {failed} failed; table.csv in {folder}")
+    return EXIT_FAILED if failed else 0
+
+
+def _shown(table, plan) -> list[str]:
+    """Columns that fit a terminal: what was varied, and the main metrics or, of another job, the first ones."""
+    known = [*(plan.metrics or table.columns)]
+    metrics = [name for name in _MAIN if name in known] or known[:5]
+    columns = ["number", *plan.varied, "status", *metrics, "wall_s"]
+    return [name for name in dict.fromkeys(columns) if name in table.columns and name not in ("name", "error")]
+
+
+def _sweep_run(args: argparse.Namespace) -> int:
+    from ..sweeps.run import sweep_run
+
+    before = sweep_run(args.folder, args.number)
+    print(f"run {args.number} {'was finished before' if before == _FINISHED else 'is finished'}")
+    return 0

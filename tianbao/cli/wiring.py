@@ -1,0 +1,126 @@
+"""`tianbao connectomes`: which wiring there is. `tianbao check`: what a user's own wiring or cells hold."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import AnatomyError, unknown
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from ..anatomy import CellSource, Connectome, Morphology
+
+_PARTS = re.compile("[+@]")  # how a text joins connectomes, see `anatomy.connectome`
+_CONNECTOMES = """\
+examples:
+  tianbao connectomes                  # names, size, source
+  tianbao connectomes white1986        # one of them, beside cook2019
+  tianbao run crawl.toml --set worm.connectome=white1986
+"""
+_CHECK = """\
+examples:
+  tianbao check my_wiring.csv          # columns pre, post, kind, em_sections; sign if known
+  tianbao check AVAL.swc               # one cell, in um and in the frame of the tracings
+  tianbao check my_cells/              # a folder of such cells, for Worm(morphologies="my_cells/")
+"""
+
+
+def register(commands: _SubParsersAction) -> None:
+    """Add `connectomes` and `check`."""
+    listing = commands.add_parser(
+        "connectomes",
+        help="list the connectomes that come with Tianbao, or show one",
+        description="Connectomes by name: neurons, connections, what is counted, and where they come from.",
+        epilog=_CONNECTOMES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    listing.add_argument("name", nargs="?", help="one of them; A+B completes A by B, A@C takes the muscles of C")
+    listing.set_defaults(act=_connectomes)
+    check = commands.add_parser(
+        "check",
+        help="say what a wiring table (CSV), a cell (SWC) or a folder of cells holds, or what is wrong with it",
+        description="Read a file of your own as a worm would, without building one.",
+        epilog=_CHECK,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    check.add_argument("path", help="FILE.csv, NEURON.swc or a folder of such cells")
+    check.set_defaults(act=_check)
+
+
+def _connectomes(args: argparse.Namespace) -> int:
+    from ..anatomy import connectome, connectome_registry
+
+    registry = connectome_registry()
+    if args.name is not None:
+        print(_about(connectome(_by_name(args.name, list(registry.index)))))
+        for name in dict.fromkeys(_PARTS.split(args.name)):
+            print(f"{name}: {registry.animal[name]}; counts {registry.counted[name]}; {registry.source[name]}")
+        return 0
+    shown = registry[["neurons", "chemical_pairs", "gap_pairs", "nmj_pairs", "animal", "source"]]
+    shown = shown.assign(source=shown.source.str.split(";").str[0])
+    print(shown.to_string())
+    return 0
+
+
+def _by_name(name: str, known: list[str]) -> str:
+    """The name as it is; files belong to `tianbao check`."""
+    for part in _PARTS.split(name):
+        if part not in known:
+            raise AnatomyError(f"{unknown('connectome', part, known)}; for a file of your own: tianbao check FILE")
+    return name
+
+
+def _check(args: argparse.Namespace) -> int:
+    from ..anatomy import connectome, own_cells, read_own_cell
+
+    path = Path(args.path)
+    if not path.exists():
+        raise AnatomyError(f"no file or folder {path}: give a CSV, a SWC file or a folder of SWC files")
+    if path.is_dir():
+        print(_about_cells(own_cells(path)))
+    elif path.suffix.lower() == ".swc":
+        print(_about_cell(read_own_cell(path)))
+    else:
+        print(_about(connectome(path)))
+    return 0
+
+
+def _about(wiring: Connectome) -> str:
+    from ..anatomy import neurons
+
+    chemical, gap, nmj = wiring.chemical, wiring.gap, wiring.nmj
+    signs = chemical.sign.value_counts()
+    lacking = sorted(set(neurons().index) - set(wiring.neurons))
+    few = ", ".join(lacking[:12]) + (" ..." if len(lacking) > 12 else "")
+    lines = [
+        wiring.provenance,
+        f"neurons with connections: {len(wiring.neurons)} of {len(neurons())}{f'; without: {few}' if lacking else ''}",
+        f"chemical synapses: {len(chemical)} pairs, {chemical.em_sections.sum():.0f} EM sections; "
+        f"{signs.get('excitatory', 0)} excitatory, {signs.get('inhibitory', 0)} inhibitory before predictions",
+        f"gap junctions: {len(gap)} pairs, {gap.em_sections.sum():.0f} EM sections",
+        f"neuromuscular junctions: {len(nmj)} pairs of {nmj.pre.nunique()} neurons on {nmj.muscle.nunique()} muscles",
+    ]
+    return "\n".join(lines)
+
+
+def _about_cells(source: CellSource) -> str:
+    return "\n".join(_about_cell(source.morphology(name)) for name in source.replaced)
+
+
+def _about_cell(cell: Morphology) -> str:
+    import numpy as np
+
+    from ..anatomy import BodyFrame, morphology
+
+    length, traced = (
+        np.linalg.norm(each.xyz[1:] - each.xyz[each.parent[1:]], axis=1).sum() for each in (cell, morphology(cell.name))
+    )
+    s = BodyFrame.standard().locate(cell.xyz).s
+    return (
+        f"{cell.name}: {len(cell.xyz)} points, {len(cell.sections)} sections, {length:.0f} um of neurite "
+        f"(traced: {traced:.0f}), from {s.min():.2f} to {s.max():.2f} of the body"
+    )

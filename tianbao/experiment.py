@@ -1,0 +1,250 @@
+"""From a configuration to files: build the simulation, run it, write what it came to, go on after a stop."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .config import RunConfig
+from .errors import ConfigError, DivergedError, OutputError
+from .interventions import apply
+from .parameters import defaults
+
+if TYPE_CHECKING:
+    from .body import Material
+    from .environment import Arena, Medium
+    from .loop import Simulation
+    from .loop.state import RunState
+    from .recording import Recording
+    from .worm import Worm
+
+CHECKPOINT = "checkpoint.tianbao"
+"""Name of the checkpoint in the folder of a run."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        recording: of the run.
+        files: written, data first.
+        moved: whether the worm crawled, or swam in water, by the published ranges.
+    """
+
+    recording: Recording
+    files: tuple[Path, ...]
+    moved: bool
+
+
+def worm_of(config: RunConfig) -> Worm:
+    """The worm of a configuration, with its interventions.
+
+    Raises:
+        ConfigError, AnatomyError: for what there is not.
+    """
+    from .worm import Worm
+
+    options = {each.name: getattr(config.worm, each.name) for each in fields(config.worm)}
+    worm = Worm(parameters=defaults().replace(**config.parameters), **options)
+    for number, table in enumerate(config.interventions, start=1):
+        apply(worm, table, where=f"intervention {number}")
+    return worm
+
+
+def arena_of(config: RunConfig) -> Arena:
+    """The arena of a configuration.
+
+    Raises:
+        ConfigError: for a value out of range, or a function, which no configuration can hold.
+    """
+    from .environment import Arena, Dish, Pillar, Plane
+
+    section = config.arena
+    if section.flow or section.solids:
+        name = section.flow or section.solids[0]
+        raise ConfigError(f"arena: '{name}' is a function of Python, which a configuration cannot hold; run it there")
+    obstacles = [
+        *(Pillar(*_row("pillars", row, 3)) for row in section.pillars),
+        *(Dish(row[2], (row[0], row[1]), *row[3:]) for row in (_row("dishes", row, 3) for row in section.dishes)),
+        *(Plane(row[:3], row[3:6], *row[6:]) for row in (_row("planes", row, 6) for row in section.planes)),
+    ]
+    return Arena(_medium(config), obstacles=obstacles, gravity=section.gravity, resolved=section.resolved)
+
+
+def _row(kind: str, row: Any, least: int) -> tuple[float, ...]:
+    if not isinstance(row, tuple) or not least <= len(row) <= least + 1:
+        raise ConfigError(f"arena: a row of {kind} takes {least} numbers and a friction, got {row!r}")
+    return row
+
+
+def _medium(config: RunConfig) -> Medium:
+    from .environment import Medium
+
+    name, viscosity = config.arena.medium, config.arena.viscosity_pa_s
+    if viscosity and name != "newtonian":
+        todo = "set arena.medium to newtonian"
+        raise ConfigError(f"arena.viscosity_pa_s = {viscosity:g} is not of medium '{name}'; {todo}")
+    if name == "newtonian":
+        return Medium.newtonian(viscosity)
+    if not config.medium:
+        return Medium.named(name)
+    known = {each.name for each in fields(Medium)}
+    if wrong := set(config.medium) - known:
+        raise ConfigError(f"medium: unknown key '{min(wrong)}': known are {', '.join(sorted(known))}")
+    if name in Medium.names() or config.medium.get("name", name) != name:
+        raise ConfigError(f"arena.medium = '{name}' has drags of its own: remove [medium], or give it another name")
+    return Medium(**{"name": name, **config.medium})
+
+
+def _material(config: RunConfig) -> Material:
+    from .body import Material
+
+    known = {each.name for each in fields(Material)}
+    if wrong := set(config.material) - known:
+        raise ConfigError(f"material: unknown key '{min(wrong)}': known are {', '.join(sorted(known))}")
+    return Material(**config.material)
+
+
+def simulation(config: RunConfig, *, progress: bool = True) -> Simulation:
+    """The simulation that a configuration describes, not yet assembled.
+
+    Raises:
+        ConfigError, AnatomyError: for a value or name that is not possible; before anything is computed.
+    """
+    from .loop import Clock, Simulation
+
+    clock = Clock(**{each.name: getattr(config.clock, each.name) for each in fields(config.clock)})
+    made = Simulation(
+        worm_of(config),
+        arena_of(config),
+        seed=config.seed,
+        clock=clock,
+        slabs=config.body.slabs,
+        initial_curvature=config.body.initial_curvature,
+        material=_material(config),
+        engine=config.engine,
+        progress=progress,
+    )
+    return made.record(voltage=config.record.voltage)
+
+
+def resolved(config: RunConfig) -> RunConfig:
+    """The same configuration with every parameter in it, as a result keeps it.
+
+    Raises:
+        ConfigError, AnatomyError: see `simulation`.
+    """
+    return replace(simulation(config, progress=False).configuration(config.duration), checkpoint=config.checkpoint)
+
+
+def perform(
+    config: RunConfig, folder: str | Path, *, video: bool = True, progress: bool = True, since: RunState | None = None
+) -> Outcome:
+    """Run a configuration and write results, plots, a report and a video.
+
+    Args:
+        config: of the run.
+        folder: for files; made when it is not there.
+        video: whether to write one.
+        progress: show time left.
+        since: checkpoint to go on from.
+
+    Raises:
+        ConfigError, AnatomyError: for a value or name that is not possible; before anything is computed.
+        OutputError: if the folder cannot be written to, before anything is computed, or the disk is full.
+        DivergedError: if the run left the physical; what was recorded is written, its files are `error.files`.
+    """
+    from .io.checkpoints import Checkpoints
+    from .io.files import prepare_folder
+
+    made = simulation(config, progress=progress)
+    folder = prepare_folder(folder)
+    every = config.checkpoint.every
+    if every < 0.0:
+        raise ConfigError(f"checkpoint.every = {every:g} ms is negative; give an interval, or 0 for none")
+    _write_config(config, folder)
+    checkpoints = Checkpoints(folder / CHECKPOINT, every) if every else None
+    try:
+        recording = made.run(config.duration, checkpoints=checkpoints, since=since)
+    except DivergedError as error:
+        error.files = _write(error.recording, folder, video=False)
+        raise
+    files = _write(recording, folder, video=video and recording.complete, progress=progress)
+    return Outcome(recording, files, _moved(recording))
+
+
+def resume(source: str | Path, *, duration: float | None = None, video: bool = True, progress: bool = True) -> Outcome:
+    """Go on with a run from its newest checkpoint; the result is that of a run that never stopped, bit for bit.
+
+    Args:
+        source: folder of the run, or its checkpoint.
+        duration: of the whole run [ms]; the planned one when None.
+        video: see `perform`.
+        progress: show time left.
+
+    Raises:
+        OutputError: for a checkpoint that is missing, cut short, changed or of another release.
+        ConfigError: for one of other versions, or a duration that it has passed.
+    """
+    from .io.checkpoints import Checkpoints
+
+    path = Path(source)
+    path = path / CHECKPOINT if path.is_dir() else path
+    state = Checkpoints(path).read()
+    config = RunConfig().updated(tomllib.loads(state.facts["config"]), where=path.name)
+    changes = {"duration": duration, "checkpoint.every": _interval(path.parent)}
+    return perform(config.updated(changes), path.parent, video=video, progress=progress, since=state)
+
+
+def _interval(folder: Path) -> float | None:
+    """Interval of the checkpoints that the run was started with; a state does not depend on it."""
+    from .config import read_config
+
+    path = folder / "config.toml"
+    return read_config(path).checkpoint.every if path.exists() else None
+
+
+def _write_config(config: RunConfig, folder: Path) -> Path:
+    from .io.files import write_atomically
+
+    return write_atomically(folder / "config.toml", resolved(config).to_toml(comments={}).encode())
+
+
+def _write(recording: Recording, folder: Path, *, video: bool, progress: bool = True) -> tuple[Path, ...]:
+    """Write everything a recording gives; the data first, so that a failing plot loses nothing."""
+    from .io.results import write_summary
+    from .view.report import write_report
+
+    files = [recording.save(folder / "results.h5"), write_summary(recording, folder / "summary.json")]
+    files += [path for path in (folder / "config.toml", folder / CHECKPOINT) if path.exists()]
+    if len(recording.time) > 1:
+        plot = recording.plot
+        files += [plot.curvature(folder / "kymograph.png"), plot.traces(folder / "traces.png")]
+    if video:
+        name = "swim.mp4" if recording.medium == "water" else "crawl.mp4"
+        files.append(recording.video(folder / name, progress=progress))
+    films = files[-1:] if video else [None]
+    files.append(write_report(recording, folder / "report.html", video=films[0], names=[folder.name or "run"]))
+    return tuple(files)
+
+
+def _moved(recording: Recording) -> bool:
+    from .behaviour.gait import crawled, swam
+
+    return (swam if recording.medium == "water" else crawled)(recording.gait())
+
+
+def result_file(source: str | Path) -> Path:
+    """The results file that a path names: the file, or the one in a folder.
+
+    Raises:
+        OutputError: when there is none.
+    """
+    path = Path(source)
+    path = path / "results.h5" if path.is_dir() else path
+    if not path.is_file():
+        raise OutputError(f"there is no results file {path}; give a results.h5 or the folder of a run")
+    return path

@@ -1,0 +1,86 @@
+"""All that a run needs to go on as if it had never stopped, and the bytes that hold it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import OutputError
+
+MAGIC = b"tianbao checkpoint 1\n"
+_DIGEST = hashlib.sha256().digest_size
+
+
+@dataclass(frozen=True, eq=False)
+class RunState:
+    """A run between two ticks.
+
+    Attributes:
+        facts: what has to be the same for the run to go on (configuration, versions, mechanism hash), and where it
+            was: `ticks` done, `planned` ticks, `generator` of noise, `wall_s` spent.
+        arrays: of body, brain and recorder, by "room/name".
+    """
+
+    facts: dict
+    arrays: dict[str, np.ndarray]
+
+    def to_bytes(self) -> bytes:
+        """A file's content: format, digest, and the arrays with their facts."""
+        memory = io.BytesIO()
+        np.savez(memory, facts=np.frombuffer(json.dumps(self.facts).encode(), np.uint8), **self.arrays)
+        content = memory.getvalue()
+        return MAGIC + hashlib.sha256(content).digest() + content
+
+    @classmethod
+    def from_bytes(cls, content: bytes, where: str) -> RunState:
+        """What `to_bytes` wrote.
+
+        Args:
+            content: of a file.
+            where: its name, for errors.
+
+        Raises:
+            OutputError: when it is of another format, cut short or changed.
+        """
+        if not content.startswith(MAGIC):
+            is_ours = content.startswith(MAGIC[:18])
+            what = "a checkpoint of another release" if is_ours else "no checkpoint of Tianbao"
+            raise OutputError(f"{where} is {what}; give the checkpoint that a run of this release has left")
+        digest, rest = content[len(MAGIC) : len(MAGIC) + _DIGEST], content[len(MAGIC) + _DIGEST :]
+        if hashlib.sha256(rest).digest() != digest:
+            raise OutputError(f"{where} is cut short or was changed: its checksum is another; run the simulation again")
+        try:
+            with np.load(io.BytesIO(rest), allow_pickle=False) as file:
+                arrays = dict(file)
+            facts = json.loads(arrays.pop("facts").tobytes())
+        except (ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise OutputError(f"{where} cannot be read ({error}); run the simulation again") from error
+        return cls(facts, arrays)
+
+    def room(self, name: str) -> dict[str, np.ndarray]:
+        """Arrays of one room."""
+        return {key.partition("/")[2]: each for key, each in self.arrays.items() if key.startswith(f"{name}/")}
+
+
+class Checkpoints(Protocol):
+    """Where a run keeps its state on the way.
+
+    Attributes:
+        every: interval [ms].
+    """
+
+    every: float
+
+    def keep(self, state: RunState) -> None:
+        """Replace what was kept before, in one step."""
+
+
+def gathered(**rooms: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Arrays of several rooms under "room/name"."""
+    return {f"{room}/{name}": each for room, arrays in rooms.items() for name, each in arrays.items()}

@@ -1,0 +1,385 @@
+"""The report of a run, or of several side by side: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from ..behaviour.gait import CRAWLING, PUBLISHED, SWIMMING, Gait, Range
+from ..errors import ConfigError, OutputError
+from ..io.files import write_atomically
+from ..recording import Recording, WormTrack
+from ..units import MS_PER_S
+from . import page, settings
+from .page import Cell
+from .plots import headline
+
+# What a page may weigh [bytes], text apart: it should open on a phone and go through a mail server.
+_LIMIT = 5_500_000
+_DPI = 105
+_FILMS = {".mp4": "video/mp4", ".webm": "video/webm", ".gif": "image/gif"}
+_PER_MILLE = 5e-4
+_NOT_MEASURED = "not measured"
+
+# Metric, how a reader calls it, unit, what it is.
+_METRICS = (
+    ("forward_speed_mm_s", "forward speed", "mm/s", "mean velocity of the centroid towards the head, or minus"),
+    ("frequency_hz", "frequency", "Hz", "peak of the spectrum of curvature"),
+    ("wavelength_body_lengths", "wavelength", "L", "of the bends along the body, in body lengths"),
+    ("wave_direction", "wave direction", "", "+1 from head to tail, -1 from tail to head, 0 no wave"),
+    ("amplitude", "bending amplitude", "kappa L", "95 % of all curvatures are smaller"),
+    ("amplitude_head", "amplitude, head", "kappa L", "the same for the first fifth of the body"),
+    ("amplitude_tail", "amplitude, tail", "kappa L", "the same for 0.7 to 0.95 of the body"),
+    ("straightness", "straightness", "", "net way over way gone, the sway of a stride taken out"),
+    ("peak_share", "rhythm", "", "share of the spectrum within 30 % of its peak; low in short runs"),
+    ("head_lock", "head lock", "", "share of the head's power at the body's rhythm"),
+    ("travelling_index", "travelling index", "", "+1 the wave only travels to the tail, 0 it stands"),
+    ("bias", "dorso-ventral bias", "kappa L", "mean curvature; positive to dorsal"),
+    ("measured_ms", "measured over", "ms", "the first 3 s, but at most half, are dropped"),
+)  # fmt: skip
+_PICTURES = (
+    ("curvature", "kymograph: curvature over time and body"),
+    ("traces", "soma voltages"),
+    ("raster", "all recorded neurons"),
+    ("activity", "activity on the animal"),
+    ("muscles", "muscle activation"),
+    ("trajectory", "trajectory"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One worm of one run."""
+
+    name: str
+    recording: Recording
+    worm: int
+
+    @property
+    def track(self) -> WormTrack:
+        return self.recording.worms[self.worm]
+
+    @cached_property
+    def gait(self) -> Gait:
+        return self.recording.gait(self.worm)
+
+    @cached_property
+    def ranges(self) -> dict[str, Range]:
+        return {each.metric: each for each in PUBLISHED if each.medium == self.recording.medium}
+
+
+@dataclass
+class _Budget:
+    """Bytes of pictures and films that the page may still take in."""
+
+    left: int = _LIMIT
+    refused: list[str] = field(default_factory=list)
+
+    def admits(self, content: bytes, what: str) -> bool:
+        size = len(content) * 4 // 3
+        if size > self.left:
+            self.refused.append(f"{what} ({size / 1e6:.1f} MB)")
+            return False
+        self.left -= size
+        return True
+
+
+def write_report(
+    recordings: Recording | Sequence[Recording],
+    path: str | Path,
+    *,
+    video: str | Path | Sequence[str | Path | None] | None = None,
+    names: Sequence[str] | None = None,
+) -> Path:
+    """Write a report: gait beside the published ranges, plots, settings, interventions, provenance.
+
+    The file holds its pictures and its video and loads nothing from elsewhere. Of two runs it says how they differ.
+
+    Args:
+        recordings: one, or several to be compared.
+        path: of the HTML file.
+        video: MP4, WebM or GIF to take in; of several recordings one each, None for none.
+        names: of the recordings; numbers when None.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ConfigError: for no recording, or a number of names or videos that is not that of the recordings.
+        OutputError: if a video cannot be read or the file cannot be written.
+    """
+    runs = [recordings] if isinstance(recordings, Recording) else list(recordings)
+    if not runs or not all(isinstance(each, Recording) for each in runs):
+        raise ConfigError("report: give a recording, or a list of recordings, such as tianbao.open('results.h5')")
+    names = _names(names, len(runs))
+    films = _films(video, len(runs))
+    columns = [
+        _Column(name if len(run.worms) == 1 else f"{name}, worm {k}", run, k)
+        for name, run in zip(names, runs, strict=True)
+        for k in range(len(run.worms))
+    ]
+    if not columns:
+        raise ConfigError("report: the recording holds no worm; nothing can be reported")
+    title = f"Tianbao: {' beside '.join(names)}" if len(runs) < 4 else f"Tianbao: {len(runs)} runs"
+    return write_atomically(path, page.page(title, _body(title, names, runs, columns, films)))
+
+
+def _names(names: Sequence[str] | None, count: int) -> list[str]:
+    if names is None:
+        return ["run"] if count == 1 else [f"run {k + 1}" for k in range(count)]
+    if isinstance(names, str) or len(names) != count:
+        raise ConfigError(f"report: names must be a list of {count}, one for each recording")
+    return [str(each) for each in names]
+
+
+def _films(video: Any, count: int) -> list[Path | None]:
+    listed = [video] if video is None or isinstance(video, (str, Path)) else list(video)
+    if len(listed) > count or (len(listed) < count and listed != [None] and isinstance(video, (list, tuple))):
+        raise ConfigError(f"report: give {count} videos, one for each recording, or None where there is none")
+    paths = [None if each is None else Path(each) for each in listed]
+    for each in paths:
+        if each is not None and each.suffix.lower() not in _FILMS:
+            raise ConfigError(f"report: {each.name} is not an MP4, WebM or GIF; give one of those")
+        if each is not None and not each.is_file():
+            raise OutputError(f"report: there is no video {each}; a run writes one, or leave the video out")
+    return paths + [None] * (count - len(paths))
+
+
+def _body(title: str, names: list[str], runs: list[Recording], columns: list[_Column], films: list) -> Iterator[str]:
+    budget = _Budget()
+    shown_kinds = [each for each in _PICTURES if any(_holds(column, each[0]) for column in columns)]
+    pictures = [(word, list(_pictures(kind, word, columns, budget))) for kind, word in shown_kinds]
+    shown = list(_shown_films(names, films, budget))
+    sections = [("Gait", "gait")]
+    sections += [("Video", "video")] if shown else []
+    sections += [("Pictures", "pictures"), ("Interventions", "interventions"), ("Settings", "settings")]
+    yield f"<h1>{page.escaped(title)}</h1>"
+    yield from _summary(columns)
+    yield page.contents([*sections, ("Provenance", "provenance")])
+    yield from _gait(columns)
+    if shown:
+        yield page.heading("Video", "video")
+        yield page.beside(shown)
+    yield page.heading("Pictures", "pictures")
+    for word, each in pictures:
+        yield f"<h3>{page.escaped(word.capitalize())}</h3>"
+        yield page.beside(each)
+    if budget.refused:
+        yield page.paragraph(f"Left out to keep this page small: {', '.join(budget.refused)}.", "note")
+    yield from _interventions(names, runs)
+    yield from _settings(names, runs)
+    yield from _provenance(names, runs)
+
+
+def _summary(columns: list[_Column]) -> Iterator[str]:
+    for each in columns:
+        run, name = each.recording, f"{each.name}: " if len(columns) > 1 else ""
+        place = f"on {run.medium}, " if run.medium == "agar" else f"in {run.medium}, " if run.medium else ""
+        told = ", ".join(headline(each.gait).split("    "))
+        yield page.paragraph(f"{name}{place}{run.duration / MS_PER_S:.1f} s: {told}. {_verdict(each)}")
+        for warning in _warnings(each):
+            yield page.paragraph(f"{name}{warning}", "note")
+
+
+def _verdict(column: _Column) -> str:
+    """Whether the worm moved as it should in its medium, and by which bars it did not."""
+    bars = {"agar": (CRAWLING, "crawled", "crawl"), "water": (SWIMMING, "swam", "swim")}
+    if column.recording.medium not in bars or not math.isfinite(column.gait.forward_speed_mm_s):
+        return ""
+    asked, did, do = bars[column.recording.medium]
+    called = {metric: name for metric, name, *_ in _METRICS}
+    short = [each for each in asked if not each.holds(getattr(column.gait, each.metric))]
+    if not short:
+        return f"The worm {did}."
+    told = [f"{called[x.metric]} {_number(float(getattr(column.gait, x.metric)))}, asked {_span(x)}" for x in short]
+    return f"By the bars of this project it did not {do}: {'; '.join(told)}."
+
+
+def _warnings(column: _Column) -> Iterator[str]:
+    run, track = column.recording, column.track
+    frames = len(run.time)
+    if not run.complete:
+        yield f"This run ended early, at {run.duration / MS_PER_S:.2f} s: it is incomplete."
+    if not math.isfinite(column.gait.forward_speed_mm_s):
+        told = "1 frame" if frames == 1 else f"{frames} frames"
+        yield f"{told} recorded: too short to measure a gait."
+    if not track.neurons:
+        yield "No neurons were recorded: this is a track of the body only, or the run kept no voltages."
+    if not track.muscles:
+        yield "No muscles were recorded."
+
+
+def _gait(columns: list[_Column]) -> Iterator[str]:
+    yield page.heading("Gait", "gait")
+    head = ["measured", *[each.name for each in columns]]
+    if len(columns) > 1:
+        head.append("difference" if len(columns) == 2 else "spread")
+    rows = [_metric(columns, *each[:3]) for each in _METRICS]
+    yield page.table([*head, "published", "source of the range"], rows)
+    words = [[Cell(name), about] for _, name, _, about in _METRICS]
+    yield page.folded("What the words mean", page.table(["word", "meaning"], words))
+
+
+def _metric(columns: list[_Column], metric: str, name: str, unit: str) -> list[Cell]:
+    values = [float(getattr(each.gait, metric)) for each in columns]
+    cells = [Cell(f"{name} [{unit}]" if unit else name)]
+    for each, value in zip(columns, values, strict=True):
+        kept = each.ranges.get(metric)
+        inside = kept is not None and kept.holds(value)
+        mark, kind = ("✓ inside", "good") if inside else ("✗ outside", "bad")
+        unmeasured = not math.isfinite(each.gait.forward_speed_mm_s)
+        if unmeasured:
+            cells.append(Cell(_NOT_MEASURED, "number soft"))
+        else:
+            cells.append(Cell(_number(value), "number", mark if kept else "", kind))
+    if len(columns) > 1:
+        cells.append(Cell(_difference(values), "number"))
+    ranges = list(dict.fromkeys(each.ranges[metric] for each in columns if metric in each.ranges))
+    several = len({each.recording.medium for each in columns}) > 1
+    told = [(f"{each.medium} " if several else "") + _span(each) for each in ranges]
+    sources = list(dict.fromkeys(f"{each.source} (certainty {each.certainty})" for each in ranges))
+    return [*cells, Cell("; ".join(told), "number"), Cell("; ".join(sources), "source")]
+
+
+def _span(each: Range) -> str:
+    if math.isinf(each.high):
+        return f"at least {each.low:g}"
+    return f"{each.low:g}" if each.low == each.high else f"{each.low:g} to {each.high:g}"
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return _NOT_MEASURED
+    return f"{value:.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3f}"
+
+
+def _difference(values: list[float]) -> str:
+    """Second less first, in numbers and in percent; of more than two, largest less smallest."""
+    if not all(map(math.isfinite, values)):
+        return ""
+    if len(values) > 2:
+        return _number(max(values) - min(values))
+    first, second = values
+    change = second - first
+    share = f" ({100.0 * change / abs(first):+.1f} %)" if abs(first) > _PER_MILLE else ""
+    return f"{'+' if change >= 0 else ''}{_number(change)}{share}"
+
+
+def _holds(column: _Column, kind: str) -> bool:
+    """Whether a worm has what a picture shows; one trajectory shows all worms of a run."""
+    neurons, moved = bool(column.track.neurons), bool(column.track.muscles)
+    needed = {"traces": neurons, "raster": neurons, "activity": neurons or moved, "muscles": moved}
+    return needed.get(kind, True) and not (kind == "trajectory" and column.worm > 0)
+
+
+def _pictures(kind: str, word: str, columns: list[_Column], budget: _Budget) -> Iterator[str]:
+    for each in columns:
+        options = {} if kind == "trajectory" else {"worm": each.worm}
+        if not _holds(each, kind):
+            continue
+        content = _rendered(getattr(each.recording.plot, kind)(**options))
+        about = f"{each.name}: {word}" if len(columns) > 1 else word
+        if budget.admits(content, about):
+            yield page.picture(content, "image/webp", about, caption=each.name if len(columns) > 1 else "")
+
+
+def _rendered(figure: Figure) -> bytes:
+    memory = io.BytesIO()
+    figure.savefig(memory, format="webp", dpi=_DPI, pil_kwargs={"quality": 86, "method": 4})
+    return memory.getvalue()
+
+
+def _shown_films(names: list[str], films: list[Path | None], budget: _Budget) -> Iterator[str]:
+    for name, path in zip(names, films, strict=True):
+        if path is None:
+            continue
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise OutputError(f"report: cannot read the video {path}: {error.strerror or error}") from error
+        if budget.admits(content, f"the video {path.name}"):
+            kind, about = _FILMS[path.suffix.lower()], f"{name}: {path.name}, in real time"
+            moving = kind.startswith("video/")
+            yield page.film(content, kind, about) if moving else page.picture(content, kind, about, about)
+
+
+def _interventions(names: list[str], runs: list[Recording]) -> Iterator[str]:
+    yield page.heading("Interventions", "interventions")
+    for name, run in zip(names, runs, strict=True):
+        done = settings.interventions(run)
+        if len(runs) > 1:
+            yield f"<h3>{page.escaped(name)}</h3>"
+        yield page.bullets(done) if done else page.paragraph("none: the intact animal", "soft")
+
+
+def _settings(names: list[str], runs: list[Recording]) -> Iterator[str]:
+    yield page.heading("Settings", "settings")
+    values = [settings.settings(run) for run in runs]
+    keys = list(dict.fromkeys(key for each in values for key in each))
+    if not keys:
+        yield page.paragraph("These recordings carry no configuration." if len(runs) > 1 else
+                             "This recording carries no configuration.", "soft")  # fmt: skip
+        return
+    unlike = settings.differing(values)
+    moved = [key for key in keys if any(key in each and settings.changed(key, each[key]) for each in values)]
+    if len(runs) > 1:
+        told = "What differs between the runs" if unlike else "The runs have the same settings"
+        yield f"<h3>{told}</h3>"
+        if unlike:
+            yield _setting_table(unlike, names, values)
+    yield "<h3>What differs from the defaults</h3>"
+    yield _setting_table(moved, names, values) if moved else page.paragraph("nothing", "soft")
+    yield page.folded(f"All {len(keys)} settings", _setting_table(keys, names, values))
+
+
+def _setting_table(keys: list[str], names: list[str], values: list[dict]) -> str:
+    default = settings.defaults()
+    rows = []
+    for key in keys:
+        cells = [
+            Cell(settings.spelled(each[key]), "number changed" if settings.changed(key, each[key]) else "number")
+            if key in each else Cell("not set", "soft")
+            for each in values
+        ]  # fmt: skip
+        rows.append([Cell(key), *cells, Cell(settings.spelled(default[key]) if key in default else "", "number soft")])
+    return page.table(["setting", *names, "default"], rows)
+
+
+def _provenance(names: list[str], runs: list[Recording]) -> Iterator[str]:
+    yield page.heading("Provenance", "provenance")
+    columns = [_origin(run) for run in runs]
+    keys = list(dict.fromkeys(key for each in columns for key in each))
+    rows = []
+    for key in keys:
+        told = [each.get(key, "") for each in columns]
+        kind = "changed" if len(set(told)) > 1 else ""
+        rows.append([Cell(key), *[Cell(each or "unknown", kind if each else f"{kind} soft".strip()) for each in told]])
+    yield page.table(["", *names], rows)
+    if len(runs) > 1:
+        yield page.paragraph("Rows that differ are marked.", "soft")
+
+
+def _origin(run: Recording) -> dict[str, str]:
+    wall, biological = run.wall_s_per_bio_s, run.duration / MS_PER_S
+    computed = math.isfinite(wall) and wall > 0.0
+    return {
+        "created": run.created,
+        "seed": str(run.seed),
+        "duration": f"{run.duration:g} ms in {len(run.time)} frames",
+        "complete": "yes" if run.complete else "no: ended early",
+        "recorded": "; ".join(
+            f"{each.midline.shape[1]} points, {len(each.neurons)} neurons, {len(each.muscles)} muscles"
+            for each in run.worms
+        ),
+        "computing time": f"{wall * biological:.1f} s, {wall:.2f} s per second of biology" if computed else "",
+        "mechanisms": run.mechanism_hash,
+        "git revision": run.git_revision,
+        **{f"version of {name}": version for name, version in sorted(run.versions.items())},
+    }

@@ -1,0 +1,284 @@
+"""A window on the animal in three dimensions; needs the extra `view` (pyvista)."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+
+from ..errors import ConfigError, OutputError
+from ..io.files import replacing
+from ..recording import Recording
+from ..units import MS_PER_S
+from . import style
+from .animal import Animal, extent_mm
+from .nerves import UNRECORDED, VOLTAGE, nerves, voltage_range
+
+if TYPE_CHECKING:
+    import pyvista
+
+_WINDOW = (1280, 800)
+_SKIN, _WALL = "#d9cdb4", "#eae3d3"
+_SAID = (0.02, 0.90)
+_MUSCLE = LinearSegmentedColormap.from_list("muscle", ["#efe9dc", "#f0b79a", style.DORSAL, "#7d1710"])
+_TICK_MS = 40  # of the clock on the wall, between drawn frames
+_LONGEST_S = 86_400
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+
+
+def show(
+    recording: Recording, worm: int = 0, *, time: float | None = None, screenshot: str | Path | None = None
+) -> Path | None:
+    """Open a window with a slider for time, play and pause, and neurons to be clicked; or write one picture of it.
+
+    The skin is glass, muscles are red by activation, neurons are coloured by recorded soma voltage along their
+    whole traced shape, and grey where none was recorded.
+
+    Args:
+        recording: of a run.
+        worm: number of the worm.
+        time: to start at [ms]; the first frame in a window, the last in a picture when None.
+        screenshot: picture to write instead, without a display.
+
+    Returns:
+        The picture, None after a window.
+
+    Raises:
+        ConfigError: if pyvista is missing, there is no such worm, the time is not in the recording or there is no
+            display for a window.
+        OutputError: if the recording holds no frame or the picture cannot be written.
+    """
+    animal = Animal(recording, worm)
+    _check_time(animal, time)
+    if screenshot is not None and Path(screenshot).suffix.lower() not in _PICTURES:
+        raise ConfigError(f"view: a screenshot is one of {', '.join(_PICTURES)}, not '{Path(screenshot).name}'")
+    pv = _pyvista()
+    if screenshot is None and not _has_display():
+        raise ConfigError("view: there is no display for a window; write a picture with --screenshot FILE")
+    start = animal.frames - 1 if screenshot is not None else 0
+    window = _Window(pv, animal, voltage_range(recording.track(worm)), off_screen=screenshot is not None)
+    window.go_to(start if time is None else animal.nearest(time))
+    if screenshot is not None:
+        return window.write(Path(screenshot))
+    window.open()
+    return None
+
+
+def _check_time(animal: Animal, time: float | None) -> None:
+    if time is None:
+        return
+    first, last = float(animal.time[0]), float(animal.time[-1])
+    if not (isinstance(time, (int, float)) and math.isfinite(time) and 0.0 <= time <= last):
+        raise ConfigError(f"view: time {time} ms is not in the recording; it holds {first:g} to {last:g} ms")
+
+
+def _pyvista():
+    try:
+        import pyvista
+    except ImportError as error:
+        raise ConfigError("view: the viewer needs pyvista; install it: pip install 'tianbao[view]'") from error
+    # Without a display VTK draws in memory, after a warning that nobody can do anything about.
+    pyvista.vtk_verbosity("off")
+    return pyvista
+
+
+def _has_display() -> bool:
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+class _Window:
+    """Meshes of one animal on a plotter, and what moves them."""
+
+    def __init__(self, pv, animal: Animal, voltages: tuple[float, float], *, off_screen: bool) -> None:
+        self._animal, self._frame, self._playing, self._picked = animal, 0, False, ""
+        self._started = (0.0, 0.0)  # wall clock [s] and time of the recording [ms] when play began
+        self._plotter: pyvista.Plotter = pv.Plotter(off_screen=off_screen, window_size=_WINDOW, lighting="light kit")
+        self._plotter.set_background(style.PAPER, top=style.AGAR)
+        self._recorded = np.isfinite(animal.voltage(0))
+        self._meshes = {
+            "skin": pv.PolyData(np.zeros((len(animal.skin.at.s), 3)), faces=_faces(animal.skin.quads)),
+            "muscle": pv.PolyData(np.zeros((len(animal.muscle.at.s), 3)), faces=_faces(animal.muscle.quads)),
+            "recorded": self._neurites(pv, self._recorded),
+            "others": self._neurites(pv, ~self._recorded),
+        }
+        quads, self._soma_of = animal.soma_quads
+        self._meshes["somata"] = pv.PolyData(np.zeros((len(self._soma_of), 3)), faces=_faces(quads))
+        _set_normals(self._meshes["somata"], animal.soma_normals)
+        self._place(0)
+        self._lay(voltages)
+        self._look()
+
+    @staticmethod
+    def _neurites(pv, which: np.ndarray):
+        """Lines of some neurons over the points of all."""
+        pieces = nerves().segments[which[nerves().segment_neuron]]
+        lines = np.column_stack([np.full(len(pieces), 2), pieces])
+        return pv.PolyData(np.zeros((len(nerves().neuron), 3)), lines=lines.ravel(), verts=np.empty(0, int))
+
+    def _place(self, frame: int) -> None:
+        """Points, normals and colours of a frame."""
+        animal, meshes, posture = self._animal, self._meshes, self._animal.posture(frame)
+        for name, patch in (("skin", animal.skin), ("muscle", animal.muscle)):
+            meshes[name].points, normals = patch.placed(posture)
+            _set_normals(meshes[name], normals)
+        neurites, voltage = posture.place(nerves().at), animal.voltage(frame)
+        for name in ("recorded", "others"):
+            meshes[name].points = neurites
+        meshes["somata"].points = animal.somata(neurites)
+        meshes["recorded"]["voltage"] = voltage[nerves().neuron]
+        meshes["somata"]["voltage"] = voltage[self._soma_of]
+        meshes["muscle"]["activation"] = animal.activation(frame)[animal.muscle.owner]
+
+    def _lay(self, voltages: tuple[float, float]) -> None:
+        put, meshes = self._plotter.add_mesh, self._meshes
+        some = bool(self._recorded.any())
+        seen = {"scalars": "voltage", "cmap": VOLTAGE, "clim": voltages, "nan_color": UNRECORDED, "ambient": 0.35}
+        put(meshes["others"], color=UNRECORDED, line_width=1.0, lighting=False)
+        if some:
+            put(meshes["recorded"], line_width=2.4, render_lines_as_tubes=True, show_scalar_bar=False, **seen)
+        put(meshes["somata"], show_scalar_bar=some, scalar_bar_args=_bar("soma voltage [mV]", 0.04), **seen)
+        # The far walls are drawn full and the near ones as glass, so that nothing hides the neurons.
+        glass = {"pickable": False, "lighting": False}
+        known = bool(np.isfinite(self._animal.activation(0)).any())
+        for cull, opacity in (("front", 1.0), ("back", 0.12)) if known else ():
+            put(
+                meshes["muscle"], scalars="activation", cmap=_MUSCLE, clim=(0.0, 1.0), opacity=opacity, culling=cull,
+                show_scalar_bar=cull == "front", scalar_bar_args=_bar("muscle activation", 0.72), **glass,
+            )  # fmt: skip
+        put(meshes["skin"], color=_WALL, culling="front", **glass)
+        put(meshes["skin"], color=_SKIN, opacity=0.14, culling="back", pickable=False, specular=0.5)
+
+    def _look(self) -> None:
+        """From above and a little from the ventral side, the whole worm in the picture."""
+        middle, plotter = self._animal.middle(0), self._plotter
+        reach = 0.68 * max(0.4, float(np.ptp(np.asarray(self._meshes["skin"].points), axis=0).max()))
+        plotter.camera.focal_point = middle
+        plotter.camera.position = middle + reach * np.array([0.0, -0.75, 1.35])
+        plotter.camera.up = (0.0, 1.0, 0.0)
+        plotter.camera.view_angle = 40.0
+        plotter.enable_anti_aliasing("ssaa" if plotter.off_screen else "msaa")
+        plotter.enable_depth_peeling(4)
+
+    def go_to(self, frame: int) -> None:
+        """Move everything to a frame; the camera keeps its distance to the worm."""
+        self._place(frame)
+        middle = self._animal.middle(frame)
+        shift = middle - np.asarray(self._plotter.camera.focal_point)
+        self._plotter.camera.focal_point = middle
+        self._plotter.camera.position = np.asarray(self._plotter.camera.position) + shift
+        self._plotter.reset_camera_clipping_range()
+        self._frame = frame
+        self._say()
+
+    def _say(self) -> None:
+        lines = [f"{self._animal.time[self._frame] / MS_PER_S:.2f} s"]
+        if self._picked:
+            lines.append(self._animal.told(self._picked, self._frame))
+        look = {"viewport": True, "font_size": 12, "color": style.INK, "name": "said"}
+        self._plotter.add_text("\n".join(lines), position=_SAID, **look)
+        self._plotter.add_point_labels(
+            self._animal.ahead(self._frame)[None], ["head"], font_size=14, text_color=style.NEUTRAL, shape=None,
+            show_points=False, always_visible=True, pickable=False, reset_camera=False, render=False, name="head",
+        )  # fmt: skip
+
+    def write(self, path: Path) -> Path:
+        """Write the picture and close."""
+        try:
+            with replacing(path) as partial:
+                self._plotter.show(auto_close=False, interactive=False)
+                self._plotter.screenshot(str(partial))
+                if not partial.is_file():
+                    raise OutputError(f"cannot write {path}: nothing was drawn; try another graphics driver")
+        finally:
+            self._plotter.close()
+        return path
+
+    def open(self) -> None:
+        """Show the window until it is closed."""
+        animal, plotter = self._animal, self._plotter
+        first, last, now = (float(each) / MS_PER_S for each in animal.time[[0, -1, self._frame]])
+        if animal.frames > 1:
+            self._slider = plotter.add_slider_widget(
+                lambda seconds: self._slide(seconds), (first, last), value=now, title="time [s]", fmt="%.2f",
+                pointa=(0.36, 0.07), pointb=(0.64, 0.07), color=style.INK, interaction_event="always", style="modern",
+                title_height=0.02, slider_width=0.018, tube_width=0.004,
+            )  # fmt: skip
+            plotter.add_key_event("space", self.toggle)
+            plotter.add_key_event("Left", lambda: self._step(-1))
+            plotter.add_key_event("Right", lambda: self._step(1))
+            plotter.add_timer_event(max_steps=_LONGEST_S * 1000 // _TICK_MS, duration=_TICK_MS, callback=self._beat)
+        plotter.enable_point_picking(
+            self.pick, picker="cell", left_clicking=True, show_message=False, show_point=False, tolerance=0.008
+        )
+        keys = "space: play, pause    arrows: one frame    click: name of a neuron    q: close"
+        plotter.add_text(keys, position="upper_right", font_size=9, color=style.NEUTRAL)
+        plotter.show(title="Tianbao")
+
+    def pick(self, point: np.ndarray | None) -> None:
+        """Name the neuron at a clicked point [mm]; a click beside the worm takes the name away."""
+        self._picked = ""
+        if point is not None and len(np.shape(point)) == 1:
+            near = np.asarray(point, float)
+            if np.linalg.norm(np.asarray(self._meshes["skin"].points) - near, axis=1).min() < extent_mm():
+                self._picked = self._animal.neuron_near(near, self._frame)
+        self._say()
+
+    def toggle(self) -> None:
+        """Play, or pause; from the start again at the end."""
+        self._playing = not self._playing
+        if self._playing and self._frame == self._animal.frames - 1:
+            self.go_to(0)
+        self._start_clock()
+
+    def _start_clock(self) -> None:
+        self._started = (perf_counter(), float(self._animal.time[self._frame]))
+
+    def _beat(self, _step: int) -> None:
+        """Biology runs as fast as the clock on the wall; a slow machine leaves frames out."""
+        if not self._playing:
+            return
+        since, start = self._started
+        frame = self._animal.nearest(start + MS_PER_S * (perf_counter() - since))
+        if frame != self._frame:
+            self._move(frame)
+        if frame == self._animal.frames - 1:
+            self._playing = False
+
+    def _slide(self, seconds: float) -> None:
+        frame = self._animal.nearest(seconds * MS_PER_S)
+        if frame != self._frame:
+            self.go_to(frame)
+            self._start_clock()
+
+    def _step(self, by: int) -> None:
+        self._playing = False
+        self._move(int(np.clip(self._frame + by, 0, self._animal.frames - 1)))
+
+    def _move(self, frame: int) -> None:
+        self.go_to(frame)
+        self._slider.GetRepresentation().SetValue(float(self._animal.time[frame]) / MS_PER_S)
+        self._plotter.render()
+
+
+def _bar(title: str, x: float) -> dict:
+    """A colour bar at the foot of the window."""
+    size = {"position_x": x, "position_y": 0.025, "width": 0.24, "height": 0.06, "n_labels": 2, "fmt": "%.0f"}
+    return {"title": title, "color": style.INK, "title_font_size": 16, "label_font_size": 14, **size}
+
+
+def _set_normals(mesh, normals: np.ndarray) -> None:
+    mesh.point_data["Normals"] = normals
+    mesh.GetPointData().SetActiveNormals("Normals")
+
+
+def _faces(quads: np.ndarray) -> np.ndarray:
+    """Quadrilaterals as VTK wants them: each with its number of corners in front."""
+    return np.column_stack([np.full(len(quads), 4), quads]).ravel()
