@@ -60,7 +60,7 @@ data-check: setup  ## rebuild the data elsewhere and compare with what is commit
 	@"$(PY)" -m tianbao.anatomy.build --check $(ARGS)
 
 test: mechs  ## run the default tests
-	@$(CLEAN_ENV) "$(PY)" -m pytest -q $(ARGS)
+	@$(CLEAN_ENV) "$(PY)" -m pytest -q -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: setup  ## check style
 	@"$(PY)" -m ruff check .

@@ -12,6 +12,7 @@ NEURON {
     RANGE v_half_m, slope_m, v_half_h, slope_h
     RANGE tau_m_v, tau_m_k, tau_m_scale, tau_h_v, tau_h_k, tau_h_scale
     RANGE m_inf, m_tau, h_inf, h_tau
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -22,6 +23,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     gbar = 0 (S/cm2)
     v_half_m = -57.65 (mV)
     slope_m = 2.38 (mV)
@@ -67,8 +69,8 @@ BREAKPOINT {
 
 DERIVATIVE gates {
     rates(v)
-    m' = (m_inf - m)/m_tau
-    h' = (h_inf - h)/h_tau
+    m' = rate*(m_inf - m)/m_tau
+    h' = rate*(h_inf - h)/h_tau
 }
 
 PROCEDURE rates(v (mV)) {

@@ -11,6 +11,7 @@ NEURON {
     USEION ca READ eca WRITE ica
     RANGE gbar, ica, shift, set_shift
     RANGE m_inf, m_tau, h_inf, h_tau
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -21,6 +22,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     gbar = 0 (S/cm2)
     shift = 0 (mV)
     set_shift = -10 (mV)
@@ -79,8 +81,8 @@ BREAKPOINT {
 
 DERIVATIVE gates {
     rates(v - shift - set_shift)
-    m' = (m_inf - m)/m_tau
-    h' = (h_inf - h)/h_tau
+    m' = rate*(m_inf - m)/m_tau
+    h' = rate*(h_inf - h)/h_tau
 }
 
 PROCEDURE rates(u (mV)) {

@@ -12,6 +12,7 @@ NEURON {
     RANGE gbar, ik
     RANGE tau_span, tau_floor, tau_v_half, tau_slope
     RANGE m_inf, m_tau
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -22,6 +23,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     gbar = 0 (S/cm2)
     tau_span = 8.39 (ms)
     tau_floor = 4.04845 (ms)
@@ -56,7 +58,7 @@ BREAKPOINT {
 
 DERIVATIVE gates {
     rates(v)
-    m' = (m_inf - m)/m_tau
+    m' = rate*(m_inf - m)/m_tau
 }
 
 PROCEDURE rates(v (mV)) {

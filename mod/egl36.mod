@@ -10,6 +10,7 @@ NEURON {
     USEION k READ ek WRITE ik
     RANGE gbar, ik
     RANGE m_inf
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -20,6 +21,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     gbar = 0 (S/cm2)
     v_half_m = 63 (mV)
     slope_m = 28.5 (mV)
@@ -57,9 +59,9 @@ BREAKPOINT {
 
 DERIVATIVE gates {
     rates(v)
-    m1' = (m_inf - m1)/m1_tau
-    m2' = (m_inf - m2)/m2_tau
-    m3' = (m_inf - m3)/m3_tau
+    m1' = rate*(m_inf - m1)/m1_tau
+    m2' = rate*(m_inf - m2)/m2_tau
+    m3' = rate*(m_inf - m3)/m3_tau
 }
 
 PROCEDURE rates(v (mV)) {

@@ -9,6 +9,7 @@ NEURON {
     POINT_PROCESS GradedSynapse
     NONSPECIFIC_CURRENT i
     RANGE weight, e, v_half, slope, tau, vpre, i
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -19,6 +20,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     weight = 0 (uS)
     e = 0 (mV)
     v_half = -32 (mV)
@@ -47,7 +49,7 @@ BREAKPOINT {
 }
 
 DERIVATIVE opening {
-    s' = (release(vpre) - s)/tau
+    s' = rate*(release(vpre) - s)/tau
 }
 
 FUNCTION release(vpre (mV)) (1) {

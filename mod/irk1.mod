@@ -9,6 +9,7 @@ NEURON {
     USEION k READ ek WRITE ik
     RANGE gbar, ik
     RANGE m_inf, m_tau
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -19,6 +20,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     gbar = 0 (S/cm2)
     v_half_m = -82 (mV)
     slope_m = 13 (mV)
@@ -55,7 +57,7 @@ BREAKPOINT {
 
 DERIVATIVE gates {
     rates(v)
-    m' = (m_inf - m)/m_tau
+    m' = rate*(m_inf - m)/m_tau
 }
 
 PROCEDURE rates(v (mV)) {

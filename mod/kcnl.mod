@@ -11,6 +11,7 @@ NEURON {
     USEION ca READ cai
     RANGE gbar, ik
     RANGE m_inf
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -23,6 +24,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     gbar = 0 (S/cm2)
     k_half = 3.3e-4 (mM)
     m_tau = 6.3 (ms)
@@ -53,5 +55,5 @@ BREAKPOINT {
 
 DERIVATIVE gates {
     m_inf = cai/(k_half + cai)
-    m' = (m_inf - m)/m_tau
+    m' = rate*(m_inf - m)/m_tau
 }

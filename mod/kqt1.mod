@@ -12,6 +12,7 @@ NEURON {
     USEION k READ ek WRITE ik
     RANGE gbar, ik
     RANGE m_inf, m_tau, s_inf, s_tau
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -22,6 +23,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     gbar = 0 (S/cm2)
     v_half_m = -17.6 (mV)
     slope_m = 9.58 (mV)
@@ -69,8 +71,8 @@ BREAKPOINT {
 
 DERIVATIVE gates {
     rates(v)
-    m' = (m_inf - m)/m_tau
-    s' = (s_inf - s)/s_tau
+    m' = rate*(m_inf - m)/m_tau
+    s' = rate*(s_inf - s)/s_tau
 }
 
 PROCEDURE rates(v (mV)) {

@@ -12,6 +12,7 @@ NEURON {
     RANGE gbar, ik
     RANGE v_half_m, tau_scale
     RANGE m_inf, m_fast_tau, m_slow_tau, w_inf, w_tau, s_inf, s_tau
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -22,6 +23,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     gbar = 0 (S/cm2)
     v_half_m = -22.6726 (mV)
     tau_scale = 0.1 (1)
@@ -83,10 +85,10 @@ BREAKPOINT {
 
 DERIVATIVE gates {
     rates(v)
-    m_fast' = (m_inf - m_fast)/m_fast_tau
-    m_slow' = (m_inf - m_slow)/m_slow_tau
-    w' = (w_inf - w)/w_tau
-    s' = (s_inf - s)/s_tau
+    m_fast' = rate*(m_inf - m_fast)/m_fast_tau
+    m_slow' = rate*(m_inf - m_slow)/m_slow_tau
+    w' = rate*(w_inf - w)/w_tau
+    s' = rate*(s_inf - s)/s_tau
 }
 
 PROCEDURE rates(v (mV)) { LOCAL low, high

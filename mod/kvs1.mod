@@ -11,6 +11,7 @@ NEURON {
     RANGE gbar, ik
     RANGE v_half_m, v_half_h, tau_scale
     RANGE m_inf, m_tau, h_inf, h_tau
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -21,6 +22,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     gbar = 0 (S/cm2)
     v_half_m = 27.1 (mV)
     v_half_h = 17.3 (mV)
@@ -65,8 +67,8 @@ BREAKPOINT {
 
 DERIVATIVE gates {
     rates(v)
-    m' = (m_inf - m)/m_tau
-    h' = (h_inf - h)/h_tau
+    m' = rate*(m_inf - m)/m_tau
+    h' = rate*(h_inf - h)/h_tau
 }
 
 PROCEDURE rates(v (mV)) {

@@ -6,6 +6,7 @@ ENDCOMMENT
 NEURON {
     SUFFIX muscle_activation
     RANGE v_half, slope, tau
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -14,6 +15,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     v_half = -45 (mV)
     slope = 5 (mV)
     tau = 100 (ms)
@@ -34,7 +36,7 @@ BREAKPOINT {
 }
 
 DERIVATIVE activation {
-    a' = (target(v) - a)/tau
+    a' = rate*(target(v) - a)/tau
 }
 
 FUNCTION target(v (mV)) (1) {

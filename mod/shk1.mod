@@ -10,6 +10,7 @@ NEURON {
     RANGE gbar, ik
     RANGE v_half_m, slope_m
     RANGE m_inf, m_tau, h_inf
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -20,6 +21,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     gbar = 0 (S/cm2)
     v_half_m = 20.4 (mV)
     slope_m = 7.7 (mV)
@@ -60,8 +62,8 @@ BREAKPOINT {
 
 DERIVATIVE gates {
     rates(v)
-    m' = (m_inf - m)/m_tau
-    h' = (h_inf - h)/h_tau
+    m' = rate*(m_inf - m)/m_tau
+    h' = rate*(h_inf - h)/h_tau
 }
 
 PROCEDURE rates(v (mV)) {

@@ -12,6 +12,7 @@ NEURON {
     RANGE gbar, ik
     RANGE v_half_m, v_half_h, tau_scale
     RANGE m_inf, m_tau, h_inf, h_fast_tau, h_slow_tau
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -22,6 +23,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     gbar = 0 (S/cm2)
     v_half_m = -6.8 (mV)
     v_half_h = -51.1 (mV)
@@ -79,9 +81,9 @@ BREAKPOINT {
 
 DERIVATIVE gates {
     rates(v)
-    m' = (m_inf - m)/m_tau
-    h_fast' = (h_inf - h_fast)/h_fast_tau
-    h_slow' = (h_inf - h_slow)/h_slow_tau
+    m' = rate*(m_inf - m)/m_tau
+    h_fast' = rate*(h_inf - h_fast)/h_fast_tau
+    h_slow' = rate*(h_inf - h_slow)/h_slow_tau
 }
 
 PROCEDURE rates(v (mV)) {

@@ -11,6 +11,7 @@ NEURON {
     USEION k READ ek WRITE ik
     RANGE gbar, ik
     RANGE m_inf, m_tau, h_inf, h_fast_tau, h_slow_tau
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -21,6 +22,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     gbar = 0 (S/cm2)
     v_half_m = 0.26 (mV)
     slope_m = 16.25 (mV)
@@ -74,9 +76,9 @@ BREAKPOINT {
 
 DERIVATIVE gates {
     rates(v)
-    m' = (m_inf - m)/m_tau
-    h_fast' = (h_inf - h_fast)/h_fast_tau
-    h_slow' = (h_inf - h_slow)/h_slow_tau
+    m' = rate*(m_inf - m)/m_tau
+    h_fast' = rate*(h_inf - h_fast)/h_fast_tau
+    h_slow' = rate*(h_inf - h_slow)/h_slow_tau
 }
 
 PROCEDURE rates(v (mV)) {

@@ -22,6 +22,7 @@ NEURON {
     RANGE m_egl19_inf, m_egl19_tau, h_egl19_inf, h_egl19_tau, o_egl19_inf, o_egl19_tau
     RANGE m_unc2_inf, m_unc2_tau, h_unc2_inf, h_unc2_tau, o_unc2_inf, o_unc2_tau
     RANGE nanodomain
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -38,6 +39,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     gbar_egl19 = 0 (S/cm2)
     gbar_unc2 = 0 (S/cm2)
     shift = 0 (mV)
@@ -163,15 +165,15 @@ DERIVATIVE gates { LOCAL egl19_before, unc2_before
     calcium_gates(v)
     egl19_before = m_egl19
     unc2_before = m_unc2
-    m_egl19' = (m_egl19_inf - m_egl19)/m_egl19_tau
-    h_egl19' = (h_egl19_inf - h_egl19)/h_egl19_tau
-    m_unc2' = (m_unc2_inf - m_unc2)/m_unc2_tau
-    h_unc2' = (h_unc2_inf - h_unc2)/h_unc2_tau
+    m_egl19' = rate*(m_egl19_inf - m_egl19)/m_egl19_tau
+    h_egl19' = rate*(h_egl19_inf - h_egl19)/h_egl19_tau
+    m_unc2' = rate*(m_unc2_inf - m_unc2)/m_unc2_tau
+    h_unc2' = rate*(h_unc2_inf - h_unc2)/h_unc2_tau
     : the opening follows the activation in the middle of the step: with that at its start or its
     : end a second-order step would be of first order only
     opening_gates(v, 0.5*(egl19_before + m_egl19), 0.5*(unc2_before + m_unc2))
-    o_egl19' = (o_egl19_inf - o_egl19)/o_egl19_tau
-    o_unc2' = (o_unc2_inf - o_unc2)/o_unc2_tau
+    o_egl19' = rate*(o_egl19_inf - o_egl19)/o_egl19_tau
+    o_unc2' = rate*(o_unc2_inf - o_unc2)/o_unc2_tau
 }
 
 : what does not change while running

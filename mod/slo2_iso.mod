@@ -15,6 +15,7 @@ NEURON {
     USEION ca READ cai
     RANGE gbar, ik
     RANGE m_inf, m_tau
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -28,6 +29,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     gbar = 0 (S/cm2)
     close_rate = 0.896395 (/ms)
     close_voltage = 0.019405 (/mV)
@@ -69,7 +71,7 @@ BREAKPOINT {
 
 DERIVATIVE gates {
     rates(v, cai)
-    m' = (m_inf - m)/m_tau
+    m' = rate*(m_inf - m)/m_tau
 }
 
 PROCEDURE rates(v (mV), cai (mM)) { LOCAL calcium, opening, closing

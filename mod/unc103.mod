@@ -11,6 +11,7 @@ NEURON {
     USEION k READ ek WRITE ik
     RANGE gbar, ik
     RANGE m_inf, m_tau, h_inf, h_tau
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -21,6 +22,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     gbar = 0 (S/cm2)
     v_half_m = -15.1 (mV)
     slope_m = 7.85 (mV)
@@ -65,8 +67,8 @@ BREAKPOINT {
 
 DERIVATIVE gates {
     rates(v)
-    m' = (m_inf - m)/m_tau
-    h' = (h_inf - h)/h_tau
+    m' = rate*(m_inf - m)/m_tau
+    h' = rate*(h_inf - h)/h_tau
 }
 
 PROCEDURE rates(v (mV)) {

@@ -12,6 +12,7 @@ NEURON {
     RANGE gbar, ica
     RANGE v_half_m, v_half_h, tau_shift, tau_m_scale, tau_h_scale
     RANGE m_inf, m_tau, h_inf, h_tau
+    GLOBAL rate
     THREADSAFE
 }
 
@@ -22,6 +23,7 @@ UNITS {
 }
 
 PARAMETER {
+    rate = 1 (1)
     gbar = 0 (S/cm2)
     v_half_m = -37.17 (mV)
     v_half_h = -77.47 (mV)
@@ -71,8 +73,8 @@ BREAKPOINT {
 
 DERIVATIVE gates {
     rates(v)
-    m' = (m_inf - m)/m_tau
-    h' = (h_inf - h)/h_tau
+    m' = rate*(m_inf - m)/m_tau
+    h' = rate*(h_inf - h)/h_tau
 }
 
 PROCEDURE rates(v (mV)) { LOCAL u

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .errors import ConfigError, unknown
+from .errors import ConfigError, shown, unknown
 
 # The longest file that can be a configuration [bytes]; what is larger is something else given by mistake.
 _LARGEST = 1_000_000
@@ -46,6 +46,7 @@ class ArenaSection:
     medium: str = _key("agar", "agar, wet_agar, water, newtonian, or such as 'water to agar, 0.5'")
     viscosity_pa_s: float = _key(0.0, "of medium newtonian [Pa s]")
     gravity: float = _key(0.0, "towards smaller z [m/s2]")
+    temperature: float = _key(20.0, "[degC]; gates and muscles follow it")
     resolved: bool = _key(False, "whether the worm feels the flow it stirs up; Newtonian media")
     pillars: tuple = _key((), "each [x, y, radius, friction], lengths in mm")
     dishes: tuple = _key((), "each [x, y, radius, friction]")
@@ -221,7 +222,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or more digits than Python reads
         raise ConfigError(f"{path.name} is not valid TOML: {error}") from error
 
 
@@ -236,9 +237,10 @@ def parse_setting(text: str) -> tuple[str, Any]:
     if not (key and equals and value):
         raise ConfigError(f"'{text}' is not a setting: write key=value, such as clock.dt=0.25")
     try:
-        return key, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+        read = tomllib.loads(f"value = {value}")
+    except (ValueError, RecursionError):
         return key, value
+    return key, read["value"] if len(read) == 1 else value
 
 
 def to_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
@@ -269,7 +271,7 @@ def _unknown_key(key: str) -> str:
     last = {name.rpartition(".")[2]: name for name in known}
     near = difflib.get_close_matches(key.rpartition(".")[2].lower(), list(last), n=1, cutoff=0.6)
     if near and key not in known:
-        return f"unknown key '{key}': did you mean '{last[near[0]]}'?"
+        return f"unknown key '{shown(key)}': did you mean '{last[near[0]]}'?"
     return unknown("key", key, known)
 
 
@@ -304,28 +306,35 @@ def _tables(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
 def _typed(key: str, value: Any, before: Any, where: str) -> Any:
     kind = type(before)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = _float(key, value, where)
     if kind is tuple and isinstance(value, (list, tuple)):
         return _items(key, value, before, where)
     if not isinstance(value, kind) or isinstance(value, bool) and kind is not bool:
         wanted = "a list" if kind is tuple else f"of type {kind.__name__}"
-        raise ConfigError(f"{where}: '{key}' must be {wanted}, got {value!r}")
+        raise ConfigError(f"{where}: '{key}' must be {wanted}, got {shown(repr(value))}")
     if kind is float and not math.isfinite(value):
         raise ConfigError(f"{where}: '{key}' = {value} is not a finite number")
     return value
+
+
+def _float(key: str, value: float, where: str) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ConfigError(f"{where}: '{key}' is a number of too many digits") from error
 
 
 def _items(key: str, values: Any, before: tuple, where: str) -> tuple:
     """A list whose entries are of the kind that the default shows; of rows of numbers when it shows none."""
     if key in ("arena.solids", "record.voltage"):
         if not all(isinstance(each, str) for each in values):
-            raise ConfigError(f"{where}: '{key}' is a list of names, got {list(values)!r}")
+            raise ConfigError(f"{where}: '{key}' is a list of names, got {shown(list(values))}")
         return tuple(values)
     rows = [values] if before else values
     numbers = [each for row in rows for each in (row if isinstance(row, (list, tuple)) else [row])]
     good = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in numbers)
-    if not good or not all(math.isfinite(each) for each in numbers):
-        raise ConfigError(f"{where}: '{key}' takes finite numbers, got {list(values)!r}")
+    if not good or not all(math.isfinite(_float(key, each, where)) for each in numbers):
+        raise ConfigError(f"{where}: '{key}' takes finite numbers, got {shown(list(values))}")
     if before:
         if len(values) != len(before):
             raise ConfigError(f"{where}: '{key}' takes {len(before)} numbers, got {len(values)}")

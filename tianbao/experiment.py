@@ -71,7 +71,8 @@ def arena_of(config: RunConfig) -> Arena:
         *(Dish(row[2], (row[0], row[1]), *row[3:]) for row in (_row("dishes", row, 3) for row in section.dishes)),
         *(Plane(row[:3], row[3:6], *row[6:]) for row in (_row("planes", row, 6) for row in section.planes)),
     ]
-    return Arena(_medium(config), obstacles=obstacles, gravity=section.gravity, resolved=section.resolved)
+    same = {name: getattr(section, name) for name in ("gravity", "resolved", "temperature")}
+    return Arena(_medium(config), obstacles=obstacles, **same)
 
 
 def _row(kind: str, row: Any, least: int) -> tuple[float, ...]:
@@ -160,11 +161,13 @@ def perform(
     from .io.checkpoints import Checkpoints
     from .io.files import prepare_folder
 
-    made = simulation(config, progress=progress)
-    folder = prepare_folder(folder)
     every = config.checkpoint.every
     if every < 0.0:
         raise ConfigError(f"checkpoint.every = {every:g} ms is negative; give an interval, or 0 for none")
+    made = simulation(config, progress=progress)
+    # All that can be refused is, before the first file of an older run is replaced.
+    made.check(config.duration, since)
+    folder = prepare_folder(folder)
     _write_config(config, folder)
     checkpoints = Checkpoints(folder / CHECKPOINT, every) if every else None
     try:

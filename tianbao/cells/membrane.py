@@ -112,7 +112,7 @@ def channel_of(name: str) -> str:
     Raises:
         ConfigError: if it is not one of the 14, nor one of those beside them.
     """
-    channel = name.lower().replace("-", "")
+    channel = str(name).lower().replace("-", "")
     if channel not in CHANNELS + EXTRA_CHANNELS:
         raise ConfigError(unknown("channel", name, CHANNELS + EXTRA_CHANNELS))
     return channel

@@ -12,6 +12,7 @@ from .. import anatomy, mechanisms
 from ..cells import published
 from ..cells.geometry import geometry
 from ..cells.membrane import Membrane, insert_membrane, membrane
+from ..cells.temperature import set_rates
 from ..errors import ConfigError, DivergedError
 from ..progress import Progress
 from ..units import NA_PER_PA
@@ -186,6 +187,7 @@ class PatchedCell:
             clamp.amp1 = levels[0]
         voltage = h.Vector().record(self.soma._ref_v)
         current = h.Vector().record(clamp._ref_i)
+        set_rates(h, 1.0)
         h.celsius, h.dt, h.secondorder = self.celsius, dt, 0
         h.finitialize(start)
         h.ParallelContext().set_maxstep(_LONGEST_STEP)

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from neuron import h
 
+from ..cells.temperature import set_rates
 from ..errors import ConfigError, unknown
 from ..network.assembly import Network
 from . import ENGINES, PRECISIONS
@@ -41,8 +42,8 @@ class Brain(Protocol):
     activation: np.ndarray
     voltage: np.ndarray
 
-    def start(self, dt: float, order: int, corrections: int) -> None:
-        """Begin a run at time 0 from the voltages of NEURON's segments."""
+    def start(self, dt: float, order: int, corrections: int, rate: float = 1.0) -> None:
+        """Begin a run at time 0 from the voltages of NEURON's segments, gates that many times as fast."""
 
     def advance(self, time: float) -> None:
         """Integrate to a time [ms]."""
@@ -77,14 +78,15 @@ class NeuronBrain:
             each.as_numpy() for each in (self._current, self._activation, self._voltage)
         )
 
-    def start(self, dt: float, order: int, corrections: int = 0) -> None:
-        """Begin a run.
+    def start(self, dt: float, order: int, corrections: int = 0, rate: float = 1.0) -> None:
+        """Begin a run; see `Brain`.
 
         Raises:
             ConfigError: for corrections, which NEURON has not.
         """
         if corrections:
             raise ConfigError("corrections are a feature of engine 'native'; set corrections to 0 or choose it")
+        set_rates(h, rate)
         h.dt, h.celsius = dt, 20.0
         h.secondorder, h.lead_GapJunction = METHODS[order]
         self._parallel.set_maxstep(10.0)
@@ -188,12 +190,12 @@ class CompiledBrain:
         self._dt = 0.0
         self._steps = 0
 
-    def start(self, dt: float, order: int, corrections: int = 0) -> None:
-        """Begin a run at time 0 from the voltages of NEURON's segments."""
+    def start(self, dt: float, order: int, corrections: int = 0, rate: float = 1.0) -> None:
+        """Begin a run; see `Brain`."""
         h.celsius, h.lead_GapJunction = 20.0, METHODS[order][1]
         self._dt, self._steps = dt, 0
         self.native.external[:] = self.stretch
-        self.native.start(dt, order, corrections)
+        self.native.start(dt, order, corrections, rate)
         self._read()
 
     def advance(self, time: float) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from neuron import h
 
+from ..cells.temperature import set_rates
 from ..errors import ConfigError, unknown
 from . import library
 from .extract import Extract, Instances, Partner, Pointer, extract
@@ -227,14 +228,16 @@ class NativeBrain:
 
     # --- running
 
-    def start(self, dt: float, order: int = 1, corrections: int = 0) -> None:
+    def start(self, dt: float, order: int = 1, corrections: int = 0, rate: float = 1.0) -> None:
         """Begin a run from the voltages that NEURON's segments hold, at time 0.
 
         Args:
             dt: step [ms].
             order: 1 for backward Euler, 2 for the staggered Crank-Nicolson of NEURON's secondorder 2.
             corrections: how often a step is solved again with the partners' new voltages in the gap junctions.
+            rate: factor on the rates of gates, at another temperature [-].
         """
+        set_rates(h, rate)
         place = self._layout.place
         values = h.Vector(len(place))
         self._start_sources.gather(values)

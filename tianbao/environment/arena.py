@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import ConfigError, shown
+from ..rows import number
 from .medium import Medium
 from .obstacles import Dish, Obstacle, Pillar, Plane, SignedDistance
 
 EARTH = 9.81  # [m/s2]
+_LARGEST = 1e5  # of gravity [m/s2]
 
 Flow = Callable[[np.ndarray, float], np.ndarray]
+
+
+def _obstacles(given: Sequence[Obstacle]) -> tuple[Obstacle, ...]:
+    each = None
+    if isinstance(given, Sequence):
+        wrong = [each for each in given if not isinstance(each, Obstacle)]
+        if not wrong:
+            return tuple(given)
+        each = wrong[0]
+    what = "Pillar, Dish, Plane or SignedDistance"
+    raise ConfigError(f"arena: obstacles is a list of {what}, got {shown(repr(given if each is None else each))}")
 
 
 class Arena:
@@ -27,6 +39,7 @@ class Arena:
         flow: Flow | None = None,
         gravity: float = 0.0,
         resolved: bool = False,
+        temperature: float = 20.0,
     ) -> None:
         """
         Args:
@@ -35,19 +48,23 @@ class Arena:
             flow: velocity of the medium: from points (n, 3) [mm] and the time [ms] to (n, 3) [mm/s].
             gravity: towards smaller z [m/s2]; EARTH on a bench. A worm is 8 % denser than water.
             resolved: worms feel the flow that they stir up, beyond local drag; Newtonian media only.
+            temperature: [degC]; gates and activation of muscles follow it, see cells/temperature.py. Drag does not.
 
         Raises:
             ConfigError: for an unknown medium, a flow that cannot be called or a gravity that is no number.
         """
         if flow is not None and not callable(flow):
             raise ConfigError("arena: flow must be a function of points (n, 3) [mm] and time [ms]")
-        if not math.isfinite(gravity):
-            raise ConfigError(f"arena: gravity = {gravity} must be a number [m/s2]")
-        self.medium = Medium.named(medium) if isinstance(medium, str) else medium
-        self.obstacles = tuple(obstacles)
+        for name, value, unit in (("gravity", gravity, "m/s2"), ("temperature", temperature, "degC")):
+            number(value, "arena", name, unit, low=-_LARGEST, high=_LARGEST)
+        if not isinstance(resolved, bool):
+            raise ConfigError(f"arena: resolved is True or False, not {shown(repr(resolved))}")
+        self.medium = medium if isinstance(medium, Medium) else Medium.named(medium)
+        self.obstacles = _obstacles(obstacles)
         self.flow = flow
         self.gravity = gravity
         self.resolved = resolved
+        self.temperature = temperature
 
     def velocity(self, points: np.ndarray, time: float) -> np.ndarray:
         """Velocity of the medium without the worms [mm/s].
@@ -85,4 +102,5 @@ class Arena:
             "flow": "" if self.flow is None else named,
             "gravity": self.gravity,
             "resolved": self.resolved,
+            "temperature": self.temperature,
         }

@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from ..errors import ConfigError, unknown
+from ..errors import ConfigError, shown, unknown
+from ..rows import number
 
 TABLE = Path(__file__).with_name("media.csv")
-_NUMBER = r"[0-9.]+(?:e[+-]?[0-9]+)?"
+_NUMBER = r"[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?"
+_LONGEST_NAME = 100
+_LARGEST = 1e9  # of any value of a medium
 _NEWTONIAN = re.compile(rf"newtonian (?P<viscosity>{_NUMBER}) Pa s")
 _BETWEEN = re.compile(rf"(?P<thin>\w+) to (?P<thick>\w+), (?P<share>{_NUMBER})")
 
@@ -41,7 +44,8 @@ def ellipsoid_drag(length: float, radius: float) -> tuple[float, float]:
 
     Source: Happel and Brenner 1965; Chwang and Wu 1975.
     """
-    if not 0.0 < 2.0 * radius < length < math.inf:
+    length, radius = (number(each, "ellipsoid", what, "mm") for each, what in ((length, "length"), (radius, "radius")))
+    if not 0.0 < 2.0 * radius < length:
         raise ConfigError(f"ellipsoid of length {length:g} and radius {radius:g} mm: it must be longer than thick")
     e = math.sqrt(1.0 - (2.0 * radius / length) ** 2)
     log = math.log((1.0 + e) / (1.0 - e))
@@ -90,7 +94,10 @@ class Medium:
         """
         values = {"drag_normal": drag_normal, "drag_tangential": drag_tangential, "density": density}
         can_vanish = {"surface_stiffness": surface_stiffness, "viscosity": viscosity}
+        if not (isinstance(name, str) and name and name.isprintable() and len(name) <= _LONGEST_NAME):
+            raise ConfigError(f"medium: name = '{shown(name)}' must be a text of 1 to {_LONGEST_NAME} characters")
         for what, value in {**values, **can_vanish}.items():
+            number(0.0 if value != value else value, f"medium '{name}'", what, high=_LARGEST)
             allowed = math.isfinite(value) and (value > 0.0 or (what in can_vanish and value == 0.0))
             if not allowed:
                 raise ConfigError(f"medium '{name}': {what} = {value:g} must be a positive number")
@@ -107,6 +114,8 @@ class Medium:
         Raises:
             ConfigError: for an unknown name.
         """
+        if not isinstance(name, str):
+            raise ConfigError(unknown("medium", name, _table()))
         if name in _table():
             return cls(name, **_table()[name])
         if found := _NEWTONIAN.fullmatch(name):
@@ -132,6 +141,8 @@ class Medium:
         Raises:
             ConfigError: for a viscosity or a size that is not positive.
         """
+        if not number(viscosity_pa_s, "medium newtonian", "viscosity_pa_s", "Pa s", high=_LARGEST) > 0.0:
+            raise ConfigError(f"medium newtonian: viscosity_pa_s = {viscosity_pa_s:g} must be a positive number")
         across, along = ellipsoid_drag(length, radius)
         name, drags = f"newtonian {float(viscosity_pa_s)!r} Pa s", (across * viscosity_pa_s, along * viscosity_pa_s)
         return cls(name, *drags, viscosity=viscosity_pa_s)
@@ -153,9 +164,9 @@ class Medium:
 
         Limitations: an assumption, as in Boyle, Berri and Cohen 2012; real gels yield.
         """
-        if not 0.0 <= share <= 1.0:
+        if not 0.0 <= number(share, "medium", "share") <= 1.0:
             raise ConfigError(f"medium: share {share:g} must lie between 0 and 1")
-        thin, thick = (cls.named(each) if isinstance(each, str) else each for each in (thin, thick))
+        thin, thick = (each if isinstance(each, cls) else cls.named(each) for each in (thin, thick))
 
         if share in (0.0, 1.0):
             return thick if share else thin

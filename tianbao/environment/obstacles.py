@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import TypeAlias
 
 import numpy as np
 
-from ..errors import ConfigError, unknown
+from ..errors import ConfigError, shown, unknown
 
 LATTICES = ("square", "hexagonal")
 # Step of the central differences of a signed distance [mm]: far above round-off 1 m from the origin.
 _DIFFERENCE = 1e-5
 _MOST_PILLARS = 1_000_000
+_LARGEST = 1e6  # of a length [mm] or a friction
 
 
 @dataclass(frozen=True)
@@ -206,22 +208,18 @@ def _set(obstacle: object, name: str, value: object) -> None:
 
 def _number(what: str, name: str, value: float, positive: bool = False) -> float:
     """A finite number that is not negative, or positive."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{what}: {name} = {value!r} must be a number") from error
-    if not math.isfinite(number) or number < 0.0 or (positive and number == 0.0):
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise ConfigError(f"{what}: {name} = {shown(repr(value))} must be a number")
+    if not 0.0 <= value <= _LARGEST or (positive and value == 0.0):
         kind = "positive number" if positive else "number that is not negative"
-        raise ConfigError(f"{what}: {name} = {number:g} must be a {kind}")
-    return number
+        raise ConfigError(f"{what}: {name} = {shown(value)} must be a {kind}, at most {_LARGEST:g}")
+    return float(value)
 
 
 def _vector(what: str, name: str, value: Sequence[float], size: int) -> tuple[float, ...]:
     """So many finite numbers."""
-    try:
-        numbers = tuple(float(each) for each in value)
-    except (TypeError, ValueError):
-        numbers = ()
-    if len(numbers) != size or not all(math.isfinite(each) for each in numbers):
-        raise ConfigError(f"{what}: {name} = {value!r} must be {size} finite numbers")
-    return numbers
+    numbers = list(value) if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str) else []
+    good = all(isinstance(each, Real) and not isinstance(each, bool) and abs(each) <= _LARGEST for each in numbers)
+    if len(numbers) != size or not good:
+        raise ConfigError(f"{what}: {name} = {shown(value)} must be {size} finite numbers, none beyond {_LARGEST:g}")
+    return tuple(map(float, numbers))

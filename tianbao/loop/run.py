@@ -93,7 +93,7 @@ class Run:
         Raises:
             ConfigError: when it is of another simulation, another release or beyond the end.
         """
-        self._check(state)
+        self.fits(state)
         simulation = self.simulation
         simulation.body.restore(state.room("body"))
         simulation.brain.go_back(state.room("brain"))
@@ -101,7 +101,12 @@ class Run:
         simulation.currents.generator = state.facts["generator"]
         self.done, self._before = state.facts["ticks"], state.facts["wall_s"]
 
-    def _check(self, state: RunState) -> None:
+    def fits(self, state: RunState) -> None:
+        """Refuse a state that this run cannot go on from.
+
+        Raises:
+            ConfigError: see `take_up`.
+        """
         facts = state.facts
         made_by = {**facts["versions"], "mechanisms": facts["mechanisms"], **facts["anatomy"]}
         here = {**provenance.versions(), "mechanisms": provenance.mechanism_hash(), **self.simulation.worm.provenance}

@@ -11,14 +11,16 @@ import numpy as np
 
 from .. import anatomy
 from ..body import Material, RingMesh, SoftBody
+from ..cells.temperature import rate_factor
 from ..config import RunConfig
 from ..engine import ENGINES
 from ..environment import Arena
-from ..errors import ConfigError, unknown
+from ..errors import ConfigError, shown, unknown
 from ..muscles import TensionMap
 from ..network.assembly import Network
 from ..parameters import Parameters
 from ..recording import Recording
+from ..rows import number, whole
 from ..worm import Worm
 from .description import described
 from .exchange import Currents
@@ -34,6 +36,10 @@ _REST = -60.0  # [mV] where every neuron starts, give or take
 _REST_SPREAD = 2.0  # [mV] so that no two neurons start in lockstep
 _POSTURE_WAVELENGTH = 0.65  # [L] of the gentle bend a run starts from
 _ORDERS = (1, 2)
+_SHORTEST = 1e-4  # [ms]
+_MOST_CORRECTIONS = 100
+_MOST_BEND = 50.0  # [kappa L], ten times that of a crawling worm
+_MOST_FRAMES = 1_000_000  # of one recording: three gigabytes
 _INSIDE = 0.3  # [-] share of the radius by which a worm may be squeezed when it starts
 
 
@@ -59,10 +65,13 @@ class Clock:
     corrections: int = 0
 
     def __post_init__(self) -> None:
-        if self.order not in _ORDERS:
-            raise ConfigError(f"clock order {self.order}: give 1 (backward Euler) or 2 (Crank-Nicolson)")
-        if self.corrections < 0:
-            raise ConfigError(f"clock corrections {self.corrections}: give a whole number from 0")
+        if type(self.order) is not int or self.order not in _ORDERS:
+            raise ConfigError(f"clock order {shown(self.order)}: give 1 (backward Euler) or 2 (Crank-Nicolson)")
+        whole(self.corrections, "clock", "corrections", high=_MOST_CORRECTIONS)
+        for name in ("dt", "tick", "frame"):
+            number(getattr(self, name), "clock", name, "ms")
+        if 0 < self.dt < _SHORTEST:
+            raise ConfigError(f"clock dt {self.dt:g} ms is below {_SHORTEST:g} ms, where nothing but round-off is left")
         if not 0 < self.dt <= self.tick <= self.frame:
             raise ConfigError(
                 f"clock dt {self.dt:g}, tick {self.tick:g}, frame {self.frame:g} ms: need 0 < dt <= tick <= frame"
@@ -108,16 +117,22 @@ class Simulation:
     ) -> None:
         if not isinstance(worm, Worm):
             raise ConfigError("a Simulation takes one Worm in this release; run several in several processes")
-        if seed < 0:
-            raise ConfigError(f"seed {seed} is negative; give a whole number from 0")
         if engine not in ENGINES:
             raise ConfigError(unknown("engine", engine, ENGINES))
+        for what, value, kind in (("arena", arena, Arena), ("clock", clock, Clock), ("material", material, Material)):
+            if value is not None and not isinstance(value, kind):
+                raise ConfigError(f"simulation: {what} is a tianbao.{kind.__name__}, not {shown(repr(value))}")
+        if clock is not None and clock.corrections and engine == "neuron":
+            raise ConfigError("corrections are a feature of engine 'native'; set corrections to 0 or choose it")
         self.worm = worm
         self.engine = engine
         self.arena = arena or Arena()
-        self.seed = seed
+        self.seed = whole(seed, "simulation", "seed")
+        rate_factor(self.arena.temperature)  # refused now rather than after the network is built
         self.clock = clock or Clock()
-        self.initial_curvature = initial_curvature
+        self.initial_curvature = number(
+            initial_curvature, "simulation", "initial_curvature", "kappa L", low=-_MOST_BEND, high=_MOST_BEND
+        )
         place = {name: getattr(self.arena, name) for name in ("medium", "obstacles", "gravity", "resolved")}
         self.body = SoftBody(RingMesh.adult(slabs), material, touching=True, **place)
         self.progress = progress
@@ -150,9 +165,11 @@ class Simulation:
             voltage: neurons or globs whose soma voltage is kept.
             every: frame interval [ms]; the clock's when None.
         """
+        if isinstance(voltage, str):
+            raise ConfigError(f"record: voltage takes a list of neurons, such as ['{shown(voltage)}']")
+        clock = self.clock if every is None else dataclasses.replace(self.clock, frame=every)
         self._neurons = tuple(anatomy.match_neurons(*voltage)) if voltage else ()
-        if every is not None:
-            self.clock = dataclasses.replace(self.clock, frame=every)
+        self.clock = clock
         return self
 
     def retune(self, parameters: Parameters) -> Simulation:
@@ -160,6 +177,8 @@ class Simulation:
 
         Equal to a new simulation with these parameters, without building the network again.
         """
+        if not isinstance(parameters, Parameters):
+            raise ConfigError(f"retune: give tianbao.Parameters, not {shown(repr(parameters))}")
         self.worm.parameters = parameters
         if self._assembled_as_it_is:
             self._network.retune(self.worm.design(self.body.curvature_positions))
@@ -183,13 +202,32 @@ class Simulation:
             DivergedError: if brain or body leave the physical range; what was recorded until
                 then is its `recording`.
         """
-        if not self.clock.frame <= duration < np.inf:
-            raise ConfigError(f"duration {duration:g} ms is not a time of at least one frame ({self.clock.frame:g} ms)")
+        self.check(duration)
         run = Run(self, duration, checkpoints)
         run.recorder = self.start(run.planned)
         if since is not None:
             run.take_up(since)
         return run.to_the_end()
+
+    def check(self, duration: float, since: RunState | None = None) -> None:
+        """Refuse a run that could not start, before anything is built or written.
+
+        Args:
+            duration: of the whole run [ms].
+            since: state to go on from.
+
+        Raises:
+            ConfigError: as `run`, or for a worm that starts inside an obstacle.
+        """
+        frame, most = self.clock.frame, _MOST_FRAMES * self.clock.frame
+        if not frame <= number(duration, "run", "duration", "ms"):
+            raise ConfigError(f"duration {duration:g} ms is not a time of at least one frame ({frame:g} ms)")
+        if duration > most:
+            todo = f"at most {most:g} ms at frames of {frame:g} ms; give a longer clock.frame"
+            raise ConfigError(f"duration {duration:g} ms is more than one recording holds: {todo}")
+        self._pose(np.random.default_rng(np.random.SeedSequence(self.seed).spawn(2)[0]))
+        if since is not None:
+            Run(self, duration, None).fits(since)
 
     @property
     def worm_label(self) -> str:
@@ -217,8 +255,10 @@ class Simulation:
         self.currents = Currents(design, self.worm.pulses, for_noise, self.clock.tick)
         self._take_brain_of(network)
         self._pose(for_start)
+        self._feel()
         self._initialise_voltages(for_start)
-        self.brain.start(self.clock.dt, self.clock.order, self.clock.corrections)
+        rate = rate_factor(self.arena.temperature)
+        self.brain.start(self.clock.dt, self.clock.order, self.clock.corrections, rate)
         frames = ticks // self.clock.ticks_per_frame
         return Recorder(self.body, self.brain, design.neurons, self._neurons, frames)
 
@@ -240,7 +280,6 @@ class Simulation:
         if depth > _INSIDE * self.body.mesh.radii.max():
             place = "give Worm(at=..., heading=...)"
             raise ConfigError(f"the worm starts {1e3 * depth:.0f} um inside an obstacle or itself: {place}")
-        self._feel()
 
     def _feel(self) -> None:
         """Turn the body's bend into the stretch of every receptor."""

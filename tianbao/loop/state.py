@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,11 @@ from ..errors import OutputError
 
 MAGIC = b"tianbao checkpoint 1\n"
 _DIGEST = hashlib.sha256().digest_size
+_FACTS = {
+    "config": str, "versions": dict, "mechanisms": str, "anatomy": dict, "ticks": int, "planned": int, "wall_s": float,
+}  # fmt: skip
+# What NumPy raises on bytes that are no arrays.
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +65,11 @@ class RunState:
             with np.load(io.BytesIO(rest), allow_pickle=False) as file:
                 arrays = dict(file)
             facts = json.loads(arrays.pop("facts").tobytes())
-        except (ValueError, KeyError, zipfile.BadZipFile) as error:
+            wrong = [name for name, kind in _FACTS.items() if type(facts[name]) is not kind]
+        except _DAMAGE as error:
             raise OutputError(f"{where} cannot be read ({error}); run the simulation again") from error
+        if wrong or facts["ticks"] < 0:
+            raise OutputError(f"{where} cannot be read: its '{(wrong or ['ticks'])[0]}' is not what a run writes")
         return cls(facts, arrays)
 
     def room(self, name: str) -> dict[str, np.ndarray]:

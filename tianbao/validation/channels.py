@@ -13,6 +13,7 @@ import numpy as np
 from .. import mechanisms
 from ..cells.channels import CHANNELS, parameters
 from ..cells.geometry import constants
+from ..cells.temperature import set_rates
 from ..electrophysiology.gates import GATES
 from ..electrophysiology.sections import build
 from .check import Check, Result
@@ -55,6 +56,7 @@ class _Patch:
 
     def run(self, start: float, milliseconds: float, dt: float = 0.1, celsius: float = 20.0) -> np.ndarray:
         h = self.h
+        set_rates(h, 1.0)
         h.celsius, h.dt, h.secondorder = celsius, dt, 0
         h.finitialize(start)
         trace = []

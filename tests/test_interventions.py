@@ -1,0 +1,216 @@
+"""What an experimenter does to the worm reaches the cells it names, is written down, and can be read back."""
+
+from __future__ import annotations
+
+import inspect
+import tomllib
+
+import numpy as np
+import pytest
+
+import tianbao as tb
+from tianbao import anatomy
+from tianbao.cells.temperature import rate_factor
+from tianbao.config import RunConfig
+from tianbao.errors import AnatomyError, ConfigError
+from tianbao.experiment import resolved, worm_of
+from tianbao.interventions import VERBS, apply, spoken, told
+from tianbao.network.wiring import chemical_weights, gap_weights, nmj_weights
+from tianbao.worm import Worm
+
+POSITIONS = np.linspace(0.02, 0.98, 47)
+
+
+def design(worm):
+    return worm.design(POSITIONS)
+
+
+def chemical(worm, pre, post):
+    """Total conductance [nS] of the synapses between two groups of neurons."""
+    made = design(worm)
+    table = made.tables.chemical
+    chosen = table.pre.isin(anatomy.match_neurons(pre)) & table.post.isin(anatomy.match_neurons(post))
+    return 1e3 * chemical_weights(table, made.capacitance, made.parameters)[chosen.to_numpy()].sum()
+
+
+def junctional(worm, pre):
+    made = design(worm)
+    tables = made.tables
+    weights = nmj_weights(tables.nmj, tables.intact_nmj, made.muscles, made.muscle_membrane.leak, made.parameters)
+    return weights[tables.nmj.pre.isin(anatomy.match_neurons(pre)).to_numpy()].sum()
+
+
+def gaps(worm, a):
+    made = design(worm)
+    chosen = made.tables.gap.a.isin(anatomy.match_neurons(a)) | made.tables.gap.b.isin(anatomy.match_neurons(a))
+    return gap_weights(made.tables.gap, made.capacitance, made.parameters)[chosen.to_numpy()].sum()
+
+
+def test_every_verb_is_a_method_and_every_method_that_changes_the_worm_a_verb():
+    methods = {
+        name
+        for name, member in inspect.getmembers(Worm, inspect.isfunction)
+        if not name.startswith("_") and inspect.signature(member).return_annotation == "Worm"
+    }
+    assert methods == set(VERBS)
+
+
+def test_scaled_synapses_have_the_factor_and_no_others_do():
+    intact, changed = Worm(), Worm().scale_synapses("AVB*", "VB*", 2.5)
+    assert chemical(changed, "AVB*", "VB*") == pytest.approx(2.5 * chemical(intact, "AVB*", "VB*"))
+    assert chemical(changed, "*", "*") - chemical(intact, "*", "*") == pytest.approx(
+        1.5 * chemical(intact, "AVB*", "VB*")
+    )
+
+
+def test_synapses_onto_muscles_can_be_cut_by_name():
+    changed = Worm().cut_synapses("DD*", "MV*")
+    assert 0.0 < junctional(changed, "DD*") < junctional(Worm(), "DD*")
+    assert junctional(Worm().cut_synapses("DD*", "M*"), "DD*") == 0.0
+    assert junctional(changed, "VD*") == junctional(Worm(), "VD*")
+
+
+def test_gap_junctions_are_scaled_beyond_the_limit_on_counts():
+    assert gaps(Worm().scale_gap_junctions("AVA*", "*", 3.0), "AVA*") == pytest.approx(3.0 * gaps(Worm(), "AVA*"))
+
+
+def test_a_worm_without_unc_25_has_no_synapse_of_a_gaba_neuron_and_keeps_the_others():
+    mutant = Worm().knock_out("unc-25")
+    assert junctional(mutant, "DD*") == junctional(mutant, "VD*") == 0.0
+    assert junctional(mutant, "DB*") == junctional(Worm(), "DB*")
+    assert gaps(mutant, "DD*") == gaps(Worm(), "DD*")
+    assert chemical(Worm().knock_out("unc-13"), "*", "*") == 0.0
+
+
+def test_a_gene_can_be_changed_in_some_cells_only():
+    intact = design(Worm())
+    less = design(Worm().knock_down("egl-19", 0.4, "VB*"))
+    more = design(Worm().over_express("egl19", 2.0, "VB*"))
+    for made, factor in ((less, 0.4), (more, 2.0)):
+        assert made.membranes["VB3"].conductances["egl19"] == pytest.approx(
+            factor * intact.membranes["VB3"].conductances["egl19"]
+        )
+        assert made.membranes["DB3"] == intact.membranes["DB3"]
+    gone = design(Worm().knock_out("egl-19", cells="VB*"))
+    assert "egl19" not in gone.membranes["VB3"].conductances and "egl19" in gone.membranes["DB3"].conductances
+
+
+def test_avb_loses_its_nca_with_the_gene():
+    before, after = (design(each).membrane_of("AVBL").axonal_nca for each in (Worm(), Worm().knock_down("nca", 0.5)))
+    assert after == pytest.approx(0.5 * before)
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        (lambda worm: worm.knock_out("egl-91"), "did you mean 'egl"),
+        (lambda worm: worm.knock_out(), "name a gene"),
+        (lambda worm: worm.knock_down("egl-19", 1.5), "0 to 1"),
+        (lambda worm: worm.over_express("egl-19", 0.5), "above 1"),
+        (lambda worm: worm.over_express("kvs1", 2.0, "AVAL"), "nothing to change"),
+        (lambda worm: worm.scale_synapses("AVB*", "VB*", -1.0), "negative"),
+        (lambda worm: worm.scale_synapses("DD1", "DD6", 2.0), "nothing to change"),
+        (lambda worm: worm.silence("AVA*", start=5.0, stop=1.0), "start < stop"),
+        (lambda worm: worm.clamp("AVAL", voltage=float("nan")), "number"),
+        (lambda worm: worm.clamp("AVAL", voltage=-70e3), "mV"),
+        (lambda worm: worm.illuminate("AVAL", channel="chr2"), "unknown light-gated channel"),
+        (lambda worm: worm.stimulate("AVAL", 3.0), "Pulse"),
+        (lambda worm: worm.ablate("AVAl"), "did you mean 'AVAL'"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(said, wrong):
+    worm = Worm()
+    with pytest.raises((ConfigError, AnatomyError), match=wrong):
+        said(worm)
+    assert worm.interventions == []
+
+
+TABLES = [
+    {"verb": "ablate", "neurons": ["AVA*", "AVDL"]},
+    {"verb": "silence", "neurons": ["RIML"], "start": 20.0, "stop": 40.0},
+    {"verb": "illuminate", "neurons": ["DB4"], "channel": "chloride", "start": 20.0, "conductance": 3.0},
+    {"verb": "clamp", "neurons": ["VB5"], "voltage": -20.0, "start": 20.0},
+    {"verb": "stimulate", "neuron": "DB3", "amplitude": 0.01, "start": 20.0, "stop": 40.0},
+    {"verb": "knock_out", "genes": ["unc-2", "unc-25"], "cells": "V*"},
+    {"verb": "knock_down", "gene": "egl-19", "remaining": 0.5, "cells": "VB*"},
+    {"verb": "over_express", "gene": "egl-36", "factor": 2.0},
+    {"verb": "cut_synapses", "pre": "DD*", "post": "MV*"},
+    {"verb": "scale_gap_junctions", "a": "AVB*", "b": "VB*", "factor": 0.5},
+    {"verb": "silence_stretch_receptors", "neurons": ["DB*"]},
+    {"verb": "shuffle", "what": "gap_partners", "seed": 3},
+]
+
+
+def test_a_configuration_repeats_everything_that_was_done():
+    config = RunConfig().updated({"interventions": TABLES})
+    worm = worm_of(config)
+    again = worm_of(RunConfig().updated(tomllib.loads(resolved(config).to_toml())))
+    assert again.interventions == worm.interventions
+    one, two = design(worm), design(again)
+    assert one.membranes == two.membranes and one.conductances == two.conductances and one.deaf == two.deaf
+    assert one.tables.gap.equals(two.tables.gap) and one.tables.chemical.equals(two.tables.chemical)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table["verb"])
+def test_words_say_what_a_table_says(table):
+    worm, other = apply(Worm(), table), apply(Worm(), spoken(told(table)))
+    assert worm.interventions == other.interventions
+
+
+@pytest.mark.parametrize(
+    ("table", "wrong"),
+    [
+        ({"verb": "abalte", "neurons": ["AVAL"]}, "did you mean 'ablate'"),
+        ({"neurons": ["AVAL"]}, "unknown verb"),
+        ({"verb": "ablate", "neuron": ["AVAL"]}, "did you mean 'neurons'"),
+        ({"verb": "ablate", "neurons": [1]}, "takes names"),
+        ({"verb": "clamp", "neurons": ["AVAL"]}, "needs 'voltage'"),
+        ({"verb": "clamp", "neurons": ["AVAL"], "voltage": "high"}, "must be a number"),
+        ({"verb": "stimulate", "neuron": "AVAL", "amplitude": 1.0, "start": 0.0}, "needs 'stop'"),
+        ({"verb": "shuffle", "what": "gap_partners", "seed": 1.5}, "whole number"),
+        ({"verb": "design"}, "unknown verb"),
+    ],
+)
+def test_a_table_that_says_nothing_possible_is_refused(table, wrong):
+    with pytest.raises(ConfigError, match=wrong):
+        apply(Worm(), table)
+
+
+@pytest.fixture(scope="module")
+def driven():
+    """One worm under every tool, on both engines: voltages [mV] before, during and after 40 to 80 ms."""
+    kept = {}
+    for engine in ("native", "neuron"):
+        worm = Worm().silence("DB4", start=40.0, stop=80.0).illuminate("VB6", start=40.0, stop=80.0)
+        worm.clamp("RIML", voltage=-25.0, start=40.0, stop=80.0)
+        made = tb.Simulation(worm, engine=engine, clock=tb.Clock(frame=4.0), progress=False)
+        kept[engine] = made.record(voltage=["DB4", "VB6", "RIML"]).run(160.0).worms[0]
+    return kept
+
+
+def test_tools_act_while_they_are_on_and_only_then(driven):
+    track = driven["native"]
+    at = dict(zip(track.neurons, track.voltage.T, strict=True))
+    time = track.voltage_time
+    during, before = (time > 60.0) & (time <= 80.0), time <= 40.0
+    assert at["DB4"][during].max() < -65.0 < at["DB4"][before].min()
+    assert at["VB6"][during].min() > at["VB6"][before].max() + 15.0
+    assert np.abs(at["RIML"][during] + 25.0).max() < 0.1
+    assert np.abs(at["RIML"][time > 90.0] + 25.0).min() > 1.0
+
+
+def test_both_engines_switch_at_the_same_moment(driven):
+    assert np.abs(driven["native"].voltage - driven["neuron"].voltage).max() < 1e-6
+
+
+def test_warmth_quickens_gates_by_the_declared_factor():
+    assert rate_factor(20.0) == 1.0 and rate_factor(30.0) == pytest.approx(3.0)
+    with pytest.raises(ConfigError, match="degC"):
+        rate_factor(293.0)
+
+    made = tb.Simulation(Worm(), tb.Arena(temperature=25.0), engine="native", progress=False).record(voltage=["VB*"])
+    warm = made.run(60.0).worms[0].voltage
+    made.arena.temperature = 20.0
+    assert np.abs(warm - made.run(60.0).worms[0].voltage).max() > 0.5
+    twin = tb.Simulation(Worm(), tb.Arena(temperature=25.0), progress=False).record(voltage=["VB*"])
+    assert np.abs(warm - twin.run(60.0).worms[0].voltage).max() < 1e-6
