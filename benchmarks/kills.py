@@ -77,9 +77,11 @@ def main() -> int:
                 track = resume(out, video=False, progress=False).recording.worms[0]
                 equal = np.array_equal(track.midline, whole.midline) and np.array_equal(track.voltage, whole.voltage)
                 same += equal
-                print(f"{number:3d} {how.name:8s} at {reached:4.0f} ms: {'same bits' if equal else 'DIFFERENT'}", flush=True)
-    print(f"{args.kills} kills, {bad} unreadable files; {same} of {min(args.resumed, args.kills)} resumed to the same bits")
-    return 0 if not bad and same == min(args.resumed, args.kills) else 1
+                verdict = "same bits" if equal else "DIFFERENT"
+                print(f"{number:3d} {how.name:8s} at {reached:4.0f} ms: {verdict}", flush=True)
+    compared = min(args.resumed, args.kills)
+    print(f"{args.kills} kills, {bad} unreadable files; {same} of {compared} resumed to the same bits")
+    return 0 if not bad and same == compared else 1
 
 
 if __name__ == "__main__":

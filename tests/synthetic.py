@@ -56,7 +56,7 @@ def recording(neurons=NEURONS, complete=True, **options) -> Recording:
     return Recording(
         time=time,
         worms=(WormTrack(midline, activation, MUSCLES, voltage, time, tuple(neurons)),),
-        config_toml='[run]\nseed = 7\n\n[medium]\nname = "agar"\n',
+        config_toml='seed = 7\n\n[arena]\nmedium = "agar"\n',
         versions={"tianbao": "0.1.0", "neuron": "9.0.2", "netpyne": "1.1.1", "taichi": "1.7.4", "numpy": "2.4.6"},
         mechanism_hash="abc123",
         git_revision="deadbeef+",

@@ -27,7 +27,7 @@ HOMES = {
     "h5py": ("io/",),
     "tqdm": ("progress.py",),
     "pyvista": ("view/",),
-    "ray": ("sweeps/",),
+    "ray": ("sweeps/backends.py",),
     "pynwb": ("io/",),
     "neuroml": ("io/",),
 }

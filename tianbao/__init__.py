@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .membranes import sources
     from .parameters import Parameters
     from .recording import Recording
+    from .sweeps.run import sweep
     from .worm import Pulse, Worm
 
 _HOMES = {
@@ -50,6 +51,7 @@ _HOMES = {
     "pillar_array": ".environment",
     "resume": ".experiment",
     "sources": ".membranes",
+    "sweep": ".sweeps.run",
     "voltage_steps": ".electrophysiology.protocols",
 }
 
@@ -81,6 +83,7 @@ __all__ = [
     "pillar_array",
     "resume",
     "sources",
+    "sweep",
     "voltage_steps",
 ]
 

@@ -30,8 +30,8 @@ def _gui(args: argparse.Namespace) -> int:
     gui = find_gui(args.python)
     print("NetPyNE GUI:", ", ".join(f"{name} {version}" for name, version in gui.versions.items()))
     if model is not None and not args.check:
-        print("mechanisms: compiling, once (about a minute) ...", flush=True)
-        print("mechanisms:", "compiled" if compile_model(model, gui) else "up to date")
+        print("mechanisms: compiled once per model, which takes about a minute ...", flush=True)
+        print("mechanisms:", "compiled now" if compile_model(model, gui) else "were compiled before")
     with serving(gui, model.parent if model else Path.cwd(), args.port) as (address, process):
         if args.check:
             print("its server answers")

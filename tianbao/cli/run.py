@@ -185,6 +185,7 @@ def _info(args: argparse.Namespace) -> int:
         "revision": recording.git_revision or "not from a checkout",
         "mechanisms": recording.mechanism_hash,
         "interventions": recording.interventions or "none",
+        **recording.anatomy,
     }
     for name, text in lines.items():
         print(f"{name:14s}{text}")

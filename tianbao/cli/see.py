@@ -90,6 +90,7 @@ def _view(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
+    from ..io.files import check_file
     from ..view.report import write_report
 
     if args.video and len(args.video) > len(args.results):
@@ -98,6 +99,7 @@ def _report(args: argparse.Namespace) -> int:
     films = list(args.video or []) or [_film(folder) for _, folder in opened]
     films += [None] * (len(opened) - len(films))
     out = args.out or opened[0][1] / "report.html"
+    check_file(out)
     written = write_report([each for each, _ in opened], out, video=films, names=_names(args.results))
     print(f"wrote {written} ({written.stat().st_size / 1e6:.1f} MB)")
     return 0

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from ..errors import TianbaoError
 
+_LONGEST = 500  # characters of an error
+
 EXIT_FAILED, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -28,7 +30,7 @@ def run_script(act: Callable[[argparse.Namespace], int], args: argparse.Namespac
     try:
         return act(args)
     except TianbaoError as error:
-        print(f"tianbao: {error}", file=sys.stderr)
+        print(f"tianbao: {_sentence(error)}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
         print("tianbao: interrupted", file=sys.stderr)
@@ -40,6 +42,12 @@ def run_script(act: Callable[[argparse.Namespace], int], args: argparse.Namespac
         # Whoever read the output, such as `head`, has had enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _sentence(error: TianbaoError) -> str:
+    """An error on one line, whatever names it repeats."""
+    text = "".join(each if each.isprintable() else " " for each in str(error))
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
 
 
 def add_command(commands: argparse._SubParsersAction, name: str, act: Callable, about: str, examples: str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,7 +79,7 @@ def _check(args: argparse.Namespace) -> int:
     from ..anatomy import connectome, own_cells, read_own_cell
 
     path = Path(args.path)
-    if not path.exists():
+    if not os.path.exists(path):
         raise AnatomyError(f"no file or folder {path}: give a CSV, a SWC file or a folder of SWC files")
     if path.is_dir():
         print(_about_cells(own_cells(path)))

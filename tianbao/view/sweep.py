@@ -43,7 +43,7 @@ def plot_sweep(
     if len(chosen) > _MOST_PANELS:
         raise ConfigError(f"a picture of a sweep has at most {_MOST_PANELS} panels; got {len(chosen)} metrics")
     done = table[table["status"] == "finished"]
-    columns = min(max(len(chosen), 1), _COLUMNS)
+    columns = 2 if len(chosen) == 4 else min(max(len(chosen), 1), _COLUMNS)
     rows = -(-max(len(chosen), 1) // columns)
     return style.render(
         lambda figure: _draw(figure, done, list(keys), chosen, (rows, columns)), (3.6 * columns, 3.0 * rows), path

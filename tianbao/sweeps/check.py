@@ -1,0 +1,82 @@
+"""What a run would be refused for, found out before anything is computed."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+from .. import anatomy
+from ..config import RunConfig
+from ..engine import ENGINES
+from ..errors import ConfigError, TianbaoError, unknown
+from ..parameters import defaults
+
+
+class Check:
+    """Makes the parts of a simulation, each different one once, without starting NEURON or Taichi."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, str]] = set()
+
+    def __call__(self, config: RunConfig, where: str) -> None:
+        """Refuse a configuration that no simulation could be made of.
+
+        Args:
+            config: complete.
+            where: how errors call the run.
+
+        Raises:
+            TianbaoError: in one sentence that begins with `where`.
+        """
+        from ..experiment import arena_of, worm_of
+
+        parts: list[tuple[Callable[[RunConfig], object], object]] = [
+            (_numbers, (config.duration, config.seed, config.engine, config.clock, config.checkpoint)),
+            (_names, (config.record, config.parameters)),
+            (_body, (config.body, config.material)),
+            (worm_of, (config.worm, config.interventions)),
+            (arena_of, (config.arena, config.medium)),
+        ]
+        for make, needed in parts:
+            mark = (make.__name__, repr(needed))
+            if mark in self._seen:
+                continue
+            try:
+                make(config)
+            except TianbaoError as error:
+                raise type(error)(f"{where}: {error}") from error
+            self._seen.add(mark)
+
+
+def _numbers(config: RunConfig) -> None:
+    from ..loop import Clock
+
+    clock = Clock(**dataclasses.asdict(config.clock))
+    if not clock.frame <= config.duration < math.inf:
+        raise ConfigError(f"duration {config.duration:g} ms is not a time of at least one frame ({clock.frame:g} ms)")
+    if config.seed < 0:
+        raise ConfigError(f"seed {config.seed} is negative; give a whole number from 0")
+    if config.engine not in ENGINES:
+        raise ConfigError(unknown("engine", config.engine, ENGINES))
+    if config.engine == "neuron" and clock.corrections:
+        raise ConfigError("corrections are a feature of engine 'native'; set corrections to 0 or choose it")
+    if not 0.0 <= config.checkpoint.every < math.inf:
+        raise ConfigError(f"checkpoint.every = {config.checkpoint.every:g} ms: give an interval, or 0 for none")
+
+
+def _names(config: RunConfig) -> None:
+    defaults().replace(**config.parameters)
+    if config.record.voltage:
+        anatomy.match_neurons(*config.record.voltage)
+
+
+def _body(config: RunConfig) -> None:
+    from ..body import Material, RingMesh
+
+    known = [each.name for each in dataclasses.fields(Material)]
+    for name in config.material:
+        if name not in known:
+            raise ConfigError(f"material: {unknown('key', name, known)}")
+    Material(**config.material)
+    RingMesh.adult(config.body.slabs)

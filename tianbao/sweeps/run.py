@@ -1,0 +1,172 @@
+"""A sweep from its description to its table."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError, unknown
+from ..progress import Progress
+from .backends import BACKENDS, ray_tasks, slurm_script
+from .folder import ERROR, FAILED, FINISHED, held, load_plan, outcome, run_folder, settle_plan
+from .plan import Plan, make_plan, read_plan
+from .pool import pool
+from .table import Table, refresh
+from .work import Order, order, perform_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger(__name__)
+
+
+def sweep(
+    plan: Plan | Mapping[str, Any] | str | Path,
+    folder: str | Path,
+    *,
+    workers: int | None = None,
+    backend: str = "pool",
+    address: str | None = None,
+    retry_failed: bool = False,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Do every run of a sweep that is not finished; again with the same arguments, and it goes on where it was.
+
+    Every configuration is checked before the first run starts. A run that fails is kept with its error and the others
+    go on. Ctrl-C and a killed process lose nothing that was finished.
+
+    Args:
+        plan: path of a TOML file, its content as a mapping, or a `Plan`; see `tianbao.sweeps.plan.make_plan`.
+        folder: for `table.csv` and a folder per run, `runs/<number>_<name>/`.
+        workers: runs at a time [-]; as many as there are cores when None.
+        backend: "pool" (processes here), "ray" (here or on a cluster) or "slurm" (writes a job array, starts nothing).
+        address: of a Ray cluster, such as "auto".
+        retry_failed: whether runs that failed before are tried again.
+        progress: show time left.
+
+    Returns:
+        One row per run: varied keys, seed, status, metrics with their units in their names, `wall_s` [s], `error`.
+
+    Raises:
+        ConfigError: for an unknown key or a value no run can have, or if the folder holds another sweep.
+        OutputError: if the folder cannot be written to, or another sweep is writing it.
+    """
+    if backend not in BACKENDS:
+        raise ConfigError(unknown("backend", str(backend), BACKENDS))
+    if address is not None and backend != "ray":
+        raise ConfigError(f"an address belongs to the backend ray, not to {backend}")
+    workers = _workers(workers)
+    plan, folder = _planned(plan), Path(folder)
+    with held(folder / ".lock", f"another sweep is writing {folder}"):
+        settle_plan(folder, plan)
+        table = Table(folder, plan)
+        orders = _open_orders(table, folder, plan, retry_failed)
+        table.write()
+        if backend == "slurm":
+            _tell_slurm(orders, folder)
+        elif orders:
+            _do(orders, table, plan, backend, workers, address, progress)
+        return table.write()
+
+
+def sweep_run(folder: str | Path, number: int) -> str:
+    """Do one run of a sweep whose plan lies in its folder, as a task of a job array does.
+
+    Args:
+        folder: of the sweep.
+        number: of the run, from 1.
+
+    Returns:
+        Its status before: "finished" means that nothing was done.
+
+    Raises:
+        ConfigError: if the folder holds no sweep, or the sweep no such run.
+        TianbaoError: if the run fails; its error.txt says why.
+    """
+    folder = Path(folder)
+    plan = load_plan(folder)
+    run = plan.run(number)
+    before = outcome(run_folder(folder, plan, run), run).status
+    if before != FINISHED:
+        try:
+            perform_run(order(folder, plan, run))
+        finally:
+            refresh(folder)
+    return before
+
+
+def _workers(workers: int | None) -> int:
+    if workers is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
+        raise ConfigError(f"workers must be a whole number from 1; got {workers!r}")
+    return workers
+
+
+def _planned(plan: Plan | Mapping[str, Any] | str | Path) -> Plan:
+    if isinstance(plan, Plan):
+        return plan
+    if isinstance(plan, Mapping):
+        return make_plan(plan)
+    if isinstance(plan, (str, Path)):
+        return read_plan(plan)
+    raise ConfigError(f"a sweep is the path of a TOML file, its content as a mapping, or a Plan; got {plan!r}")
+
+
+def _open_orders(table: Table, folder: Path, plan: Plan, retry_failed: bool) -> list[Order]:
+    """What is left to do."""
+    orders = []
+    for run in plan.runs:
+        if table.status(run) == FAILED and retry_failed:
+            (run_folder(folder, plan, run) / ERROR).unlink(missing_ok=True)
+            table.forget(run)
+        if table.status(run) not in (FINISHED, FAILED):
+            orders.append(order(folder, plan, run))
+    done = len(plan.runs) - len(orders)
+    log.info("%d runs, %d of them done before", len(plan.runs), done)
+    return orders
+
+
+def _tell_slurm(orders: list[Order], folder: Path) -> None:
+    if not orders:
+        log.info("nothing is left to do: no job array was written")
+        return
+    script = slurm_script(orders, folder)
+    log.info("wrote %s for %d runs; type: sbatch %s", script, len(orders), script)
+
+
+def _do(
+    orders: list[Order], table: Table, plan: Plan, backend: str, workers: int, address: str | None, progress: bool
+) -> None:
+    """Let a backend do the orders, and keep the table as they end."""
+    durations = {each.number: plan.config(plan.run(each.number)).duration for each in orders}
+    with Progress(sum(durations.values()), f"sweep of {len(plan.runs)}", enabled=progress) as shown:
+
+        def settled(done: Order) -> None:
+            run = plan.run(done.number)
+            failed = table.look(run) == FAILED
+            log.log(logging.WARNING if failed else logging.INFO, *_line(run, table, len(plan.runs)))
+            table.write()
+            shown.advance(durations[done.number])
+
+        try:
+            if backend == "ray":
+                ray_tasks(orders, settled, workers, address)
+            else:
+                pool(orders, settled, min(workers, len(orders)))
+        except KeyboardInterrupt:
+            # A run may have ended between the last look and the interruption.
+            table.look_at_all()
+            table.write()
+            log.warning("interrupted: what is finished is kept; the same command goes on from here")
+            raise
+
+
+def _line(run, table: Table, total: int) -> tuple:
+    """Log line of a run that ended."""
+    if table.status(run) == FAILED:
+        return "run %d of %d, %s, failed: %s", run.number, total, run.name, table.error(run)
+    return "run %d of %d, %s: %s", run.number, total, run.name, table.status(run)

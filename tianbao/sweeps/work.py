@@ -1,0 +1,204 @@
+"""What one process of a sweep does: take a run, do its job, leave its files.
+
+`python -m tianbao.sweeps.work FD` takes runs from the connection on file descriptor FD and says so when one is done;
+`tianbao sweep-run` does a single one. Both go through `perform_run`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import logging
+import math
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config import RunConfig, read_config
+from ..errors import ConfigError, OutputError, TianbaoError
+from ..io.files import write_atomically
+from .folder import CONFIG, ERROR, LOG, SUMMARY, held, run_folder
+from .plan import Plan, PlannedRun
+
+if TYPE_CHECKING:
+    from ..loop.state import RunState
+
+log = logging.getLogger(__name__)
+
+Job = Callable[[RunConfig, Path, bool], Mapping[str, Any]]
+
+# How long a run waits for a process that was told to leave it [s].
+_PATIENCE_S = 10.0
+LEFT_ALONE = 3
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run as it is handed to a process.
+
+    Attributes:
+        number, name, digest: of the run.
+        config: complete configuration, TOML.
+        folder: of the run.
+        job: "module:function".
+        video: whether a video is wanted.
+        group: runs of one group may share a process: they have the same anatomy and interventions.
+    """
+
+    number: int
+    name: str
+    digest: str
+    config: str
+    folder: str
+    job: str
+    video: bool
+    group: str
+
+
+def order(folder: Path, plan: Plan, run: PlannedRun) -> Order:
+    """The order for a run of a sweep's folder."""
+    anatomy = {key: run.overrides[key] for key in run.overrides if key.startswith(("worm", "interventions", "engine"))}
+    config = plan.config(run).to_toml()
+    place = str(run_folder(folder, plan, run).absolute())
+    group = json.dumps(anatomy, sort_keys=True)
+    return Order(run.number, run.name, run.digest, config, place, plan.job, plan.video, group)
+
+
+def experiment(config: RunConfig, folder: Path, video: bool) -> Mapping[str, Any]:
+    """The job of a sweep unless another is named: one experiment with all its files; its summary."""
+    from ..experiment import CHECKPOINT, perform
+
+    state = _left_behind(folder)
+    try:
+        outcome = perform(config, folder, video=video, progress=False, since=state)
+    except ConfigError as error:
+        if state is None:
+            raise
+        log.warning("beginning anew: %s", error)
+        outcome = perform(config, folder, video=video, progress=False)
+    if not outcome.recording.complete:
+        # Stopped by Ctrl-C or a batch system, which is no fault of the run: it stays open.
+        raise KeyboardInterrupt
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+
+
+def _left_behind(folder: Path) -> RunState | None:
+    """The checkpoint of a run that was stopped here before; None where there is none that is whole."""
+    from ..experiment import CHECKPOINT
+    from ..io.checkpoints import Checkpoints
+
+    try:
+        return Checkpoints(folder / CHECKPOINT).read() if (folder / CHECKPOINT).exists() else None
+    except OutputError as error:
+        log.warning("beginning anew: %s", error)
+        return None
+
+
+def perform_run(told: Order) -> None:
+    """Do a run and leave its summary or, if it fails, its error.
+
+    Raises:
+        TianbaoError: if it fails, in one sentence; error.txt then holds it, with the traceback.
+    """
+    folder = Path(told.folder)
+    with held(folder / ".lock", f"run {told.number} is being done by another process", _PATIENCE_S):
+        for name in (SUMMARY, ERROR):
+            (folder / name).unlink(missing_ok=True)
+        for leftover in folder.glob(".*.partial*"):
+            leftover.unlink(missing_ok=True)
+        started = time.perf_counter()
+        try:
+            write_atomically(folder / CONFIG, told.config.encode())
+            summary = _job(told.job)(read_config(folder / CONFIG), folder, told.video)
+            wall = time.perf_counter() - started
+            mark = {"number": told.number, "name": told.name, "digest": told.digest, "wall_s": round(wall, 3)}
+            text = json.dumps(_written({**summary, "sweep": mark}), indent=2, allow_nan=False)
+            # Written last and in one step: from now on the run is finished.
+            write_atomically(folder / SUMMARY, f"{text}\n".encode())
+        except Exception as error:
+            sentence = str(error) if isinstance(error, TianbaoError) else f"{type(error).__name__}: {error}"
+            sentence = " ".join(sentence.split())
+            fail(folder, sentence, traceback.format_exc())
+            raise TianbaoError(f"run {told.number} failed: {sentence}") from error
+
+
+def fail(folder: Path, sentence: str, details: str = "") -> None:
+    """Leave the error of a run: one sentence, then what led to it."""
+    (folder / SUMMARY).unlink(missing_ok=True)
+    write_atomically(folder / ERROR, f"{sentence}\n\n{details}".encode())
+
+
+def _written(value: Any) -> Any:
+    """A value as JSON can hold it: numbers of NumPy as plain ones, what is not finite as null."""
+    if isinstance(value, Mapping):
+        return {str(key): _written(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_written(each) for each in value]
+    if hasattr(value, "tolist"):
+        return _written(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _job(path: str) -> Job:
+    module, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"the job '{path}' cannot be found ({error}); name it as 'module:function'") from error
+
+
+def main(descriptor: int) -> int:
+    """Serve runs until the other end closes; exit status.
+
+    A process ends after a failed run: what the failure left in NEURON or Taichi must not meet the next one.
+    """
+    os.set_inheritable(descriptor, False)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("tianbao").setLevel(logging.INFO)
+    connection = Connection(descriptor)
+    orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(connection, orders), daemon=True).start()
+    while True:
+        told = orders.get()
+        _log_to(Path(told.folder))
+        good = False
+        with contextlib.suppress(TianbaoError):
+            perform_run(told)
+            good = True
+        gc.collect()
+        connection.send(good)
+        if not good:
+            return 1
+
+
+def _listen(connection: Connection, orders: queue.SimpleQueue) -> None:
+    """Pass orders on; when the other end is gone nobody waits for this process, in the middle of a run or not."""
+    while True:
+        try:
+            orders.put(Order(**connection.recv()))
+        except (EOFError, OSError):
+            os._exit(LEFT_ALONE)
+
+
+def _log_to(folder: Path) -> None:
+    """Send what a run prints, from Python or from C, to its own file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    with open(folder / LOG, "ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))
