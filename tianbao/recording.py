@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .errors import ConfigError
+from .errors import ConfigError, OutputError
 from .interventions import described
 
 if TYPE_CHECKING:
@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from .view.plots import Plots
 
 QUADRANTS = ("DL", "DR", "VL", "VR")
+
+
+def _rows(given: object) -> list[list[float]]:
+    """Rows of at least three numbers, of what a file says."""
+    rows = [row for row in given if isinstance(row, list) and len(row) > 2] if isinstance(given, list) else []
+    return [row for row in rows if all(type(each) in (int, float) for each in row[:3])]
+
+
+def _numeric(values: np.ndarray) -> bool:
+    values = np.asarray(values)
+    return np.issubdtype(values.dtype, np.number) and bool(np.isfinite(values).all())
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +54,28 @@ class WormTrack:
     voltage_time: np.ndarray
     neurons: tuple[str, ...]
     dorsal: np.ndarray | None = None
+
+    def check(self, frames: int, where: str) -> None:
+        """Refuse arrays that do not belong together.
+
+        Raises:
+            OutputError: see `Recording.check`.
+        """
+        points = np.asarray(self.midline).shape[1] if np.ndim(self.midline) == 3 else 0
+        samples = len(self.voltage_time) if np.ndim(self.voltage_time) == 1 else -1
+        shapes = {
+            "midline": (frames, points, 3),
+            "muscle_activation": (frames, len(self.muscles)),
+            "voltage_time": (samples,),
+            "voltage": (samples, len(self.neurons)),
+            **({} if self.dorsal is None else {"dorsal": (frames, points, 3)}),
+        }
+        for name, shape in shapes.items():
+            found = np.asarray(getattr(self, name))
+            if found.shape != shape or points < 2 or not np.issubdtype(found.dtype, np.number):
+                raise OutputError(f"{where}: {name} has shape {found.shape}, which does not fit {frames} frames")
+        if not _numeric(self.midline):
+            raise OutputError(f"{where}: midline holds a place that is not a number")
 
     def quadrant(self, name: str) -> np.ndarray:
         """Columns of `muscle_activation` in a quadrant, nose to tail.
@@ -72,6 +105,7 @@ class Recording:
         created: when, ISO 8601.
         wall_s_per_bio_s: seconds of computing per second of biology.
         complete: False if the run ended early.
+        anatomy: wiring and cells of the worm, files of one's own with their digests.
     """
 
     time: np.ndarray
@@ -84,6 +118,24 @@ class Recording:
     created: str
     wall_s_per_bio_s: float
     complete: bool
+    anatomy: dict[str, str] = field(default_factory=dict)
+
+    def check(self, where: str = "recording") -> None:
+        """Refuse arrays that do not belong together.
+
+        Args:
+            where: how errors call it.
+
+        Raises:
+            OutputError: for a shape that fits nothing else, or a time or place that is not a number.
+        """
+        time = np.asarray(self.time)
+        if time.ndim != 1 or not _numeric(time) or not (np.diff(time) > 0.0).all():
+            raise OutputError(f"{where}: time must be increasing numbers [ms], one per frame")
+        if not self.worms:
+            raise OutputError(f"{where} holds no worm")
+        for k, worm in enumerate(self.worms):
+            worm.check(len(time), f"{where}, worm {k}")
 
     @property
     def duration(self) -> float:
@@ -98,23 +150,23 @@ class Recording:
     @property
     def interventions(self) -> str:
         """What was done to the worm, in words; "" for nothing."""
-        found = self._section("interventions")
-        return described(found) if isinstance(found, list) else ""
+        return described(each for each in self._section("interventions", list) if isinstance(each, dict))
 
     @property
     def round_obstacles(self) -> np.ndarray:
         """Pillars and dishes of the arena: x, y, radius [mm] and whether it is hollow, shape (obstacles, 4)."""
         arena = self._section("arena")
         kinds = {"pillars": 0.0, "dishes": 1.0}
-        rows = [[*row[:3], hollow] for kind, hollow in kinds.items() for row in arena.get(kind, [])]
-        return np.array(rows, float).reshape(-1, 4)
+        listed = [(row, hollow) for kind, hollow in kinds.items() for row in _rows(arena.get(kind))]
+        return np.array([[*row[:3], hollow] for row, hollow in listed], float).reshape(-1, 4)
 
-    def _section(self, name: str):
+    def _section(self, name: str, kind: type = dict):
         """A section of the configuration, empty when there is none to be read."""
         try:
-            return tomllib.loads(self.config_toml).get(name, {})
-        except tomllib.TOMLDecodeError:
-            return {}
+            found = tomllib.loads(self.config_toml).get(name)
+        except (ValueError, RecursionError):
+            return kind()
+        return found if isinstance(found, kind) else kind()
 
     def track(self, worm: int = 0) -> WormTrack:
         """The track of one worm.
@@ -122,7 +174,7 @@ class Recording:
         Raises:
             ConfigError: if there is no such worm.
         """
-        if not 0 <= worm < len(self.worms):
+        if isinstance(worm, bool) or not isinstance(worm, (int, np.integer)) or not 0 <= worm < len(self.worms):
             raise ConfigError(f"recording: there is no worm {worm}; it holds {len(self.worms)}, counted from 0")
         return self.worms[worm]
 
@@ -176,7 +228,7 @@ class Recording:
         Returns:
             Index `time_ms`; columns `x_mm`, `y_mm`, `heading_rad`, `forward_speed_mm_s`,
             `curvature_head`, `curvature_middle`, `curvature_tail` [kappa L], and
-            `activation_DL` to `activation_VR` [-].
+            `activation_DL` to `activation_VR` [-], where the track has muscles.
         """
         import pandas as pd
 
@@ -198,5 +250,32 @@ class Recording:
             "curvature_tail": tail,
         }
         for name in QUADRANTS:
-            columns[f"activation_{name}"] = track.muscle_activation[:, track.quadrant(name)].mean(axis=1)
+            quadrant = track.quadrant(name)
+            if len(quadrant):
+                columns[f"activation_{name}"] = track.muscle_activation[:, quadrant].mean(axis=1)
         return pd.DataFrame(columns, index=pd.Index(self.time, name="time_ms"))
+
+    def voltages(self, worm: int = 0) -> pd.DataFrame:
+        """Soma voltages [mV]: one row per sample, index `time_ms`, one column per recorded neuron.
+
+        Raises:
+            ConfigError: if there is no such worm.
+        """
+        track = self.track(worm)
+        return _table(track.voltage, track.voltage_time, track.neurons)
+
+    def activations(self, worm: int = 0) -> pd.DataFrame:
+        """Muscle activations [-]: one row per frame, index `time_ms`, one column per muscle.
+
+        Raises:
+            ConfigError: if there is no such worm.
+        """
+        track = self.track(worm)
+        return _table(track.muscle_activation, self.time, track.muscles)
+
+
+def _table(values: np.ndarray, time: np.ndarray, names: tuple[str, ...]) -> pd.DataFrame:
+    """Columns by name over time [ms]."""
+    import pandas as pd
+
+    return pd.DataFrame(values, index=pd.Index(time, name="time_ms"), columns=list(names))

@@ -1,0 +1,200 @@
+"""A recording in NWB (Neurodata Without Borders), the format of the archives of neurophysiology.
+
+One file per worm, because NWB knows one subject per file. `processing/icephys` holds the voltages of the neurons,
+`processing/behavior` the midline, its curvature, positions and muscle activations; tables beside them name the
+columns. The configuration is in `general/notes`, the software that computed it in `general/was_generated_by`.
+"""
+
+from __future__ import annotations
+
+import io
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..behaviour.midline import centroid, curvature
+from ..errors import OutputError
+from ..units import MS_PER_S
+from .files import write_atomically
+
+if TYPE_CHECKING:
+    from pynwb import NWBFile, TimeSeries
+
+    from ..recording import Recording, WormTrack
+
+_METRES_PER_MM = 1e-3
+_VOLTS_PER_MV = 1e-3
+_UNEVEN = 1e-3
+_FRAME = (
+    "x and y in the plane of the substrate, z up, origin where the simulation put it; a worm on its left side has "
+    "dorsal to its left seen from above"
+)
+_SPECIES = "Caenorhabditis elegans"
+# An adult at 20 degrees is about three days from hatching (Byerly et al. 1976).
+_AGE = "P3D"
+
+
+def write_nwb(
+    recording: Recording,
+    path: str | Path,
+    *,
+    worm: int = 0,
+    experimenter: tuple[str, ...] = (),
+    institution: str = "",
+    start: datetime | None = None,
+) -> Path:
+    """Write one worm of a recording as an NWB file.
+
+    Args:
+        recording: a run, or an imported track.
+        path: where; the name should end in .nwb.
+        worm: which one.
+        experimenter: names as "Last, First"; archives ask for them.
+        institution: where the experimenter works.
+        start: when the session began; when the recording was made if None.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ConfigError: if there is no such worm.
+        OutputError: if pynwb is missing, there are no frames, no time is known or the file cannot be written.
+    """
+    track = recording.track(worm)
+    if len(recording.time) < 2:
+        raise OutputError(f"nothing to write into {path}: the recording holds fewer than two frames")
+    recording.check(f"nothing written into {path}")
+    try:
+        from pynwb import NWBHDF5IO
+    except ImportError as error:
+        raise OutputError("NWB needs pynwb: pip install 'tianbao[nwb]'") from error
+    import h5py
+
+    file = _file(recording, worm, start or _started(recording), experimenter, institution)
+    _add_behaviour(file, recording.time, track)
+    if track.voltage.size:
+        _add_voltages(file, track)
+    # Built in memory, because a full disk leaves the HDF5 library in a state it cannot leave.
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as storage, NWBHDF5IO(file=storage, mode="w") as writer:
+        writer.write(file)
+    return write_atomically(path, memory.getvalue())
+
+
+def _started(recording: Recording) -> datetime:
+    try:
+        return datetime.fromisoformat(recording.created)
+    except ValueError as error:
+        raise OutputError(
+            f"the recording does not say when it was made ('{recording.created}'), which NWB asks for; give start"
+        ) from error
+
+
+def _file(recording: Recording, worm: int, start: datetime, experimenter: tuple[str, ...], institution: str) -> NWBFile:
+    from pynwb import NWBFile
+    from pynwb.file import Subject
+
+    simulated = "tianbao" in recording.versions
+    what = f"{'Simulated' if simulated else 'Tracked'} C. elegans, {recording.duration / MS_PER_S:g} s"
+    identity = f"{recording.created} {recording.seed} {worm} {recording.mechanism_hash} {recording.config_toml}"
+    options: dict[str, Any] = {}
+    if experimenter:
+        options["experimenter"] = list(experimenter)
+    if institution:
+        options["institution"] = institution
+    if recording.versions:
+        options["was_generated_by"] = [[name, version] for name, version in sorted(recording.versions.items())]
+    if recording.config_toml:
+        options["notes"] = recording.config_toml
+    return NWBFile(
+        session_description=what + (f" in {recording.medium}" if recording.medium else ""),
+        # The same recording gets the same identifier.
+        identifier=str(uuid.uuid5(uuid.NAMESPACE_URL, identity)),
+        session_start_time=start if start.tzinfo else start.replace(tzinfo=UTC),
+        session_id=f"seed-{recording.seed}",
+        experiment_description=_experiment(recording, simulated),
+        keywords=["C. elegans", "locomotion", "simulation" if simulated else "tracking"],
+        subject=Subject(
+            subject_id=f"worm-{worm}",
+            species=_SPECIES,
+            sex="XX",
+            age=_AGE,
+            description="Simulated adult hermaphrodite; the age is that of the animals it is modelled on"
+            if simulated
+            else "Tracked animal, taken to be an adult hermaphrodite",
+        ),
+        **options,
+    )
+
+
+def _experiment(recording: Recording, simulated: bool) -> str:
+    if not simulated:
+        return "Midline of an animal as a tracker saw it, imported by Tianbao"
+    return (
+        "Whole-animal simulation by Tianbao: 302 neurons, 95 muscles and a soft body in one closed loop. "
+        f"seed {recording.seed}, mechanisms {recording.mechanism_hash or 'unknown'}, "
+        f"revision {recording.git_revision or 'unknown'}, {'complete' if recording.complete else 'ended early'}"
+    )
+
+
+def _series(name: str, time: np.ndarray, data: np.ndarray, unit: str, kind: type, **options: Any) -> TimeSeries:
+    """A series on its clock: start and rate where the times [ms] are even, the times themselves elsewhere."""
+    from hdmf.backends.hdf5 import H5DataIO
+
+    seconds = np.asarray(time, float) / MS_PER_S
+    steps = np.diff(seconds)
+    if len(steps) and np.ptp(steps) <= _UNEVEN * steps.mean():
+        options |= {"starting_time": float(seconds[0]), "rate": float(round(1.0 / steps.mean(), 9))}
+    else:
+        options["timestamps"] = seconds
+    packed = H5DataIO(np.ascontiguousarray(data), compression="gzip", compression_opts=4, shuffle=True)
+    return kind(name=name, data=packed, unit=unit, **options)
+
+
+def _add_behaviour(file: NWBFile, time: np.ndarray, track: WormTrack) -> None:
+    from pynwb import TimeSeries
+    from pynwb.behavior import Position, SpatialSeries
+
+    room = file.create_processing_module("behavior", "Posture, place and muscle activation of the worm")
+    line = track.midline
+    places = {"centroid": centroid(line), "head": line[:, 0], "tail": line[:, -1]}
+    spatial = [
+        _series(name, time, place, "meters", SpatialSeries, conversion=_METRES_PER_MM, reference_frame=_FRAME,
+                description=f"Place of the {name}")
+        for name, place in places.items()
+    ]  # fmt: skip
+    room.add(Position(spatial_series=spatial))
+    room.add(_series("midline", time, line, "meters", TimeSeries, conversion=_METRES_PER_MM,
+                     description="Midline, shape (frames, points, x y z), head first", comments=_FRAME))  # fmt: skip
+    bend = curvature(line, dorsal=track.dorsal)
+    room.add(_series("curvature", time, bend, "1", TimeSeries, description=(
+        "Dorso-ventral curvature times body length at the inner points of the midline, head first, "
+        "positive where the worm is concave towards dorsal")))  # fmt: skip
+    if track.dorsal is not None:
+        room.add(_series("dorsal", time, np.asarray(track.dorsal, np.float32), "1", TimeSeries,
+                         description="Unit vectors towards dorsal at the points of the midline"))  # fmt: skip
+    if track.muscles:
+        room.add(_series("muscle_activation", time, track.muscle_activation, "1", TimeSeries, description=(
+            "Activation of each body wall muscle, 0 relaxed to 1, columns as in the table muscles")))  # fmt: skip
+        room.add(_names("muscles", "Columns of muscle_activation", track.muscles, "body wall muscle"))
+
+
+def _add_voltages(file: NWBFile, track: WormTrack) -> None:
+    from pynwb import TimeSeries
+
+    room = file.create_processing_module("icephys", "Membrane voltages of the neurons")
+    room.add(_series("membrane_voltage", track.voltage_time, np.asarray(track.voltage, np.float32), "volts", TimeSeries,
+                     conversion=_VOLTS_PER_MV, description=(
+                         "Voltage at the soma of each neuron, columns as in the table neurons; "
+                         "computed, no electrode was there")))  # fmt: skip
+    room.add(_names("neurons", "Columns of membrane_voltage", track.neurons, "neuron"))
+
+
+def _names(name: str, description: str, names: tuple[str, ...], what: str):
+    from hdmf.common import DynamicTable, VectorData
+
+    column = VectorData(name="label", description=f"Name of the {what}", data=list(names))
+    return DynamicTable(name=name, description=description, columns=[column])

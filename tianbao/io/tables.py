@@ -1,0 +1,89 @@
+"""A run as tidy CSV tables: one row per observation, units in the names of the columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import OutputError
+from .files import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..recording import Recording
+
+_AXES = ("x_mm", "y_mm", "z_mm")
+
+
+def midline_table(recording: Recording, worm: int = 0) -> pd.DataFrame:
+    """One row per point of the midline and frame.
+
+    Returns:
+        Columns `time_ms`, `point` (0 at the head), `x_mm`, `y_mm`, `z_mm`.
+    """
+    import pandas as pd
+
+    line = recording.track(worm).midline
+    frames, points, dimensions = line.shape
+    columns = {"time_ms": np.repeat(recording.time, points), "point": np.tile(np.arange(points), frames)}
+    columns |= {_AXES[k]: line[..., k].ravel() for k in range(dimensions)}
+    return pd.DataFrame(columns)
+
+
+def voltage_table(recording: Recording, worm: int = 0) -> pd.DataFrame:
+    """One row per neuron and sample: columns `time_ms`, `neuron`, `voltage_mV`."""
+    track = recording.track(worm)
+    return _long(track.voltage_time, track.neurons, track.voltage, "neuron", "voltage_mV")
+
+
+def activation_table(recording: Recording, worm: int = 0) -> pd.DataFrame:
+    """One row per muscle and frame: columns `time_ms`, `muscle`, `activation`."""
+    track = recording.track(worm)
+    return _long(recording.time, track.muscles, track.muscle_activation, "muscle", "activation")
+
+
+def _long(time: np.ndarray, names: tuple[str, ...], values: np.ndarray, name: str, value: str) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = len(time) if names else 0
+    columns = {
+        "time_ms": np.repeat(time[:rows], len(names)),
+        name: np.tile(np.array(names, dtype=object), rows),
+        value: np.asarray(values)[:rows, : len(names)].ravel(),
+    }
+    return pd.DataFrame(columns)
+
+
+def write_csv(recording: Recording, folder: str | Path, *, worm: int = 0) -> tuple[Path, ...]:
+    """Write midline.csv, posture.csv, voltages.csv and activations.csv; tables without rows are left out.
+
+    Args:
+        recording: a run, or an imported track.
+        folder: where; made if it is not there.
+        worm: which one.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ConfigError: if there is no such worm.
+        OutputError: if there are no frames, or a file cannot be written.
+    """
+    folder = Path(folder)
+    if not len(recording.time):
+        raise OutputError(f"nothing to write into {folder}: the recording holds no frames")
+    recording.check(f"nothing written into {folder}")
+    tables = {
+        "midline": midline_table(recording, worm),
+        "posture": recording.frame(worm).reset_index(),
+        "voltages": voltage_table(recording, worm),
+        "activations": activation_table(recording, worm),
+    }
+    return tuple(
+        write_atomically(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.9g").encode())
+        for name, table in tables.items()
+        if len(table)
+    )

@@ -1,0 +1,259 @@
+"""From what a tracker saw to a midline per evenly spaced frame: orientation, gaps, resampling."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..errors import OutputError
+
+log = logging.getLogger(__name__)
+
+FEWEST_POINTS = 5
+"""A midline of fewer points says nothing about bending."""
+
+LONGEST_GAP_MS = 500.0
+"""Gaps up to this long are filled by interpolation: about a quarter of a crawling wave."""
+
+# Lengths between which every stage of C. elegans lies, with room [mm].
+_LENGTHS_MM = (0.1, 2.5)
+_UNEVEN = 0.01
+
+
+@dataclass
+class Sighting:
+    """One worm as a tracker saw it, frame by frame and in any order.
+
+    Attributes:
+        name: the tracker's id.
+        time: [ms], one per frame.
+        lines: midlines [mm], each (points, 3), or None where the worm was not seen whole.
+        head: "L" if the first point is the head, "R" if the last, "?" if nobody knows.
+        ventral: "CW", "CCW" or "?", as WCON means it.
+        dorsal: unit vectors towards dorsal, each (points, 3); None where the file has none.
+    """
+
+    name: str
+    time: list[float] = field(default_factory=list)
+    lines: list[np.ndarray | None] = field(default_factory=list)
+    head: list[str] = field(default_factory=list)
+    ventral: list[str] = field(default_factory=list)
+    dorsal: list[np.ndarray | None] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """A worm on one clock.
+
+    Attributes:
+        name: the tracker's id.
+        time: evenly spaced [ms], shape (frames,).
+        midline: [mm], head first, shape (frames, points, 3).
+        dorsal: unit vectors [-], shape (frames, points, 3); None for one on its side, as in `WormTrack`.
+    """
+
+    name: str
+    time: np.ndarray
+    midline: np.ndarray
+    dorsal: np.ndarray | None
+
+
+def track(seen: Sighting, longest_gap: float = LONGEST_GAP_MS) -> Track:
+    """Order, orient, fill and resample what was seen of one worm.
+
+    Args:
+        seen: the frames of one worm.
+        longest_gap: gaps longer than this [ms] end the track; the longest stretch without one is kept.
+
+    Raises:
+        OutputError: if no two frames hold a midline of at least five points.
+    """
+    order = _in_time(seen)
+    whole = [k for k in order if seen.lines[k] is not None and len(seen.lines[k]) >= FEWEST_POINTS]
+    if len(whole) < 2:
+        raise OutputError(
+            f"worm {seen.name} has {len(whole)} frames with a midline of at least {FEWEST_POINTS} points; "
+            "a gait needs the midline over time, a centroid is not enough"
+        )
+    if len(whole) < len(order):
+        log.warning("worm %s: %d of %d frames show no whole midline", seen.name, len(order) - len(whole), len(order))
+    whole = _longest_stretch(seen, whole, longest_gap)
+    time = np.array([seen.time[k] for k in whole])
+    count = _usual([len(seen.lines[k]) for k in whole])
+    lines = np.stack([resampled(seen.lines[k], count) for k in whole])
+    length = float(np.median(np.linalg.norm(np.diff(lines, axis=1), axis=2).sum(axis=1)))
+    if not _LENGTHS_MM[0] <= length <= _LENGTHS_MM[1]:
+        log.warning("worm %s would be %.3g mm long: look at the units of the file", seen.name, length)
+    flipped = _flips(lines, [seen.head[k] for k in whole], seen.name)
+    lines[flipped] = lines[flipped, ::-1]
+    dorsal = _dorsal(seen, whole, lines, flipped)
+    clock = even_clock(time)
+    if len(clock) != len(time) or np.abs(clock - time).max() > _UNEVEN * (clock[1] - clock[0]):
+        log.warning("worm %s: %d frames interpolated onto %d even ones", seen.name, len(time), len(clock))
+        lines = onto(clock, time, lines)
+        dorsal = None if dorsal is None else unit(onto(clock, time, dorsal))
+        time = clock
+    return Track(seen.name, time, lines, dorsal)
+
+
+def _in_time(seen: Sighting) -> list[int]:
+    """Indices of the frames in order of time, the first of those that share one."""
+    order = sorted(range(len(seen.time)), key=lambda k: seen.time[k])
+    kept = [k for n, k in enumerate(order) if n == 0 or seen.time[k] > seen.time[order[n - 1]]]
+    if len(kept) < len(order):
+        log.warning("worm %s: %d frames at times it has already are dropped", seen.name, len(order) - len(kept))
+    return kept
+
+
+def _longest_stretch(seen: Sighting, whole: list[int], longest_gap: float) -> list[int]:
+    time = np.array([seen.time[k] for k in whole])
+    step = float(np.median(np.diff(time)))
+    cuts = np.flatnonzero(np.diff(time) > max(longest_gap, 1.5 * step)) + 1
+    if not len(cuts):
+        return whole
+    parts = np.split(np.array(whole), cuts)
+    best = max(parts, key=lambda part: seen.time[part[-1]] - seen.time[part[0]])
+    if len(best) < 2:
+        raise OutputError(f"worm {seen.name} is never seen for longer than {longest_gap:g} ms at a time")
+    log.warning(
+        "worm %s is lost %d times for longer than %g ms; kept is its longest stretch, %g to %g ms",
+        seen.name, len(cuts), longest_gap, seen.time[best[0]], seen.time[best[-1]],
+    )  # fmt: skip
+    return list(best)
+
+
+def _usual(counts: list[int]) -> int:
+    """The most frequent number of points, the larger of two equally frequent ones."""
+    values, frequency = np.unique(counts, return_counts=True)
+    return int(values[frequency == frequency.max()].max())
+
+
+def resampled(line: np.ndarray, points: int) -> np.ndarray:
+    """A midline with another number of points, evenly spaced along its arc.
+
+    Args:
+        line: shape (n, 3); returned as it is if it has that many points.
+        points: how many.
+
+    Returns:
+        Shape (points, 3).
+    """
+    if len(line) == points:
+        return np.array(line, float)
+    arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
+    at = np.linspace(0.0, arc[-1], points)
+    return np.stack([np.interp(at, arc, line[:, k]) for k in range(3)], axis=1)
+
+
+def _flips(lines: np.ndarray, head: list[str], name: str) -> np.ndarray:
+    """Frames whose last point is the head; where it is unknown the worm is taken not to turn over in between."""
+    known = np.array([each in ("L", "R") for each in head])
+    flipped = np.array([each == "R" for each in head])
+    if known.all():
+        return flipped
+    if not known.any():
+        log.warning("worm %s: its head is not marked; the first point of its first frame is taken for it", name)
+        known[0] = True
+    first = int(np.argmax(known))
+    for frames in (range(first + 1, len(lines)), range(first - 1, -1, -1)):
+        before = first
+        for k in frames:
+            if not known[k]:
+                neighbour = lines[before][::-1] if flipped[before] else lines[before]
+                straight, turned = (np.abs(line - neighbour).sum() for line in (lines[k], lines[k][::-1]))
+                flipped[k] = turned < straight
+            before = k
+    return flipped
+
+
+def _dorsal(seen: Sighting, whole: list[int], lines: np.ndarray, flipped: np.ndarray) -> np.ndarray | None:
+    given = [seen.dorsal[k] for k in whole]
+    if all(each is not None and len(each) == lines.shape[1] for each in given):
+        dorsal = np.stack(given)
+        dorsal[flipped] = dorsal[flipped, ::-1]
+        return dorsal
+    # "CW" is clockwise from the first point, whichever end that is; on from the head it is then the other way.
+    side = np.array([{"CW": 1.0, "CCW": -1.0}.get(seen.ventral[k], 0.0) for k in whole])
+    side[flipped] *= -1.0
+    if not (side < 0.0).any():
+        return None
+    if not (side > 0.0).any():
+        side[:] = -1.0
+    side[side == 0.0] = 1.0
+    return side[:, None, None] * beside(lines)
+
+
+def beside(lines: np.ndarray) -> np.ndarray:
+    """Towards dorsal of worms that lie on their left side in the x-y plane.
+
+    Args:
+        lines: midlines, head first, shape (frames, points, 3).
+
+    Returns:
+        Unit vectors, same shape.
+    """
+    along = np.gradient(lines, axis=1)
+    return unit(np.stack([along[..., 1], -along[..., 0], np.zeros(along.shape[:-1])], axis=-1))
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors made one long; 0 stays 0."""
+    size = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.divide(vectors, size, out=np.zeros_like(vectors), where=size > 0.0)
+
+
+def even_clock(time: np.ndarray) -> np.ndarray:
+    """Evenly spaced times [ms] from the first to about the last, at the usual interval."""
+    steps = np.diff(time)
+    step = float(np.median(steps))
+    # The mean over the intervals without a gap is finer than the median of rounded times.
+    step = float(steps[np.abs(steps - step) < 0.5 * step].mean())
+    return time[0] + step * np.arange(int((time[-1] - time[0]) / step + 0.5) + 1)
+
+
+def onto(clock: np.ndarray, time: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Linear interpolation along the first axis; the ends hold.
+
+    Args:
+        clock: wanted times [ms], shape (n,).
+        time: times of the values [ms], shape (frames,).
+        values: shape (frames, ...).
+    """
+    after = np.clip(np.searchsorted(time, clock), 1, len(time) - 1)
+    share = np.clip((clock - time[after - 1]) / (time[after] - time[after - 1]), 0.0, 1.0)
+    share = share.reshape(-1, *([1] * (values.ndim - 1)))
+    return (1.0 - share) * values[after - 1] + share * values[after]
+
+
+def together(tracks: list[Track]) -> list[Track]:
+    """Worms on the clock of the one tracked longest; those not seen for all of it are left out.
+
+    Raises:
+        OutputError: if there is none.
+    """
+    if not tracks:
+        raise OutputError("there is no worm whose midline could be followed")
+    longest = max(tracks, key=lambda each: each.time[-1] - each.time[0])
+    clock, step = longest.time, longest.time[1] - longest.time[0]
+    count = longest.midline.shape[1]
+    kept, left_out = [], []
+    for each in tracks:
+        if each.time[0] > clock[0] + step or each.time[-1] < clock[-1] - step:
+            left_out.append(each.name)
+            continue
+        same = len(each.time) == len(clock) and np.abs(each.time - clock).max() <= _UNEVEN * step
+        line = each.midline if same else onto(clock, each.time, each.midline)
+        dorsal = each.dorsal if same or each.dorsal is None else unit(onto(clock, each.time, each.dorsal))
+        line = np.stack([resampled(frame, count) for frame in line])
+        if dorsal is not None and dorsal.shape != line.shape:
+            dorsal = dorsal[:, np.linspace(0, dorsal.shape[1] - 1, count).round().astype(int)]
+        kept.append(Track(each.name, clock, line, dorsal))
+    if left_out:
+        log.warning(
+            "not seen for the whole %g ms of worm %s, and left out: %s; name one to read it alone",
+            clock[-1] - clock[0], longest.name, ", ".join(left_out),
+        )  # fmt: skip
+    return kept
+
