@@ -226,6 +226,23 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"{path.name} is not valid TOML: {error}") from error
 
 
+def config_of(text: str, where: str) -> RunConfig:
+    """The configuration that a result or a checkpoint holds.
+
+    Args:
+        text: as `RunConfig.to_toml` writes it.
+        where: how errors call the place.
+
+    Raises:
+        ConfigError: if it is not TOML, or holds an unknown key.
+    """
+    try:
+        read = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{where}: its configuration is not valid TOML: {error}") from error
+    return RunConfig().updated(read, where=where)
+
+
 def parse_setting(text: str) -> tuple[str, Any]:
     """Key and value of `key=value`, the value as TOML or, failing that, as plain text.
 

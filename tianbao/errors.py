@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+# Characters of what a user gave that an error repeats.
+_LONGEST = 80
+
 
 class TianbaoError(Exception):
     """Base class: catch this to catch everything Tianbao raises on purpose."""
@@ -38,9 +41,22 @@ class DivergedError(TianbaoError):
     files = ()
 
 
+def shown(value: object) -> str:
+    """What was given, on one line and short enough for a sentence."""
+    text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in _text(value))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except ValueError:  # a whole number of more digits than Python writes
+        return "a number of very many digits"
+
+
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """Sentence for an unknown name, with the nearest known one when there is one."""
-    known = list(known)
+    known, name = list(known), shown(name)
     by_folded = {each.lower(): each for each in known}
     near = difflib.get_close_matches(name.lower(), list(by_folded), n=1, cutoff=0.5)
     if near:

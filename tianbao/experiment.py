@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
+import os
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .config import RunConfig
-from .errors import ConfigError, DivergedError, OutputError
+from .config import RunConfig, config_of
+from .errors import ConfigError, DivergedError, OutputError, shown
 from .interventions import apply
 from .parameters import defaults
 
@@ -158,8 +158,7 @@ def perform(
         OutputError: if the folder cannot be written to, before anything is computed, or the disk is full.
         DivergedError: if the run left the physical; what was recorded is written, its files are `error.files`.
     """
-    from .io.checkpoints import Checkpoints
-    from .io.files import prepare_folder
+    from .io.files import claimed, prepare_folder
 
     every = config.checkpoint.every
     if every < 0.0:
@@ -168,8 +167,18 @@ def perform(
     # All that can be refused is, before the first file of an older run is replaced.
     made.check(config.duration, since)
     folder = prepare_folder(folder)
-    _write_config(config, folder)
+    with claimed(folder):
+        return _performed(made, config, folder, video=video, progress=progress, since=since)
+
+
+def _performed(
+    made: Simulation, config: RunConfig, folder: Path, *, video: bool, progress: bool, since: RunState | None
+) -> Outcome:
+    from .io.checkpoints import Checkpoints
+
+    every = config.checkpoint.every
     checkpoints = Checkpoints(folder / CHECKPOINT, every) if every else None
+    _write_config(config, folder)
     try:
         recording = made.run(config.duration, checkpoints=checkpoints, since=since)
     except DivergedError as error:
@@ -194,12 +203,18 @@ def resume(source: str | Path, *, duration: float | None = None, video: bool = T
     """
     from .io.checkpoints import Checkpoints
 
-    path = Path(source)
-    path = path / CHECKPOINT if path.is_dir() else path
+    path = _inside(source, CHECKPOINT)
     state = Checkpoints(path).read()
-    config = RunConfig().updated(tomllib.loads(state.facts["config"]), where=path.name)
+    config = config_of(state.facts["config"], path.name)
     changes = {"duration": duration, "checkpoint.every": _interval(path.parent)}
     return perform(config.updated(changes), path.parent, video=video, progress=progress, since=state)
+
+
+def _inside(source: str | Path, name: str) -> Path:
+    """A file, or the one of that name in a folder."""
+    if not isinstance(source, (str, os.PathLike)) or not str(source):
+        raise OutputError(f"'{shown(source)}' is no path; give the folder of a run")
+    return Path(source) / name if os.path.isdir(source) else Path(source)
 
 
 def _interval(folder: Path) -> float | None:
@@ -246,8 +261,7 @@ def result_file(source: str | Path) -> Path:
     Raises:
         OutputError: when there is none.
     """
-    path = Path(source)
-    path = path / "results.h5" if path.is_dir() else path
-    if not path.is_file():
+    path = _inside(source, "results.h5")
+    if not os.path.isfile(path):
         raise OutputError(f"there is no results file {path}; give a results.h5 or the folder of a run")
     return path

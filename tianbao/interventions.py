@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .errors import ConfigError, TianbaoError, unknown
+from .errors import ConfigError, TianbaoError, shown, unknown
 
 if TYPE_CHECKING:
     from .worm import Worm
@@ -115,7 +115,7 @@ def spoken(text: str) -> dict[str, Any]:
     words = text.split()
     verb = words[0].replace("-", "_") if words else ""
     if verb not in VERBS:
-        raise ConfigError(f"'{text}': {unknown('verb', verb, VERBS)}")
+        raise ConfigError(f"'{shown(text)}': {unknown('verb', verb, VERBS)}")
     table: dict[str, Any] = {"verb": verb}
     plain = [word for word in words[1:] if "=" not in word]
     parameters = [each for each in inspect.signature(getattr(Worm, verb)).parameters.values() if each.name != "self"]
@@ -125,8 +125,12 @@ def spoken(text: str) -> dict[str, Any]:
         elif each.kind is each.POSITIONAL_OR_KEYWORD and each.name != "pulse" and plain:
             table[each.name] = parse_setting(f"{each.name}={plain.pop(0)}")[1]
     if plain:
-        raise ConfigError(f"'{text}': there is no place for '{plain[0]}'; write key=value")
-    return table | dict(parse_setting(word) for word in words[1:] if "=" in word)
+        raise ConfigError(f"'{shown(text)}': there is no place for '{plain[0]}'; write key=value")
+    for key, value in (parse_setting(word) for word in words[1:] if "=" in word):
+        if table.get(key):
+            raise ConfigError(f"'{shown(text)}': '{key}' is given twice; keep one")
+        table[key] = value
+    return table
 
 
 def told(table: Mapping[str, Any]) -> str:

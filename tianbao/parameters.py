@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from .errors import ConfigError, unknown
-from .rows import finite, read_rows
+from .rows import finite, number, read_rows
 
 TABLE = Path(__file__).parent / "network" / "parameters.csv"
 
@@ -28,7 +28,7 @@ class ParameterRow:
 
     def checked(self, value: object, where: str) -> float:
         """The value if it is a number in the allowed range, else a ConfigError."""
-        value = finite(value, where, self.name, self.unit)
+        value = number(value, where, self.name, self.unit)
         if not self.low <= value <= self.high:
             raise ConfigError(
                 f"{where}: '{self.name}' = {value:g} {self.unit} is outside {self.low:g} to {self.high:g}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from numbers import Integral, Real
 from pathlib import Path
 
-from .errors import ConfigError
+from .errors import ConfigError, shown
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
@@ -29,11 +30,66 @@ def finite(value: object, where: str, what: str, unit: str = "") -> float:
     """
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise ConfigError(f"{where}: '{what}' = {value} is not a number; give a value{f' in {unit}' if unit else ''}")
+        todo = f"give a value{f' in {unit}' if unit else ''}"
+        raise ConfigError(f"{where}: '{what}' = {shown(value)} is not a number; {todo}")
     return number
+
+
+def number(
+    value: object,
+    where: str,
+    what: str,
+    unit: str = "",
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    endless: bool = False,
+) -> float:
+    """A finite number in its range, or infinity where that means no end; no text that looks like one, no truth value.
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        kind = type(value).__name__
+        raise ConfigError(f"{where}: '{what}' = {shown(value)} is not a number but of type {kind}")
+    if endless and value == math.inf:
+        return math.inf
+    exact = finite(value, where, what, unit)
+    if not low <= exact <= high:
+        raise ConfigError(f"{where}: '{what}' = {exact:g}{_after(unit)} is outside {low:g} to {high:g}{_after(unit)}")
+    return exact
+
+
+def whole(value: object, where: str, what: str, *, low: int = 0, high: int = 2**63 - 1) -> int:
+    """A whole number in its range.
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= value <= high:
+        raise ConfigError(f"{where}: '{what}' = {shown(value)} must be a whole number from {low} to {high}")
+    return int(value)
+
+
+def numbers(value: object, where: str, what: str, size: int, unit: str = "", *, most: float = math.inf) -> tuple:
+    """So many finite numbers, none further than `most` from 0.
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence) and not hasattr(value, "__array__"):
+        raise ConfigError(f"{where}: '{what}' = {shown(value)} must be {size} numbers")
+    if len(value) != size:
+        raise ConfigError(f"{where}: '{what}' takes {size} numbers, got {len(value)}")
+    return tuple(number(each, where, what, unit, low=-most, high=most) for each in value)
+
+
+def _after(unit: str) -> str:
+    return f" {unit}" if unit else ""
 
 
 def named_values(path: Path) -> dict[str, float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +14,18 @@ from . import anatomy, parameters
 from .cells.channels import CHANNELS, EXTRA_CHANNELS, PARAMETER_SETS
 from .cells.geometry import check_discretisation
 from .cells.membrane import channel_of
-from .errors import AnatomyError, ConfigError, unknown
+from .errors import AnatomyError, ConfigError, shown, unknown
 from .network import perturbations, tools
 from .network.design import SIGNS, NetworkDesign, intact_membranes, intact_tables
 from .parameters import Parameters
-from .rows import finite
+from .rows import number, numbers
 
 log = logging.getLogger(__name__)
+
+_FARTHEST = 1e4  # [mm] from the origin, where the round-off of a position is still far below a micrometre
+_MOST_TURN = 1e3  # [rad]
+_MOST_CURRENT = 1e3  # [nA]
+_MOST_FACTOR = 1e3  # [-] on a conductance
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,9 @@ class Pulse:
     stop: float
 
     def __post_init__(self) -> None:
-        for name in ("amplitude", "start", "stop"):
-            _number("pulse", name, getattr(self, name), endless=name == "stop")
+        number(self.amplitude, "pulse", "amplitude", "nA", low=-_MOST_CURRENT, high=_MOST_CURRENT)
+        number(self.start, "pulse", "start", "ms")
+        number(self.stop, "pulse", "stop", "ms", endless=True)
         if not 0 <= self.start < self.stop:
             raise ConfigError(
                 f"pulse of {self.amplitude} nA from {self.start} to {self.stop} ms: "
@@ -87,9 +92,9 @@ class Worm:
         check_discretisation(discretisation, soma_compartments)
         if channel_set not in PARAMETER_SETS:
             raise ConfigError(unknown("channel set", channel_set, PARAMETER_SETS))
-        self.at = at
-        self.heading = heading
-        self.parameters = parameters or _defaults()
+        self.at = numbers(at, "worm", "at", 3, "mm", most=_FARTHEST)
+        self.heading = number(heading, "worm", "heading", "rad", low=-_MOST_TURN, high=_MOST_TURN)
+        self.parameters = _parameters(parameters)
         self.discretisation = discretisation
         self.soma_compartments = soma_compartments
         self.channel_set = channel_set
@@ -200,6 +205,8 @@ class Worm:
         if not genes:
             raise ConfigError("knock_out: name a gene, such as 'egl-19'")
         for gene in genes:
+            _known_gene(gene)
+        for gene in genes:
             if not self._express(gene, 0.0, cells):
                 log.warning("knock_out: no neuron of '%s' carries %s, so nothing changes", cells, gene)
         return self._noted("knock_out", genes=genes, cells=cells)
@@ -215,7 +222,7 @@ class Worm:
         Raises:
             ConfigError: for an unknown gene, a share outside 0 to 1, or cells that do not carry it.
         """
-        if not 0.0 <= _number("knock_down", "remaining", remaining) < 1.0:
+        if not 0.0 <= number(remaining, "knock_down", "remaining") < 1.0:
             raise ConfigError(f"knock_down {gene}: remaining = {remaining:g} must lie in 0 to 1")
         self._express_where_it_is("knock_down", gene, remaining, cells)
         return self._noted("knock_down", gene=gene, remaining=remaining, cells=cells)
@@ -231,7 +238,7 @@ class Worm:
         Raises:
             ConfigError: for an unknown gene, a factor that is not above 1, or cells that do not carry it.
         """
-        if not _number("over_express", "factor", factor) > 1.0:
+        if not number(factor, "over_express", "factor", high=_MOST_FACTOR) > 1.0:
             raise ConfigError(f"over_express {gene}: factor = {factor:g} must be above 1")
         self._express_where_it_is("over_express", gene, factor, cells)
         return self._noted("over_express", gene=gene, factor=factor, cells=cells)
@@ -301,10 +308,10 @@ class Worm:
 
     def _express(self, gene: str, factor: float, cells: str) -> int:
         """Multiply a gene's product in some cells; how many of them have it."""
+        _known_gene(gene)
         chosen, releases = set(anatomy.match_neurons(cells)), tools.release_genes()
         if gene in releases:
             return self._release(chosen, releases[gene], factor)
-        _known_gene(gene, releases)
         carriers = [name for name in chosen if self._membranes[name].carries(gene)]
         self._membranes = {
             name: each.scaled(gene, factor) if name in chosen else each for name, each in self._membranes.items()
@@ -354,19 +361,14 @@ class Worm:
         return self
 
 
-def _defaults() -> Parameters:
-    return parameters.defaults()
-
-
-def _number(where: str, name: str, value: object, *, endless: bool = False) -> float:
-    """A number as it is; not a text that looks like one."""
-    if isinstance(value, (bool, str)):
-        raise ConfigError(f"{where}: '{name}' = {value!r} is not a number")
-    return math.inf if endless and value == math.inf else finite(value, where, name)
+def _parameters(given: Parameters | None) -> Parameters:
+    if given is not None and not isinstance(given, Parameters):
+        raise ConfigError(f"worm: parameters are tianbao.Parameters, not {shown(given)}; change some with .replace")
+    return given or parameters.defaults()
 
 
 def _factor(verb: str, value: float) -> float:
-    if _number(verb, "factor", value) < 0.0:
+    if number(value, verb, "factor", high=_MOST_FACTOR) < 0.0:
         raise ConfigError(f"{verb}: factor = {value:g} cannot be negative; 0 cuts")
     return value
 
@@ -384,8 +386,11 @@ def _match_cells(pattern: str) -> list[str]:
     return found
 
 
-def _known_gene(gene: str, releases: Iterable[str]) -> None:
+def _known_gene(gene: str) -> None:
     """Raise for a gene that is neither a channel nor needed for release."""
+    releases = tools.release_genes()
+    if isinstance(gene, str) and gene in releases:
+        return
     try:
         channel_of(gene)
     except ConfigError as error:

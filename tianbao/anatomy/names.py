@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from ..errors import AnatomyError, unknown
 
@@ -14,18 +14,20 @@ _SHORT_MUSCLE = re.compile(r"(M[DV][LR])(\d)")
 
 def unpadded(text: str) -> str:
     """The name without zeros before its number: "AS01" -> "AS1"."""
-    padded = _PADDED.fullmatch(text)
+    padded = _PADDED.fullmatch(text) if isinstance(text, str) else None
     return padded.expand(r"\1\2") if padded else text
 
 
 def padded_muscle(text: str) -> str:
     """The name with two digits: "MDL8" -> "MDL08"."""
-    short = _SHORT_MUSCLE.fullmatch(text)
+    short = _SHORT_MUSCLE.fullmatch(text) if isinstance(text, str) else None
     return f"{short.group(1)}0{short.group(2)}" if short else text
 
 
-def match(what: str, patterns: tuple[str, ...], known: Collection[str]) -> list[str]:
-    """Sorted names that match any of the glob patterns; a plain name must be known.
+def match(
+    what: str, patterns: tuple[str, ...], known: Collection[str], spelling: Callable[[str], str] = str
+) -> list[str]:
+    """Sorted names that match any of the glob patterns, each in our spelling; a plain name must be known.
 
     Raises:
         AnatomyError: when there is no pattern, or one matches nothing.
@@ -34,7 +36,7 @@ def match(what: str, patterns: tuple[str, ...], known: Collection[str]) -> list[
         raise AnatomyError(f"no {what} given: name one, or use a pattern such as '*'")
     found: set[str] = set()
     for pattern in patterns:
-        matched = fnmatch.filter(known, pattern)
+        matched = fnmatch.filter(known, spelling(pattern)) if isinstance(pattern, str) else []
         if not matched:
             raise AnatomyError(unknown(what, pattern, known))
         found.update(matched)

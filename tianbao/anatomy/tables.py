@@ -191,7 +191,7 @@ def neuron_name(text: str) -> str:
     Raises:
         AnatomyError: for an unknown neuron, with the nearest known name.
     """
-    return _known("neuron", names.unpadded(text))
+    return _known("neuron", names.unpadded(text), text)
 
 
 def muscle_name(text: str) -> str:
@@ -200,7 +200,7 @@ def muscle_name(text: str) -> str:
     Raises:
         AnatomyError: for an unknown muscle, with the nearest known name.
     """
-    return _known("muscle", names.padded_muscle(text))
+    return _known("muscle", names.padded_muscle(text), text)
 
 
 def neuron_class(name: str) -> str:
@@ -218,7 +218,7 @@ def match_neurons(*patterns: str) -> list[str]:
     Raises:
         AnatomyError: when no pattern is given, or one matches nothing.
     """
-    return names.match("neuron", tuple(map(names.unpadded, patterns)), _names("neurons"))
+    return names.match("neuron", patterns, _names("neurons"), names.unpadded)
 
 
 def match_muscles(*patterns: str) -> list[str]:
@@ -227,7 +227,7 @@ def match_muscles(*patterns: str) -> list[str]:
     Raises:
         AnatomyError: when no pattern is given, or one matches nothing.
     """
-    return names.match("muscle", tuple(map(names.padded_muscle, patterns)), _names("muscles"))
+    return names.match("muscle", patterns, _names("muscles"), names.padded_muscle)
 
 
 def _load(table: str, path: str | Path | None) -> pd.DataFrame:
@@ -274,8 +274,8 @@ def _classes() -> dict[str, str]:
     return dict(zip(table.name, table["class"], strict=True))
 
 
-def _known(what: str, name: str) -> str:
+def _known(what: str, name: str, given: str) -> str:
     known = _names(f"{what}s")
     if name not in known:
-        raise AnatomyError(unknown(what, name, known))
+        raise AnatomyError(unknown(what, given, known))
     return name

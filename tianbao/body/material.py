@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
-import math
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 
 from ..errors import ConfigError, unknown
+from ..rows import number
 
 TABLE = Path(__file__).with_name("body.csv")
+_LARGEST = 1e6  # of any value of a material
 
 
 @cache
@@ -66,7 +67,7 @@ class Material:
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
-            if not math.isfinite(value) or value < 0.0:
+            if number(value, "material", each.name, high=_LARGEST) < 0.0:
                 raise ConfigError(f"material: {each.name} = {value:g} must be a number that is not negative")
         for name in ("bending_stiffness_n_m2", "bulk_ratio"):
             if getattr(self, name) == 0.0:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ConfigError
+from ..rows import whole
 from .material import constant
 
 SIDES = 8
@@ -32,8 +33,7 @@ def radius_profile(s: np.ndarray) -> np.ndarray:
 
 
 def _check_slabs(slabs: int) -> None:
-    if not _LEAST_SLABS <= slabs <= _MOST_SLABS:
-        raise ConfigError(f"mesh: slabs = {slabs} cannot be used; give {_LEAST_SLABS} to {_MOST_SLABS}")
+    whole(slabs, "mesh", "slabs", low=_LEAST_SLABS, high=_MOST_SLABS)
 
 
 def _section(layers: int) -> tuple[np.ndarray, np.ndarray]:

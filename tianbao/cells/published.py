@@ -61,7 +61,7 @@ def sections(cell: str, knock_out: Iterable[str] = ()) -> dict[str, dict]:
 
     Source: published.csv, row by row; kinetics are set C19.
     """
-    if cell not in _cells():
+    if not isinstance(cell, str) or cell not in _cells():
         raise ConfigError(unknown("published cell", cell, names()))
     lacking = {gene.lower().replace("-", "") for gene in ([knock_out] if isinstance(knock_out, str) else knock_out)}
     for gene in sorted(lacking):

@@ -23,11 +23,15 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 
 def _gui(args: argparse.Namespace) -> int:
-    from ..io.gui import check_model, compile_model, find_gui, free_port, serving
+    from ..io.gui import INSTALL, GuiMissing, check_model, compile_model, find_gui, free_port, serving
 
     model = check_model(args.folder) if args.folder else None
     free_port(args.port)
-    gui = find_gui(args.python)
+    try:
+        gui = find_gui(args.python)
+    except GuiMissing:
+        print(f"An environment of its own for the NetPyNE GUI:\n\n{INSTALL}", flush=True)
+        raise
     print("NetPyNE GUI:", ", ".join(f"{name} {version}" for name, version in gui.versions.items()))
     if model is not None and not args.check:
         print("mechanisms: compiled once per model, which takes about a minute ...", flush=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
 
-from ..errors import ConfigError
+from ..errors import ConfigError, shown
+
+_LARGEST = 1e9  # of a level [pA or mV] or a duration [ms]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class Protocol:
 
     def __post_init__(self) -> None:
         if self.mode not in ("current", "voltage"):
-            raise ConfigError(f"protocol mode '{self.mode}': it must be 'current' or 'voltage'")
+            raise ConfigError(f"protocol mode '{shown(self.mode)}': it must be 'current' or 'voltage'")
+        if not isinstance(self.epochs, (tuple, list)) or not all(isinstance(each, Epoch) for each in self.epochs):
+            raise ConfigError(f"a protocol is made of epochs, not of {shown(repr(self.epochs))}")
         if not self.epochs or not 0 <= self.measured < len(self.epochs):
             raise ConfigError(f"a protocol of {len(self.epochs)} epochs has no epoch {self.measured} to measure in")
         counts = {len(each.levels) for each in self.epochs} - {1}
@@ -51,9 +54,9 @@ class Protocol:
             raise ConfigError("every epoch of a protocol needs one level, or as many as there are sweeps")
         for each in self.epochs:
             if not (_is_number(each.duration) and each.duration > 0):
-                raise ConfigError(f"an epoch of {each.duration} ms: its duration must be a positive number")
+                raise ConfigError(f"an epoch of {shown(each.duration)} ms: its duration must be a positive number")
             if not all(_is_number(level) for level in each.levels):
-                raise ConfigError(f"levels {each.levels}: every level of a protocol must be a number")
+                raise ConfigError(f"levels {shown(each.levels)}: every level of a protocol must be a number")
 
     @property
     def sweeps(self) -> int:
@@ -121,10 +124,13 @@ def _levels(values: Iterable[float] | float) -> tuple[float, ...]:
     """Levels as numbers; one number is one sweep."""
     values = [values] if isinstance(values, (str, int, float)) else values
     try:
-        return tuple(float(each) for each in values)
-    except (TypeError, ValueError):
-        raise ConfigError(f"levels {values!r}: every level of a protocol must be a number") from None
+        levels = tuple(values)
+    except TypeError:
+        levels = (values,)
+    if not all(_is_number(each) for each in levels):
+        raise ConfigError(f"levels {shown(values)}: every level of a protocol must be a number")
+    return tuple(map(float, levels))
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and math.isfinite(value)
+    return isinstance(value, Real) and not isinstance(value, bool) and abs(value) <= _LARGEST

@@ -19,7 +19,7 @@ Flow = Callable[[np.ndarray, float], np.ndarray]
 
 def _obstacles(given: Sequence[Obstacle]) -> tuple[Obstacle, ...]:
     each = None
-    if isinstance(given, Sequence):
+    if isinstance(given, (list, tuple)):
         wrong = [each for each in given if not isinstance(each, Obstacle)]
         if not wrong:
             return tuple(given)

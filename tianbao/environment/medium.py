@@ -16,6 +16,7 @@ TABLE = Path(__file__).with_name("media.csv")
 _NUMBER = r"[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?"
 _LONGEST_NAME = 100
 _LARGEST = 1e9  # of any value of a medium
+_SLENDEREST = 1e6  # [-] length over radius, beyond which the formula is nothing but round-off
 _NEWTONIAN = re.compile(rf"newtonian (?P<viscosity>{_NUMBER}) Pa s")
 _BETWEEN = re.compile(rf"(?P<thin>\w+) to (?P<thick>\w+), (?P<share>{_NUMBER})")
 
@@ -45,7 +46,7 @@ def ellipsoid_drag(length: float, radius: float) -> tuple[float, float]:
     Source: Happel and Brenner 1965; Chwang and Wu 1975.
     """
     length, radius = (number(each, "ellipsoid", what, "mm") for each, what in ((length, "length"), (radius, "radius")))
-    if not 0.0 < 2.0 * radius < length:
+    if not 0.0 < 2.0 * radius < length < _SLENDEREST * radius:
         raise ConfigError(f"ellipsoid of length {length:g} and radius {radius:g} mm: it must be longer than thick")
     e = math.sqrt(1.0 - (2.0 * radius / length) ** 2)
     log = math.log((1.0 + e) / (1.0 - e))
@@ -97,7 +98,8 @@ class Medium:
         if not (isinstance(name, str) and name and name.isprintable() and len(name) <= _LONGEST_NAME):
             raise ConfigError(f"medium: name = '{shown(name)}' must be a text of 1 to {_LONGEST_NAME} characters")
         for what, value in {**values, **can_vanish}.items():
-            number(0.0 if value != value else value, f"medium '{name}'", what, high=_LARGEST)
+            if value is not math.nan:  # what is missing has a sentence of its own
+                number(value, f"medium '{name}'", what, high=_LARGEST)
             allowed = math.isfinite(value) and (value > 0.0 or (what in can_vanish and value == 0.0))
             if not allowed:
                 raise ConfigError(f"medium '{name}': {what} = {value:g} must be a positive number")

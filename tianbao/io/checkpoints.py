@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 
-from ..errors import ConfigError, OutputError
+from ..errors import ConfigError, OutputError, shown
 from ..loop.state import RunState
-from ..rows import finite
+from ..rows import number
 from .files import write_atomically
+
+_LONGEST = 1e9  # [ms]
 
 
 class Checkpoints:
@@ -27,7 +30,9 @@ class Checkpoints:
         Raises:
             ConfigError: for an interval that is not positive.
         """
-        self.path, self.every = Path(path), finite(every, "checkpoints", "every", "ms")
+        if not isinstance(path, (str, PathLike)) or not str(path):
+            raise ConfigError(f"checkpoints: give the path of a file, not '{shown(path)}'")
+        self.path, self.every = Path(path), number(every, "checkpoints", "every", "ms", high=_LONGEST)
         if not self.every > 0.0:
             raise ConfigError(f"checkpoints: every = {every:g} ms must be positive")
 
@@ -47,7 +52,7 @@ class Checkpoints:
         """
         try:
             content = self.path.read_bytes()
-        except OSError as error:
-            reason = error.strerror or error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
             raise OutputError(f"cannot read the checkpoint {self.path}: {reason}; a run leaves one") from error
         return RunState.from_bytes(content, self.path.name)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import OutputError
+from ..errors import OutputError, shown
 
 
 def prepare_folder(path: str | Path) -> Path:
@@ -16,13 +17,52 @@ def prepare_folder(path: str | Path) -> Path:
     Raises:
         OutputError: if it cannot; found out before the run rather than after.
     """
-    path = Path(path)
-    probe = path / f".tianbao.{os.getpid()}"
+    path = _path(path, folder=True)
     with _explained(path):
-        path.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        _probe(path)
     return path
+
+
+def _probe(folder: Path) -> None:
+    probe = folder / f".tianbao.{os.getpid()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    probe.touch()
+    probe.unlink()
+
+
+def check_file(path: str | Path) -> None:
+    """Refuse a file that could not be written, before the work for it is done.
+
+    Raises:
+        OutputError: see `replacing`.
+    """
+    path = _path(path)
+    if os.path.isdir(path):
+        raise OutputError(f"cannot write {path}: it is a folder; give the path of a file")
+    with _explained(path), contextlib.suppress(FileNotFoundError):
+        _probe(path.parent)
+        os.stat(path)  # a name may be too long
+
+
+@contextlib.contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Keep a folder for one run, so that the files of two are not mixed.
+
+    Raises:
+        OutputError: when another run is writing into it.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise OutputError(f"another run is writing into {folder}; wait for it, or give another folder") from error
+    except OSError:  # a file system that has no locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_atomically(path: str | Path, content: bytes) -> Path:
@@ -45,7 +85,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Raises:
         OutputError: if the disk is full or the folder read-only.
     """
-    path = Path(path)
+    path = _path(path)
     # The suffix stays last: writers of pictures and videos choose the format by it.
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     with _explained(path):
@@ -55,6 +95,15 @@ def replacing(path: str | Path) -> Iterator[Path]:
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def _path(path: str | Path, folder: bool = False) -> Path:
+    if not isinstance(path, (str, os.PathLike)) or not str(path) or "\0" in str(path):
+        raise OutputError(f"cannot write '{shown(path)}': give the path of a {'folder' if folder else 'file'}")
+    path = Path(path)
+    if not (folder or path.name):
+        raise OutputError(f"cannot write {path}: it is a folder; give the path of a file")
+    return path
 
 
 @contextlib.contextmanager

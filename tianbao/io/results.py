@@ -8,9 +8,11 @@ are stored as 32-bit floats, everything else as 64-bit.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +21,7 @@ import h5py
 import numpy as np
 
 from ..behaviour.gait import compare, crawled
-from ..errors import OutputError
+from ..errors import OutputError, shown
 from .files import prepare_folder, write_atomically
 
 if TYPE_CHECKING:
@@ -27,18 +29,24 @@ if TYPE_CHECKING:
 
 __all__ = ["open_recording", "prepare_folder", "save_recording", "write_summary"]
 
-FORMAT = "tianbao results 1"
+FORMAT = "tianbao results 2"
 _VERSION = "_version"
 _PLAIN_ATTRIBUTES = ("mechanism_hash", "git_revision", "seed", "created", "wall_s_per_bio_s", "complete")
-_PACKED = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
+_SEAL = "seal"
+_NAMES = ("muscles", "neurons")
+# The checksum (Fletcher, of every chunk) makes an edited or half-lost number an error instead of a result.
+_PACKED = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
+# What HDF5 and NumPy raise on bytes that are no results file.
+_DAMAGE = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError, MemoryError)
 
 
 def save_recording(recording: Recording, path: str | Path) -> Path:
     """Write a results file in one step.
 
     Raises:
-        OutputError: if the disk is full or the folder read-only.
+        OutputError: if the disk is full, the folder read-only, or the recording does not fit together.
     """
+    recording.check(str(path))
     # Built in memory, because a full disk leaves the HDF5 library in a state it cannot leave.
     memory = io.BytesIO()
     with h5py.File(memory, "w") as file:
@@ -46,6 +54,7 @@ def save_recording(recording: Recording, path: str | Path) -> Path:
         _put(file, "time", recording.time, "ms")
         for k, track in enumerate(recording.worms):
             _write_track(file.create_group(f"worms/{k}"), track)
+        file.attrs[_SEAL] = _seal(file)
     return write_atomically(path, memory.getvalue())
 
 
@@ -56,6 +65,7 @@ def _write_attributes(file: h5py.File, recording: Recording) -> None:
         file.attrs[package + _VERSION] = version
     for name in _PLAIN_ATTRIBUTES:
         file.attrs[name] = getattr(recording, name)
+    file.attrs["anatomy"] = json.dumps(recording.anatomy)
 
 
 def _write_track(group: h5py.Group, track: WormTrack) -> None:
@@ -65,8 +75,17 @@ def _write_track(group: h5py.Group, track: WormTrack) -> None:
     _put(group, "muscle_activation", track.muscle_activation, "1")
     _put(group, "voltage", np.asarray(track.voltage, np.float32), "mV")
     _put(group, "voltage_time", track.voltage_time, "ms")
-    for name in ("muscles", "neurons"):
+    for name in _NAMES:
         group.create_dataset(name, data=list(getattr(track, name)), dtype=h5py.string_dtype())
+
+
+def _seal(file: h5py.File) -> str:
+    """Digest of what no checksum of HDF5 covers: our attributes, and the names of muscles and neurons."""
+    ours = ("format", "config", *_PLAIN_ATTRIBUTES, *sorted(name for name in file.attrs if name.endswith(_VERSION)))
+    said = [f"{name}={file.attrs[name]}" for name in ours]
+    for k in range(len(file["worms"])):
+        said += [f"{name} {k}={','.join(file[f'worms/{k}/{name}'].asstr()[()])}" for name in _NAMES]
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
 
 def _put(group: h5py.Group, name: str, values: np.ndarray, unit: str) -> None:
@@ -84,19 +103,26 @@ def open_recording(path: str | Path) -> Recording:
     from ..recording import Recording
 
     try:
+        if os.path.isdir(path):
+            raise FileNotFoundError(path)
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT:
                 raise OutputError(f"{path} is not a results file of this release; give the results.h5 of a run")
+            if _SEAL in file.attrs and file.attrs[_SEAL] != _seal(file):
+                raise OutputError(f"{path} was changed after the run: its seal is another; run the simulation again")
             worms = file["worms"]
-            return Recording(
+            recording = Recording(
                 time=file["time"][()],
                 worms=tuple(_read_track(worms[str(k)]) for k in range(len(worms))),
                 **_read_attributes(file),
             )
     except FileNotFoundError as error:
         raise OutputError(f"there is no results file {path}; a run writes one, for example make crawl") from error
-    except (OSError, KeyError) as error:
-        raise OutputError(f"{path} is damaged or not a results file ({error}); run the simulation again") from error
+    except _DAMAGE as error:
+        reason = f"damaged or not a results file ({shown(error)})"
+        raise OutputError(f"{path} is {reason}; run the simulation again") from error
+    recording.check(str(path))
+    return recording
 
 
 def _read_attributes(file: h5py.File) -> dict:
@@ -104,7 +130,8 @@ def _read_attributes(file: h5py.File) -> dict:
     plain = {name: kinds.get(name, str)(file.attrs[name]) for name in _PLAIN_ATTRIBUTES}
     packages = [name for name in file.attrs if name.endswith(_VERSION)]
     versions = {name.removesuffix(_VERSION): str(file.attrs[name]) for name in packages}
-    return {"config_toml": str(file.attrs["config"]), "versions": versions, **plain}
+    anatomy = json.loads(file.attrs.get("anatomy", "{}"))
+    return {"config_toml": str(file.attrs["config"]), "versions": versions, "anatomy": anatomy, **plain}
 
 
 def _read_track(group: h5py.Group) -> WormTrack:
@@ -148,6 +175,7 @@ def summary(recording: Recording) -> dict:
         "versions": recording.versions,
         "mechanism_hash": recording.mechanism_hash,
         "git_revision": recording.git_revision,
+        "anatomy": recording.anatomy,
     }
 
 

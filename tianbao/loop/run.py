@@ -5,10 +5,9 @@ from __future__ import annotations
 import datetime
 import logging
 import time
-import tomllib
 from typing import TYPE_CHECKING
 
-from ..config import RunConfig
+from ..config import config_of
 from ..errors import ConfigError, DivergedError, OutputError
 from ..progress import Progress
 from ..recording import Recording, WormTrack
@@ -116,7 +115,7 @@ class Run:
                     f"the checkpoint was made with {name} {value}, this is {here.get(name)}: "
                     "only the same versions go on with the same bits; run the simulation again"
                 )
-        theirs = RunConfig().updated(tomllib.loads(state.facts["config"]), where="checkpoint")
+        theirs = config_of(state.facts["config"], "checkpoint")
         changed = theirs.differences(self._config)
         changed.pop("duration", None)
         for key, (kept, now) in changed.items():
@@ -151,4 +150,5 @@ class Run:
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             wall_s_per_bio_s=self._wall() / biological,
             complete=self.done == self.planned,
+            anatomy=simulation.worm.provenance,
         )

@@ -36,7 +36,7 @@ _REST = -60.0  # [mV] where every neuron starts, give or take
 _REST_SPREAD = 2.0  # [mV] so that no two neurons start in lockstep
 _POSTURE_WAVELENGTH = 0.65  # [L] of the gentle bend a run starts from
 _ORDERS = (1, 2)
-_SHORTEST = 1e-4  # [ms]
+_SHORTEST, _LONGEST = 1e-4, 1e9  # [ms] of a step
 _MOST_CORRECTIONS = 100
 _MOST_BEND = 50.0  # [kappa L], ten times that of a crawling worm
 _MOST_FRAMES = 1_000_000  # of one recording: three gigabytes
@@ -69,7 +69,7 @@ class Clock:
             raise ConfigError(f"clock order {shown(self.order)}: give 1 (backward Euler) or 2 (Crank-Nicolson)")
         whole(self.corrections, "clock", "corrections", high=_MOST_CORRECTIONS)
         for name in ("dt", "tick", "frame"):
-            number(getattr(self, name), "clock", name, "ms")
+            number(getattr(self, name), "clock", name, "ms", high=_LONGEST)
         if 0 < self.dt < _SHORTEST:
             raise ConfigError(f"clock dt {self.dt:g} ms is below {_SHORTEST:g} ms, where nothing but round-off is left")
         if not 0 < self.dt <= self.tick <= self.frame:
@@ -84,6 +84,34 @@ class Clock:
     def ticks_per_frame(self) -> int:
         """Ticks between two recorded frames."""
         return round(self.frame / self.tick)
+
+
+def check_options(seed: int, engine: str, clock: Clock, initial_curvature: float) -> None:
+    """Refuse options of a simulation that cannot be, without anything heavy.
+
+    Raises:
+        ConfigError: for a value out of range.
+    """
+    if engine not in ENGINES:
+        raise ConfigError(unknown("engine", engine, ENGINES))
+    if clock.corrections and engine == "neuron":
+        raise ConfigError("corrections are a feature of engine 'native'; set corrections to 0 or choose it")
+    whole(seed, "simulation", "seed")
+    number(initial_curvature, "simulation", "initial_curvature", "kappa L", low=-_MOST_BEND, high=_MOST_BEND)
+
+
+def check_duration(duration: float, clock: Clock) -> None:
+    """Refuse a duration [ms] that no recording can have.
+
+    Raises:
+        ConfigError: for one shorter than a frame, or of more frames than a recording holds.
+    """
+    frame, most = clock.frame, _MOST_FRAMES * clock.frame
+    if not frame <= number(duration, "run", "duration", "ms"):
+        raise ConfigError(f"duration {duration:g} ms is not a time of at least one frame ({frame:g} ms)")
+    if duration > most:
+        todo = f"at most {most:g} ms at frames of {frame:g} ms; give a longer clock.frame"
+        raise ConfigError(f"duration {duration:g} ms is more than one recording holds: {todo}")
 
 
 class Simulation:
@@ -117,22 +145,18 @@ class Simulation:
     ) -> None:
         if not isinstance(worm, Worm):
             raise ConfigError("a Simulation takes one Worm in this release; run several in several processes")
-        if engine not in ENGINES:
-            raise ConfigError(unknown("engine", engine, ENGINES))
         for what, value, kind in (("arena", arena, Arena), ("clock", clock, Clock), ("material", material, Material)):
             if value is not None and not isinstance(value, kind):
                 raise ConfigError(f"simulation: {what} is a tianbao.{kind.__name__}, not {shown(repr(value))}")
-        if clock is not None and clock.corrections and engine == "neuron":
-            raise ConfigError("corrections are a feature of engine 'native'; set corrections to 0 or choose it")
+        clock = clock or Clock()
+        check_options(seed, engine, clock, initial_curvature)
         self.worm = worm
         self.engine = engine
         self.arena = arena or Arena()
-        self.seed = whole(seed, "simulation", "seed")
+        self.seed = int(seed)
         rate_factor(self.arena.temperature)  # refused now rather than after the network is built
-        self.clock = clock or Clock()
-        self.initial_curvature = number(
-            initial_curvature, "simulation", "initial_curvature", "kappa L", low=-_MOST_BEND, high=_MOST_BEND
-        )
+        self.clock = clock
+        self.initial_curvature = float(initial_curvature)
         place = {name: getattr(self.arena, name) for name in ("medium", "obstacles", "gravity", "resolved")}
         self.body = SoftBody(RingMesh.adult(slabs), material, touching=True, **place)
         self.progress = progress
@@ -165,7 +189,7 @@ class Simulation:
             voltage: neurons or globs whose soma voltage is kept.
             every: frame interval [ms]; the clock's when None.
         """
-        if isinstance(voltage, str):
+        if isinstance(voltage, str) or not isinstance(voltage, Sequence):
             raise ConfigError(f"record: voltage takes a list of neurons, such as ['{shown(voltage)}']")
         clock = self.clock if every is None else dataclasses.replace(self.clock, frame=every)
         self._neurons = tuple(anatomy.match_neurons(*voltage)) if voltage else ()
@@ -219,12 +243,7 @@ class Simulation:
         Raises:
             ConfigError: as `run`, or for a worm that starts inside an obstacle.
         """
-        frame, most = self.clock.frame, _MOST_FRAMES * self.clock.frame
-        if not frame <= number(duration, "run", "duration", "ms"):
-            raise ConfigError(f"duration {duration:g} ms is not a time of at least one frame ({frame:g} ms)")
-        if duration > most:
-            todo = f"at most {most:g} ms at frames of {frame:g} ms; give a longer clock.frame"
-            raise ConfigError(f"duration {duration:g} ms is more than one recording holds: {todo}")
+        check_duration(duration, self.clock)
         self._pose(np.random.default_rng(np.random.SeedSequence(self.seed).spawn(2)[0]))
         if since is not None:
             Run(self, duration, None).fits(since)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ConfigError, unknown
+from ..rows import whole
 from .wiring import Tables
 
 
@@ -82,9 +83,9 @@ def shuffle(tables: Tables, what: str, classes: pd.Series, seed: int) -> Tables:
     Raises:
         ConfigError: for an unknown kind.
     """
-    if what not in SHUFFLES:
+    if not isinstance(what, str) or what not in SHUFFLES:
         raise ConfigError(unknown("shuffle", what, SHUFFLES))
-    return SHUFFLES[what](tables, classes, np.random.default_rng(seed))
+    return SHUFFLES[what](tables, classes, np.random.default_rng(whole(seed, "shuffle", "seed")))
 
 
 def _without(table: pd.DataFrame, gone: set[str], *columns: str) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -10,13 +9,14 @@ from pathlib import Path
 
 from ..cells.geometry import CellGeometry
 from ..errors import ConfigError, unknown
-from ..rows import named_values, read_rows
+from ..rows import named_values, number, read_rows
 from ..units import US_PER_NS
 
 TABLE = Path(__file__).with_name("tools.csv")
 GENES = Path(__file__).with_name("genes.csv")
 # NEURON's clock never comes here [ms]: what has no end stops there.
 NEVER = 1e15
+_MOST = 1e5  # [nS] of one conductance; a clamp has 1000
 
 CHANNELS = ("cation", "chloride")
 """Channels that light may open: one that excites, one that silences."""
@@ -45,9 +45,12 @@ class SwitchedConductance:
     everywhere: bool
 
     def __post_init__(self) -> None:
+        number(self.total, self.neuron, "conductance", "nS", high=_MOST)
+        number(self.reversal, self.neuron, "voltage", "mV")
+        number(self.start, self.neuron, "start", "ms")
         what = f"{self.neuron}: conductance of {self.total} nS at {self.reversal} mV, {self.start} to {self.stop} ms"
-        if not (math.isfinite(self.total) and self.total > 0 and math.isfinite(self.reversal)):
-            raise ConfigError(f"{what}: the conductance must be positive, the voltage a number")
+        if not self.total > 0:
+            raise ConfigError(f"{what}: the conductance must be positive")
         if not 0 <= self.start < self.stop:
             raise ConfigError(f"{what}: need 0 <= start < stop")
         if not abs(self.reversal) < 300.0:
@@ -57,7 +60,7 @@ class SwitchedConductance:
 def clamp(neuron: str, voltage: float, start: float, stop: float) -> SwitchedConductance:
     """Voltage clamp of a soma [mV], from start to stop [ms]."""
     total, tau = _value("clamp_conductance") / US_PER_NS, _value("clamp_tau")
-    return SwitchedConductance(neuron, total, voltage, start, min(stop, NEVER), tau, tau, everywhere=False)
+    return SwitchedConductance(neuron, total, voltage, start, _end(stop), tau, tau, everywhere=False)
 
 
 def channel(kind: str, neuron: str, conductance: float | None, start: float, stop: float) -> SwitchedConductance:
@@ -77,7 +80,11 @@ def channel(kind: str, neuron: str, conductance: float | None, start: float, sto
     names = ("reversal", "tau_on", "tau_off")
     reversal, tau_on, tau_off = (_value(f"{kind}_{name}") for name in names)
     total = _value(f"{kind}_conductance") if conductance is None else conductance
-    return SwitchedConductance(neuron, total, reversal, start, min(stop, NEVER), tau_on, tau_off, everywhere=True)
+    return SwitchedConductance(neuron, total, reversal, start, _end(stop), tau_on, tau_off, everywhere=True)
+
+
+def _end(stop: float) -> float:
+    return min(number(stop, "conductance", "stop", "ms", endless=True), NEVER)
 
 
 def insert(
@@ -90,9 +97,9 @@ def insert(
         cells: geometry of every neuron.
         sections: neuron -> section dictionaries.
     """
-    for number, each in enumerate(conductances):
+    for index, each in enumerate(conductances):
         for k, (section, loc, share) in enumerate(_sites(each, cells[each.neuron])):
-            sections[each.neuron][section].setdefault("pointps", {})[f"switched_{number}_{k}"] = {
+            sections[each.neuron][section].setdefault("pointps", {})[f"switched_{index}_{k}"] = {
                 "mod": "SwitchedConductance",
                 "loc": loc,
                 "g_max": each.total * share * US_PER_NS,

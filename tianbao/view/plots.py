@@ -19,6 +19,7 @@ from ..behaviour.gait import POINTS, Gait, curvature
 from ..behaviour.midline import centroid
 from ..errors import ConfigError, unknown
 from ..recording import QUADRANTS, Recording, WormTrack
+from ..rows import number
 from ..units import MS_PER_S
 from . import style
 from .activity import activity_size, draw_activity, moments
@@ -123,8 +124,8 @@ class Plots:
             ConfigError: for a time that is not a finite number.
         """
         track = self._run.track(worm)
-        if times is not None and not np.isfinite(np.asarray(times, float)).all():
-            raise ConfigError(f"activity: times {list(times)} must be finite numbers [ms]")
+        for each in () if times is None else times:
+            number(each, "activity", "times", "ms")
         frames = moments(self._run.time, track.midline, None if times is None else list(times))
         size = activity_size(track, frames)
         return style.render(lambda figure: draw_activity(figure, self._run.time, track, frames), size, path)
@@ -151,8 +152,8 @@ def select_neurons(recorded: Sequence[str], wanted: Sequence[str] | None = None)
     """
     if wanted is not None:
         chosen = []
-        for glob in wanted:
-            found = fnmatch.filter(recorded, glob)
+        for glob in [wanted] if isinstance(wanted, str) else wanted:
+            found = fnmatch.filter(recorded, glob) if isinstance(glob, str) else []
             if not found:
                 raise ConfigError(f"traces: {unknown('recorded neuron', glob, recorded)}")
             chosen += [name for name in found if name not in chosen]

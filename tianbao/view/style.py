@@ -13,7 +13,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from ..errors import ConfigError, unknown
-from ..io.files import write_atomically
+from ..io.files import check_file, write_atomically
 
 INK = "#2b2b33"
 FAINT = "#8d8d97"
@@ -54,6 +54,8 @@ def render(draw: Callable[[Figure], None], size: tuple[float, float], path: str 
         ConfigError: for a format that there is not.
         OutputError: if the file cannot be written.
     """
+    if path is not None:
+        check_file(path)
     known = sorted(FigureCanvasAgg.get_supported_filetypes())
     if path is not None and (suffix := Path(path).suffix[1:].lower()) not in ("", *known):
         raise ConfigError(f"{Path(path).name}: {unknown('picture format', suffix, known)}")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import OutputError
-from ..io.files import replacing
+from ..errors import ConfigError, OutputError, unknown
+from ..io.files import check_file, replacing
 from ..recording import Recording
 from ..units import MS_PER_S
 from .scene import Scene
@@ -22,6 +22,7 @@ FRAMES_PER_S = 25
 GIF_SIZE = (640, 360)
 GIF_FRAMES_PER_S = 12.5
 _CRF = "20"
+_FORMATS = (".mp4", ".mov", ".mkv", ".gif")
 
 
 def write_video(
@@ -31,7 +32,7 @@ def write_video(
 
     Args:
         recording: at least two frames of it.
-        path: .gif asks for a GIF; any other suffix is MP4, or .gif where ffmpeg is missing.
+        path: .gif asks for a GIF; .mp4, .mov, .mkv become .gif where ffmpeg is missing.
         worm: the one the camera follows.
         advance: told how many ms of biology have just been drawn.
 
@@ -39,9 +40,13 @@ def write_video(
         The path written.
 
     Raises:
+        ConfigError: for a format that there is not.
         OutputError: if there is nothing to show or the file cannot be written.
     """
+    check_file(path)
     path = Path(path)
+    if path.suffix.lower() not in _FORMATS:
+        raise ConfigError(f"{path.name}: {unknown('video format', path.suffix, _FORMATS)}")
     if len(recording.time) < 2:
         raise OutputError(f"cannot write {path}: a video needs two recorded frames; run the simulation for longer")
     if path.suffix.lower() != ".gif" and not ffmpeg_available():

@@ -1,0 +1,71 @@
+"""Mechanisms of an exported NetPyNE model that say as numbers what Tianbao sets by hand beside its own."""
+
+from __future__ import annotations
+
+FIXED_MECHANISMS = {
+    "fixed_stretch_receptor.mod": """\
+COMMENT
+StretchReceptor without a body: `stretch` is a number that the user sets (mean kappa L over the receptive window,
+positive when the neuron's own side is stretched) instead of a pointer into a body.
+ENDCOMMENT
+
+NEURON {
+    POINT_PROCESS FixedStretchReceptor
+    NONSPECIFIC_CURRENT i
+    RANGE gain, saturation, share, stretch, i
+    THREADSAFE
+}
+
+UNITS {
+    (nA) = (nanoamp)
+}
+
+PARAMETER {
+    gain = 0 (nA)
+    saturation = 0.04 (nA)
+    share = 1 (1)
+    stretch = 0 (1)
+}
+
+ASSIGNED {
+    i (nA)
+}
+
+BREAKPOINT {
+    i = 0
+    if (saturation > 0) {
+        i = -share*saturation*tanh(gain*stretch/saturation)
+    }
+}
+""",
+    "calcium_reversal.mod": """\
+COMMENT
+Holds the calcium reversal potential: a pool that writes cai makes NEURON compute it by Nernst, unless a mechanism
+writes it.
+ENDCOMMENT
+
+NEURON {
+    SUFFIX calcium_reversal
+    USEION ca WRITE eca
+    RANGE e
+    THREADSAFE
+}
+
+UNITS {
+    (mV) = (millivolt)
+}
+
+PARAMETER {
+    e = 60 (mV)
+}
+
+ASSIGNED {
+    eca (mV)
+}
+
+INITIAL {
+    eca = e
+}
+""",
+}
+"""The mechanisms that an exported folder has beside those of mod/: file name -> NMODL."""
