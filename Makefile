@@ -4,7 +4,7 @@
 # made when needed. ARGS passes options on: make crawl ARGS="--seed 2".
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mechs crawl data data-check test lint clean
+.PHONY: help setup mechs crawl data data-check test lint docs docs-check clean
 
 ARGS ?=
 PYTHON ?=
@@ -64,6 +64,16 @@ test: mechs  ## run the default tests
 
 lint: setup  ## check style
 	@"$(PY)" -m ruff check .
+
+docs: mechs  ## build the documentation into build/site/
+	@"$(PY)" -c 'import sphinx, myst_parser, furo, nbclient, nbformat, ipykernel' 2>/dev/null \
+	|| $(CLEAN_ENV) "$(PY)" -m pip install --quiet --disable-pip-version-check -e ".[docs]"
+	@$(CLEAN_ENV) "$(PY)" docs/tables --check
+	@$(CLEAN_ENV) "$(PY)" -m sphinx -q -W --keep-going -b html docs build/site
+	@echo "open build/site/index.html"
+
+docs-check: docs  ## run every block of the tutorials and the notebooks (minutes)
+	@$(CLEAN_ENV) "$(PY)" -m pytest -q -m "slow or not slow" tests/test_docs.py $(ARGS)
 
 clean:  ## remove what was compiled or cached; .venv and output/ stay
 	rm -rf build dist .pytest_cache .ruff_cache *.egg-info

@@ -135,14 +135,6 @@ def test_a_foreign_compiled_folder_beside_the_user_does_no_harm(tmp_path):
     assert "DISPLAY" not in run.stderr and "Traceback" not in run.stderr
 
 
-def test_the_python_example_of_the_readme_runs(tmp_path, monkeypatch):
-    text = (SIMS.parent / "README.md").read_text()
-    code = text.split("```python")[1].split("```")[0].replace("10_000.0", "400.0")
-    monkeypatch.chdir(tmp_path)
-    exec(compile(code, "README.md", "exec"), {})
-    assert {path.name for path in tmp_path.iterdir()} >= {"kymograph.png", "crawl.h5"}
-
-
 def test_controls_judge_a_table_by_the_bars():
     import pandas as pd
 

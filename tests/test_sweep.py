@@ -94,7 +94,7 @@ def test_draws_repeat_with_their_seed_and_a_latin_design_covers_each_axis_evenly
         ({"vary": {"clock.dt": {"from": 0.1, "to": 1.0}}}, "a grid needs steps"),
         ({"vary": {"clock.dt": {"from": 0.1, "to": 1.0, "steps": 1}}}, "steps is a whole number from 2"),
         ({"vary": {"clock.dt": {"from": 0.0, "to": 1.0, "steps": 3, "scale": "log"}}}, "no range on a log scale"),
-        ({"vary": {"clock.dt": {"from": "a", "to": 1.0, "steps": 3}}}, "vary clock.dt.from must be a number"),
+        ({"vary": {"clock.dt": {"from": "a", "to": 1.0, "steps": 3}}}, "vary clock.dt: 'from' = a is not a number"),
         ({"vary": {"clock.dt": {"from": 0.1, "to": 1.0, "stepps": 3}}}, "did you mean 'steps'"),
         ({"vary": {"body.slabs": {"from": 10, "to": 15, "steps": 3}}}, "takes whole numbers"),
         ({"vary": {"engine": {"from": 1, "to": 2, "steps": 2}}}, "is not a number; give a list"),

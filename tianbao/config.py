@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import json
 import math
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -329,6 +330,8 @@ def _typed(key: str, value: Any, before: Any, where: str) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool) and kind is not bool:
         wanted = "a list" if kind is tuple else f"of type {kind.__name__}"
         raise ConfigError(f"{where}: '{key}' must be {wanted}, got {shown(repr(value))}")
+    if kind is str and value != value.encode("utf-8", "ignore").decode():
+        raise ConfigError(f"{where}: '{key}' = '{shown(value)}' is not a text in UTF-8")
     if kind is float and not math.isfinite(value):
         raise ConfigError(f"{where}: '{key}' = {value} is not a finite number")
     return value
@@ -363,7 +366,7 @@ def _lines(values: Mapping[str, Any], prefix: str, about: Mapping[str, str]) -> 
     lines = []
     for key, value in values.items():
         comment = about.get(prefix + key)
-        lines.append(f"{key} = {_literal(value)}" + (f"  # {comment}" if comment else ""))
+        lines.append(f"{_bare(key)} = {_literal(value)}" + (f"  # {comment}" if comment else ""))
     return lines
 
 
@@ -371,11 +374,17 @@ def _literal(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return json.dumps(value)
+        # TOML knows neither surrogate pairs nor a bare delete.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if hasattr(value, "tolist"):  # a NumPy number or array
         return _literal(value.tolist())
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_literal(each) for each in value) + "]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key} = {_literal(each)}" for key, each in value.items()) + "}"
-    return repr(value)
+        return "{" + ", ".join(f"{_bare(key)} = {_literal(each)}" for key, each in value.items()) + "}"
+    return value.isoformat() if hasattr(value, "isoformat") else repr(value)
+
+
+def _bare(key: str) -> str:
+    """A key of TOML, in quotes where it needs them."""
+    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else _literal(key)

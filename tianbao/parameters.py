@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from .errors import ConfigError, unknown
+from .errors import ConfigError, shown, unknown
 from .rows import finite, number, read_rows
 
 TABLE = Path(__file__).parent / "network" / "parameters.csv"
@@ -44,7 +44,20 @@ class Parameters(Mapping[str, float]):
     """Immutable set of parameter values, read as attributes: `parameters.gap_gain` [nS]."""
 
     def __init__(self, values: Mapping[str, float]) -> None:
-        self.__dict__.update(values)
+        """
+        Raises:
+            ConfigError: for a name that is unknown or missing, or a value outside its range.
+        """
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"parameters are names and values, not {shown(repr(values))}")
+        rows = table()
+        for name, value in values.items():
+            if name not in rows:
+                raise ConfigError(unknown("parameter", name, rows))
+            self.__dict__[name] = rows[name].checked(value, "parameter")
+        for name in rows:
+            if name not in values:
+                raise ConfigError(f"parameter '{name}' is missing; change those of a Worm().parameters with .replace()")
 
     def __setattr__(self, name: str, value: float) -> None:
         raise ConfigError(f"parameters are frozen; use parameters.replace({name}={value!r})")
@@ -69,12 +82,7 @@ class Parameters(Mapping[str, float]):
         Raises:
             ConfigError: for an unknown name or a value outside its range.
         """
-        rows = table()
-        for name, value in changes.items():
-            if name not in rows:
-                raise ConfigError(unknown("parameter", name, rows))
-            rows[name].checked(value, "parameter")
-        return Parameters({**self, **{name: float(value) for name, value in changes.items()}})
+        return Parameters({**self, **changes})
 
 
 @cache

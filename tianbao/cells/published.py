@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from ..errors import ConfigError, unknown
+from ..errors import ConfigError, shown, unknown
 from ..rows import finite, read_rows
 from ..units import PF_PER_UM2_AT_1_UF_CM2, density_s_per_cm2
 from .channels import CHANNELS, COUPLED, parameters
@@ -41,6 +41,20 @@ def names() -> tuple[str, ...]:
     return tuple(_cells())
 
 
+def genes(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Names of genes, one or several.
+
+    Raises:
+        ConfigError: for what holds no names.
+    """
+    if isinstance(given, str):
+        return (given,)
+    found = tuple(given) if isinstance(given, Iterable) else (None,)
+    if not all(isinstance(each, str) for each in found):
+        raise ConfigError(f"knock_out takes names of genes, such as 'egl-19', not {shown(repr(given))}")
+    return found
+
+
 def sections(cell: str, knock_out: Iterable[str] = ()) -> dict[str, dict]:
     """One published cell as NetPyNE's `cellParams['secs']` wants it: a soma of one compartment.
 
@@ -63,7 +77,7 @@ def sections(cell: str, knock_out: Iterable[str] = ()) -> dict[str, dict]:
     """
     if not isinstance(cell, str) or cell not in _cells():
         raise ConfigError(unknown("published cell", cell, names()))
-    lacking = {gene.lower().replace("-", "") for gene in ([knock_out] if isinstance(knock_out, str) else knock_out)}
+    lacking = {gene.lower().replace("-", "") for gene in genes(knock_out)}
     for gene in sorted(lacking):
         if gene not in _GENES:
             raise ConfigError(unknown("channel", gene, _GENES))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -13,8 +12,9 @@ from ..cells import published
 from ..cells.geometry import geometry
 from ..cells.membrane import Membrane, insert_membrane, membrane
 from ..cells.temperature import set_rates
-from ..errors import ConfigError, DivergedError
+from ..errors import ConfigError, DivergedError, shown
 from ..progress import Progress
+from ..rows import number
 from ..units import NA_PER_PA
 from .protocols import Epoch, Protocol, current_steps, voltage_steps
 from .sections import build
@@ -28,6 +28,7 @@ _START = -60.0  # mV
 _CHARGING = 200.0  # ms after which every cell of the worm is charged
 _SHOWN = 60_000.0  # ms of biology that take longer than two seconds
 _MOST = 1000.0  # mV, beyond which a run has diverged
+_MOST_SAMPLES = 1e8  # of one sweep
 _LONGEST_STEP = 10.0  # ms, also how far NEURON goes at once
 # Sections of others from which on their share of the time is worth a word.
 _COMPANY = 300
@@ -46,6 +47,7 @@ class PatchedCell:
     """
 
     def __init__(self, sections: dict[str, dict], name: str, *, celsius: float = 20.0) -> None:
+        celsius = number(celsius, "patch", "celsius", "degC", low=0.0, high=100.0)
         mechanisms.load()
         self.name, self.celsius = name, celsius
         self.sections = build(sections, name)
@@ -82,7 +84,7 @@ class PatchedCell:
         """
         neuron = anatomy.neuron_name(neuron)
         carried = of or membrane(neuron, declared=False)
-        for channel in [knock_out] if isinstance(knock_out, str) else knock_out:
+        for channel in published.genes(knock_out):
             carried = carried.without(channel)
         cell = geometry(anatomy.morphology(neuron), discretisation, soma_compartments=1)
         sections = cell.netpyne_sections()
@@ -130,7 +132,7 @@ class PatchedCell:
         Raises:
             ConfigError: for a step that is 0 or not a number.
         """
-        if not (math.isfinite(step) and step):
+        if not number(step, "input resistance", "step", "pA"):
             raise ConfigError(f"an input resistance over a step of {step} pA: the step must be a number other than 0")
         found = self.run(current_steps([0.0, step], duration=2000.0), dt).measure()
         return float((found.steady[1] - found.steady[0]) / step)
@@ -150,6 +152,10 @@ class PatchedCell:
             DivergedError: if the voltage leaves what is physical.
         """
         _check_step(dt)
+        if not isinstance(protocol, Protocol):
+            raise ConfigError(f"a cell runs a Protocol, such as current_steps([5.0]), not {shown(repr(protocol))}")
+        if protocol.duration / dt > _MOST_SAMPLES:
+            raise ConfigError(f"{protocol.duration:g} ms at dt {dt:g} ms are more than {_MOST_SAMPLES:g} samples")
         voltages, currents = [], []
         biology, label = protocol.duration * protocol.sweeps, f"{self.name} under {protocol.mode} clamp"
         with Progress(biology, label, enabled=biology > _SHOWN) as bar:
@@ -229,5 +235,5 @@ class PatchedCell:
 
 
 def _check_step(dt: float) -> None:
-    if not 0 < dt <= _LONGEST_STEP:
+    if not 0 < number(dt, "patch", "dt", "ms") <= _LONGEST_STEP:
         raise ConfigError(f"a step of {dt} ms: it must be positive and at most {_LONGEST_STEP:g} ms")

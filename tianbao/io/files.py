@@ -39,9 +39,10 @@ def check_file(path: str | Path) -> None:
     path = _path(path)
     if os.path.isdir(path):
         raise OutputError(f"cannot write {path}: it is a folder; give the path of a file")
-    with _explained(path), contextlib.suppress(FileNotFoundError):
+    with _explained(path):
         _probe(path.parent)
-        os.stat(path)  # a name may be too long
+        with contextlib.suppress(FileNotFoundError):
+            os.stat(path)  # a name may be too long
 
 
 @contextlib.contextmanager

@@ -83,7 +83,10 @@ def track(seen: Sighting, longest_gap: float = LONGEST_GAP_MS) -> Track:
     time = np.array([seen.time[k] for k in whole])
     count = _usual([len(seen.lines[k]) for k in whole])
     lines = np.stack([resampled(seen.lines[k], count) for k in whole])
-    length = float(np.median(np.linalg.norm(np.diff(lines, axis=1), axis=2).sum(axis=1)))
+    lengths = np.linalg.norm(np.diff(lines, axis=1), axis=2).sum(axis=1)
+    if not (lengths > 0.0).all():
+        raise OutputError(f"worm {seen.name} has a midline without length; its points must be different places")
+    length = float(np.median(lengths))
     if not _LENGTHS_MM[0] <= length <= _LENGTHS_MM[1]:
         log.warning("worm %s would be %.3g mm long: look at the units of the file", seen.name, length)
     flipped = _flips(lines, [seen.head[k] for k in whole], seen.name)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from .. import anatomy
 from ..config import RunConfig
-from ..engine import ENGINES
 from ..errors import ConfigError, TianbaoError, unknown
 from ..parameters import defaults
 
@@ -32,7 +31,7 @@ class Check:
         from ..experiment import arena_of, worm_of
 
         parts: list[tuple[Callable[[RunConfig], object], object]] = [
-            (_numbers, (config.duration, config.seed, config.engine, config.clock, config.checkpoint)),
+            (_numbers, (config.duration, config.seed, config.engine, config.clock, config.checkpoint, config.body)),
             (_names, (config.record, config.parameters)),
             (_body, (config.body, config.material)),
             (worm_of, (config.worm, config.interventions)),
@@ -51,16 +50,11 @@ class Check:
 
 def _numbers(config: RunConfig) -> None:
     from ..loop import Clock
+    from ..loop.simulation import check_duration, check_options
 
     clock = Clock(**dataclasses.asdict(config.clock))
-    if not clock.frame <= config.duration < math.inf:
-        raise ConfigError(f"duration {config.duration:g} ms is not a time of at least one frame ({clock.frame:g} ms)")
-    if config.seed < 0:
-        raise ConfigError(f"seed {config.seed} is negative; give a whole number from 0")
-    if config.engine not in ENGINES:
-        raise ConfigError(unknown("engine", config.engine, ENGINES))
-    if config.engine == "neuron" and clock.corrections:
-        raise ConfigError("corrections are a feature of engine 'native'; set corrections to 0 or choose it")
+    check_options(config.seed, config.engine, clock, config.body.initial_curvature)
+    check_duration(config.duration, clock)
     if not 0.0 <= config.checkpoint.every < math.inf:
         raise ConfigError(f"checkpoint.every = {config.checkpoint.every:g} ms: give an interval, or 0 for none")
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..config import RunConfig
 from ..errors import ConfigError, unknown
+from ..rows import number
 
 DESIGNS = ("grid", "zip", "random", "latin")
 SCALES = ("linear", "log")
@@ -83,7 +84,7 @@ def _range(key: str, spec: Mapping[str, Any], base: RunConfig, place: str) -> Ax
     for name in spec:
         if name not in _RANGE_KEYS:
             raise ConfigError(f"{place}: {unknown('key', str(name), _RANGE_KEYS)}")
-    low, high = (_finite(spec.get(name), f"{place}.{name}") for name in ("from", "to"))
+    low, high = (number(spec.get(name), place, name) for name in ("from", "to"))
     scale, steps = spec.get("scale", "linear"), spec.get("steps")
     if scale not in SCALES:
         raise ConfigError(f"{place}: {unknown('scale', str(scale), SCALES)}")
@@ -111,12 +112,6 @@ def _takes_whole_numbers(base: RunConfig, key: str, place: str) -> bool:
     if kind not in (int, float):
         raise ConfigError(f"{place} is not a number; give a list of values")
     return kind is int
-
-
-def _finite(value: Any, place: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ConfigError(f"{place} must be a number; got {value!r}")
-    return float(value)
 
 
 def _between(low: float, high: float, share: float, scale: str) -> float:
