@@ -1,0 +1,9 @@
+"""Question: for how long, and at which neurons, does NetPyNE look? Run options for netParams.py, as `simConfig`."""
+
+from tianbao.io.netpyne_model import run_options
+
+simConfig = run_options(duration=200.0, dt=0.5, record=["AVBL", "VB6", "DB4", "VD6", "SMDVL"])
+cfg = simConfig
+
+if __name__ == "__main__":
+    print(__doc__)
