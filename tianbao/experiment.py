@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,6 +180,9 @@ def _performed(
     every = config.checkpoint.every
     checkpoints = Checkpoints(folder / CHECKPOINT, every) if every else None
     _write_config(config, folder)
+    if since is None:
+        # Or going on after a stop would take up the run that was here before.
+        (folder / CHECKPOINT).unlink(missing_ok=True)
     try:
         recording = made.run(config.duration, checkpoints=checkpoints, since=since)
     except DivergedError as error:
@@ -236,7 +240,7 @@ def _write(recording: Recording, folder: Path, *, video: bool, progress: bool = 
     from .io.results import write_summary
     from .view.report import write_report
 
-    files = [recording.save(folder / "results.h5"), write_summary(recording, folder / "summary.json")]
+    files = [_saved(recording, folder / "results.h5"), write_summary(recording, folder / "summary.json")]
     files += [path for path in (folder / "config.toml", folder / CHECKPOINT) if path.exists()]
     if len(recording.time) > 1:
         plot = recording.plot
@@ -247,6 +251,15 @@ def _write(recording: Recording, folder: Path, *, video: bool, progress: bool = 
     films = files[-1:] if video else [None]
     files.append(write_report(recording, folder / "report.html", video=films[0], names=[folder.name or "run"]))
     return tuple(files)
+
+
+def _saved(recording: Recording, path: Path) -> Path:
+    """Save a recording, on another disk if its own is full: it may have taken hours."""
+    try:
+        return recording.save(path)
+    except OutputError as error:
+        kept = Path(tempfile.mkdtemp(prefix="tianbao_")) / path.name
+        raise OutputError(f"{error}; the results are kept in {recording.save(kept)}") from error
 
 
 def _moved(recording: Recording) -> bool:

@@ -156,9 +156,8 @@ def _print_config(config: RunConfig) -> int:
     from ..experiment import resolved
     from ..parameters import table
 
-    notes = {
-        f"parameters.{name}": f"[{row.unit}] {row.low:g} to {row.high:g}: {row.meaning}" for name, row in table().items()
-    }
+    rows = table().items()
+    notes = {f"parameters.{name}": f"[{row.unit}] {row.low:g} to {row.high:g}: {row.meaning}" for name, row in rows}
     print(resolved(config).to_toml(comments=notes), end="")
     return 0
 
@@ -173,13 +172,14 @@ def _info(args: argparse.Namespace) -> int:
         print(recording.config_toml, end="")
         return 0
     first = recording.worms[0]
+    counts = {"midline points": first.midline.shape[1], "muscles": len(first.muscles), "neurons": len(first.neurons)}
     state = "complete" if recording.complete else "stopped early"
     lines = {
         "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
         "run": f"{recording.duration:g} ms, {len(recording.time)} frames, {state}, seed {recording.seed}",
         "medium": recording.medium or "not said",
         "worms": str(len(recording.worms)),
-        "recorded": f"{first.midline.shape[1]} midline points, {len(first.muscles)} muscles, {len(first.neurons)} neurons",
+        "recorded": ", ".join(f"{count} {what}" for what, count in counts.items()),
         "made": f"{recording.created}, {recording.wall_s_per_bio_s:.2f} s of computing per second of biology",
         "by": ", ".join(f"{name} {version}" for name, version in recording.versions.items()),
         "revision": recording.git_revision or "not from a checkout",

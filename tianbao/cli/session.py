@@ -28,7 +28,9 @@ def run_script(act: Callable[[argparse.Namespace], int], args: argparse.Namespac
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("tianbao").setLevel(logging.INFO)
     try:
-        return act(args)
+        code = act(args)
+        sys.stdout.flush()
+        return code
     except TianbaoError as error:
         print(f"tianbao: {_sentence(error)}", file=sys.stderr)
         return EXIT_ERROR
@@ -40,8 +42,17 @@ def run_script(act: Callable[[argparse.Namespace], int], args: argparse.Namespac
         return EXIT_ERROR
     except BrokenPipeError:
         # Whoever read the output, such as `head`, has had enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:
+        # What is left is what was printed, such as into a file on a full disk.
+        _drop_output()
+        print(f"tianbao: {error.strerror or error}; free some disk space, or print elsewhere", file=sys.stderr)
+        return EXIT_ERROR
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _sentence(error: TianbaoError) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from numbers import Real
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ..cells.geometry import geometry
 from ..cells.membrane import Membrane, insert_membrane, membrane
 from ..cells.temperature import set_rates
 from ..errors import ConfigError, DivergedError, shown
+from ..network.assembly import Network
 from ..progress import Progress
 from ..rows import number
 from ..units import NA_PER_PA
@@ -31,7 +33,6 @@ _MOST = 1000.0  # mV, beyond which a run has diverged
 _MOST_SAMPLES = 1e8  # of one sweep
 _LONGEST_STEP = 10.0  # ms, also how far NEURON goes at once
 # Sections of others from which on their share of the time is worth a word.
-_COMPANY = 300
 
 
 class PatchedCell:
@@ -54,7 +55,6 @@ class PatchedCell:
         self._bare = {key: {**section, "mechs": {}, "ions": {}} for key, section in sections.items()}
         self._charged: dict[float, np.ndarray] = {}
         self._rest: dict[float, float] = {}
-        self._warned = False
 
     @classmethod
     def of_neuron(
@@ -173,7 +173,8 @@ class PatchedCell:
     def _sweep(self, protocol: Protocol, sweep: int, dt: float, start: float) -> tuple[np.ndarray, np.ndarray]:
         from neuron import h
 
-        self._mind_company()
+        if Network.release():
+            log.info("%s: the worm of this process is taken apart; it is built again when it runs", self.name)
         if protocol.mode == "current":
             clamp = h.IClamp(self.soma)
             clamp.delay, clamp.dur = 0.0, 1e12
@@ -221,19 +222,7 @@ class PatchedCell:
             total[first : first + size] += jump * per_mv[:size]
         return total
 
-    def _mind_company(self) -> None:
-        """Say once that NEURON integrates a whole worm along with the cell."""
-        from neuron import h
-
-        others = sum(1 for _ in h.allsec()) - len(self.sections)
-        if others > _COMPANY and not self._warned:
-            self._warned = True
-            log.warning(
-                "%s: NEURON advances %d sections of other cells along with it, slowly, and their state is lost; "
-                "patch it in a process of its own", self.name, others,
-            )  # fmt: skip
-
 
 def _check_step(dt: float) -> None:
-    if not 0 < number(dt, "patch", "dt", "ms") <= _LONGEST_STEP:
-        raise ConfigError(f"a step of {dt} ms: it must be positive and at most {_LONGEST_STEP:g} ms")
+    if isinstance(dt, bool) or not isinstance(dt, Real) or not 0 < dt <= _LONGEST_STEP:
+        raise ConfigError(f"a step of {shown(dt)} ms: it must be positive and at most {_LONGEST_STEP:g} ms")

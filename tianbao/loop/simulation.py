@@ -96,6 +96,8 @@ def check_options(seed: int, engine: str, clock: Clock, initial_curvature: float
         raise ConfigError(unknown("engine", engine, ENGINES))
     if clock.corrections and engine == "neuron":
         raise ConfigError("corrections are a feature of engine 'native'; set corrections to 0 or choose it")
+    if isinstance(seed, int) and seed < 0:
+        raise ConfigError(f"seed {shown(seed)} is negative; give a whole number from 0")
     whole(seed, "simulation", "seed")
     number(initial_curvature, "simulation", "initial_curvature", "kappa L", low=-_MOST_BEND, high=_MOST_BEND)
 

@@ -45,6 +45,7 @@ class Network:
         self.design = design
         self.sim = sim
         rules = connection_rules(design)
+        Network.release()
         with _quiet_netpyne():
             _clear(sim)
             sim.initialize(net_params(specs, design, rules), sim_config(specs))
@@ -68,6 +69,25 @@ class Network:
     def alive(self) -> bool:
         """Whether NEURON still holds this network: a later one takes its place."""
         return Network._newest is self
+
+    @classmethod
+    def release(cls) -> bool:
+        """Take the network of this process apart, so that NEURON holds no cell of it; whether there was one.
+
+        A simulation builds its own again when it next runs.
+        """
+        newest, cls._newest = cls._newest, None
+        if newest is None:
+            return False
+        from neuron import h
+
+        with _quiet_netpyne():
+            sections = newest.sections
+            _clear(newest.sim)
+        # Whoever still holds the cells would keep them in NEURON, and it would go on advancing them.
+        for section in sections:
+            h.delete_section(sec=section)
+        return True
 
     def soma(self, neuron: str):
         """Soma section of a neuron (NEURON Section)."""

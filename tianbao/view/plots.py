@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,8 @@ from matplotlib.patches import Circle, Polygon
 
 from ..behaviour.gait import POINTS, Gait, curvature
 from ..behaviour.midline import centroid
-from ..errors import ConfigError, unknown
+from ..errors import ConfigError, shown, unknown
 from ..recording import QUADRANTS, Recording, WormTrack
-from ..rows import number
 from ..units import MS_PER_S
 from . import style
 from .activity import activity_size, draw_activity, moments
@@ -124,8 +124,10 @@ class Plots:
             ConfigError: for a time that is not a finite number.
         """
         track = self._run.track(worm)
-        for each in () if times is None else times:
-            number(each, "activity", "times", "ms")
+        if times is not None and not all(type(each) is not bool and isinstance(each, Real) for each in times):
+            raise ConfigError(f"activity: times {shown(times)} must be finite numbers [ms]")
+        if times is not None and not np.isfinite(np.asarray(times, float)).all():
+            raise ConfigError(f"activity: times {shown(times)} must be finite numbers [ms]")
         frames = moments(self._run.time, track.midline, None if times is None else list(times))
         size = activity_size(track, frames)
         return style.render(lambda figure: draw_activity(figure, self._run.time, track, frames), size, path)

@@ -1,0 +1,83 @@
+"""Fills in what pages take from code and data: `python docs/tables` writes, `python docs/tables --check` compares.
+
+A page holds a marker line `<!-- table: NAME -->`, what is filled in, and `<!-- end -->`; everything else of it is text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+DOCS = HERE.parent
+# Beside the package that is installed, so that a checkout documents itself.
+sys.path[:0] = [str(HERE), str(DOCS.parent)]
+
+import claims  # noqa: E402
+import reference  # noqa: E402
+
+PAGES: dict[str, dict[str, Callable[[], str]]] = {
+    "anatomy.md": {"connectomes": reference.connectomes},
+    "claims.md": {"claims": claims.table, "validation": claims.validation},
+    "command_line.md": {"commands": reference.commands},
+    "comparison.md": {part: functools.partial(claims.comparison, part) for part in ("original", "peers")},
+    "configuration.md": {"configuration": reference.configuration},
+    "perturbations.md": {
+        "verbs": reference.verbs,
+        "tools": lambda: reference.rows("tianbao/network/tools.csv", ("name", "value", "unit", "source", "certainty")),
+        "genes": lambda: reference.rows("tianbao/network/genes.csv", ("gene", "transmitter", "source")),
+    },
+    "provenance.md": {
+        "wiring": reference.wiring,
+        "numbers": reference.numbers,
+        "published": lambda: reference.rows(
+            "tianbao/behaviour/published.csv", ("metric", "medium", "low", "high", "unit", "source", "certainty")
+        ),
+    },
+}
+
+
+def filled(name: str) -> str:
+    """A page as it should be."""
+    text = (DOCS / name).read_text(encoding="utf-8")
+    for table, make in PAGES[name].items():
+        pattern = re.compile(rf"(<!-- table: {table} -->\n).*?(<!-- end -->)", re.DOTALL)
+        content = make()
+        text, count = pattern.subn(lambda found, content=content: f"{found[1]}\n{content}\n\n{found[2]}", text)
+        if count != 1:
+            raise SystemExit(f"docs/{name}: needs one marker <!-- table: {table} --> and its <!-- end -->")
+    return text
+
+
+def outdated(names: list[str] | None = None) -> Iterator[str]:
+    """Names of pages that are not what they should be."""
+    for name in names or PAGES:
+        if filled(name) != (DOCS / name).read_text(encoding="utf-8"):
+            yield name
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the pages, or compare them."""
+    parser = argparse.ArgumentParser(prog="python docs/tables", description=__doc__.splitlines()[0])
+    parser.add_argument("pages", nargs="*", metavar="PAGE", help=f"{', '.join(PAGES)} (default: all)")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 if a page is out of date")
+    parser.add_argument("--validation", type=Path, help="take over a validation.json of `tianbao validate`")
+    args = parser.parse_args(arguments)
+    if args.validation:
+        claims.take_over(args.validation)
+    old = list(outdated(args.pages))
+    for name in old:
+        if args.check:
+            sys.stdout.write(f"docs/{name} is out of date: run python docs/tables\n")
+        else:
+            (DOCS / name).write_text(filled(name), encoding="utf-8")
+            sys.stdout.write(f"wrote docs/{name}\n")
+    return 1 if args.check and old else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
