@@ -111,7 +111,7 @@ def worm():
 
 
 def run(simulation, engine, duration, **clock):
-    simulation.engine, simulation._brain = engine, None
+    simulation.engine, simulation.brain = engine, None
     simulation.clock = Clock(**{"frame": clock.get("tick", 4.0), **clock})
     return simulation.record(voltage=["*"]).run(duration).worms[0]
 

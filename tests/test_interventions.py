@@ -105,7 +105,7 @@ def test_avb_loses_its_nca_with_the_gene():
     [
         (lambda worm: worm.knock_out("egl-91"), "did you mean 'egl"),
         (lambda worm: worm.knock_out(), "name a gene"),
-        (lambda worm: worm.knock_down("egl-19", 1.5), "0 to 1"),
+        (lambda worm: worm.knock_down("egl-19", 1.5), "0 to below 1"),
         (lambda worm: worm.over_express("egl-19", 0.5), "above 1"),
         (lambda worm: worm.over_express("kvs1", 2.0, "AVAL"), "nothing to change"),
         (lambda worm: worm.scale_synapses("AVB*", "VB*", -1.0), "negative"),
@@ -126,6 +126,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(said, wrong):
 
 
 TABLES = [
+    {"verb": "shuffle", "what": "gap_partners", "seed": 3},
     {"verb": "ablate", "neurons": ["AVA*", "AVDL"]},
     {"verb": "silence", "neurons": ["RIML"], "start": 20.0, "stop": 40.0},
     {"verb": "illuminate", "neurons": ["DB4"], "channel": "chloride", "start": 20.0, "conductance": 3.0},
@@ -137,7 +138,6 @@ TABLES = [
     {"verb": "cut_synapses", "pre": "DD*", "post": "MV*"},
     {"verb": "scale_gap_junctions", "a": "AVB*", "b": "VB*", "factor": 0.5},
     {"verb": "silence_stretch_receptors", "neurons": ["DB*"]},
-    {"verb": "shuffle", "what": "gap_partners", "seed": 3},
 ]
 
 
@@ -214,3 +214,15 @@ def test_warmth_quickens_gates_by_the_declared_factor():
     assert np.abs(warm - made.run(60.0).worms[0].voltage).max() > 0.5
     twin = tb.Simulation(Worm(), tb.Arena(temperature=25.0), progress=False).record(voltage=["VB*"])
     assert np.abs(warm - twin.run(60.0).worms[0].voltage).max() < 1e-6
+
+
+def test_knock_outs_of_release_add_up_in_any_order():
+    for genes in (("unc-13", "unc-25"), ("unc-25", "unc-13"), ("unc-25", "unc-25")):
+        worm = Worm().knock_out(*genes)
+        assert junctional(worm, "DD*") == 0.0 and len(worm.interventions) == 1
+
+
+def test_scaled_connections_are_not_shuffled():
+    with pytest.raises(ConfigError, match="shuffle first"):
+        Worm().knock_down("unc-25", 0.5).shuffle("nmj_across", 1)
+    assert Worm().knock_down("unc-25", 0.5).shuffle("gap_partners", 1)

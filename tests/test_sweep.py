@@ -36,7 +36,7 @@ def job(name, **rest):
 
 def calls(folder):
     """How often each run was begun, by number."""
-    return {int(each.parent.name[:3]): len(each.read_text().split()) for each in folder.glob("runs/*/calls")}
+    return {int(each.parent.name[:5]): len(each.read_text().split()) for each in folder.glob("runs/*/calls")}
 
 
 # The plan
@@ -149,7 +149,7 @@ def test_every_run_leaves_its_files_and_the_table_has_a_row_of_each(tmp_path):
     assert list(table.columns) == names and (table.status == "finished").all()
     assert (table.gap == table["parameters.gap_gain"]).all() and (table.seed_used == table.seed).all()
     assert len(pd.read_csv(tmp_path / "table.csv")) == 6
-    folder = tmp_path / "runs" / "004_gap_gain=0.03_seed=1"
+    folder = tmp_path / "runs" / "00004_gap_gain=0.03_seed=1"
     assert {each.name for each in folder.iterdir()} >= {"config.toml", "summary.json", "log.txt"}
     processes = {json.loads(each.read_text())["process"] for each in tmp_path.glob("runs/*/summary.json")}
     assert len(processes) == 2 and os.getpid() not in processes
@@ -160,7 +160,7 @@ def test_a_failed_run_is_kept_with_its_error_and_tried_again_only_when_asked(tmp
     table = sweep(plan, tmp_path, workers=1, progress=False)
     assert list(table.status) == ["finished", "failed", "finished"]
     assert table.error[1] == "ValueError: two is not wanted" and np.isnan(table.seed_used[1])
-    assert "Traceback" in (tmp_path / "runs" / "002_seed=2" / "error.txt").read_text()
+    assert "Traceback" in (tmp_path / "runs" / "00002_seed=2" / "error.txt").read_text()
     sweep(plan, tmp_path, workers=1, progress=False)
     assert calls(tmp_path) == {1: 1, 2: 1, 3: 1}
     sweep(plan, tmp_path, workers=1, progress=False, retry_failed=True)
@@ -211,7 +211,7 @@ def test_a_stopped_sweep_leaves_no_process_and_goes_on_without_repeating(tmp_pat
     running.send_signal(how)
     said = running.communicate(timeout=20)[1]
     assert running.returncode != 0 and (how == signal.SIGKILL or "interrupted" in said or "KeyboardInterrupt" in said)
-    worker = int((tmp_path / "runs" / "003_seed=3" / "calls").read_text().split()[0])
+    worker = int((tmp_path / "runs" / "00003_seed=3" / "calls").read_text().split()[0])
     until(lambda: not alive(worker), 10.0)
     assert list(pd.read_csv(tmp_path / "table.csv").status) == waiting
     (tmp_path / "go").touch()
@@ -233,7 +233,7 @@ def test_another_sweep_in_the_same_folder_is_refused_and_a_longer_one_goes_on(tm
 
 def test_a_summary_that_was_cut_off_or_belongs_to_other_settings_is_done_again(tmp_path):
     sweep(job("count"), tmp_path, workers=1, progress=False)
-    cut, other = (tmp_path / "runs" / name / "summary.json" for name in ("001_seed=1", "002_seed=2"))
+    cut, other = (tmp_path / "runs" / name / "summary.json" for name in ("00001_seed=1", "00002_seed=2"))
     cut.write_text(cut.read_text()[:40])
     other.write_text(other.read_text().replace('"digest": "', '"digest": "0'))
     sweep(job("count"), tmp_path, workers=1, progress=False)
@@ -384,7 +384,7 @@ def test_a_run_that_shares_its_process_has_the_bits_of_one_alone(tmp_path):
 @pytest.mark.slow
 def test_a_killed_worker_goes_on_from_its_checkpoint_with_the_same_bits(tmp_path):
     plan = {"base": {"engine": "native", "checkpoint": {"every": 100.0}}, "duration": 2000.0, "seeds": [1]}
-    folder = tmp_path / "killed" / "runs" / "001_seed=1"
+    folder = tmp_path / "killed" / "runs" / "00001_seed=1"
 
     def kill():
         until((folder / "checkpoint.tianbao").exists, 120.0)
@@ -397,4 +397,4 @@ def test_a_killed_worker_goes_on_from_its_checkpoint_with_the_same_bits(tmp_path
     assert list(table.status) == ["finished"] and "assembling" in (folder / "log.txt").read_text()
     assert (folder / "log.txt").read_text().count("assembling") == 2
     sweep(plan, tmp_path / "whole", workers=1, progress=False)
-    assert same_bits(folder, tmp_path / "whole" / "runs" / "001_seed=1")
+    assert same_bits(folder, tmp_path / "whole" / "runs" / "00001_seed=1")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config import RunConfig, config_of
-from .errors import ConfigError, DivergedError, OutputError, shown
+from .errors import ConfigError, DivergedError, OutputError, shown, unknown
 from .interventions import apply
 from .parameters import defaults
 
@@ -32,12 +32,12 @@ class Outcome:
     Attributes:
         recording: of the run.
         files: written, data first.
-        moved: whether the worm crawled, or swam in water, by the published ranges.
+        moved: whether the worm crawled, or swam in water, by the published ranges; None in a medium without any.
     """
 
     recording: Recording
     files: tuple[Path, ...]
-    moved: bool
+    moved: bool | None
 
 
 def worm_of(config: RunConfig) -> Worm:
@@ -101,12 +101,18 @@ def _medium(config: RunConfig) -> Medium:
     return Medium(**{"name": name, **config.medium})
 
 
-def _material(config: RunConfig) -> Material:
+def material_of(config: RunConfig) -> Material:
+    """The tissue of a configuration.
+
+    Raises:
+        ConfigError: for an unknown key or a value out of range.
+    """
     from .body import Material
 
-    known = {each.name for each in fields(Material)}
-    if wrong := set(config.material) - known:
-        raise ConfigError(f"material: unknown key '{min(wrong)}': known are {', '.join(sorted(known))}")
+    known = [each.name for each in fields(Material)]
+    for name in config.material:
+        if name not in known:
+            raise ConfigError(f"material: {unknown('key', name, known)}")
     return Material(**config.material)
 
 
@@ -126,7 +132,7 @@ def simulation(config: RunConfig, *, progress: bool = True) -> Simulation:
         clock=clock,
         slabs=config.body.slabs,
         initial_curvature=config.body.initial_curvature,
-        material=_material(config),
+        material=material_of(config),
         engine=config.engine,
         progress=progress,
     )
@@ -143,7 +149,13 @@ def resolved(config: RunConfig) -> RunConfig:
 
 
 def perform(
-    config: RunConfig, folder: str | Path, *, video: bool = True, progress: bool = True, since: RunState | None = None
+    config: RunConfig,
+    folder: str | Path,
+    *,
+    video: bool = True,
+    progress: bool = True,
+    since: RunState | None = None,
+    checkpoint: str = CHECKPOINT,
 ) -> Outcome:
     """Run a configuration and write results, plots, a report and a video.
 
@@ -153,6 +165,7 @@ def perform(
         video: whether to write one.
         progress: show time left.
         since: checkpoint to go on from.
+        checkpoint: name of the file of checkpoints in the folder.
 
     Raises:
         ConfigError, AnatomyError: for a value or name that is not possible; before anything is computed.
@@ -169,26 +182,25 @@ def perform(
     made.check(config.duration, since)
     folder = prepare_folder(folder)
     with claimed(folder):
-        return _performed(made, config, folder, video=video, progress=progress, since=since)
+        return _performed(made, config, folder / checkpoint, video=video, progress=progress, since=since)
 
 
 def _performed(
-    made: Simulation, config: RunConfig, folder: Path, *, video: bool, progress: bool, since: RunState | None
+    made: Simulation, config: RunConfig, checkpoint: Path, *, video: bool, progress: bool, since: RunState | None
 ) -> Outcome:
     from .io.checkpoints import Checkpoints
 
     every = config.checkpoint.every
-    checkpoints = Checkpoints(folder / CHECKPOINT, every) if every else None
-    _write_config(config, folder)
     if since is None:
         # Or going on after a stop would take up the run that was here before.
-        (folder / CHECKPOINT).unlink(missing_ok=True)
+        checkpoint.unlink(missing_ok=True)
     try:
-        recording = made.run(config.duration, checkpoints=checkpoints, since=since)
+        kept = Checkpoints(checkpoint, every) if every else None
+        recording = made.run(config.duration, checkpoints=kept, since=since)
     except DivergedError as error:
-        error.files = _write(error.recording, folder, video=False)
+        error.files = _write(error.recording, config, checkpoint, video=False)
         raise
-    files = _write(recording, folder, video=video and recording.complete, progress=progress)
+    files = _write(recording, config, checkpoint, video=video and recording.complete, progress=progress)
     return Outcome(recording, files, _moved(recording))
 
 
@@ -210,8 +222,9 @@ def resume(source: str | Path, *, duration: float | None = None, video: bool = T
     path = _inside(source, CHECKPOINT)
     state = Checkpoints(path).read()
     config = config_of(state.facts["config"], path.name)
-    changes = {"duration": duration, "checkpoint.every": _interval(path.parent)}
-    return perform(config.updated(changes), path.parent, video=video, progress=progress, since=state)
+    changes = {"duration": duration, "checkpoint.every": state.facts["every"]}
+    options = {"video": video, "progress": progress, "since": state, "checkpoint": path.name}
+    return perform(config.updated(changes), path.parent, **options)
 
 
 def _inside(source: str | Path, name: str) -> Path:
@@ -221,27 +234,22 @@ def _inside(source: str | Path, name: str) -> Path:
     return Path(source) / name if os.path.isdir(source) else Path(source)
 
 
-def _interval(folder: Path) -> float | None:
-    """Interval of the checkpoints that the run was started with; a state does not depend on it."""
-    from .config import read_config
-
-    path = folder / "config.toml"
-    return read_config(path).checkpoint.every if path.exists() else None
-
-
 def _write_config(config: RunConfig, folder: Path) -> Path:
     from .io.files import write_atomically
 
     return write_atomically(folder / "config.toml", resolved(config).to_toml(comments={}).encode())
 
 
-def _write(recording: Recording, folder: Path, *, video: bool, progress: bool = True) -> tuple[Path, ...]:
+def _write(
+    recording: Recording, config: RunConfig, checkpoint: Path, *, video: bool, progress: bool = True
+) -> tuple[Path, ...]:
     """Write everything a recording gives; the data first, so that a failing plot loses nothing."""
     from .io.results import write_summary
     from .view.report import write_report
 
+    folder = checkpoint.parent
     files = [_saved(recording, folder / "results.h5"), write_summary(recording, folder / "summary.json")]
-    files += [path for path in (folder / "config.toml", folder / CHECKPOINT) if path.exists()]
+    files += [_write_config(config, folder), *([checkpoint] if checkpoint.exists() else [])]
     if len(recording.time) > 1:
         plot = recording.plot
         files += [plot.curvature(folder / "kymograph.png"), plot.traces(folder / "traces.png")]
@@ -262,10 +270,13 @@ def _saved(recording: Recording, path: Path) -> Path:
         raise OutputError(f"{error}; the results are kept in {recording.save(kept)}") from error
 
 
-def _moved(recording: Recording) -> bool:
-    from .behaviour.gait import crawled, swam
+def _moved(recording: Recording) -> bool | None:
+    from .behaviour.gait import compare, crawled, swam
 
-    return (swam if recording.medium == "water" else crawled)(recording.gait())
+    gait = recording.gait()
+    if not compare(gait, recording.medium):
+        return None
+    return (swam if recording.medium == "water" else crawled)(gait)
 
 
 def result_file(source: str | Path) -> Path:

@@ -223,7 +223,7 @@ class Worm:
             ConfigError: for an unknown gene, a share outside 0 to 1, or cells that do not carry it.
         """
         if not 0.0 <= number(remaining, "knock_down", "remaining") < 1.0:
-            raise ConfigError(f"knock_down {gene}: remaining = {remaining:g} must lie in 0 to 1")
+            raise ConfigError(f"knock_down {gene}: remaining = {remaining:g} must lie from 0 to below 1")
         self._express_where_it_is("knock_down", gene, remaining, cells)
         return self._noted("knock_down", gene=gene, remaining=remaining, cells=cells)
 
@@ -321,10 +321,10 @@ class Worm:
     def _release(self, chosen: set[str], transmitter: str, factor: float) -> int:
         made = anatomy.neurons().transmitter
         sources = {name for name in chosen if transmitter in ("*", made[name])}
-        everyone = _match_cells("*")
-        if sources:
-            self._tables = perturbations.scale_synapses(self._tables, sources, everyone, factor)
-        return len(sources)
+        left = sources & {*self._tables.chemical.pre, *self._tables.nmj.pre}
+        if left:
+            self._tables = perturbations.scale_synapses(self._tables, left, _match_cells("*"), factor)
+        return len(left)
 
     def design(self, stretch_positions: np.ndarray) -> NetworkDesign:
         """The nervous system to assemble.

@@ -34,7 +34,7 @@ class Connectome:
         nmj: pre, muscle, em_sections, sign.
         nmj_from: the connectome that the neuromuscular junctions are of.
         chemical_factor, gap_factor: EM sections per count of the source; 1 where it counts EM sections.
-        digest: SHA-256 of a user's file, empty for a connectome that comes with Tianbao.
+        digest: SHA-256 of a user's file or files, empty for a connectome that comes with Tianbao.
 
     Limitations: neurons that were not reconstructed have no connections. Except for cook2019, synapses are counted, not
         measured: the size of a contact is lost.
@@ -107,7 +107,8 @@ def connectome(source: str | Path | Connectome = STANDARD, *, nmj: str | Path | 
     if table.empty:
         raise AnatomyError(f"'{nmj}' counts no neuromuscular junctions on single muscles: take those of {STANDARD}")
     name = f"{chosen.name.split(_NMJ_OF)[0]}{_NMJ_OF}{nmj}"
-    return replace(chosen, name=name, nmj=table, nmj_from=str(nmj))
+    digest = _joined(chosen.digest, read_edges(nmj).digest if _is_file(str(nmj)) else "")
+    return replace(chosen, name=name, nmj=table, nmj_from=str(nmj), digest=digest)
 
 
 def common_factor(mine: pd.DataFrame, standard: pd.DataFrame, pair: list[str]) -> float:
@@ -251,7 +252,11 @@ def _completed(first: Connectome, second: Connectome) -> Connectome:
             (first.gap, second.gap, ["a", "b"]),
         )
     )
-    return replace(first, chemical=chemical, gap=gap, digest=first.digest or second.digest)
+    return replace(first, chemical=chemical, gap=gap, digest=_joined(first.digest, second.digest))
+
+
+def _joined(*digests: str) -> str:
+    return " ".join(each for each in digests if each)
 
 
 def _beyond(table: pd.DataFrame, columns: list[str], known: set[str]) -> pd.DataFrame:

@@ -79,7 +79,7 @@ class Membrane:
     def carries(self, channel: str) -> bool:
         """Whether a conductance of this membrane needs that channel (a mechanism or a gene)."""
         return any(channel_of(channel) in name.split("_") for name in self.conductances) or (
-            channel_of(channel) == "nca" and self.template == "avb"
+            channel_of(channel) == "nca" and self.template == "avb" and self.factor("nca") > 0.0
         )
 
     def without(self, channel: str) -> Membrane:

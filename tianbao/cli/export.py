@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import OutputError
-from ..recording import Recording
-from .session import add_command
+from .session import add_command, opened
 
 _RESULTS = "results.h5"
 _CONFIG = "configuration of the worm (default: the standard worm)"
@@ -47,7 +46,7 @@ def _register_import(commands: argparse._SubParsersAction) -> None:
         tianbao report animal output/forward_crawl""",
     )  # fmt: skip
     track.add_argument("track", type=Path, metavar="FILE", help=".wcon or .wcon.zip")
-    track.add_argument("--out", type=Path, default=Path(_RESULTS), metavar="FILE", help=f"default {_RESULTS}")
+    track.add_argument("--out", type=Path, metavar="FILE", help=f"default: TRACK/{_RESULTS}")
     track.add_argument("--worm", metavar="ID", help="read only this one")
     track.add_argument("--medium", metavar="NAME", help="agar or water, for published ranges (default: the file's)")
 
@@ -81,33 +80,24 @@ def _which(args: argparse.Namespace) -> int:
     raise OutputError("name a format: wcon, csv, nwb, neuroml or netpyne")
 
 
-def _opened(path: Path) -> tuple[Recording, Path]:
-    """The recording of a results file or of the folder that holds one, and that folder."""
-    from ..experiment import result_file
-    from ..io.results import open_recording
-
-    file = result_file(path)
-    return open_recording(file), file.parent
-
-
 def _wcon(args: argparse.Namespace) -> int:
     from ..io.wcon import write_wcon
 
-    run, folder = _opened(args.result)
+    run, folder = opened(args.result)
     return _wrote(write_wcon(run, args.out or folder / "track.wcon"))
 
 
 def _csv(args: argparse.Namespace) -> int:
     from ..io.tables import write_csv
 
-    run, folder = _opened(args.result)
+    run, folder = opened(args.result)
     return _wrote(*write_csv(run, args.out or folder, worm=args.worm))
 
 
 def _nwb(args: argparse.Namespace) -> int:
     from ..io.nwb import write_nwb
 
-    run, folder = _opened(args.result)
+    run, folder = opened(args.result)
     path = args.out or folder / "run.nwb"
     who = tuple(args.experimenter)
     return _wrote(write_nwb(run, path, worm=args.worm, experimenter=who, institution=args.institution))
@@ -120,8 +110,10 @@ def _neuroml(args: argparse.Namespace) -> int:
 
 
 def _netpyne(args: argparse.Namespace) -> int:
+    from ..io.files import prepare_folder
     from ..io.netpyne_model import export_netpyne
 
+    prepare_folder(args.out)
     export_netpyne(_worm(args.config), args.out)
     return _wrote(args.out)
 
@@ -138,7 +130,8 @@ def _import_track(args: argparse.Namespace) -> int:
     from ..io.wcon import read_wcon
 
     run = read_wcon(args.track, worm=args.worm, medium=args.medium)
-    out = args.out / _RESULTS if args.out.is_dir() else args.out
+    out = args.out or Path(args.track.name.split(".")[0]) / _RESULTS
+    out = out / _RESULTS if out.is_dir() else out
     run.save(out)
     print(run.gait())
     return _wrote(out)

@@ -135,7 +135,7 @@ def _tell(outcome, folder: Path) -> int:
     if not outcome.recording.complete:
         print(f"stopped early; tianbao resume {folder} goes on", file=sys.stderr)
         return EXIT_INTERRUPTED
-    return 0 if outcome.moved else EXIT_FAILED
+    return EXIT_FAILED if outcome.moved is False else 0
 
 
 def _report(outcome) -> None:
@@ -148,6 +148,10 @@ def _report(outcome) -> None:
         mark = "" if row.inside else "   (outside)"
         print(f"{row.metric:26s}{row.measured:10.3f}   {row.low:g} to {row.high:g} {row.unit}  {row.source}{mark}")
     print(f"{recording.wall_s_per_bio_s:.1f} s of computing per second of biology")
+    if outcome.moved is None:
+        gait = recording.gait()
+        print(f"{gait.forward_speed_mm_s:.3f} mm/s, {gait.frequency_hz:.2f} Hz; no published ranges for this medium")
+        return
     done, not_done = ("swam", "swim") if recording.medium == "water" else ("crawled", "crawl")
     print(f"the worm {done}" if outcome.moved else f"the worm did not {not_done}")
 

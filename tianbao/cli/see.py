@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError, unknown
-from ..recording import Recording
-from .session import add_command
+from .session import add_command, opened
 
 _RESULTS = "results.h5"
 # Kind on the command line -> method of Recording.plot.
@@ -70,19 +69,10 @@ def _add_result(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("result", type=Path, metavar="RESULT", help=f"{_RESULTS}, or the folder that holds it")
 
 
-def _opened(path: Path) -> tuple[Recording, Path]:
-    """The recording of a results file or of the folder that holds one, and that folder."""
-    from ..experiment import result_file
-    from ..io.results import open_recording
-
-    file = result_file(path)
-    return open_recording(file), file.parent
-
-
 def _view(args: argparse.Namespace) -> int:
     from ..view.viewer import show
 
-    recording, _ = _opened(args.result)
+    recording, _ = opened(args.result)
     written = show(recording, args.worm, time=args.time, screenshot=args.screenshot)
     if written is not None:
         print(f"wrote {written}")
@@ -95,12 +85,13 @@ def _report(args: argparse.Namespace) -> int:
 
     if args.video and len(args.video) > len(args.results):
         raise ConfigError(f"report: {len(args.video)} videos for {len(args.results)} results; give one each at most")
-    opened = [_opened(path) for path in args.results]
-    films = list(args.video or []) or [_film(folder) for _, folder in opened]
-    films += [None] * (len(opened) - len(films))
-    out = args.out or opened[0][1] / "report.html"
+    runs = [opened(path) for path in args.results]
+    films = list(args.video or []) or [_film(folder) for _, folder in runs]
+    films += [None] * (len(runs) - len(films))
+    # The report of a run stays beside it; one of several is nobody's.
+    out = args.out or (runs[0][1] / "report.html" if len(runs) == 1 else Path("compared.html"))
     check_file(out)
-    written = write_report([each for each, _ in opened], out, video=films, names=_names(args.results))
+    written = write_report([each for each, _ in runs], out, video=films, names=_names(args.results))
     print(f"wrote {written} ({written.stat().st_size / 1e6:.1f} MB)")
     return 0
 
@@ -123,7 +114,7 @@ def _plot(args: argparse.Namespace) -> int:
 
     if args.kind not in KINDS:
         raise ConfigError(f"plot: {unknown('kind', args.kind, KINDS)}")
-    recording, folder = _opened(args.result)
+    recording, folder = opened(args.result)
     options = {} if args.kind == "trajectory" else {"worm": args.worm}
     recording.track(args.worm)
     if args.neurons:

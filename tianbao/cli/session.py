@@ -7,8 +7,13 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import TianbaoError
+
+if TYPE_CHECKING:
+    from ..recording import Recording
 
 _LONGEST = 500  # characters of an error
 
@@ -84,3 +89,16 @@ def add_command(commands: argparse._SubParsersAction, name: str, act: Callable, 
     )
     parser.set_defaults(act=act)
     return parser
+
+
+def opened(path: Path) -> tuple[Recording, Path]:
+    """The recording of a results file or of the folder that holds one, and that folder.
+
+    Raises:
+        OutputError: when there is none, or it is damaged.
+    """
+    from ..experiment import result_file
+    from ..io.results import open_recording
+
+    file = result_file(path)
+    return open_recording(file), file.parent

@@ -12,7 +12,7 @@ from .. import anatomy, mechanisms
 from ..cells import published
 from ..cells.geometry import geometry
 from ..cells.membrane import Membrane, insert_membrane, membrane
-from ..cells.temperature import set_rates
+from ..cells.temperature import rate_factor, set_rates
 from ..errors import ConfigError, DivergedError, shown
 from ..network.assembly import Network
 from ..progress import Progress
@@ -32,7 +32,6 @@ _SHOWN = 60_000.0  # ms of biology that take longer than two seconds
 _MOST = 1000.0  # mV, beyond which a run has diverged
 _MOST_SAMPLES = 1e8  # of one sweep
 _LONGEST_STEP = 10.0  # ms, also how far NEURON goes at once
-# Sections of others from which on their share of the time is worth a word.
 
 
 class PatchedCell:
@@ -44,11 +43,11 @@ class PatchedCell:
     Args:
         sections: as `CellGeometry.netpyne_sections` with `insert_membrane`, or `published.sections`.
         name: of the cell.
-        celsius: temperature; no mechanism depends on it, since no source gives a Q10.
+        celsius: temperature [degC]; gates follow it as those of a worm do, see cells/temperature.py.
     """
 
     def __init__(self, sections: dict[str, dict], name: str, *, celsius: float = 20.0) -> None:
-        celsius = number(celsius, "patch", "celsius", "degC", low=0.0, high=100.0)
+        self._gating = rate_factor(celsius)
         mechanisms.load()
         self.name, self.celsius = name, celsius
         self.sections = build(sections, name)
@@ -194,7 +193,7 @@ class PatchedCell:
             clamp.amp1 = levels[0]
         voltage = h.Vector().record(self.soma._ref_v)
         current = h.Vector().record(clamp._ref_i)
-        set_rates(h, 1.0)
+        set_rates(h, self._gating)
         h.celsius, h.dt, h.secondorder = self.celsius, dt, 0
         h.finitialize(start)
         h.ParallelContext().set_maxstep(_LONGEST_STEP)

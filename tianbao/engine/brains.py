@@ -14,7 +14,7 @@ import numpy as np
 from neuron import h
 
 from ..cells.temperature import set_rates
-from ..errors import ConfigError, unknown
+from ..errors import ConfigError, OutputError, unknown
 from ..network.assembly import Network
 from . import ENGINES, PRECISIONS
 from .extract import Partner, Pointer
@@ -141,20 +141,32 @@ def _vector_and_pointers(references: list):
 
 
 def _bytes_of(saved) -> np.ndarray:
-    """A SaveState as NEURON writes it to a file, shape (bytes,)."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "state"
-        file = h.File(str(path))
-        saved.fwrite(file)
-        return np.fromfile(path, np.uint8)
+    """A SaveState as NEURON writes it to a file, shape (bytes,).
+
+    Raises:
+        OutputError: when the disk of temporary files is full; NEURON then gives up in a way of its own.
+    """
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "state"
+            file = h.File(str(path))
+            saved.fwrite(file)
+            return np.fromfile(path, np.uint8)
+    except (OSError, RuntimeError) as error:
+        where = tempfile.gettempdir()
+        raise OutputError(f"cannot write NEURON's state in {where}: {error}; free some space") from error
 
 
 def _saved_from(content: np.ndarray):
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "state"
-        content.tofile(path)
-        saved = h.SaveState()
-        saved.fread(h.File(str(path)))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "state"
+            content.tofile(path)
+            saved = h.SaveState()
+            saved.fread(h.File(str(path)))
+    except (OSError, RuntimeError) as error:
+        where = tempfile.gettempdir()
+        raise OutputError(f"cannot read NEURON's state in {where}: {error}; free some space") from error
     return saved
 
 

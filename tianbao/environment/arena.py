@@ -60,6 +60,8 @@ class Arena:
         if not isinstance(resolved, bool):
             raise ConfigError(f"arena: resolved is True or False, not {shown(repr(resolved))}")
         self.medium = medium if isinstance(medium, Medium) else Medium.named(medium)
+        if resolved and self.medium.viscosity == 0.0:
+            raise ConfigError(f"medium '{self.medium.name}' is no Newtonian fluid: its flow cannot be resolved")
         self.obstacles = _obstacles(obstacles)
         self.flow = flow
         self.gravity = gravity

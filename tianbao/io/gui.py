@@ -9,6 +9,7 @@ nothing from anywhere else, so that neither error reports nor visits are counted
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import platform
@@ -60,6 +61,7 @@ _PRELOAD = "define(['underscore'], function (underscore) { window._ = underscore
 _FIRST_NOTEBOOK = 7  # major version that the GUI cannot use
 _PATIENCE = 60.0  # [s] until the server must have answered
 _PAGE = "/geppetto"
+_MARK = "tianbao-compiled"  # holds the digest of the files that were compiled
 
 
 class GuiMissing(ConfigError):
@@ -153,8 +155,11 @@ def compile_model(folder: Path, gui: Gui) -> bool:
     """
     mods = folder / "mod"
     built = mods / platform.machine()
-    if not mods.is_dir() or built.exists():
+    mark, digest = built / _MARK, _digest(mods)
+    if not mods.is_dir() or (mark.is_file() and mark.read_text() == digest):
         return False
+    # Of other files, or of a compile that was stopped: NEURON would load it all the same.
+    shutil.rmtree(built, ignore_errors=True)
     command = shutil.which("nrnivmodl", path=str(gui.python.parent))
     if command is None:
         raise MechanismError(f"no nrnivmodl beside {gui.python}: run {gui.python} -m pip install neuron==9.0.2")
@@ -165,7 +170,15 @@ def compile_model(folder: Path, gui: Gui) -> bool:
         shutil.rmtree(built, ignore_errors=True)
         last = "\n".join((run.stderr or run.stdout).strip().splitlines()[-5:])
         raise MechanismError(f"the mechanisms in {mods} do not compile; nrnivmodl said:\n{last}")
+    mark.write_text(digest)
     return True
+
+
+def _digest(mods: Path) -> str:
+    found = hashlib.sha256()
+    for path in sorted(mods.glob("*.mod")):
+        found.update(path.name.encode() + path.read_bytes())
+    return found.hexdigest()
 
 
 def command(gui: Gui, port: int, token: str) -> list[str]:

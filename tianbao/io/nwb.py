@@ -120,8 +120,7 @@ def _file(recording: Recording, worm: int, start: datetime, experimenter: tuple[
         subject=Subject(
             subject_id=f"worm-{worm}",
             species=_SPECIES,
-            sex="XX",
-            age=_AGE,
+            **({"sex": "XX", "age": _AGE} if simulated else {"sex": "U"}),
             description="Simulated adult hermaphrodite; the age is that of the animals it is modelled on"
             if simulated
             else "Tracked animal, taken to be an adult hermaphrodite",

@@ -44,8 +44,8 @@ class Run:
         try:
             with Interrupt() as interrupt, Progress(left, simulation.worm_label, enabled=simulation.progress) as bar:
                 while self.done < self.planned and not interrupt.asked:
+                    simulation.tick(self.recorder, self.done + 1)
                     self.done += 1
-                    simulation.tick(self.recorder, self.done)
                     bar.advance(tick)
                     if due and self.done % due == 0:
                         self._keep()
@@ -78,6 +78,8 @@ class Run:
             "versions": provenance.versions(),
             "mechanisms": provenance.mechanism_hash(),
             "anatomy": simulation.worm.provenance,
+            "revision": provenance.git_revision(),
+            "every": self.checkpoints.every if self.checkpoints else 0.0,
             "ticks": self.done,
             "planned": self.planned,
             "generator": simulation.currents.generator,
@@ -115,6 +117,9 @@ class Run:
                     f"the checkpoint was made with {name} {value}, this is {here.get(name)}: "
                     "only the same versions go on with the same bits; run the simulation again"
                 )
+        if facts["revision"] != (revision := provenance.git_revision()):
+            was, now = facts["revision"] or "none", revision or "none"
+            log.warning("the checkpoint is of revision %s, this is %s: the bits may differ from there on", was, now)
         theirs = config_of(state.facts["config"], "checkpoint")
         changed = theirs.differences(self._config)
         changed.pop("duration", None)

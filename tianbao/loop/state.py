@@ -17,7 +17,8 @@ from ..errors import OutputError
 MAGIC = b"tianbao checkpoint 1\n"
 _DIGEST = hashlib.sha256().digest_size
 _FACTS = {
-    "config": str, "versions": dict, "mechanisms": str, "anatomy": dict, "ticks": int, "planned": int, "wall_s": float,
+    "config": str, "versions": dict, "mechanisms": str, "anatomy": dict, "revision": str, "every": float,
+    "ticks": int, "planned": int, "wall_s": float,
 }  # fmt: skip
 # What NumPy raises on bytes that are no arrays.
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile, zlib.error)

@@ -85,6 +85,8 @@ def shuffle(tables: Tables, what: str, classes: pd.Series, seed: int) -> Tables:
     """
     if not isinstance(what, str) or what not in SHUFFLES:
         raise ConfigError(unknown("shuffle", what, SHUFFLES))
+    if (getattr(tables, what.split("_")[0]).strength != 1.0).any():
+        raise ConfigError(f"shuffle {what}: some were scaled, and a factor belongs to its cells; shuffle first")
     return SHUFFLES[what](tables, classes, np.random.default_rng(whole(seed, "shuffle", "seed")))
 
 

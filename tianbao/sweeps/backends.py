@@ -27,7 +27,7 @@ _SLURM = """#!/bin/bash
 #SBATCH --array={array}
 #SBATCH --cpus-per-task=1
 #SBATCH --mem=2G
-#SBATCH --output={logs}/%a.log
+#SBATCH --output="{logs}/%a.log"
 # One task per run that is open; add --partition, --time or --account as your cluster asks for.
 # Typing sbatch again does only what is left, once this file was written again.
 export OMP_NUM_THREADS=1

@@ -7,8 +7,9 @@ import math
 from collections.abc import Callable
 
 from .. import anatomy
+from ..cells.temperature import rate_factor
 from ..config import RunConfig
-from ..errors import ConfigError, TianbaoError, unknown
+from ..errors import ConfigError, TianbaoError
 from ..parameters import defaults
 
 
@@ -30,8 +31,9 @@ class Check:
         """
         from ..experiment import arena_of, worm_of
 
+        places = (config.body, config.arena)
         parts: list[tuple[Callable[[RunConfig], object], object]] = [
-            (_numbers, (config.duration, config.seed, config.engine, config.clock, config.checkpoint, config.body)),
+            (_numbers, [config.duration, config.seed, config.engine, config.clock, config.checkpoint, *places]),
             (_names, (config.record, config.parameters)),
             (_body, (config.body, config.material)),
             (worm_of, (config.worm, config.interventions)),
@@ -55,6 +57,7 @@ def _numbers(config: RunConfig) -> None:
     clock = Clock(**dataclasses.asdict(config.clock))
     check_options(config.seed, config.engine, clock, config.body.initial_curvature)
     check_duration(config.duration, clock)
+    rate_factor(config.arena.temperature)
     if not 0.0 <= config.checkpoint.every < math.inf:
         raise ConfigError(f"checkpoint.every = {config.checkpoint.every:g} ms: give an interval, or 0 for none")
 
@@ -66,11 +69,8 @@ def _names(config: RunConfig) -> None:
 
 
 def _body(config: RunConfig) -> None:
-    from ..body import Material, RingMesh
+    from ..body import RingMesh
+    from ..experiment import material_of
 
-    known = [each.name for each in dataclasses.fields(Material)]
-    for name in config.material:
-        if name not in known:
-            raise ConfigError(f"material: {unknown('key', name, known)}")
-    Material(**config.material)
+    material_of(config)
     RingMesh.adult(config.body.slabs)

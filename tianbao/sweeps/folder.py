@@ -27,6 +27,10 @@ PLAN, TABLE, SUMMARY, ERROR, LOG, CONFIG = (
 _POLL_S = 0.05
 
 
+# Of the number in the name of a run's folder: the same for every sweep, so that one may grow.
+_DIGITS = 5
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of a run.
@@ -44,8 +48,7 @@ class Outcome:
 
 def run_folder(folder: Path, plan: Plan, run: PlannedRun) -> Path:
     """Where a run's files are."""
-    width = max(3, len(str(len(plan.runs))))
-    return folder / "runs" / f"{run.number:0{width}d}_{run.name}"
+    return folder / "runs" / f"{run.number:0{_DIGITS}d}_{run.name}"
 
 
 class Recognised(Protocol):
@@ -137,4 +140,6 @@ def _taken(file) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError:  # a file system that has no locks
+        return True
     return True

@@ -63,6 +63,7 @@ def sweep(
     with held(folder / ".lock", f"another sweep is writing {folder}"):
         settle_plan(folder, plan)
         table = Table(folder, plan)
+        _mind_versions(table)
         orders = _open_orders(table, folder, plan, retry_failed)
         table.write()
         if backend == "slurm":
@@ -114,6 +115,20 @@ def _planned(plan: Plan | Mapping[str, Any] | str | Path) -> Plan:
     if isinstance(plan, (str, Path)):
         return read_plan(plan)
     raise ConfigError(f"a sweep is the path of a TOML file, its content as a mapping, or a Plan; got {plan!r}")
+
+
+def _mind_versions(table: Table) -> None:
+    """Say when finished rows were computed with other versions than the open ones will be."""
+    from ..loop.provenance import mechanism_hash, versions
+
+    here = {**versions(), "mechanisms": mechanism_hash()}
+    for summary in table.summaries():
+        there = {**summary.get("versions", {}), "mechanisms": summary.get("mechanism_hash", here["mechanisms"])}
+        for name, value in there.items():
+            if here.get(name, value) != value:
+                told = (name, value, here[name])
+                log.warning("finished runs were made with %s %s, this is %s: a new folder makes all alike", *told)
+                return
 
 
 def _open_orders(table: Table, folder: Path, plan: Plan, retry_failed: bool) -> list[Order]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,10 @@ class Table:
         """Read anew what became of a run; its status."""
         self._outcomes[run.number - 1] = outcome(run_folder(self._folder, self._plan, run), run)
         return self.status(run)
+
+    def summaries(self) -> Iterator[dict[str, Any]]:
+        """What the finished runs came to, as their summary.json holds it."""
+        return (each.summary for each in self._outcomes if each.summary is not None)
 
     def forget(self, run: PlannedRun) -> None:
         """Take a run as open again."""
