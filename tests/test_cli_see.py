@@ -43,11 +43,13 @@ def test_every_kind_is_a_plot_of_a_recording(folders):
 
 
 def test_two_results_are_compared_under_the_names_of_their_folders(folders, monkeypatch, capsys):
+    monkeypatch.chdir(folders)
     monkeypatch.setattr(report, "_PICTURES", ())
     assert tianbao("report", folders / "one", folders / "two") == 0
-    page = (folders / "one" / "report.html").read_text()
+    page = (folders / "compared.html").read_text()
+    assert not (folders / "one" / "report.html").exists()
     assert '<th scope="col">one</th><th scope="col">two</th><th scope="col">difference</th>' in page
-    assert "report.html" in capsys.readouterr().out
+    assert "compared.html" in capsys.readouterr().out
 
 
 def test_the_video_of_a_run_is_found_and_taken_in(folders, monkeypatch):
