@@ -61,7 +61,7 @@ class ClockSection:
     """Time steps; see `tianbao.Clock`."""
 
     dt: float = _key(0.5, "step of the neurons [ms]")
-    tick: float = _key(4.0, "exchange between brain and body, and step of the body [ms]")
+    tick: float = _key(4.0, "exchange between brain and body, and step of the body [ms]; 2 in water")
     frame: float = _key(20.0, "interval of recorded frames [ms]")
     order: int = _key(1, "of the neural step: 1 backward Euler, 2 Crank-Nicolson")
     corrections: int = _key(0, "of a step across gap junctions, native engine only")
@@ -217,6 +217,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         ConfigError: if the file is missing or is not TOML.
     """
     path = Path(path)
+    path = path / "config.toml" if path.is_dir() else path
     try:
         if path.stat().st_size > _LARGEST:
             raise ConfigError(f"{path.name} is larger than a configuration can be; give a TOML file")
@@ -286,7 +287,9 @@ def _about() -> dict[str, str]:
 def _unknown_key(key: str) -> str:
     """Sentence for an unknown key: a key of any section may be meant by its last word."""
     known = [name for name, _ in RunConfig()._flat()] + ["medium", "material", "parameters", "interventions"]
-    last = {name.rpartition(".")[2]: name for name in known}
+    section = key.partition(".")[0] + "."
+    # Of keys with the same last word, the one in the section that was named.
+    last = {name.rpartition(".")[2]: name for name in sorted(known, key=lambda each: each.startswith(section))}
     near = difflib.get_close_matches(key.rpartition(".")[2].lower(), list(last), n=1, cutoff=0.6)
     if near and key not in known:
         return f"unknown key '{shown(key)}': did you mean '{last[near[0]]}'?"

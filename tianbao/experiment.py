@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 CHECKPOINT = "checkpoint.tianbao"
 """Name of the checkpoint in the folder of a run."""
 
+_FILMS = [f"{gait}.{kind}" for gait in ("crawl", "swim") for kind in ("mp4", "gif")]
+_DRAWN = ("kymograph.png", "traces.png", "report.html", *_FILMS)
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
@@ -227,6 +230,16 @@ def resume(source: str | Path, *, duration: float | None = None, video: bool = T
     return perform(config.updated(changes), path.parent, **options)
 
 
+def finished(source: str | Path) -> bool:
+    """Whether a run has its results and nothing left to do."""
+    from .io.checkpoints import Checkpoints
+    from .io.results import open_recording
+
+    path = _inside(source, CHECKPOINT)
+    facts, results = Checkpoints(path).read().facts, path.parent / "results.h5"
+    return facts["ticks"] == facts["planned"] and results.exists() and open_recording(results).complete
+
+
 def _inside(source: str | Path, name: str) -> Path:
     """A file, or the one of that name in a folder."""
     if not isinstance(source, (str, os.PathLike)) or not str(source):
@@ -248,6 +261,9 @@ def _write(
     from .view.report import write_report
 
     folder = checkpoint.parent
+    for name in _DRAWN:
+        # Pictures of an older run in this folder would be taken for this one's.
+        (folder / name).unlink(missing_ok=True)
     files = [_saved(recording, folder / "results.h5"), write_summary(recording, folder / "summary.json")]
     files += [_write_config(config, folder), *([checkpoint] if checkpoint.exists() else [])]
     if len(recording.time) > 1:

@@ -38,6 +38,8 @@ def match(
     for pattern in patterns:
         matched = fnmatch.filter(known, spelling(pattern)) if isinstance(pattern, str) else []
         if not matched:
+            if isinstance(pattern, str) and fnmatch.filter(known, pattern.upper()):
+                raise AnatomyError(f"unknown {what} '{pattern}': did you mean '{pattern.upper()}'?")
             raise AnatomyError(unknown(what, pattern, known))
         found.update(matched)
     return sorted(found)

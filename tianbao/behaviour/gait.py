@@ -18,7 +18,7 @@ from .midline import curvature, curvature_positions, forward_velocity
 
 __all__ = [
     "CRAWLING", "PUBLISHED", "SWIMMING", "Comparison", "Gait", "Range",
-    "compare", "crawled", "curvature", "curvature_positions", "gait", "swam",
+    "compare", "crawled", "curvature", "curvature_positions", "gait", "missed", "swam",
 ]  # fmt: skip
 
 DISCARD_MS = 3000.0
@@ -266,6 +266,12 @@ def compare(measured: Gait, medium: str | None = None) -> list[Comparison]:
             value = float(getattr(measured, each.metric))
             rows.append(Comparison(each.metric, value, each.low, each.high, each.unit, each.source, each.holds(value)))
     return rows
+
+
+def missed(measured: Gait, medium: str) -> list[Range]:
+    """Bars of crawling on agar, or of swimming in water, that a gait does not reach; none in another medium."""
+    bars = {"agar": CRAWLING, "water": SWIMMING}.get(medium, ())
+    return [each for each in bars if not each.holds(getattr(measured, each.metric))]
 
 
 def crawled(measured: Gait) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 from .session import EXIT_INTERRUPTED, add_command
+
+_POLL_S = 0.2
 
 
 def register(commands: argparse._SubParsersAction) -> None:
@@ -24,6 +27,7 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 def _gui(args: argparse.Namespace) -> int:
     from ..io.gui import INSTALL, GuiMissing, check_model, compile_model, find_gui, free_port, serving
+    from ..loop.interrupt import Interrupt
 
     model = check_model(args.folder) if args.folder else None
     free_port(args.port)
@@ -34,8 +38,8 @@ def _gui(args: argparse.Namespace) -> int:
         raise
     print("NetPyNE GUI:", ", ".join(f"{name} {version}" for name, version in gui.versions.items()))
     if model is not None and not args.check:
-        print("mechanisms: compiled once per model, which takes about a minute ...", flush=True)
-        print("mechanisms:", "compiled now" if compile_model(model, gui) else "were compiled before")
+        print("mechanisms: compiled once per model, in about a minute ...", end=" ", flush=True)
+        print("done" if compile_model(model, gui) else "done before")
     with serving(gui, model.parent if model else Path.cwd(), args.port) as (address, process):
         if args.check:
             print("its server answers")
@@ -44,9 +48,11 @@ def _gui(args: argparse.Namespace) -> int:
         print("it answers on this machine only; Ctrl-C ends it")
         if model is not None:
             print(_how_to_open(model.name, gui.versions.get("netpyne-ui", "")), flush=True)
-        try:
-            process.wait()
-        except KeyboardInterrupt:
+        with Interrupt() as interrupt:
+            # A signal ends the server, too: nobody else knows that it runs.
+            while process.poll() is None and not interrupt.asked:
+                time.sleep(_POLL_S)
+        if interrupt.asked:
             return EXIT_INTERRUPTED
     return 0
 

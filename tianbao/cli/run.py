@@ -123,8 +123,11 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _resume(args: argparse.Namespace) -> int:
-    from ..experiment import resume
+    from ..experiment import finished, resume
 
+    if args.duration is None and finished(args.run):
+        print(f"{args.run} is complete; --duration makes it longer")
+        return 0
     outcome = resume(args.run, duration=args.duration, video=not args.no_video)
     return _tell(outcome, args.run if args.run.is_dir() else args.run.parent)
 
@@ -140,7 +143,7 @@ def _tell(outcome, folder: Path) -> int:
 
 def _report(outcome) -> None:
     """Print measured beside published, and whether the worm crawled, or swam where it should."""
-    from ..behaviour.gait import compare
+    from ..behaviour.gait import compare, missed
 
     recording = outcome.recording
     print(f"{'':26s}{'measured':>10s}   published")
@@ -153,7 +156,11 @@ def _report(outcome) -> None:
         print(f"{gait.forward_speed_mm_s:.3f} mm/s, {gait.frequency_hz:.2f} Hz; no published ranges for this medium")
         return
     done, not_done = ("swam", "swim") if recording.medium == "water" else ("crawled", "crawl")
-    print(f"the worm {done}" if outcome.moved else f"the worm did not {not_done}")
+    print(f"the worm {done}" if outcome.moved else f"the worm did not {not_done}, by the bars of this project:")
+    gait = recording.gait()
+    for bar in missed(gait, recording.medium):
+        value = getattr(gait, bar.metric)
+        print(f"  {bar.metric} is {value:.4g} {bar.unit}, asked are {bar.low:g} to {bar.high:g}")
 
 
 def _print_config(config: RunConfig) -> int:

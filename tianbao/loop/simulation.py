@@ -78,7 +78,7 @@ class Clock:
             )
         for short, long, names in ((self.dt, self.tick, "dt of tick"), (self.tick, self.frame, "tick of frame")):
             if abs(long / short - round(long / short)) > 1e-9:
-                raise ConfigError(f"clock: {names} must divide evenly, got {short:g} and {long:g} ms")
+                raise ConfigError(f"clock: {names} must be whole multiples, got {short:g} and {long:g} ms")
 
     @property
     def ticks_per_frame(self) -> int:

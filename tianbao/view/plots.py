@@ -31,6 +31,7 @@ from .trajectory import Field, draw_trajectory, trajectory_size
 _SHOWN = (
     ("AVA?", 1), ("AVB?", 1), ("SMDD?", 1), ("SMDV?", 1), ("DB*", 2), ("VB*", 2), ("DD*", 1), ("VD*", 1),
 )  # fmt: skip
+_LEAST_BEND = 10.0  # [kappa L]
 _DORSAL = ("SMDD", "RMDD", "DA", "DB", "DD", "AS")
 _VENTRAL = ("SMDV", "RMDV", "VA", "VB", "VD", "VC")
 _STRETCH = 0.95  # [mm] of track between drawn postures, about a body length
@@ -183,7 +184,8 @@ def headline(gait: Gait) -> str:
 def draw_kymograph(axes: Axes, time_ms: np.ndarray, track: WormTrack):
     """Curvature over time (s) and body (nose on top) on given axes; the image."""
     bend = curvature(track.midline, POINTS, track.dorsal)
-    limit = max(4.0, float(np.ceil(np.percentile(np.abs(bend), 99))))
+    # One scale for crawls, so that a worm that hardly bends looks like one beside them.
+    limit = max(_LEAST_BEND, float(np.ceil(np.percentile(np.abs(bend), 99))))
     half = 0.5 * (time_ms[-1] - time_ms[0]) / max(len(time_ms) - 1, 1)
     extent = ((time_ms[0] - half) / MS_PER_S, (time_ms[-1] + half) / MS_PER_S, 1.0, 0.0)
     return axes.imshow(

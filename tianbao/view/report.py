@@ -12,7 +12,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from ..behaviour.gait import CRAWLING, PUBLISHED, SWIMMING, Gait, Range
+from ..behaviour.gait import PUBLISHED, Gait, Range, missed
 from ..errors import ConfigError, OutputError
 from ..io.files import write_atomically
 from ..recording import Recording, WormTrack
@@ -190,12 +190,12 @@ def _summary(columns: list[_Column]) -> Iterator[str]:
 
 def _verdict(column: _Column) -> str:
     """Whether the worm moved as it should in its medium, and by which bars it did not."""
-    bars = {"agar": (CRAWLING, "crawled", "crawl"), "water": (SWIMMING, "swam", "swim")}
-    if column.recording.medium not in bars or not math.isfinite(column.gait.forward_speed_mm_s):
+    said = {"agar": ("crawled", "crawl"), "water": ("swam", "swim")}
+    if column.recording.medium not in said or not math.isfinite(column.gait.forward_speed_mm_s):
         return ""
-    asked, did, do = bars[column.recording.medium]
+    did, do = said[column.recording.medium]
     called = {metric: name for metric, name, *_ in _METRICS}
-    short = [each for each in asked if not each.holds(getattr(column.gait, each.metric))]
+    short = missed(column.gait, column.recording.medium)
     if not short:
         return f"The worm {did}."
     told = [f"{called[x.metric]} {_number(float(getattr(column.gait, x.metric)))}, asked {_span(x)}" for x in short]
