@@ -265,7 +265,7 @@ def test_recording_at_another_interval_keeps_the_order():
 
 
 def test_clock_steps_must_divide_evenly():
-    with pytest.raises(ConfigError, match="dt of tick must divide evenly"):
+    with pytest.raises(ConfigError, match="tick = 4 ms must be a whole multiple of dt"):
         Clock(dt=0.3, tick=4.0)
 
 

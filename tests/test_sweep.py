@@ -89,7 +89,7 @@ def test_draws_repeat_with_their_seed_and_a_latin_design_covers_each_axis_evenly
         ({"vary": {"parameters.gap_gain": [0.1, -1.0]}}, "run 2: parameter: 'gap_gain' = -1 nS is outside"),
         ({"vary": {"parameters.gap_gain": [0.1, float("nan")]}}, "nan is not a number"),
         ({"vary": {"clock.dt": [0.25, "fast"]}}, "run 2: .*clock.dt"),
-        ({"vary": {"clock.dt": [0.5, 0.3]}}, "run 2: clock: dt of tick must divide evenly"),
+        ({"vary": {"clock.dt": [0.5, 0.3]}}, "run 2: clock: tick = 4 ms must be a whole multiple of dt = 0.3 ms"),
         ({"vary": {"clock.dt": []}}, "give a list of values"),
         ({"vary": {"clock.dt": {"from": 0.1, "to": 1.0}}}, "a grid needs steps"),
         ({"vary": {"clock.dt": {"from": 0.1, "to": 1.0, "steps": 1}}}, "steps is a whole number from 2"),

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import json
 import math
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -217,7 +218,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         ConfigError: if the file is missing or is not TOML.
     """
     path = Path(path)
-    path = path / "config.toml" if path.is_dir() else path
+    path = path / "config.toml" if os.path.isdir(path) else path
     try:
         if path.stat().st_size > _LARGEST:
             raise ConfigError(f"{path.name} is larger than a configuration can be; give a TOML file")

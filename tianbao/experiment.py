@@ -261,10 +261,10 @@ def _write(
     from .view.report import write_report
 
     folder = checkpoint.parent
+    files = [_saved(recording, folder / "results.h5"), write_summary(recording, folder / "summary.json")]
     for name in _DRAWN:
         # Pictures of an older run in this folder would be taken for this one's.
         (folder / name).unlink(missing_ok=True)
-    files = [_saved(recording, folder / "results.h5"), write_summary(recording, folder / "summary.json")]
     files += [_write_config(config, folder), *([checkpoint] if checkpoint.exists() else [])]
     if len(recording.time) > 1:
         plot = recording.plot

@@ -76,9 +76,11 @@ class Clock:
             raise ConfigError(
                 f"clock dt {self.dt:g}, tick {self.tick:g}, frame {self.frame:g} ms: need 0 < dt <= tick <= frame"
             )
-        for short, long, names in ((self.dt, self.tick, "dt of tick"), (self.tick, self.frame, "tick of frame")):
+        for short, long, names in ((self.dt, self.tick, ("dt", "tick")), (self.tick, self.frame, ("tick", "frame"))):
             if abs(long / short - round(long / short)) > 1e-9:
-                raise ConfigError(f"clock: {names} must be whole multiples, got {short:g} and {long:g} ms")
+                raise ConfigError(
+                    f"clock: {names[1]} = {long:g} ms must be a whole multiple of {names[0]} = {short:g} ms"
+                )
 
     @property
     def ticks_per_frame(self) -> int:
