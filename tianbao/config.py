@@ -109,7 +109,7 @@ class RunConfig:
 
     duration: float = _key(10_000.0, "[ms]")
     seed: int = _key(1, "of noise, initial voltages and posture")
-    engine: str = _key("neuron", "neuron or native: the same worm, native is four times faster")
+    engine: str = _key("neuron", "neuron or native: the same worm, native is several times faster")
     worm: WormSection = _key(WormSection, "")
     arena: ArenaSection = _key(ArenaSection, "")
     clock: ClockSection = _key(ClockSection, "")
