@@ -148,7 +148,11 @@ def resolved(config: RunConfig) -> RunConfig:
     Raises:
         ConfigError, AnatomyError: see `simulation`.
     """
-    return replace(simulation(config, progress=False).configuration(config.duration), checkpoint=config.checkpoint)
+    return _resolved(simulation(config, progress=False), config)
+
+
+def _resolved(made: Simulation, config: RunConfig) -> RunConfig:
+    return replace(made.configuration(config.duration), checkpoint=config.checkpoint)
 
 
 def perform(
@@ -193,6 +197,8 @@ def _performed(
 ) -> Outcome:
     from .io.checkpoints import Checkpoints
 
+    # Taken before the run: afterwards the files it names may be others.
+    config = _resolved(made, config)
     every = config.checkpoint.every
     if since is None:
         # Or going on after a stop would take up the run that was here before.
@@ -250,7 +256,7 @@ def _inside(source: str | Path, name: str) -> Path:
 def _write_config(config: RunConfig, folder: Path) -> Path:
     from .io.files import write_atomically
 
-    return write_atomically(folder / "config.toml", resolved(config).to_toml(comments={}).encode())
+    return write_atomically(folder / "config.toml", config.to_toml(comments={}).encode())
 
 
 def _write(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..config import config_of
@@ -70,16 +71,23 @@ class Run:
             # A full disk costs the checkpoint, not the run: the one before is still there.
             log.warning("no checkpoint at %.0f ms: %s", self.done * self.simulation.clock.tick, error)
 
+    @cached_property
+    def _origin(self) -> dict:
+        """Facts that hold for the whole run, asked for at its first checkpoint only: git is a process of its own."""
+        return {
+            "config": self._config.to_toml(),
+            "versions": provenance.versions(),
+            "mechanisms": provenance.mechanism_hash(),
+            "anatomy": self.simulation.worm.provenance,
+            "revision": provenance.git_revision(),
+            "every": self.checkpoints.every if self.checkpoints else 0.0,
+        }
+
     def state(self) -> RunState:
         """All that it needs to go on."""
         simulation = self.simulation
         facts = {
-            "config": self._config.to_toml(),
-            "versions": provenance.versions(),
-            "mechanisms": provenance.mechanism_hash(),
-            "anatomy": simulation.worm.provenance,
-            "revision": provenance.git_revision(),
-            "every": self.checkpoints.every if self.checkpoints else 0.0,
+            **self._origin,
             "ticks": self.done,
             "planned": self.planned,
             "generator": simulation.currents.generator,
