@@ -11,6 +11,7 @@ from ..rows import finite, read_rows
 
 QUADRANTS = ("DL", "DR", "VL", "VR")
 STRENGTH = Path(__file__).with_name("strength.csv")
+_POINTS = 16  # per slab at which the taper of muscle cells is sampled
 
 
 def strength(s: np.ndarray, path: Path = STRENGTH) -> np.ndarray:
@@ -34,8 +35,9 @@ def strength(s: np.ndarray, path: Path = STRENGTH) -> np.ndarray:
 class TensionMap:
     """Spreads 95 activations over the slabs and quadrants of a body mesh.
 
-    A muscle pulls in proportion to how much of a slab it covers. The missing MVL24 leaves the
-    last stretch of its quadrant without fibres, as in the animal.
+    Muscle cells are spindles that lie in two staggered rows per quadrant (Sulston and Horvitz 1977, WormAtlas), so each
+    overlaps with its neighbours: the pull of a cell falls linearly from its middle to the middles of the cells before
+    and behind it. The missing MVL24 leaves the last stretch of its quadrant without fibres, as in the animal.
     """
 
     def __init__(self, muscles: pd.DataFrame, tension_per_curvature: np.ndarray, peak_curvature: float):
@@ -46,11 +48,8 @@ class TensionMap:
             peak_curvature: kappa L of a free body at full one-sided activation.
         """
         slabs = len(tension_per_curvature)
-        edges = np.linspace(0.0, 1.0, slabs + 1)
-        start, end = muscles.s_start.to_numpy()[:, None], muscles.s_end.to_numpy()[:, None]
-        overlap = np.clip(np.minimum(end, edges[1:]) - np.maximum(start, edges[:-1]), 0.0, None) * slabs
         quadrant = (muscles.quadrant.to_numpy()[:, None] == np.array(QUADRANTS)).astype(float)
-        self._cover = overlap[:, :, None] * quadrant[:, None, :]
+        self._cover = _spindles(muscles, slabs)[:, :, None] * quadrant[:, None, :]
         middle = (np.arange(slabs) + 0.5) / slabs
         self._tension = (np.asarray(tension_per_curvature) * strength(middle))[:, None]
         self.peak_curvature = peak_curvature
@@ -76,3 +75,12 @@ class TensionMap:
             [L], shape (..., 95).
         """
         return np.einsum("...sq,msq->...m", tension, self._cover * (self._tension * self.peak_curvature))
+
+
+def _spindles(muscles: pd.DataFrame, slabs: int) -> np.ndarray:
+    """Share of each slab's pull that a muscle cell has in its quadrant [-], shape (95, slabs)."""
+    # The middles of a complete quadrant serve all four, so that MVL23 tapers towards where MVL24 would be.
+    middles = muscles.groupby("row").s.first()
+    points = (np.arange(slabs * _POINTS) + 0.5) / (slabs * _POINTS)
+    hats = np.array([np.interp(points, middles, middles.index == row) for row in middles.index])
+    return hats.reshape(len(middles), slabs, _POINTS).mean(axis=2)[muscles.row.to_numpy() - middles.index[0]]

@@ -65,8 +65,8 @@ def nmj_weights(
 ) -> np.ndarray:
     """Conductance [uS] of every neuromuscular pair, shape (pairs,).
 
-    Counts are normalised per muscle row (the left and right muscle of one side at one level):
-    each intact row receives the same total drive, shared among its neurons by their EM sections.
+    Counts are normalised per muscle row (the left and right muscle of one side at one level): each intact row
+    receives the same total excitation and the same total inhibition, shared among its neurons by their EM sections.
 
     Args:
         table: nmj rows of this worm.
@@ -75,18 +75,16 @@ def nmj_weights(
         muscle_leak: leak of one muscle cell [nS].
         p: class gains.
     """
-    counts = _counts(intact, p)
-    excitatory = counts.where(intact.sign == "excitatory", 0.0)
-    rows = _rows_of(intact, muscles)
-    everything, excitation = counts.groupby(rows).sum(), excitatory.groupby(rows).sum()
+    counts, rows = _counts(intact, p), _rows_of(intact, muscles)
     cells = muscles.groupby(muscles.quadrant.str[0] + muscles.row.astype(str)).size()
-
-    row = _rows_of(table, muscles)
-    inhibitory = (table.sign == "inhibitory").to_numpy()
-    # Inhibition is shared out over all contacts of the row, so rows with few GABA contacts
-    # are inhibited little.
-    total = np.where(inhibitory, everything.loc[row], excitation.loc[row])
-    total = np.where(total > 0.0, total, everything.loc[row])
+    row, inhibitory = _rows_of(table, muscles), (table.sign == "inhibitory").to_numpy()
+    excitation, inhibition = (
+        counts.where(intact.sign == sign, 0.0).groupby(rows).sum().loc[row].to_numpy()
+        for sign in ("excitatory", "inhibitory")
+    )
+    total = np.where(inhibitory, inhibition, excitation)
+    # A shuffle may hand a row a contact of a sign that it never had.
+    total = np.where(total > 0.0, total, excitation + inhibition)
     gain = np.where(inhibitory, p.nmj_inhibitory_gain, p.nmj_excitatory_gain)
     share = _counts(table, p).to_numpy() * cells.loc[row].to_numpy() / total
     return gain * muscle_leak * share * table.strength.to_numpy() * US_PER_NS

@@ -1,8 +1,10 @@
-"""Stretch receptors: which stretch of body each motor neuron feels, and where it feels it.
+"""Stretch receptors: which parts of the body each motor neuron feels, and where on its neurites.
 
-A stretched own side depolarises. B neurons feel the body behind their muscles, A neurons the
-body in front of theirs, SMD and RMD the neck. Windows are body coordinates, not neurite extents:
-the traced neurites of VB are too short (most likely truncated tracings).
+B neurons are excited by stretch of their own side behind their muscles, as in Boyle, Berri and Cohen 2012, and by
+shortening of their own side in front of them, as Wen et al. 2012 found in the animal. A neurons are their mirror image.
+SMD and RMD feel stretch of their own side in the head and neck. What the end of the body cuts off a cord neuron's main
+field is felt by its other field instead, so that the last neurons of the cord follow those before them.
+Fields are body coordinates, not neurite extents: the traced neurites of VB are too short (most likely truncated tracings).
 """
 
 from __future__ import annotations
@@ -22,8 +24,23 @@ CORD_BACKWARD = ("DA", "VA")
 HEAD = ("SMDD", "SMDV", "RMDD", "RMDV")
 
 _DORSAL = ("DB", "DA", "SMDD", "RMDD")
-# Windows are clipped to the body but never shorter than this [L].
+# No field reaches beyond these places, and none is shorter than that [L].
 _NOSE, _TAIL, _SHORTEST = 0.02, 0.98, 0.06
+_LEAST_KEPT = 0.3  # share of the opposite field that must lie on the body for it to be felt [-]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A stretch of body that a receptor feels.
+
+    Attributes:
+        start, end: of it [L].
+        weight: share of the receptor's gain, negative where shortening of the own side excites [-].
+    """
+
+    start: float
+    end: float
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -32,17 +49,22 @@ class Receptor:
 
     Attributes:
         neuron: name.
-        window: start and end of the receptive window [L].
+        fields: what it feels.
         side: +1 for ventral, -1 for dorsal neurons: sign that turns kappa L into own-side stretch.
         gain: current per unit of mean kappa L [pA].
         sites: section, location and share of the current of every compartment it drives.
     """
 
     neuron: str
-    window: tuple[float, float]
+    fields: tuple[Field, ...]
     side: float
     gain: float
     sites: tuple[tuple[str, float, float], ...]
+
+    def weights(self, positions: np.ndarray) -> np.ndarray:
+        """Weights that turn kappa L at these body coordinates into stretch, shape (positions,)."""
+        felt = sum(each.weight * _mean_over(each.start, each.end, positions) for each in self.fields)
+        return self.side * felt
 
 
 @dataclass(frozen=True)
@@ -84,25 +106,42 @@ def stretch_field(
         for name in cells
         if neuron_class(name) in CORD_FORWARD + CORD_BACKWARD + HEAD
     )
-    weights = np.array([each.side * _mean_over(each.window, positions) for each in receptors])
+    weights = np.array([each.weights(positions) for each in receptors])
     return StretchField(receptors, weights.reshape(len(receptors), len(positions)))
 
 
 def _receptor(name: str, cell: CellGeometry, centroid: float | None, p: Parameters) -> Receptor:
     cls = neuron_class(name)
+    side = -1.0 if cls in _DORSAL else 1.0
+    if cls in HEAD:
+        fields = (Field(*_clip(p.head_window_start, p.head_window_start + p.head_window_length), 1.0),)
+        return Receptor(name, fields, side, p.head_stretch_gain, _sites(cell, np.ones(cell.compartments, dtype=bool)))
     # DA and VA neurons at the tail tip have no counted muscle: they stand where they are.
     centre = centroid if centroid is not None else float(np.median(cell.body.s))
-    near, far = p.cord_window_offset, p.cord_window_offset + p.cord_window_length
-    if cls in HEAD:
-        window = (p.head_window_start, p.head_window_start + p.head_window_length)
-        beyond = np.ones(cell.compartments, dtype=bool)
-    elif cls in CORD_FORWARD:
-        window, beyond = (centre + near, centre + far), cell.body.s >= centre
-    else:
-        window, beyond = (centre - far, centre - near), cell.body.s <= centre
-    gain = p.head_stretch_gain if cls in HEAD else p.cord_stretch_gain
-    side = -1.0 if cls in _DORSAL else 1.0
-    return Receptor(name, _clip(*window), side, gain, _sites(cell, beyond))
+    towards_tail = cls in CORD_FORWARD
+    beyond = cell.body.s >= centre if towards_tail else cell.body.s <= centre
+    fields = _cord_fields(centre, 1.0 if towards_tail else -1.0, p)
+    return Receptor(name, fields, side, p.cord_stretch_gain + p.cord_opposite_gain, _sites(cell, beyond))
+
+
+def _cord_fields(centre: float, along: float, p: Parameters) -> tuple[Field, ...]:
+    """Main and opposite field of a cord neuron whose muscles are centred there; along is +1 towards the tail."""
+    main, start, end = _window(centre, along, p.cord_window_offset, p.cord_window_length)
+    other, *opposite = _window(centre, -along, p.cord_opposite_offset, p.cord_opposite_length)
+    # What is cut off one field is felt by the other, so that every neuron has its full drive.
+    gain, opposite_gain = p.cord_stretch_gain, p.cord_opposite_gain
+    felt, followed = gain * main, opposite_gain + gain * (1.0 - main)
+    if other < _LEAST_KEPT:
+        felt, followed = gain, 0.0
+    whole = max(gain + opposite_gain, 1e-12)
+    return Field(start, end, felt / whole), Field(*opposite, -followed / whole)
+
+
+def _window(centre: float, along: float, offset: float, length: float) -> tuple[float, float, float]:
+    """How much of a window lies on the body [-], and its start and end there [L]."""
+    ends = sorted((centre + along * offset, centre + along * (offset + length)))
+    kept = max(min(ends[1], _TAIL) - max(ends[0], _NOSE), 0.0)
+    return kept / length, *_clip(*ends)
 
 
 def _clip(start: float, end: float) -> tuple[float, float]:
@@ -111,10 +150,10 @@ def _clip(start: float, end: float) -> tuple[float, float]:
     return start, max(end, start + _SHORTEST)
 
 
-def _mean_over(window: tuple[float, float], positions: np.ndarray) -> np.ndarray:
-    """Weights of the mean over a window, exact for windows that end between two positions."""
+def _mean_over(start: float, end: float, positions: np.ndarray) -> np.ndarray:
+    """Weights of the mean over a stretch, exact for stretches that end between two positions."""
     half = 0.5 * np.gradient(positions)
-    cover = np.minimum(positions + half, window[1]) - np.maximum(positions - half, window[0])
+    cover = np.minimum(positions + half, end) - np.maximum(positions - half, start)
     cover = np.clip(cover, 0.0, None)
     return cover / cover.sum()
 
