@@ -5,7 +5,7 @@ import pytest
 
 from tianbao.backend import I2, I3, R1, R2, R3, R4, T
 from tianbao.body import Material, RingMesh, SoftBody, kernels
-from tianbao.body.calibration import shear_moduli, stiffness_band
+from tianbao.body.calibration import axial_springs, shear_moduli, stiffness_band
 from tianbao.environment import Medium, Plane
 from tianbao.errors import ConfigError, DivergedError
 
@@ -115,7 +115,8 @@ def test_rest_stiffness_is_the_one_the_mesh_was_calibrated_with():
     body = SoftBody(material=Material(internal_viscosity_time=0.0), medium=Medium("thin", 1e-9, 1e-9))
     probe = Probe(AGAR)
     probe.body, probe.x, probe.tension = body, body.positions, np.zeros((1, SLABS, 4))
-    band = stiffness_band(body.mesh, shear_moduli(body.mesh, body.material), body.material.bulk_ratio)
+    mesh, material = body.mesh, body.material
+    band = stiffness_band(mesh, shear_moduli(mesh, material), material.bulk_ratio, axial_springs(mesh, material))
     measured = probe.stiffness()
     for below, diagonal in enumerate(band):
         expected = diagonal[: len(measured) - below]

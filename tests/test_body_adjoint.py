@@ -58,6 +58,8 @@ CASES = {
     "one step in water": dict(steps=1, duration=2.0, medium=WATER),
     "agar": dict(steps=20, duration=10.0),
     "water": dict(steps=20, duration=2.0, medium=WATER),
+    "no cuticle": dict(steps=5, duration=10.0, material=Material(axial_stiffness_n=0.0)),
+    "stiff cuticle": dict(steps=5, duration=4.0, material=Material(axial_stiffness_n=1e-3), medium=WATER),
     "no viscosity": dict(steps=5, duration=4.0, material=Material(internal_viscosity_time=0.0)),
     "fibres, two worms": dict(steps=20, duration=10.0, material=FIBRES, worms=2),
     "fibres in water": dict(steps=20, duration=2.0, material=FIBRES, medium=WATER),

@@ -58,6 +58,7 @@ NUMBERS = {
     "Medium.newtonian radius": lambda x: tb.Medium.newtonian(0.1, radius=x),
     "Medium.between share": lambda x: tb.Medium.between("water", "agar", x),
     "Material bending_stiffness_n_m2": lambda x: tb.Material(bending_stiffness_n_m2=x),
+    "Material axial_stiffness_n": lambda x: tb.Material(axial_stiffness_n=x),
     "Material bulk_ratio": lambda x: tb.Material(bulk_ratio=x),
     "Material internal_viscosity_time": lambda x: tb.Material(internal_viscosity_time=x),
     "Material taper_exponent": lambda x: tb.Material(taper_exponent=x),
@@ -140,12 +141,13 @@ def test_an_end_is_a_number_or_infinity(name):
 
 _MEDIUM = ("drag_normal", "drag_tangential", "surface_stiffness", "density", "viscosity")
 NEGATIVE = [*(f"Medium {name}" for name in _MEDIUM), "Pillar radius",
-            "Medium.newtonian", "Medium.between share", "Material bulk_ratio", "Material taper_exponent",
-            "Pillar friction", "Dish radius", "Plane friction", "pillar_array radius", "pillar_array pitch", "Clock dt",
-            "Clock tick", "Clock frame", "Clock corrections", "Pulse start", "Checkpoints every", "Parameters.replace",
-            "clamp start", "silence start", "illuminate start", "knock_down remaining", "over_express factor",
-            "scale_synapses factor", "scale_gap_junctions factor", "shuffle seed", "current_steps delay",
-            "current_steps duration", "current_pulses pause", "voltage_steps after"]  # fmt: skip
+            "Medium.newtonian", "Medium.between share", "Material axial_stiffness_n", "Material bulk_ratio",
+            "Material taper_exponent", "Pillar friction", "Dish radius", "Plane friction", "pillar_array radius",
+            "pillar_array pitch", "Clock dt", "Clock tick", "Clock frame", "Clock corrections", "Pulse start",
+            "Checkpoints every", "Parameters.replace", "clamp start", "silence start", "illuminate start",
+            "knock_down remaining", "over_express factor", "scale_synapses factor", "scale_gap_junctions factor",
+            "shuffle seed", "current_steps delay", "current_steps duration", "current_pulses pause",
+            "voltage_steps after"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NEGATIVE)

@@ -2,7 +2,9 @@
 
 Flat tetrahedra are too stiff in bending, by an amount that depends on how long a slab is for its
 radius and how fast it tapers. So the mesh itself is bent, once, when a body is built: a pure
-moment tells the bending stiffness at every ring, the fibres tell the moment of a tension.
+moment tells the bending stiffness at every ring, the fibres tell the moment of a tension. The cuticle's
+resistance to shortening has no part in it: sections are mirror images of themselves, so a mesh that bends
+keeps the centres of its rings as far apart as they were.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.linalg import solveh_banded
 
-from ..units import UN_MM2_PER_N_M2
+from ..units import UN_MM2_PER_N_M2, UN_PER_N
 from .material import Material
 from .mesh import SIDES, RingMesh
 
@@ -20,18 +22,23 @@ _ROUNDS = 4
 _PINNING = 1e-9
 
 
-def stiffness_band(mesh: RingMesh, shear: np.ndarray, bulk_ratio: float) -> np.ndarray:
+def stiffness_band(
+    mesh: RingMesh, shear: np.ndarray, bulk_ratio: float, springs: np.ndarray | float = 0.0
+) -> np.ndarray:
     """Linear stiffness at rest, in the lower banded storage of scipy.linalg.
 
     Args:
         mesh: any ring mesh.
         shear: shear modulus of each slab [Pa], shape (slabs,).
         bulk_ratio: bulk over shear modulus [-].
+        springs: see axial_springs [uN/mm], shape (slabs,).
 
     Returns:
         [uN/mm], shape (6 ring_size, 3 vertices): entry (i - j, j) of the vertex-major matrix.
     """
+    apart = _apart(mesh)
     unit = _unit_slabs(mesh, bulk_ratio) * shear[:, None, None]
+    unit += np.multiply.outer(np.broadcast_to(springs, mesh.slabs), np.outer(apart, apart))
     size, width = 3 * len(mesh.vertices), 6 * mesh.ring_size
     band = np.zeros((width, size))
     rows, columns = np.tril_indices(width)
@@ -59,6 +66,13 @@ def _unit_slabs(mesh: RingMesh, bulk_ratio: float) -> np.ndarray:
     np.add.at(swell, (slab[..., None], dofs), weighted)
     rest = mesh.volumes.sum(axis=1)
     return matrices + bulk_ratio * np.einsum("si,sj,s->sij", swell, swell, 1.0 / rest)
+
+
+def _apart(mesh: RingMesh) -> np.ndarray:
+    """How much farther apart the centres of a slab's rings are per move of its vertices [-], shape (6 ring_size,)."""
+    share = np.zeros((2, mesh.ring_size, 3))
+    share[0, -SIDES:, 0], share[1, -SIDES:, 0] = 1.0 / SIDES, -1.0 / SIDES
+    return share.ravel()
 
 
 def _end_moments(mesh: RingMesh) -> np.ndarray:
@@ -127,3 +141,13 @@ def tension_per_curvature(mesh: RingMesh, material: Material) -> np.ndarray:
     """
     _, tension = _calibrated(mesh, material.taper_exponent, material.bulk_ratio)
     return material.bending_stiffness_n_m2 * UN_MM2_PER_N_M2 * tension
+
+
+def axial_springs(mesh: RingMesh, material: Material) -> np.ndarray:
+    """Spring constant of each slab's cuticle [uN/mm], shape (slabs,): its EA over its length.
+
+    EA follows the radius as it does in a thin shell, EA = 2 EI / R^2. So does that of the tissue, and the pull of
+    muscles that bend a worm alike all along goes with R^2: the tips shorten less than the middle.
+    """
+    share = (mesh.slab_radii / mesh.radii.max()) ** (material.taper_exponent - 2.0)
+    return material.axial_stiffness_n * UN_PER_N * share * mesh.slabs / mesh.length

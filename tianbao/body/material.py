@@ -41,7 +41,10 @@ class Material:
 
     Attributes:
         bending_stiffness_n_m2: EI of the mid-body [N m2].
-        taper_exponent: EI follows this power of the radius [-].
+        axial_stiffness_n: EA of the mid-body's cuticle, force per relative change of length along the axis,
+            beyond what the tissue resists [N]; 0 leaves the tissue alone.
+        taper_exponent: EI follows this power of the radius, EA one that is less by 2, as in a thin shell,
+            where EA = 2 EI / R^2 [-].
         internal_viscosity_time: viscous over elastic bending resistance [ms].
         bulk_ratio: bulk over shear modulus [-].
         force_length_falloff: tension lost per squared fibre strain, 1 / w^2 of a fibre that pulls at
@@ -51,13 +54,15 @@ class Material:
     Raises:
         ConfigError: for a value that is not a number or out of range.
 
-    Limitations: one isotropic modulus per slab; no cuticle of its own; nothing stiffens when a
-    muscle pulls; force-velocity is linear, so that fibres faster than it push.
+    Limitations: one isotropic modulus per slab; the cuticle is one spring along the axis of each slab and
+    resists neither bending nor a change of girth; nothing stiffens when a muscle pulls; force-velocity is
+    linear, so that fibres faster than it push.
 
     Source: body.csv.
     """
 
     bending_stiffness_n_m2: float = _row("bending_stiffness")
+    axial_stiffness_n: float = _row("axial_stiffness")
     taper_exponent: float = _row("taper_exponent")
     internal_viscosity_time: float = _row("internal_viscosity_time")
     bulk_ratio: float = _row("bulk_ratio")

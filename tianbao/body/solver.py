@@ -29,8 +29,8 @@ _SIDES = {"dorsal": observe.DORSAL, "right": observe.RIGHT}
 class SoftBody:
     """Overdamped soft worms: every step minimises energy plus dissipation (implicit Euler).
 
-    Each slab has a shear modulus, one pressure for its volume (a fluid skeleton) and fibres along
-    the axis in four quadrants. Newton's method with a banded Cholesky factor per worm.
+    Each slab has a shear modulus, one pressure for its volume (a fluid skeleton), a cuticle that keeps its
+    length and fibres along the axis in four quadrants. Newton's method with a banded Cholesky factor per worm.
 
     Limitations: no inertia; between worms, contact lags by one step; drag of a slender body only, in the
     direction of the body at the start of a step.
@@ -106,8 +106,9 @@ class SoftBody:
         flat = gradients.reshape(*mesh.volumes.shape, tissue.VOLUME)
         self._corners = array(np.concatenate([tets, mesh.fibres[..., None]], axis=-1).astype(np.int32))
         self._elements = array(np.concatenate([flat, mesh.volumes[..., None]], axis=-1))
-        rest = mesh.volumes.sum(axis=1)
-        self._slabs = array(np.column_stack([shear, viscosity, material.bulk_ratio * shear, rest]))
+        rest, long = mesh.volumes.sum(axis=1), np.full(mesh.slabs, mesh.length / mesh.slabs)
+        springs = calibration.axial_springs(mesh, material)
+        self._slabs = array(np.column_stack([shear, viscosity, material.bulk_ratio * shear, rest, springs, long]))
         self._section = array(observe.section_weights(mesh.section))
         volume = np.zeros(len(mesh.vertices))
         world = mesh.tets + mesh.ring_size * np.arange(mesh.slabs)[:, None, None]

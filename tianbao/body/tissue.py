@@ -1,14 +1,15 @@
 """Forces and stiffness of the tissue, slab by slab.
 
-The tetrahedra of a slab have one shear modulus, one pressure and fibres along the axis. A slab's row
-holds shear modulus, viscosity, bulk modulus, rest volume; an element's row its four shape gradients and
-its volume; a corner's row four local vertices in rising order and the quadrant of the fibres. `size` is
-the number of vertices of a ring, known when a kernel is compiled. Units: mm, s, uN. The stiffness is
-stored as banded.py says.
+The tetrahedra of a slab have one shear modulus, one pressure and fibres along the axis. A slab's row holds
+shear modulus, viscosity, bulk modulus, rest volume and what cuticle.py adds; an element's row its four shape
+gradients and its volume; a corner's row four local vertices in rising order and the quadrant of the fibres.
+`size` is the number of vertices of a ring, known when a kernel is compiled. Units: mm, s, uN. The stiffness
+is stored as banded.py says.
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
 from ..backend import T, Vec3, ti
+from . import cuticle
 
 # Columns of an element's and a corner's row, and of a slab's scalars.
 VOLUME, FIBRE = 12, 4
@@ -125,7 +126,7 @@ def forces_of_slab(
     pressure = bulk * (volume / rest - 1.0)
     for k in range(6 * size):
         force[worm, slab, k] = force[worm, slab, k] + pressure * volume_gradient[worm, slab, k]
-    elastic += 0.5 * pressure * (volume - rest)
+    elastic += 0.5 * pressure * (volume - rest) + cuticle.resist(x, slabs, size, force, worm, slab)
     scalars[worm, slab, ELASTIC] = elastic
     scalars[worm, slab, INCREMENTAL] = elastic + active
     scalars[worm, slab, LEAST_RATIO] = least
@@ -157,7 +158,7 @@ def stiffness_of_slab(
     x: T, tension: T, strain: T, corners: T, elements: T, slabs: T, size: T, dt, falloff, brake, scalars: T,
     stiffness: T, worm, slab,
 ):  # fmt: skip
-    """Adds the second derivative of the tetrahedra of one slab, lower half."""
+    """Adds the second derivative of the tetrahedra and the cuticle of one slab, lower half."""
     mu, rate = slabs[slab, 0], slabs[slab, 1] / (2.0 * dt)
     pressure = slabs[slab, 2] * (scalars[worm, slab, SLAB_VOLUME] / slabs[slab, 3] - 1.0)
     block = ti.static(3 * size)
@@ -203,3 +204,4 @@ def stiffness_of_slab(
                         if ti.static(i == j):
                             k += diagonal
                         stiffness[worm, r + i, q + j] = stiffness[worm, r + i, q + j] + k
+    cuticle.stiffen(x, slabs, size, stiffness, worm, slab)
