@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -88,11 +89,13 @@ def read_kymograph(
         ConfigError: for an episode, window or rate that cannot be.
         OutputError: if the file is missing or malformed; the sentence names the line.
     """
+    if not isinstance(path, (str, os.PathLike)) or not str(path) or "\0" in str(path):
+        raise OutputError(f"animal: '{shown(path)}' is no path of a file; give a track or a CSV table of curvature")
     path = Path(path)
     if isinstance(rate, bool) or not isinstance(rate, Real) or not (math.isfinite(rate) and rate > 0.0):
         raise ConfigError(f"animal: rate {shown(rate)} must be a positive number of frames per second")
     first, last = _window(window)
-    if path.is_dir() or path.suffix.lower() in (*_TRACKS, *_RESULTS):
+    if os.path.isdir(path) or path.suffix.lower() in (*_TRACKS, *_RESULTS):
         return _of_track(path, episode, first, last)
     name, time, bend = _of_table(path, episode, float(rate))
     kept = _kept(time, first, last, path)
@@ -125,7 +128,7 @@ def _of_track(path: Path, episode: str | None, first: float, last: float) -> Kym
     from ..io.results import open_recording
     from ..io.wcon import read_wcon
 
-    if path.suffix.lower() in _TRACKS and not path.is_dir():
+    if path.suffix.lower() in _TRACKS and not os.path.isdir(path):
         recording, worm = read_wcon(path, worm=episode), 0
     else:
         recording = open_recording(result_file(path))
