@@ -156,12 +156,12 @@ def _of_table(path: Path, episode: str | None, rate: float) -> tuple[str, np.nda
     for number, row in rows:
         if len(row) != len(head):
             raise OutputError(f"{path}, line {number}: {len(row)} values under {len(head)} columns; give one for each")
-    if "episode" in head:
+    if rows and "episode" in head:
         rows, episode = _episode(rows, head.index("episode"), episode, path)
-    elif episode is not None:
+    elif rows and episode is not None:
         raise ConfigError(f"{path}: there is no column episode, so '{shown(episode)}' cannot be picked; leave it out")
     if len(rows) < _FEWEST_FRAMES:
-        raise OutputError(f"{path}: {len(rows)} rows of curvature; a kymograph needs two or more")
+        raise OutputError(f"{path}: {len(rows)} rows of curvature; a kymograph needs two frames or more")
     bend = np.array([[_number(row[k], head[k], number, path) for k in joints] for number, row in rows])
     large = np.abs(bend).max(axis=1) > _LARGEST_BEND
     if large.any():
@@ -215,7 +215,7 @@ def _episode(rows: list, column: int, episode: str | None, path: Path) -> tuple[
     known = list(dict.fromkeys(row[column].strip() for _, row in rows))
     if episode is None and len(known) > 1:
         raise ConfigError(f"{path} holds the episodes {', '.join(map(shown, known[:12]))}; pick one of them")
-    chosen = known[0] if episode is None and known else str(episode)
+    chosen = known[0] if episode is None else str(episode)
     if chosen not in known:
         raise ConfigError(f"{path}: {unknown('episode', chosen, known)}")
     return [(number, row) for number, row in rows if row[column].strip() == chosen], chosen

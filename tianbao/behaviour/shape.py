@@ -73,8 +73,8 @@ class Shape:
         stride_amplitude_cv: the same of the range of curvature within each stride.
         eigenworm_share: share of the variance of the tangent angle, less its mean over the body, held by its four
             largest principal modes [-]. The modes are the record's own.
-        head_phase: by how many cycles the head (s < 0.2) runs ahead of the body's wave extrapolated to it,
-            from -0.5 to 0.5; 0 for a head that takes part in the wave.
+        head_phase: by how many cycles the head (s < 0.2) runs ahead of the wave behind the neck (s 0.3 to 0.85)
+            extrapolated to it, from -0.5 to 0.5; 0 for a head that takes part in the wave.
         tail_over_middle: amplitude at s 0.7 to 0.95 over that at s 0.38 to 0.7 [-].
         path_turn_deg_s: turning of the centroid's path, smoothed over a stride [deg/s], positive to dorsal.
         slip: forward speed over frequency x wavelength x length of the body [-]. 1: per period the worm moves
@@ -248,8 +248,7 @@ def _wave(seconds: np.ndarray, bend: np.ndarray) -> dict[str, float]:
     r2, frequency, length, amplitude = np.mean(waves, axis=0)
     if np.ptp(np.sign([each.length for each in waves])) > 0.0:
         length = math.nan
-    leads = [_lead(seconds[part], bend[part], wave) for part, wave in zip(parts, waves, strict=True)]
-    lead = np.sum(leads)
+    lead = sum(_lead(seconds[part], bend[part]) for part in parts)
     return {
         "travelling_r2": r2,
         "travelling_r2_head": np.mean(wider),
@@ -285,16 +284,18 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.divide(above, below, out=np.full(len(above), math.nan), where=below > 0.0)
 
 
-def _lead(seconds: np.ndarray, bend: np.ndarray, wave: Wave) -> complex:
+def _lead(seconds: np.ndarray, bend: np.ndarray) -> complex:
     """A number whose angle is the phase of the head less that of the body's wave extrapolated to it."""
+    body = _joints(BEHIND_THE_NECK)
+    wave = best_wave(seconds, bend[:, body], joint_positions()[body])
     if not math.isfinite(wave.length):
         return complex(math.nan)
     swing = np.exp(-2j * np.pi * wave.frequency_hz * seconds) * np.hanning(len(seconds))
     phasor = swing @ (bend - bend.mean(axis=0))
     # Where the body's wave runs on, turning back the phase of every joint leaves the same angle everywhere.
     level = phasor * np.exp(2j * np.pi * joint_positions() / wave.length)
-    body = level[_joints(BEHIND_THE_NECK)].sum()
-    return complex(level[_joints(HEAD)].sum() * np.conj(body) / max(abs(body), np.finfo(float).tiny))
+    usual = level[body].sum()
+    return complex(level[_joints(HEAD)].sum() * np.conj(usual) / max(abs(usual), np.finfo(float).tiny))
 
 
 def _strides(seconds: np.ndarray, bend: np.ndarray) -> dict[str, float]:
