@@ -1,11 +1,15 @@
-"""Fit the class-level parameters until one worm crawls on agar and swims in water.
+"""Fit the class-level parameters until one worm moves as the animal does, on agar, backwards and in water.
 
-Question: is there one set of class gains (no value per synapse) with which 302 cells do both?
-Method: CMA-ES on the full model, seeded and resumable: every evaluation is appended to the log, and a
-restart replays the log before it computes anything new. Each candidate runs three times, each in a
-process of its own: intact on agar, intact in water, and on agar without DD and VD neurons.
-See: one line per evaluation; the best set is written as JSON with its cost and gaits.
-Time: about a quarter of a minute per evaluation on two cores.
+Question: is there one set of class gains (no value per synapse) whose wave has the animal's shape in both media, that
+backs up when AVA is excited, and that needs its D neurons?
+Method: a candidate runs five times with channel noise on: on agar, forwards and then backwards on command; in water;
+on agar without DD and VD neurons; and, with every searched value off by up to a tenth, on agar and in water again.
+The search is a response surface: every measured number is regressed on the parameters of the candidates near the
+best one, and the next candidates are those whose predicted numbers cost least, plus some at random. Seeded and
+resumable: every evaluation is appended to the log, and a restart replays the log before it computes anything new.
+Not in the cost: shuffles, ablations other than D, media between water and agar, turns and steering.
+See: one line per evaluation; the best set is written as JSON with its cost and numbers.
+Time: about twenty seconds per evaluation on two cores.
 """
 
 from __future__ import annotations
@@ -15,140 +19,280 @@ import contextlib
 import json
 import math
 import multiprocessing
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 import tianbao as tb
 from tianbao import parameters
+from tianbao.behaviour.gait import POINTS, curvature, curvature_positions, gait_of_curvature
+from tianbao.behaviour.midline import forward_velocity
+from tianbao.body import Material
+from tianbao.body.material import constant
 from tianbao.io.files import prepare_folder
 
 # Searched parameters and the size of one unit of the search: a factor e, or an addition.
 LOGARITHMIC = {
-    "excitatory_gain": 1.0, "inhibitory_gain": 1.0, "gap_gain": 0.7, "avb_conductance": 0.7,
-    "cord_stretch_gain": 1.0, "head_stretch_gain": 1.0, "cord_window_length": 0.7,
-    "cord_window_offset": 0.7, "nmj_excitatory_gain": 0.7, "nmj_inhibitory_gain": 0.7,
-    "muscle_tau": 0.5, "peak_curvature": 0.5,
+    "excitatory_gain": 1.0, "inhibitory_gain": 1.0, "gap_gain": 0.7, "avb_conductance": 0.7, "release_slope": 0.5,
+    "cord_stretch_gain": 1.0, "cord_opposite_gain": 2.0, "head_stretch_gain": 1.0, "cord_window_length": 0.7,
+    "cord_window_offset": 1.0, "head_window_length": 0.7, "nmj_excitatory_gain": 1.0, "nmj_inhibitory_gain": 1.0,
+    "muscle_tau": 0.7, "peak_curvature": 0.7, "bending_stiffness": 1.0,
 }  # fmt: skip
-ADDITIVE = {"cord_bias": 1.5, "vb_bias": 1.0, "head_bias": 2.0, "avb_reversal": 10.0, "capacitance_exponent": 0.4}
+STIFFNESS = "bending_stiffness"
+ADDITIVE = {
+    "cord_bias": 1.5, "vb_bias": 1.0, "head_bias": 2.0, "avb_reversal": 10.0, "capacitance_exponent": 0.3,
+    "head_window_start": 0.12,
+}  # fmt: skip
 SEARCHED = [*LOGARITHMIC, *ADDITIVE]
+STIFFNESS_BOUNDS = (8e-15, 1e-13)  # [N m2] Boyle et al. 2012 to Fang-Yen et al. 2010
+
 POPULATION = 8
+EXPLORERS = 3  # of them at random around the best
+NEAREST = 120  # evaluations that the response surface is fitted to
+RIDGE = 0.3
+PERTURBED = 0.1
+FIRST_SEED = 100  # of noise; seeds below it are left for tests
 
+# Time [ms] at which the command to back up comes and goes in the run on agar; its end.
+COMMAND, RELEASE, END = 13_000.0, 16_000.0, 18_000.0
+LATENCY = 500.0  # [ms] left out after a command
 
-@dataclass(frozen=True)
-class Target:
-    """Windows that a good gait lies in, a miss costs per octave; speed to reach [mm/s]; run [ms] and body step [ms]."""
+# What is measured, the range it should lie in, and the miss that costs 1.
+AGAR = {
+    "travelling_r2": (0.90, 9.0, 0.04), "travelling_r2_head": (0.87, 9.0, 0.04), "speed_cv_along": (0.0, 0.06, 0.05),
+    "speed_cv_in_time": (0.0, 0.22, 0.1), "speed_slowest": (0.6, 9.0, 0.3), "duty": (0.0, 0.05, 0.03),
+    "wave_frequency_hz": (0.42, 0.65, 0.1), "wave_length": (0.57, 0.66, 0.05), "wave_amplitude": (6.3, 8.0, 1.0),
+    "forward_speed_mm_s": (0.22, 9.0, 0.03), "path_turn_deg_s": (-1.5, 1.5, 3.0), "tail_over_middle": (0.9, 1.1, 0.15),
+    "stride_period_cv": (0.08, 0.16, 0.04), "head_over_middle": (0.7, 1.3, 0.3),
+}  # fmt: skip
+WATER = {
+    "travelling_r2": (0.88, 9.0, 0.05), "wave_frequency_hz": (1.65, 2.05, 0.2), "wave_length": (1.35, 1.65, 0.15),
+    "forward_speed_mm_s": (0.23, 9.0, 0.03), "tail_over_middle": (0.7, 1.5, 0.15), "speed_cv_along": (0.0, 0.2, 0.15),
+    "path_turn_deg_s": (-3.0, 3.0, 4.0), "amplitude": (4.0, 7.5, 1.0),
+}  # fmt: skip
+BACKWARDS = {"speed": (-9.0, -0.25, 0.05), "travelling_r2": (0.78, 9.0, 0.1), "again": (0.2, 9.0, 0.05),
+             "tail_over_middle": (0.6, 9.0, 0.3)}  # fmt: skip
+WITHOUT_D = {"share": (0.38, 0.62, 0.1), "travelling_r2": (-9.0, 0.65, 0.1)}
+OFF_AGAR = {"travelling_r2": (0.80, 9.0, 0.1), "forward_speed_mm_s": (0.17, 9.0, 0.04)}
+OFF_WATER = {"wave_frequency_hz": (1.4, 2.3, 0.3), "forward_speed_mm_s": (0.17, 9.0, 0.04)}
+RANGES = {"agar": AGAR, "water": WATER, "backwards": BACKWARDS, "without D": WITHOUT_D,
+          "off, agar": OFF_AGAR, "off, water": OFF_WATER}  # fmt: skip
+# A dead worm has no numbers: each of its metrics costs as much as a miss by ten units.
+MOST_MISSED = 10.0
 
-    windows: dict[str, tuple[float, float]]
-    speed: float
-    duration: float
-    tick: float
-
-
-AGAR = Target(
-    {"frequency_hz": (0.35, 0.55), "wavelength_body_lengths": (0.60, 0.75), "amplitude": (6.0, 9.0)},
-    speed=0.18, duration=11_000.0, tick=4.0,
-)  # fmt: skip
-WATER = Target(
-    {"frequency_hz": (1.5, 2.2), "wavelength_body_lengths": (1.3, 1.75), "amplitude": (4.5, 8.0)},
-    speed=0.16, duration=7_000.0, tick=2.0,
-)  # fmt: skip
-ABLATED = ("DD*", "VD*")  # GABA-deficient worms are slower (Deng 2021)
-ABLATED_SHARE = (0.35, 0.55)  # of the intact speed that an ablated worm reaches at no cost
-# What the three processes of a candidate simulate.
-JOBS = {"agar": (AGAR, ()), "water": (WATER, ()), "ablated": (AGAR, ABLATED)}
+# Run -> (worker, medium, duration [ms], time dropped [ms], whether the parameters are off).
+RUNS = {
+    "agar": ("agar", "agar", END, 3000.0, False),
+    "off, agar": ("agar", "agar", 9000.0, 3000.0, True),
+    "water": ("water", "water", 7500.0, 1500.0, False),
+    "off, water": ("water", "water", 5500.0, 1500.0, True),
+    "without D": ("without D", "agar", 10_000.0, 3000.0, False),
+}
 
 
 def candidate(x: np.ndarray, start: dict[str, float]) -> dict[str, float]:
-    """Parameter values at a point of the search cube, clipped to their allowed range."""
+    """Parameter values at a point of the search space, clipped to their allowed range."""
     rows, values = parameters.table(), {}
     for name, u in zip(SEARCHED, x, strict=True):
         if name in LOGARITHMIC:
             moved = start[name] * math.exp(u * LOGARITHMIC[name])
         else:
             moved = start[name] + u * ADDITIVE[name]
-        values[name] = float(np.clip(moved, rows[name].low, rows[name].high))
+        low, high = STIFFNESS_BOUNDS if name == STIFFNESS else (rows[name].low, rows[name].high)
+        values[name] = float(np.clip(moved, low, high))
     return values
 
 
-def cost(gait, target: Target) -> float:
-    """Distance from a good gait; 0 is inside every window."""
-    alive = min(1.0, gait.amplitude / 3.0)
-    total = 3.0 * (1.0 - alive)
-    for name, (low, high) in target.windows.items():
-        value = max(getattr(gait, name), 1e-3)
-        miss = max(math.log2(low / value), math.log2(value / high), 0.0)
-        total += 1.5 * (alive * min(miss, 2.0) + (1.0 - alive) * 2.0)
-    total += 2.0 * min(max(0.0, 1.0 - gait.forward_speed_mm_s / target.speed), 1.5)
-    total += 1.0 - alive * gait.peak_share + (0.0 if gait.wave_direction > 0 else 2.0 * alive)
-    total += 0.5 * (1.0 - gait.straightness) + 0.3 * min(abs(gait.bias) / 2.0, 2.0)
-    tail = gait.amplitude_tail / max(gait.amplitude, 1e-3)
-    head = gait.amplitude_head / max(gait.amplitude, 1e-3)
-    return total + 0.5 * max(0.0, 1.0 - tail / 0.6) + 0.5 * max(0.0, 1.0 - head / 0.5)
+def off(values: dict[str, float], seed: int) -> dict[str, float]:
+    """The same, each value multiplied by a factor of its own."""
+    factors = np.random.default_rng(seed).uniform(1.0 - PERTURBED, 1.0 + PERTURBED, len(values))
+    return {name: value * factor for (name, value), factor in zip(values.items(), factors, strict=True)}
 
 
 _simulation = None
 
 
-def build(job: str) -> None:
+def worm_of(worker: str) -> tb.Worm:
+    """The worm of a worker: told to back up once, by its commands and as tyramine tells the head; or without D."""
+    worm = tb.Worm()
+    if worker == "without D":
+        return worm.ablate("DD*", "VD*")
+    if worker == "agar":
+        worm.illuminate("AVA*", start=COMMAND, stop=RELEASE)
+        worm.silence("AVB*", start=COMMAND, stop=RELEASE, conductance=30.0)
+        worm.silence("SMD*", "RMD*", start=COMMAND, stop=RELEASE, conductance=5.0)
+    return worm
+
+
+def build(worker: str) -> None:
     """Give a worker process the network it keeps between candidates."""
     global _simulation
-    target, ablated = JOBS[job]
-    worm = tb.Worm()
-    if ablated:
-        worm.ablate(*ablated)
-    medium = "water" if job == "water" else "agar"
-    clock = tb.Clock(tick=target.tick)
-    _simulation = tb.Simulation(worm, tb.Arena(medium), clock=clock, engine="native", progress=False)
+    medium = "water" if worker == "water" else "agar"
+    _simulation = tb.Simulation(worm_of(worker), tb.Arena(medium), engine="native", progress=False)
 
 
-def gait_of(job: tuple[dict[str, float], int, float]):
-    """Gait of one candidate on this worker's network; None if the run diverged."""
-    values, seed, duration = job
-    _simulation.retune(parameters.defaults().replace(**values))
+def numbers_of(job: tuple[str, dict[str, float], int]) -> dict[str, float] | None:
+    """What one run of one candidate measures; None if it diverged."""
+    run, values, seed = job
+    _, medium, duration, dropped, is_off = RUNS[run]
+    values = off(values, seed) if is_off else dict(values)
+    material = Material(bending_stiffness_n_m2=values.pop(STIFFNESS))
+    _simulation.retune(parameters.defaults().replace(**values), material)
     _simulation.seed = seed
     try:
-        return _simulation.run(duration).gait()
+        recording = _simulation.run(duration)
     except tb.DivergedError:
         return None
+    until = COMMAND if duration > COMMAND else duration
+    numbers = piece(recording, dropped, until, medium)
+    if duration > COMMAND:
+        back = piece(recording, COMMAND + LATENCY, RELEASE, medium)
+        numbers |= {
+            "back.speed": back["forward_speed_mm_s"],
+            "back.travelling_r2": back["travelling_r2"] if back["wave_length"] < 0.0 else 0.0,
+            "back.tail_over_middle": back["tail_over_middle"],
+            "back.again": piece(recording, RELEASE + 2 * LATENCY, END, medium)["forward_speed_mm_s"],
+        }
+    return {name: float(value) for name, value in numbers.items()}
 
 
-def row_of(values: dict[str, float], gaits: dict) -> dict:
-    """Log entry of one evaluation."""
-    if None in gaits.values():
-        return {"cost": 20.0, "parameters": values}
-    share = gaits["ablated"].forward_speed_mm_s / max(gaits["agar"].forward_speed_mm_s, 1e-3)
-    low, high = ABLATED_SHARE
-    total = cost(gaits["agar"], AGAR) + cost(gaits["water"], WATER)
-    total += 2.0 * min(max(0.0, low - share, share - high), 1.0)
-    return {"cost": total, **{job: gait.as_dict() for job, gait in gaits.items()}, "parameters": values}
+def piece(recording: tb.Recording, start: float, stop: float, medium: str) -> dict[str, float]:
+    """Gait of a piece of a run [ms]."""
+    kept = (recording.time >= start) & (recording.time <= stop)
+    time, track = recording.time[kept], recording.worms[0]
+    midline, dorsal = track.midline[kept], track.dorsal[kept]
+    bend, s = curvature(midline, POINTS, dorsal), curvature_positions(POINTS)
+    gait = tb.behaviour.gait(time, midline, discard_ms=0.0, medium=medium, dorsal=dorsal)
+    numbers = {**gait_of_curvature(time, bend, s).as_dict(), **gait.as_dict()}
+    numbers["forward_speed_mm_s"] = float(forward_velocity(time, midline).mean())
+    size = bend.std(axis=0)
+    numbers["head_over_middle"] = float(size[s < 0.15].mean() / size[(s > 0.38) & (s < 0.7)].mean())
+    return numbers
 
 
-def generation(pools: dict, search, start: dict[str, float], replayed: list[dict], number: int, duration: float | None):
-    """Yield the rows of one generation, those of the log first, then tell the search."""
-    points = search.ask()
-    if number == 0:
-        points[0] = np.zeros(len(SEARCHED))
-    values = [candidate(x, start) for x in points[len(replayed) :]]
-    rows = list(replayed)
-    jobs = {job: [(each, 1 + number, duration or JOBS[job][0].duration) for each in values] for job in JOBS}
-    results = zip(*(pools[job].imap(gait_of, jobs[job]) for job in JOBS), strict=True)
-    for each, gaits in zip(values, results, strict=True):
-        rows.append(row_of(each, dict(zip(JOBS, gaits, strict=True))))
-        yield rows[-1]
-    search.tell(points, [row["cost"] for row in rows])
+def measured(runs: dict[str, dict[str, float] | None]) -> dict[str, float] | None:
+    """Numbers of a candidate by range and metric, such as "water.travelling_r2"; None if a run diverged."""
+    if None in runs.values():
+        return None
+    share = runs["without D"]["forward_speed_mm_s"] / max(runs["agar"]["forward_speed_mm_s"], 1e-3)
+    sources = {
+        **runs,
+        "backwards": {key.removeprefix("back."): value for key, value in runs["agar"].items() if "back." in key},
+        "without D": {**runs["without D"], "share": share},
+    }
+    return {f"{run}.{name}": sources[run][name] for run, ranges in RANGES.items() for name in ranges}
+
+
+def misses(numbers: np.ndarray) -> np.ndarray:
+    """How far numbers lie outside their ranges, in units of the miss that costs 1.
+
+    Args:
+        numbers: in the order of RANGES, shape (..., metrics).
+    """
+    low, high, unit = np.array([each for ranges in RANGES.values() for each in ranges.values()]).T
+    missed = np.maximum(np.maximum(low - numbers, numbers - high), 0.0) / unit
+    return np.where(np.isfinite(numbers), np.minimum(missed, MOST_MISSED), MOST_MISSED)
+
+
+def cost(numbers: np.ndarray) -> np.ndarray:
+    """Sum over metrics of a miss that counts fully at first and ever less, so that none rules alone."""
+    return np.log1p(misses(numbers)).sum(axis=-1)
+
+
+class Surface:
+    """Linear response, with the curvature of each axis, of every number near the best candidate."""
+
+    def __init__(self, points: np.ndarray, numbers: np.ndarray, radius: float) -> None:
+        """
+        Args:
+            points: of the search space, shape (evaluations, parameters).
+            numbers: shape (evaluations, metrics), NaN where a run had none.
+            radius: distance at which an evaluation counts half.
+        """
+        costs = cost(numbers)
+        self.best = points[np.argmin(costs)]
+        distance = np.linalg.norm(points - self.best, axis=1) / math.sqrt(points.shape[1])
+        near = np.argsort(distance)[:NEAREST]
+        # Neighbours average out the noise of a single run: the best of a log is partly luck.
+        weight = 1.0 / (1.0 + (distance[near] / radius) ** 2)
+        filled = np.where(np.isfinite(numbers[near]), numbers[near], np.nanmedian(numbers, axis=0))
+        terms = self._terms(points[near])
+        ridge = RIDGE * np.diag([1e-6, *np.ones(points.shape[1]), *np.full(points.shape[1], 4.0)]) * radius**2
+        left = (terms * weight[:, None]).T @ terms + ridge * len(near)
+        self._response = np.linalg.solve(left, (terms * weight[:, None]).T @ filled)
+
+    def _terms(self, points: np.ndarray) -> np.ndarray:
+        steps = points - self.best
+        return np.concatenate([np.ones((len(points), 1)), steps, steps**2], axis=1)
+
+    def cost(self, points: np.ndarray) -> np.ndarray:
+        """Predicted cost at points of the search space."""
+        return cost(self._terms(points) @ self._response)
+
+    def descend(self, rng: np.random.Generator, radius: float, tries: int = 4000) -> np.ndarray:
+        """A point of low predicted cost within a radius (root mean square over parameters) of the best."""
+        size = math.sqrt(len(self.best))
+        here, value = self.best.copy(), float(self.cost(self.best[None])[0])
+        for scale in (1.0, 0.5, 0.25, 0.12):
+            for _ in range(tries // 400):
+                steps = here + rng.normal(0.0, scale * radius, (100, len(here))) * (rng.random((100, len(here))) < 0.3)
+                reach = np.linalg.norm(steps - self.best, axis=1) / size
+                steps = self.best + (steps - self.best) * np.minimum(1.0, radius / np.maximum(reach, 1e-12))[:, None]
+                predicted = self.cost(steps)
+                if predicted.min() < value:
+                    here, value = steps[np.argmin(predicted)], float(predicted.min())
+        return here
+
+
+def next_points(known: list[dict], number: int, seed: int, radius: float) -> np.ndarray:
+    """Points of one generation, a function of the log, the seed and the number alone."""
+    rng = np.random.default_rng([seed, number])
+    done = [row for row in known if row["numbers"] is not None]
+    if len(done) < 2 * POPULATION:
+        points = rng.normal(0.0, radius, (POPULATION, len(SEARCHED)))
+        points[0] *= 0.0 if number == 0 else 1.0
+        return points
+    surface = Surface(np.array([row["x"] for row in done]), np.array([_listed(row["numbers"]) for row in done]), radius)
+    points = [surface.descend(rng, radius * reach) for reach in np.linspace(0.3, 1.2, POPULATION - EXPLORERS)]
+    points += [surface.best + rng.normal(0.0, 0.7 * radius, len(SEARCHED)) for _ in range(EXPLORERS)]
+    return np.array(points)
+
+
+def _listed(numbers: dict[str, float | None]) -> list[float]:
+    return [math.nan if value is None else value for value in numbers.values()]
+
+
+def generation(pools: dict, points: np.ndarray, start: dict[str, float], replayed: list[dict], number: int):
+    """Yield the rows of one generation, those of the log first."""
+    yield from replayed
+    fresh = points[len(replayed) :]
+    values = [candidate(x, start) for x in fresh]
+    results = {
+        run: pools[worker].imap(numbers_of, [(run, each, FIRST_SEED + number) for each in values])
+        for run, (worker, *_) in RUNS.items()
+    }
+    for x, each in zip(fresh, values, strict=True):
+        numbers = measured({run: next(result) for run, result in results.items()})
+        total = float(cost(np.array(list(numbers.values())))) if numbers else MOST_MISSED * len(SEARCHED)
+        if numbers:
+            numbers = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+        yield {"cost": total, "generation": number, "x": list(x), "numbers": numbers, "parameters": each}
 
 
 def line_of(row: dict) -> str:
     """What the console shows of an evaluation."""
-    parts = [f"cost {row['cost']:.2f}"]
-    for job in JOBS:
-        if job in row:
-            gait = row[job]
-            wave = f"{gait['frequency_hz']:.2f} Hz {gait['wavelength_body_lengths']:.2f} L"
-            parts.append(f"{job} {gait['forward_speed_mm_s']:+.3f} mm/s {wave} kL {gait['amplitude']:.1f}")
-    return "  ".join(parts)
+    if not row["numbers"]:
+        return f"cost {row['cost']:6.2f}  diverged"
+    n = {name: math.nan if value is None else value for name, value in row["numbers"].items()}
+    return (
+        f"cost {row['cost']:6.2f}  agar {n['agar.forward_speed_mm_s']:.3f} mm/s {n['agar.wave_frequency_hz']:.2f} Hz "
+        f"{n['agar.wave_length']:.2f} L R2 {n['agar.travelling_r2']:.2f} head {n['agar.travelling_r2_head']:.2f} "
+        f"CV {n['agar.speed_cv_along']:.2f} {n['agar.speed_cv_in_time']:.2f}  back {n['backwards.speed']:.2f} R2 "
+        f"{n['backwards.travelling_r2']:.2f}  no D {n['without D.share']:.2f} R2 {n['without D.travelling_r2']:.2f}  "
+        f"water {n['water.forward_speed_mm_s']:.3f} mm/s {n['water.wave_frequency_hz']:.2f} Hz "
+        f"{n['water.wave_length']:.2f} L R2 {n['water.travelling_r2']:.2f} tail {n['water.tail_over_middle']:.2f}  "
+        f"off {n['off, agar.travelling_r2']:.2f} {n['off, water.forward_speed_mm_s']:.2f}"
+    )
 
 
 def arguments() -> argparse.Namespace:
@@ -156,9 +300,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("output/fit_gaits"))
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--sigma", type=float, default=0.05)
-    parser.add_argument("--evaluations", type=int, default=80)
-    parser.add_argument("--duration", type=float, help="ms of every run instead of those of AGAR and WATER")
+    parser.add_argument("--radius", type=float, default=0.12, help="size of a step, in units of the search")
+    parser.add_argument("--evaluations", type=int, default=200)
     parser.add_argument("--start", type=Path, help="JSON with the parameter values to start from")
     return parser.parse_args()
 
@@ -169,43 +312,40 @@ def same_settings(path: Path, settings: dict) -> None:
     Raises:
         ConfigError: naming the folder.
     """
-    wanted = json.dumps(
-        {key: value for key, value in settings.items() if key not in ("out", "evaluations") and value is not None},
-        indent=1,
-    )
-    if path.exists() and path.read_text() != wanted:
+    kept = {key: value for key, value in settings.items() if key not in ("out", "evaluations", "start")}
+    wanted = json.dumps(kept, indent=1)
+    if path.exists() and path.read_text(encoding="utf-8") != wanted:
         raise tb.ConfigError(f"{path.parent} holds a search with other settings: choose another --out")
-    path.write_text(wanted)
+    path.write_text(wanted, encoding="utf-8")
 
 
 def main() -> None:
     """Run or resume the search."""
     args = arguments()
-    import cma
-
     if args.evaluations < 1:
         raise SystemExit("--evaluations must be at least 1")
-
-    start = dict(parameters.defaults())
+    start = {**parameters.defaults(), STIFFNESS: constant("bending_stiffness")}
     if args.start:
-        start.update(json.loads(args.start.read_text())["parameters"])
-    same_settings(prepare_folder(args.out) / "settings.json", {**vars(args), "start": start})
+        start.update(json.loads(args.start.read_text(encoding="utf-8"))["parameters"])
+    same_settings(prepare_folder(args.out) / "settings.json", {**vars(args), "from": start})
     log = args.out / "log.jsonl"
-    known = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    options = {"popsize": POPULATION, "seed": args.seed, "verbose": -9}
-    search = cma.CMAEvolutionStrategy(np.zeros(len(SEARCHED)), args.sigma, options)
+    logged = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
+    known: list[dict] = []
     context = multiprocessing.get_context("spawn")
     with contextlib.ExitStack() as stack:
-        pools = {job: stack.enter_context(context.Pool(1, build, (job,))) for job in JOBS}
+        workers = dict.fromkeys(worker for worker, *_ in RUNS.values())
+        pools = {each: stack.enter_context(context.Pool(1, build, (each,))) for each in workers}
         for number in range(math.ceil(args.evaluations / POPULATION)):
-            replayed = known[number * POPULATION : (number + 1) * POPULATION]
-            for row in generation(pools, search, start, replayed, number, args.duration):
+            points = next_points(known, number, args.seed, args.radius)
+            replayed = logged[number * POPULATION : (number + 1) * POPULATION]
+            for row in generation(pools, points, start, replayed, number):
                 known.append(row)
-                with log.open("a") as lines:
-                    lines.write(json.dumps(row) + "\n")
+                if len(known) > len(logged):
+                    with log.open("a", encoding="utf-8") as lines:
+                        lines.write(json.dumps(row) + "\n")
                 print(f"{len(known):4d}  {line_of(row)}", flush=True)
             best = min(known, key=lambda each: each["cost"])
-            (args.out / "best.json").write_text(json.dumps(best, indent=1))
+            (args.out / "best.json").write_text(json.dumps(best, indent=1), encoding="utf-8")
     print(f"best: {line_of(best)}; wrote log.jsonl and best.json in {args.out}")
 
 

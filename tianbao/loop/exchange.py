@@ -16,8 +16,11 @@ class Currents:
         self, design: NetworkDesign, pulses: list[tuple[str, Pulse]], rng: np.random.Generator, tick: float
     ) -> None:
         self._bias = design.bias() * NA_PER_PA
-        # White noise keeps its spectral density whatever the tick: amplitude falls as its root.
-        self._noise = design.noise_amplitude() * NA_PER_PA / np.sqrt(tick)
+        self._noise = design.noise_amplitude() * NA_PER_PA
+        # An Ornstein-Uhlenbeck process, stepped exactly: its spectrum does not depend on the tick.
+        self._kept = float(np.exp(-tick / design.parameters.noise_tau))
+        self._fluctuation = rng.standard_normal(len(design.neurons))
+        self._fresh = np.empty_like(self._fluctuation)
         index = {name: k for k, name in enumerate(design.neurons)}
         self._pulses = [(index[name], pulse) for name, pulse in pulses]
         self._rng, self._tick = rng, tick
@@ -31,6 +34,14 @@ class Currents:
     def generator(self, state: dict) -> None:
         self._rng.bit_generator.state = state
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of all arrays that the next tick depends on."""
+        return {"fluctuation": self._fluctuation.copy()}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Go back to such a state."""
+        self._fluctuation[:] = state["fluctuation"]
+
     def write(self, time: float, out: np.ndarray) -> None:
         """Currents of the tick that starts at `time` [ms].
 
@@ -38,9 +49,12 @@ class Currents:
             time: [ms]
             out: filled, [nA], shape (neurons,).
         """
-        self._rng.standard_normal(out=out)
-        out *= self._noise
+        np.multiply(self._fluctuation, self._noise, out=out)
         out += self._bias
+        self._rng.standard_normal(out=self._fresh)
+        self._fresh *= np.sqrt(1.0 - self._kept**2)
+        self._fluctuation *= self._kept
+        self._fluctuation += self._fresh
         for k, pulse in self._pulses:
             # A pulse that covers part of a tick brings its charge, not its amplitude.
             overlap = min(pulse.stop, time + self._tick) - max(pulse.start, time)

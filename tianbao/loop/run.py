@@ -93,7 +93,11 @@ class Run:
             "generator": simulation.currents.generator,
             "wall_s": self._wall(),
         }
-        rooms = {"body": simulation.body.state(), "brain": simulation.brain.snapshot()}
+        rooms = {
+            "body": simulation.body.state(),
+            "brain": simulation.brain.snapshot(),
+            "currents": simulation.currents.state(),
+        }
         return RunState(facts, gathered(**rooms, recorder=self.recorder.snapshot()))
 
     def take_up(self, state: RunState) -> None:
@@ -107,6 +111,7 @@ class Run:
         simulation.body.restore(state.room("body"))
         simulation.brain.go_back(state.room("brain"))
         self.recorder.go_back(state.room("recorder"))
+        simulation.currents.restore(state.room("currents"))
         simulation.currents.generator = state.facts["generator"]
         self.done, self._before = state.facts["ticks"], state.facts["wall_s"]
 

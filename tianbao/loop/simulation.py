@@ -161,8 +161,8 @@ class Simulation:
         rate_factor(self.arena.temperature)  # refused now rather than after the network is built
         self.clock = clock
         self.initial_curvature = float(initial_curvature)
-        place = {name: getattr(self.arena, name) for name in ("medium", "obstacles", "gravity", "resolved")}
-        self.body = SoftBody(RingMesh.adult(slabs), material, touching=True, **place)
+        self._slabs = slabs
+        self.body = self._body_of(material)
         self.progress = progress
         self._neurons: tuple[str, ...] = ()
         self._network: Network | None = None
@@ -200,13 +200,23 @@ class Simulation:
         self.clock = clock
         return self
 
-    def retune(self, parameters: Parameters) -> Simulation:
+    def _body_of(self, material: Material | None) -> SoftBody:
+        place = {name: getattr(self.arena, name) for name in ("medium", "obstacles", "gravity", "resolved")}
+        return SoftBody(RingMesh.adult(self._slabs), material, touching=True, **place)
+
+    def retune(self, parameters: Parameters, material: Material | None = None) -> Simulation:
         """Change the class-level parameters of the assembled worm in place.
 
         Equal to a new simulation with these parameters, without building the network again.
+
+        Args:
+            parameters: the new values.
+            material: of the body from now on; None leaves the body as it is.
         """
         if not isinstance(parameters, Parameters):
             raise ConfigError(f"retune: give tianbao.Parameters, not {shown(repr(parameters))}")
+        if material is not None:
+            self.body = self._body_of(material)
         self.worm.parameters = parameters
         if self._assembled_as_it_is:
             self._network.retune(self.worm.design(self.body.curvature_positions))

@@ -103,7 +103,7 @@ class NetworkDesign:
         return current * input_scale(self.capacitance[neuron], p)
 
     def noise_amplitude(self) -> np.ndarray:
-        """Standard deviation of membrane current noise in 1-ms pulses [pA], shape (302,)."""
+        """Standard deviation of the fluctuating membrane current [pA], shape (302,)."""
         return self.parameters.noise * np.array([self.capacitance[name] for name in self.neurons])
 
 
