@@ -330,10 +330,13 @@ def test_pictures_and_files_that_cannot_be_are_refused(run, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("opener", ["open", "resume", "Checkpoints"])
+@pytest.mark.parametrize("opener", ["open", "read_kymograph", "resume", "Checkpoints"])
 def test_what_is_no_file_of_ours_is_not_opened(opener, tmp_path):
     (tmp_path / "file").write_bytes(b"\0" * 100)
-    calls = {"open": tb.open, "resume": tb.resume, "Checkpoints": lambda path: tb.Checkpoints(path).read()}
+    calls = {
+        "open": tb.open, "read_kymograph": tb.read_kymograph, "resume": tb.resume,
+        "Checkpoints": lambda path: tb.Checkpoints(path).read(),
+    }  # fmt: skip
     for path in (*NO_PATH, tmp_path / "absent", tmp_path / "file", tmp_path, b"bytes"):
         refuses(lambda path=path: calls[opener](path))
 

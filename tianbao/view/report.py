@@ -51,9 +51,9 @@ class _Column:
     def track(self) -> WormTrack:
         return self.recording.worms[self.worm]
 
-    @cached_property
+    @property
     def gait(self) -> Gait:
-        return self.recording.gait(self.worm)
+        return self.kymograph.gait
 
     @cached_property
     def kymograph(self) -> Kymograph:
