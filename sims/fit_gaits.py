@@ -267,12 +267,12 @@ def generation(pools: dict, points: np.ndarray, start: dict[str, float], replaye
     yield from replayed
     fresh = points[len(replayed) :]
     values = [candidate(x, start) for x in fresh]
-    results = {
-        run: pools[worker].imap(numbers_of, [(run, each, FIRST_SEED + number) for each in values])
-        for run, (worker, *_) in RUNS.items()
-    }
-    for x, each in zip(fresh, values, strict=True):
-        numbers = measured({run: next(result) for run, result in results.items()})
+    # All runs of a candidate come before those of the next, so that an interrupted search loses one candidate.
+    jobs = [(run, each, FIRST_SEED + number) for each in values for run in RUNS]
+    results = [pools[RUNS[job[0]][0]].apply_async(numbers_of, (job,)) for job in jobs]
+    for k, (x, each) in enumerate(zip(fresh, values, strict=True)):
+        its = results[k * len(RUNS) : (k + 1) * len(RUNS)]
+        numbers = measured({run: result.get() for run, result in zip(RUNS, its, strict=True)})
         total = float(cost(np.array(list(numbers.values())))) if numbers else MOST_MISSED * len(SEARCHED)
         if numbers:
             numbers = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
