@@ -180,7 +180,7 @@ def test_sphere_near_a_wall(height, parallel):
 
 
 def test_centre_line_of_a_worm_drags_like_the_exact_ellipsoid():
-    exact, medium = ellipsoid_drag(), Medium.newtonian(1.0)
+    exact, medium = ellipsoid_drag(), Medium.ellipsoid(1.0)
     assert [medium.drag_tangential, medium.drag_normal] == pytest.approx(exact[:2], rel=2e-3)
     matrix = worms().mobility(midline()[0])
     assert [rigid_drag(matrix, axis) for axis in range(3)] == pytest.approx(exact, rel=0.01)

@@ -132,22 +132,42 @@ class Medium:
         return tuple(_table())
 
     @classmethod
-    def newtonian(cls, viscosity_pa_s: float, length: float = 1.0, radius: float = 0.035) -> Medium:
-        """A fluid far from any wall: the drag of a prolate ellipsoid of the worm's size.
+    def newtonian(cls, viscosity_pa_s: float) -> Medium:
+        """A fluid far from any wall: the drag of water on an undulating worm, in proportion to the viscosity.
 
         Args:
             viscosity_pa_s: [Pa s], 1e-3 for water.
+
+        Raises:
+            ConfigError: for a viscosity that is not positive.
+
+        Source: the rows of water in media.csv. An ellipsoid that is towed has less drag (`ellipsoid_drag`): parts of
+        an undulating body move against each other and do not share one wake.
+        """
+        if not number(viscosity_pa_s, "medium newtonian", "viscosity_pa_s", "Pa s", high=_LARGEST) > 0.0:
+            raise ConfigError(f"medium newtonian: viscosity_pa_s = {viscosity_pa_s:g} must be a positive number")
+        water = _table()["water"]
+        thicker = viscosity_pa_s / water["viscosity"]
+        drags = (water[name] * thicker for name in ("drag_normal", "drag_tangential"))
+        return cls(f"newtonian {float(viscosity_pa_s)!r} Pa s", *drags, viscosity=viscosity_pa_s)
+
+    @classmethod
+    def ellipsoid(cls, viscosity_pa_s: float, length: float = 1.0, radius: float = 0.035) -> Medium:
+        """A fluid that drags at a body as at a towed prolate ellipsoid of the worm's size.
+
+        Args:
+            viscosity_pa_s: [Pa s]
             length: of the worm [mm].
             radius: of the worm [mm].
 
         Raises:
             ConfigError: for a viscosity or a size that is not positive.
         """
-        if not number(viscosity_pa_s, "medium newtonian", "viscosity_pa_s", "Pa s", high=_LARGEST) > 0.0:
-            raise ConfigError(f"medium newtonian: viscosity_pa_s = {viscosity_pa_s:g} must be a positive number")
+        if not number(viscosity_pa_s, "medium ellipsoid", "viscosity_pa_s", "Pa s", high=_LARGEST) > 0.0:
+            raise ConfigError(f"medium ellipsoid: viscosity_pa_s = {viscosity_pa_s:g} must be a positive number")
         across, along = ellipsoid_drag(length, radius)
-        name, drags = f"newtonian {float(viscosity_pa_s)!r} Pa s", (across * viscosity_pa_s, along * viscosity_pa_s)
-        return cls(name, *drags, viscosity=viscosity_pa_s)
+        name = f"ellipsoid in {float(viscosity_pa_s)!r} Pa s"
+        return cls(name, across * viscosity_pa_s, along * viscosity_pa_s, viscosity=viscosity_pa_s)
 
     @classmethod
     def between(cls, thin: Medium | str, thick: Medium | str, share: float) -> Medium:

@@ -178,7 +178,7 @@ class CentreLineFlow:
             radii: of the rings of every worm [mm], shape (rings,).
             lengths: of body that each ring answers for in the drag [mm], shape (rings,).
             viscosity: of the fluid [Pa s].
-            medium: whose drag the body solves with; a Newtonian fluid of the viscosity when not given.
+            medium: whose drag the body solves with; that of an ellipsoid of the worm's size when not given.
             wall: height z of a no-slip wall below the worms [mm]; none when None.
             reach: worms whose centroids are further apart do not feel each other [mm]; all do when None. Whole
                 worms are left out, since the flow of a worm without net force fades faster than that of its parts.
@@ -192,7 +192,7 @@ class CentreLineFlow:
         if not ((self.lengths > 0.0).all() and (self.radii >= 0.0).all()):
             raise ConfigError("flow: every ring needs a positive length and a radius that is not negative")
         self.viscosity, self.wall = float(viscosity), wall
-        self.medium = medium or Medium.newtonian(viscosity)
+        self.medium = medium or Medium.ellipsoid(viscosity)
         self._blob2 = np.maximum(BLOB_OVER_RADIUS * self.radii, BLOB_OVER_LENGTH * self.lengths) ** 2
         self._physics = np.zeros(5)
         self._physics[images.FACTOR] = factor_of(viscosity)
