@@ -14,14 +14,12 @@ from ..units import PF_PER_UM2_AT_1_UF_CM2, density_s_per_cm2
 
 @dataclass(frozen=True)
 class MuscleMembrane:
-    """Passive membrane and activation curve of every muscle cell.
+    """Passive membrane of every muscle cell; its activation curve is in the table of parameters.
 
     Attributes:
         capacitance: [pF]
         leak: [nS]
         leak_reversal: [mV]
-        activation_half: voltage of half activation [mV]
-        activation_slope: [mV]
         gap_conductance: of a muscle-muscle gap junction, per EM section [nS]
         distance: of a muscle's axis from the midline, along each of dorsal and right [um]
     """
@@ -29,8 +27,6 @@ class MuscleMembrane:
     capacitance: float
     leak: float
     leak_reversal: float
-    activation_half: float
-    activation_slope: float
     gap_conductance: float
     distance: float
 
@@ -51,8 +47,8 @@ def muscle_section(membrane: MuscleMembrane, p: Parameters) -> dict:
         "mechs": {
             "pas": {"g": density_s_per_cm2(membrane.leak, area), "e": membrane.leak_reversal},
             "muscle_activation": {
-                "v_half": membrane.activation_half,
-                "slope": membrane.activation_slope,
+                "v_half": p.muscle_half,
+                "slope": p.muscle_slope,
                 "tau": p.muscle_tau,
             },
         },
