@@ -1,9 +1,9 @@
 """Does the crawl depend on the time steps or the mesh?
 
-Question: how much do speed and frequency change when NEURON integrates instead of the native
-engine, the neural step is halved or of second order, the exchange between brain and body is halved,
-and the body mesh is twice as fine along its axis?
-See: a table of changes; each must stay below 10 %.
+Question: how much do speed, frequency and the share of a travelling wave change when NEURON integrates instead of the
+native engine, the neural step is halved or of second order, the exchange between brain and body is halved, and the
+body mesh is twice as fine along its axis? Without noise, which is drawn once a tick: other ticks would be other noise.
+See: a table of changes; those of speed and R2 must stay below 3 %.
 Time: about two minutes on two cores for 23 s of biology per row.
 """
 
@@ -20,7 +20,8 @@ from tianbao.config import RunConfig
 from tianbao.experiment import simulation
 from tianbao.io.files import prepare_folder
 
-ALLOWED = 0.10
+ALLOWED = 0.03
+JUDGED = ("forward_speed_mm_s", "travelling_r2")
 
 
 def variants(default: RunConfig) -> dict[str, dict]:
@@ -38,16 +39,16 @@ def variants(default: RunConfig) -> dict[str, dict]:
 def measure(job: tuple[str, dict, float, int]) -> dict:
     """Gait of one variant and seed, in a process of its own."""
     name, changes, duration, seed = job
-    config = RunConfig(engine="native", seed=seed).updated(changes)
+    config = RunConfig(engine="native", seed=seed).updated({"parameters.noise": 0.0, **changes})
     run = simulation(config, progress=False).run(duration)
     return {"variant": name, "seed": seed, **run.gait().as_dict(), "wall_s_per_bio_s": run.wall_s_per_bio_s}
 
 
 def table_of(rows: list[dict]) -> pd.DataFrame:
-    """Speed and frequency of every variant, their mean over seeds, and change from the reference."""
-    columns = ["forward_speed_mm_s", "frequency_hz", "wavelength_body_lengths", "wall_s_per_bio_s"]
+    """Speed, frequency and R2 of every variant, their mean over seeds, and change from the reference."""
+    columns = ["forward_speed_mm_s", "frequency_hz", "travelling_r2", "wavelength_body_lengths", "wall_s_per_bio_s"]
     mean = pd.DataFrame(rows).groupby("variant", sort=False)[columns].mean()
-    for column in columns[:2]:
+    for column in columns[:3]:
         mean[f"{column}_change"] = mean[column] / mean.loc["reference", column] - 1.0
     return mean
 
@@ -71,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     table.to_csv(args.out / "convergence.csv")
     print(table.to_string(float_format=lambda value: f"{value:.3f}"))
     print(f"wrote convergence.csv in {args.out}")
-    changes = table[[column for column in table if column.endswith("_change")]].abs()
+    changes = table[[f"{each}_change" for each in JUDGED]].abs()
     return 0 if (changes < ALLOWED).all().all() else 1
 
 
