@@ -22,17 +22,19 @@ def tables():
     return intact_tables()
 
 
-def test_every_muscle_row_receives_the_same_excitation(tables):
+@pytest.mark.parametrize(("sign", "gain"), [("excitatory", P.nmj_excitatory_gain),
+                                            ("inhibitory", P.nmj_inhibitory_gain)])  # fmt: skip
+def test_every_muscle_row_receives_the_same_excitation_and_inhibition(tables, sign, gain):
     muscles = anatomy.muscles()
     leak = 3.0
     weights = nmj_weights(tables.nmj, tables.intact_nmj, muscles, leak, P)
-    excitatory = (tables.nmj.sign == "excitatory").to_numpy()
+    chosen = (tables.nmj.sign == sign).to_numpy()
     rows = muscles.loc[tables.nmj.muscle]
-    key = [rows.quadrant.str[0].to_numpy()[excitatory], rows.row.to_numpy()[excitatory]]
-    total = pd.Series(weights[excitatory]).groupby(key).sum()
+    key = [rows.quadrant.str[0].to_numpy()[chosen], rows.row.to_numpy()[chosen]]
+    total = pd.Series(weights[chosen]).groupby(key).sum()
     cells = muscles.groupby([muscles.quadrant.str[0], "row"]).size()
     per_muscle = total / cells.loc[total.index].to_numpy()
-    assert per_muscle.to_numpy() == pytest.approx(P.nmj_excitatory_gain * leak * 1e-3)
+    assert per_muscle.to_numpy() == pytest.approx(gain * leak * 1e-3)
 
 
 def test_killing_a_neuron_does_not_strengthen_its_neighbours(tables):
@@ -89,29 +91,74 @@ def test_within_class_shuffle_keeps_each_class_on_its_muscles(tables):
     assert before.equals(now)
 
 
-def test_a_single_muscle_pulls_only_its_own_quadrant_and_rows():
+def test_a_single_muscle_pulls_its_own_quadrant_from_one_neighbour_to_the_other():
     muscles = anatomy.muscles()
-    spread = TensionMap(muscles, np.ones(48), peak_curvature=1.0)
-    activation = (muscles.index == "MDL16").astype(float)
-    pull = spread(activation, np.zeros((48, 4)))
+    spread = TensionMap(muscles, np.ones(480), peak_curvature=1.0)
+    pull = spread((muscles.index == "MDL16").astype(float), np.zeros((480, 4)))
     assert pull[:, 1:].sum() == 0
-    slabs = np.flatnonzero(pull[:, 0])
-    row = muscles.loc["MDL16"]
-    assert slabs.min() / 48 <= row.s_start and row.s_end <= (slabs.max() + 1) / 48
-    assert pull.sum() == pytest.approx((row.s_end - row.s_start) * 48)
+    before, here, after = (muscles.loc[f"MDL{row}"].s for row in (15, 16, 17))
+    slabs = np.flatnonzero(pull[:, 0]) / 480
+    assert before - 1 / 480 <= slabs.min() and slabs.max() <= after
+    assert pull[int(here * 480), 0] == pytest.approx(1.0, abs=0.06)
+    assert pull.sum() == pytest.approx(0.5 * (after - before) * 480, rel=1e-3)
 
 
-def test_b_windows_lie_behind_and_a_windows_before_their_muscles():
-    design = Worm().design(np.linspace(0, 1, 47))
-    field = {each.neuron: each for each in design.stretch.receptors}
+def test_all_muscles_together_pull_everywhere_alike_but_where_mvl24_is_missing():
+    muscles = anatomy.muscles()
+    pull = TensionMap(muscles, np.ones(96), peak_curvature=2.0)(np.ones(95), np.zeros((96, 4)))
+    assert pull[:, [0, 1, 3]] == pytest.approx(2.0)
+    last = muscles.loc["MVL23"].s
+    assert pull[: int(last * 96), 2] == pytest.approx(2.0) and pull[-1, 2] == 0.0
+
+
+# What neurons feel
+
+STEPS = np.linspace(0, 1, 401)
+
+
+def felt_by(neuron, **changes):
+    """Weight of each body coordinate in what a neuron feels of own-side stretch, and its gain [pA]."""
+    design = Worm(parameters=P.replace(**changes)).design(STEPS)
+    k = next(k for k, each in enumerate(design.stretch.receptors) if each.neuron == neuron)
+    receptor = design.stretch.receptors[k]
+    return receptor.side * design.stretch.weights[k], receptor.gain
+
+
+MAIN = {"cord_stretch_gain": 0.4, "cord_opposite_gain": 0.0, "cord_window_offset": 0.1, "cord_window_length": 0.2}
+
+
+def test_b_feel_stretch_behind_and_a_before_their_muscles():
+    behind, _ = felt_by("DB4", **MAIN)
+    before, _ = felt_by("DA5", **MAIN)
+    design = Worm().design(STEPS)
     s = {name: cell.body.s for name, cell in design.cells.items()}
-    assert len(field) == 7 + 11 + 9 + 12 + 8
-    assert field["DB4"].window[0] > np.median(s["DB4"]) - 0.1
-    assert field["DB4"].window[0] > field["DA5"].window[0]
+    assert len(design.stretch.receptors) == 7 + 11 + 9 + 12 + 8
+    assert STEPS[behind > 1e-9].min() > np.median(s["DB4"]) - 0.1
+    assert STEPS[before > 1e-9].max() < STEPS[behind > 1e-9].min()
+    assert np.ptp(STEPS[behind > 1e-9]) == pytest.approx(0.2, abs=0.01)
+
+
+def test_the_opposite_field_lies_on_the_other_side_and_has_the_other_sign():
+    weights, gain = felt_by("DB4", **MAIN | {"cord_opposite_gain": 0.1})
+    assert gain == pytest.approx(0.5)
+    main, opposite = weights > 0, weights < 0
+    assert STEPS[opposite].max() < STEPS[main].min()
+    # Currents per unit of curvature are the two gains.
+    assert gain * weights[main].sum() == pytest.approx(0.4)
+    assert gain * weights[opposite].sum() == pytest.approx(-0.1)
+
+
+def test_what_the_tail_cuts_off_is_felt_in_front():
+    weights, gain = felt_by("VB11", **MAIN | {"cord_window_offset": 0.15})
+    lost = -gain * weights[weights < 0].sum()
+    assert 0.0 < lost <= 0.4
+    assert gain * weights[weights > 0].sum() == pytest.approx(0.4 - lost)
+    whole, _ = felt_by("DB4", **MAIN)
+    assert (whole >= -1e-9).all()
 
 
 def test_uniform_dorsal_bend_stretches_ventral_and_relaxes_dorsal_neurons():
-    design = Worm().design(np.linspace(0, 1, 47))
+    design = Worm(parameters=P.replace(cord_opposite_gain=0.0)).design(np.linspace(0, 1, 47))
     felt = design.stretch.weights @ np.ones(47)
     by_name = {each.neuron: value for each, value in zip(design.stretch.receptors, felt, strict=True)}
     assert by_name["VB4"] == pytest.approx(1.0)

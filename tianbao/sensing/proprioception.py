@@ -142,7 +142,7 @@ def _window(centre: float, along: float, offset: float, length: float) -> tuple[
     """How much of a window lies on the body [-], and its start and end there [L]."""
     ends = sorted((centre + along * offset, centre + along * (offset + length)))
     kept = max(min(ends[1], _TAIL) - max(ends[0], _NOSE), 0.0)
-    return kept / length, *_clip(*ends)
+    return min(kept / length, 1.0), *_clip(*ends)
 
 
 def _clip(start: float, end: float) -> tuple[float, float]:
