@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from synthetic import AMPLITUDE, FREQUENCY, SPEED, WAVELENGTH, crawling_worm, pose
 
 from tianbao.behaviour.gait import CRAWLING, PUBLISHED, compare, crawled, curvature, curvature_positions, gait
+from tianbao.behaviour.shape import SHAPE_METRICS
 
 
 def assert_known_wave(measured, direction=1):
@@ -67,7 +68,11 @@ def test_a_still_worm_gives_finite_numbers_and_no_warning():
         warnings.simplefilter("error")
         for still in (np.broadcast_to(line[:1], line.shape), np.broadcast_to(pose(np.zeros((1, 47))), line.shape)):
             measured = gait(time, still)
-            assert np.isfinite(list(measured.as_dict().values())).all()
+            numbers = measured.as_dict()
+            shape = {name: numbers.pop(name) for name in SHAPE_METRICS}
+            assert np.isfinite(list(numbers.values())).all()
+            assert shape.pop("shortest_length") == pytest.approx(1.0, abs=0.01)
+            assert np.isnan(shape.pop("travelling_r2")) and np.isnan(shape["wave_frequency_hz"])
             assert abs(measured.forward_speed_mm_s) < 1e-9
             assert measured.frequency_hz == measured.wave_direction == measured.straightness == 0
             assert not crawled(measured)

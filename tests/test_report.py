@@ -121,6 +121,60 @@ def test_two_runs_stand_side_by_side_with_their_difference(run, quick, tmp_path)
     assert "ablate: neurons AVB*" in (tmp_path / "page.html").read_text()
 
 
+def test_the_shape_of_the_wave_stands_beside_the_animals(run, quick, tmp_path):
+    page = Reader(written(tmp_path, run))
+    names = {"travelling_r2": "one travelling wave", "speed_cv_along": "uneven along", "duty": "unequal"}
+    for metric, name in names.items():
+        row = page.row(name)
+        assert float(row[1][:5]) == pytest.approx(getattr(run.gait(), metric), abs=1e-3)
+        assert row[2] and "Broekmans" in row[3]
+    assert page.row("path turns")[1].endswith("✓ inside") and page.row("speed over the wave's")[2] == ""
+
+
+def test_every_metric_of_a_gait_has_its_row(run, quick, tmp_path):
+    from tianbao.behaviour.gait import METRICS
+    from tianbao.view import gait_table
+
+    assert {each[0] for each in (*gait_table._MOVEMENT, *gait_table._SHAPE)} == set(METRICS)
+    rows = [row[0] for row in Reader(written(tmp_path, run)).rows]
+    assert len([each for each in rows if each == "measured"]) == 2
+
+
+def test_an_animal_is_a_further_column_and_a_further_kymograph(run, quick, tmp_path):
+    animal = tb.Kymograph.of(dataclasses.replace(run, mechanism_hash=""), name="N2 <1>")
+    bent = dataclasses.replace(animal.gait, forward_speed_mm_s=float("nan"), duty=0.25)
+    animal = dataclasses.replace(animal, gait=bent)
+    text = written(tmp_path, run, names=["model"], animal=animal)
+    page = Reader(text)
+    assert page.rows[0][:4] == ["measured", "model", "N2 <1> (animal)", "difference"]
+    assert page.row("forward speed")[2] == "not measured" and page.row("unequal")[2].startswith("0.250")
+    assert page.tags.count("img") == 1 and "one travelling wave explains 100 %" in text
+
+
+def test_the_command_takes_an_animal_from_a_table(run, quick, tmp_path, capsys):
+    from tianbao.cli import main
+
+    run.save(tmp_path / "model" / "results.h5")
+    lines = [f"{name},{k}," + ",".join(f"{5 * np.cos(0.1 * k - 0.4 * j):.4f}" for j in range(24))
+             for name in ("a", "b") for k in range(200)]  # fmt: skip
+    table = tmp_path / "animal.csv"
+    table.write_text("\n".join(["# made up", "episode,frame," + ",".join(f"j{j}" for j in range(24)), *lines]))
+    command = ["report", str(tmp_path / "model"), "--out", str(tmp_path / "page.html"), "--animal", str(table)]
+    more = ["--animal-episode", "b", "--animal-window", "1,6", "--animal-rate", "30"]
+    assert main([*command, *more]) == 0
+    assert "b (animal)" in Reader((tmp_path / "page.html").read_text()).rows[0]
+    capsys.readouterr()
+    for wrong, sentence in (
+        (command, "pick one"),
+        ([*command, *more[:2], "--animal-window", "6"], "start and stop"),
+        ([*command[:4], *more], "add --animal FILE"),
+        ([*command[:5], str(tmp_path / "none.csv")], "there is no file"),
+    ):
+        assert main(wrong) == 2
+        said = capsys.readouterr().err
+        assert sentence in said and said.count("\n") == 1
+
+
 def test_three_runs_give_their_spread(run, quick, tmp_path):
     page = Reader(written(tmp_path, run, run, run))
     assert page.rows[0][4] == "spread" and page.row("forward speed")[4] == "0"
@@ -187,6 +241,7 @@ def test_what_would_make_the_page_too_large_is_left_out_and_named(run, quick, tm
         (lambda run, to: write_report(run, to, video="crawl.avi"), "not an MP4"),
         (lambda run, to: write_report(run, to, video="nowhere.mp4"), "no video nowhere.mp4"),
         (lambda run, to: write_report(dataclasses.replace(run, worms=()), to), "no worm"),
+        (lambda run, to: write_report(run, to, animal="animal.wcon"), "read_kymograph"),
     ],
 )
 def test_what_cannot_be_reported_is_refused_in_one_sentence(run, wrong, sentence, tmp_path):

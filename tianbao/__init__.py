@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from .errors import AnatomyError, ConfigError, DivergedError, MechanismError, OutputError, TianbaoError
 
 if TYPE_CHECKING:
+    from .behaviour.kymograph import Kymograph, read_kymograph
     from .body import Material
     from .electrophysiology.cell import PatchedCell
     from .electrophysiology.protocols import current_pulses, current_steps, voltage_steps
@@ -35,6 +36,7 @@ _HOMES = {
     "Checkpoints": ".io.checkpoints",
     "Clock": ".loop",
     "Dish": ".environment",
+    "Kymograph": ".behaviour.kymograph",
     "Material": ".body",
     "Medium": ".environment",
     "Parameters": ".parameters",
@@ -49,6 +51,7 @@ _HOMES = {
     "current_pulses": ".electrophysiology.protocols",
     "current_steps": ".electrophysiology.protocols",
     "pillar_array": ".environment",
+    "read_kymograph": ".behaviour.kymograph",
     "resume": ".experiment",
     "sources": ".membranes",
     "sweep": ".sweeps.run",
@@ -63,6 +66,7 @@ __all__ = [
     "ConfigError",
     "Dish",
     "DivergedError",
+    "Kymograph",
     "Material",
     "MechanismError",
     "Medium",
@@ -81,6 +85,7 @@ __all__ = [
     "current_steps",
     "open",
     "pillar_array",
+    "read_kymograph",
     "resume",
     "sources",
     "sweep",

@@ -179,11 +179,16 @@ class Recording:
         return self.worms[worm]
 
     def gait(self, worm: int = 0) -> Gait:
-        """Speed, rhythm and wave of a worm, the first 3 s dropped."""
+        """Speed, rhythm and wave of a worm, the first 3 s dropped; measured as an animal's if it is one's track."""
         from .behaviour.gait import gait
 
         track = self.track(worm)
-        return gait(self.time, track.midline, medium=self.medium, dorsal=track.dorsal)
+        return gait(self.time, track.midline, medium=self.medium, dorsal=track.dorsal, animal=self.of_animal)
+
+    @property
+    def of_animal(self) -> bool:
+        """Whether this is the track of an animal: no mechanisms computed it."""
+        return not self.mechanism_hash
 
     @property
     def plot(self) -> Plots:

@@ -1,13 +1,15 @@
 """The gait: speed, rhythm and wave of a moving worm, and the ranges it is held against.
 
 Definitions used everywhere: curvature from the midline resampled to 49 points; the first 3 s
-dropped; frequency from the curvature spectrum between s 0.3 and 0.85 and between 0.1 and 6 Hz.
+dropped; frequency from the curvature spectrum between s 0.3 and 0.85 and between 0.1 and 6 Hz. How evenly the wave
+travels is measured in shape.py.
 """
 
 from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +17,11 @@ import numpy as np
 
 from ..units import MS_PER_S
 from .midline import curvature, curvature_positions, forward_velocity
+from .shape import ANIMAL_SMOOTHING, SHAPE_METRICS, Shape, shape
 
 __all__ = [
-    "CRAWLING", "PUBLISHED", "SWIMMING", "Comparison", "Gait", "Range",
-    "compare", "crawled", "curvature", "curvature_positions", "gait", "missed", "swam",
+    "CRAWLING", "METRICS", "PUBLISHED", "SWIMMING", "Comparison", "Gait", "Range", "Shape", "compare", "crawled",
+    "curvature", "curvature_positions", "gait", "gait_of_curvature", "missed", "swam",
 ]  # fmt: skip
 
 DISCARD_MS = 3000.0
@@ -36,6 +39,8 @@ _FEWEST_FRAMES = 16
 _STILL_KAPPA = 1e-6
 _STILL_MM = 1e-6
 _LONGEST_WAVE = 100.0
+# Of a simulated worm [mm].
+_REST_LENGTH = 1.0
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,8 @@ SWIMMING = _ranges("swimming.csv")
 
 
 @dataclass(frozen=True)
-class Gait:
-    """How a worm moved.
+class Gait(Shape):
+    """How a worm moved: speed, rhythm and wave, and from `Shape` how evenly its wave travels.
 
     Attributes:
         forward_speed_mm_s: mean centroid velocity along the tail-to-head direction [mm/s],
@@ -109,10 +114,8 @@ class Gait:
     medium: str = ""
 
     def as_dict(self) -> dict[str, float]:
-        """The measured numbers by name."""
-        values = dataclasses.asdict(self)
-        del values["medium"]
-        return values
+        """The measured numbers by name, those of the wave's shape last."""
+        return {name: getattr(self, name) for name in METRICS}
 
     def __str__(self) -> str:
         ranges = {each.metric: each for each in PUBLISHED if each.medium == self.medium}
@@ -125,9 +128,12 @@ class Gait:
         return "\n".join(lines)
 
 
+METRICS = (*(name for name in Gait.__annotations__ if name != "medium"), *SHAPE_METRICS)
+
+
 def gait(
     time_ms: np.ndarray, midline: np.ndarray, discard_ms: float = DISCARD_MS, medium: str = "",
-    dorsal: np.ndarray | None = None,
+    dorsal: np.ndarray | None = None, animal: bool = False,
 ) -> Gait:  # fmt: skip
     """Measure a gait.
 
@@ -137,6 +143,8 @@ def gait(
         discard_ms: start of the record that is dropped [ms]; at most half of it is.
         medium: name of the medium, kept for comparison.
         dorsal: see midline.curvature; shape (frames, points, 3).
+        animal: the midline is a tracker's: the shape of the wave is measured after a light smoothing, and lengths are
+            compared with their median rather than with the 1 mm of a simulated worm at rest.
 
     Returns:
         The gait; every number is NaN (the direction 0) when fewer than 16 frames are left.
@@ -149,24 +157,56 @@ def gait(
         dorsal = None if dorsal is None else dorsal[kept]
     if len(time_ms) < _FEWEST_FRAMES:
         return _unmeasured(medium)
-    bend = curvature(midline, POINTS, dorsal)
-    s = curvature_positions(POINTS)
+    bend, s = curvature(midline, POINTS, dorsal), curvature_positions(POINTS)
+    measured = shape(
+        time_ms, bend, s, midline=midline, dorsal=dorsal, smoothing=ANIMAL_SMOOTHING if animal else None,
+        rest_length=None if animal else _REST_LENGTH,
+    )  # fmt: skip
     return Gait(
         forward_speed_mm_s=float(forward_velocity(time_ms, midline).mean()),
         straightness=_straightness(time_ms, midline.mean(axis=1)),
-        amplitude=_amplitude(bend),
-        amplitude_head=_amplitude(bend[:, _region(s, HEAD_REGION)]),
-        amplitude_tail=_amplitude(bend[:, _region(s, TAIL_REGION)]),
-        bias=float(bend[:, _region(s, WAVE_REGION)].mean()),
-        measured_ms=float(time_ms[-1] - time_ms[0]),
         medium=medium,
-        **_wave(time_ms, bend, s),
+        **_bending(time_ms, bend, s),
+        **dataclasses.asdict(measured),
     )
 
 
+def gait_of_curvature(
+    time_ms: np.ndarray, bend: np.ndarray, s: np.ndarray, medium: str = "", smoothing: tuple[float, float] | None = None
+) -> Gait:
+    """Measure what curvature alone says of a gait, from the first frame on; what needs a midline is NaN.
+
+    Args:
+        time_ms: evenly spaced [ms], shape (frames,).
+        bend: kappa L, positive to dorsal, shape (frames, positions).
+        s: body coordinates of the curvatures, shape (positions,).
+        medium: name of the medium, kept for comparison.
+        smoothing: see shape.shape.
+
+    Returns:
+        The gait; every number is NaN (the direction 0) for fewer than 16 frames.
+    """
+    time_ms, bend, s = (np.asarray(each, float) for each in (time_ms, bend, s))
+    if len(time_ms) < _FEWEST_FRAMES:
+        return _unmeasured(medium)
+    measured = dataclasses.asdict(shape(time_ms, bend, s, smoothing=smoothing))
+    return dataclasses.replace(_unmeasured(medium), **_bending(time_ms, bend, s), **measured)
+
+
+def _bending(time_ms: np.ndarray, bend: np.ndarray, s: np.ndarray) -> dict[str, float]:
+    """Size and spectrum of curvature."""
+    return {
+        "amplitude": _amplitude(bend),
+        "amplitude_head": _amplitude(bend[:, _region(s, HEAD_REGION)]),
+        "amplitude_tail": _amplitude(bend[:, _region(s, TAIL_REGION)]),
+        "bias": float(bend[:, _region(s, WAVE_REGION)].mean()),
+        "measured_ms": float(time_ms[-1] - time_ms[0]),
+        **_wave(time_ms, bend, s),
+    }
+
+
 def _unmeasured(medium: str) -> Gait:
-    names = [each.name for each in dataclasses.fields(Gait)]
-    values = dict.fromkeys(names, float("nan"))
+    values = dict.fromkeys(METRICS, math.nan)
     return Gait(**{**values, "wave_direction": 0, "measured_ms": 0.0, "medium": medium})
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError, unknown
+from .animals import add_animal, animal_of
 from .session import add_command, opened
 
 _RESULTS = "results.h5"
@@ -32,7 +33,9 @@ def register(commands: argparse._SubParsersAction) -> None:
     report = add_command(
         commands, "report", _report, "write one HTML page about a run, or about several side by side",
         """tianbao report output/forward_crawl
-        tianbao report output/wild_type output/avb_killed --out compared.html""",
+        tianbao report output/wild_type output/avb_killed --out compared.html
+        tianbao report output/forward_crawl --animal animal.wcon
+        tianbao report output/forward_crawl --animal kymographs.csv --animal-episode omega --animal-window 0,6""",
     )  # fmt: skip
     report.add_argument("results", nargs="+", type=Path, metavar="RESULT", help=f"{_RESULTS}, or its folder")
     report.add_argument("--out", type=Path, metavar="FILE", help="page (default: report.html beside the first result)")
@@ -40,6 +43,7 @@ def register(commands: argparse._SubParsersAction) -> None:
         "--video", type=Path, action="append", metavar="FILE",
         help="MP4 to take in, one per RESULT in their order (default: the one in the folder of each)",
     )  # fmt: skip
+    add_animal(report)
 
     plot = add_command(
         commands, "plot", _plot, "draw one picture of a run",
@@ -85,13 +89,14 @@ def _report(args: argparse.Namespace) -> int:
 
     if args.video and len(args.video) > len(args.results):
         raise ConfigError(f"report: {len(args.video)} videos for {len(args.results)} results; give one each at most")
+    animal = animal_of(args)
     runs = [opened(path) for path in args.results]
     films = list(args.video or []) or [_film(folder) for _, folder in runs]
     films += [None] * (len(runs) - len(films))
     # The report of a run stays beside it; one of several is nobody's.
     out = args.out or (runs[0][1] / "report.html" if len(runs) == 1 else Path("compared.html"))
     check_file(out)
-    written = write_report([each for each, _ in runs], out, video=films, names=_names(args.results))
+    written = write_report([each for each, _ in runs], out, video=films, names=_names(args.results), animal=animal)
     print(f"wrote {written} ({written.stat().st_size / 1e6:.1f} MB)")
     return 0
 

@@ -243,9 +243,9 @@ def _job(description: Mapping[str, Any], where: str) -> str:
 
 def _metrics(description: Mapping[str, Any], job: str, where: str) -> tuple[str, ...]:
     """Columns of the table: of our own job they are numbers of the gait, of another one whatever it returns."""
-    from ..behaviour.gait import Gait
+    from ..behaviour.gait import METRICS
 
-    known = [each.name for each in dataclasses.fields(Gait) if each.name != "medium"] + ["wall_s_per_bio_s"]
+    known = [*METRICS, "wall_s_per_bio_s"]
     metrics = description.get("metrics", known if job == DEFAULT_JOB else ())
     if not isinstance(metrics, (list, tuple)) or not all(isinstance(each, str) for each in metrics):
         raise ConfigError(f"{where}: metrics is a list of names such as ['forward_speed_mm_s']; got {metrics!r}")

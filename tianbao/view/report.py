@@ -12,40 +12,25 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from ..behaviour.gait import PUBLISHED, Gait, Range, missed
+from ..behaviour.gait import Gait, missed
+from ..behaviour.kymograph import Kymograph
 from ..errors import ConfigError, OutputError
 from ..io.files import write_atomically
 from ..recording import Recording, WormTrack
 from ..units import MS_PER_S
-from . import page, settings
+from . import gait_table, page, settings
+from .kymographs import plot_kymographs, told
 from .page import Cell
 from .plots import headline
 
 # What a page may weigh [bytes], text apart: it should open on a phone and go through a mail server.
 _LIMIT = 5_500_000
 _DPI = 105
+_KYMOGRAPHS = "kymographs"
 _FILMS = {".mp4": "video/mp4", ".webm": "video/webm", ".gif": "image/gif"}
-_PER_MILLE = 5e-4
-_NOT_MEASURED = "not measured"
 
-# Metric, how a reader calls it, unit, what it is.
-_METRICS = (
-    ("forward_speed_mm_s", "forward speed", "mm/s", "mean velocity of the centroid towards the head, or minus"),
-    ("frequency_hz", "frequency", "Hz", "peak of the spectrum of curvature"),
-    ("wavelength_body_lengths", "wavelength", "L", "of the bends along the body, in body lengths"),
-    ("wave_direction", "wave direction", "", "+1 from head to tail, -1 from tail to head, 0 no wave"),
-    ("amplitude", "bending amplitude", "kappa L", "95 % of all curvatures are smaller"),
-    ("amplitude_head", "amplitude, head", "kappa L", "the same for the first fifth of the body"),
-    ("amplitude_tail", "amplitude, tail", "kappa L", "the same for 0.7 to 0.95 of the body"),
-    ("straightness", "straightness", "", "net way over way gone, the sway of a stride taken out"),
-    ("peak_share", "rhythm", "", "share of the spectrum within 30 % of its peak; low in short runs"),
-    ("head_lock", "head lock", "", "share of the head's power at the body's rhythm"),
-    ("travelling_index", "travelling index", "", "+1 the wave only travels to the tail, 0 it stands"),
-    ("bias", "dorso-ventral bias", "kappa L", "mean curvature; positive to dorsal"),
-    ("measured_ms", "measured over", "ms", "the first 3 s, but at most half, are dropped"),
-)  # fmt: skip
 _PICTURES = (
-    ("curvature", "kymograph: curvature over time and body"),
+    (_KYMOGRAPHS, "kymographs: curvature over time and body, at one scale of colour and of time"),
     ("traces", "soma voltages"),
     ("raster", "all recorded neurons"),
     ("activity", "activity on the animal"),
@@ -71,8 +56,8 @@ class _Column:
         return self.recording.gait(self.worm)
 
     @cached_property
-    def ranges(self) -> dict[str, Range]:
-        return {each.metric: each for each in PUBLISHED if each.medium == self.recording.medium}
+    def kymograph(self) -> Kymograph:
+        return Kymograph.of(self.recording, self.worm, self.name)
 
 
 @dataclass
@@ -97,6 +82,7 @@ def write_report(
     *,
     video: str | Path | Sequence[str | Path | None] | None = None,
     names: Sequence[str] | None = None,
+    animal: Kymograph | None = None,
 ) -> Path:
     """Write a report: gait beside the published ranges, plots, settings, interventions, provenance.
 
@@ -107,6 +93,7 @@ def write_report(
         path: of the HTML file.
         video: MP4, WebM or GIF to take in; of several recordings one each, None for none.
         names: of the recordings; numbers when None.
+        animal: set beside them, its kymograph with theirs; see `read_kymograph`.
 
     Returns:
         The path written.
@@ -127,8 +114,10 @@ def write_report(
     ]
     if not columns:
         raise ConfigError("report: the recording holds no worm; nothing can be reported")
+    if animal is not None and not isinstance(animal, Kymograph):
+        raise ConfigError("report: animal is a kymograph, such as tianbao.read_kymograph('animal.wcon')")
     title = f"Tianbao: {' beside '.join(names)}" if len(runs) < 4 else f"Tianbao: {len(runs)} runs"
-    return write_atomically(path, page.page(title, _body(title, names, runs, columns, films)))
+    return write_atomically(path, page.page(title, _body(title, names, runs, columns, films, animal)))
 
 
 def _names(names: Sequence[str] | None, count: int) -> list[str]:
@@ -152,18 +141,25 @@ def _films(video: Any, count: int) -> list[Path | None]:
     return paths + [None] * (count - len(paths))
 
 
-def _body(title: str, names: list[str], runs: list[Recording], columns: list[_Column], films: list) -> Iterator[str]:
+def _body(
+    title: str, names: list[str], runs: list[Recording], columns: list[_Column], films: list, animal: Kymograph | None
+) -> Iterator[str]:
     budget = _Budget()
     shown_kinds = [each for each in _PICTURES if any(_holds(column, each[0]) for column in columns)]
-    pictures = [(word, list(_pictures(kind, word, columns, budget))) for kind, word in shown_kinds]
+    pictures = [(word, list(_pictures(kind, word, columns, budget, animal))) for kind, word in shown_kinds]
     shown = list(_shown_films(names, films, budget))
     sections = [("Gait", "gait")]
     sections += [("Video", "video")] if shown else []
     sections += [("Pictures", "pictures"), ("Interventions", "interventions"), ("Settings", "settings")]
     yield f"<h1>{page.escaped(title)}</h1>"
     yield from _summary(columns)
+    if animal is not None:
+        span = f"{animal.time[0] / MS_PER_S:g} to {animal.time[-1] / MS_PER_S:g} s"
+        yield page.paragraph(f"{animal.name}, an animal, {span} of its record: {told(animal.gait)}.")
     yield page.contents([*sections, ("Provenance", "provenance")])
-    yield from _gait(columns)
+    yield page.heading("Gait", "gait")
+    beside = [] if animal is None else [(f"{animal.name} (animal)", animal.gait)]
+    yield from gait_table.tables([*((each.name, each.gait) for each in columns), *beside])
     if shown:
         yield page.heading("Video", "video")
         yield page.beside(shown)
@@ -182,8 +178,8 @@ def _summary(columns: list[_Column]) -> Iterator[str]:
     for each in columns:
         run, name = each.recording, f"{each.name}: " if len(columns) > 1 else ""
         place = f"on {run.medium}, " if run.medium == "agar" else f"in {run.medium}, " if run.medium else ""
-        told = ", ".join(headline(each.gait).split("    "))
-        yield page.paragraph(f"{name}{place}{run.duration / MS_PER_S:.1f} s: {told}. {_verdict(each)}")
+        moved = ", ".join(headline(each.gait).split("    "))
+        yield page.paragraph(f"{name}{place}{run.duration / MS_PER_S:.1f} s: {moved}. {_verdict(each)}")
         for warning in _warnings(each):
             yield page.paragraph(f"{name}{warning}", "note")
 
@@ -194,12 +190,11 @@ def _verdict(column: _Column) -> str:
     if column.recording.medium not in said or not math.isfinite(column.gait.forward_speed_mm_s):
         return ""
     did, do = said[column.recording.medium]
-    called = {metric: name for metric, name, *_ in _METRICS}
     short = missed(column.gait, column.recording.medium)
     if not short:
         return f"The worm {did}."
-    told = [f"{called[x.metric]} {_number(float(getattr(column.gait, x.metric)))}, asked {_span(x)}" for x in short]
-    return f"By the bars of this project it did not {do}: {'; '.join(told)}."
+    reasons = [gait_table.against(column.gait, bar) for bar in short]
+    return f"By the bars of this project it did not {do}: {'; '.join(reasons)}."
 
 
 def _warnings(column: _Column) -> Iterator[str]:
@@ -208,68 +203,12 @@ def _warnings(column: _Column) -> Iterator[str]:
     if not run.complete:
         yield f"This run ended early, at {run.duration / MS_PER_S:.2f} s: it is incomplete."
     if not math.isfinite(column.gait.forward_speed_mm_s):
-        told = "1 frame" if frames == 1 else f"{frames} frames"
-        yield f"{told} recorded: too short to measure a gait."
+        counted = "1 frame" if frames == 1 else f"{frames} frames"
+        yield f"{counted} recorded: too short to measure a gait."
     if not track.neurons:
         yield "No neurons were recorded: this is a track of the body only, or the run kept no voltages."
     if not track.muscles:
         yield "No muscles were recorded."
-
-
-def _gait(columns: list[_Column]) -> Iterator[str]:
-    yield page.heading("Gait", "gait")
-    head = ["measured", *[each.name for each in columns]]
-    if len(columns) > 1:
-        head.append("difference" if len(columns) == 2 else "spread")
-    rows = [_metric(columns, *each[:3]) for each in _METRICS]
-    yield page.table([*head, "published", "source of the range"], rows)
-    words = [[Cell(name), about] for _, name, _, about in _METRICS]
-    yield page.folded("What the words mean", page.table(["word", "meaning"], words))
-
-
-def _metric(columns: list[_Column], metric: str, name: str, unit: str) -> list[Cell]:
-    values = [float(getattr(each.gait, metric)) for each in columns]
-    cells = [Cell(f"{name} [{unit}]" if unit else name)]
-    for each, value in zip(columns, values, strict=True):
-        kept = each.ranges.get(metric)
-        inside = kept is not None and kept.holds(value)
-        mark, kind = ("✓ inside", "good") if inside else ("✗ outside", "bad")
-        unmeasured = not math.isfinite(each.gait.forward_speed_mm_s)
-        if unmeasured:
-            cells.append(Cell(_NOT_MEASURED, "number soft"))
-        else:
-            cells.append(Cell(_number(value), "number", mark if kept else "", kind))
-    if len(columns) > 1:
-        cells.append(Cell(_difference(values), "number"))
-    ranges = list(dict.fromkeys(each.ranges[metric] for each in columns if metric in each.ranges))
-    several = len({each.recording.medium for each in columns}) > 1
-    told = [(f"{each.medium} " if several else "") + _span(each) for each in ranges]
-    sources = list(dict.fromkeys(f"{each.source} (certainty {each.certainty})" for each in ranges))
-    return [*cells, Cell("; ".join(told), "number"), Cell("; ".join(sources), "source")]
-
-
-def _span(each: Range) -> str:
-    if math.isinf(each.high):
-        return f"at least {each.low:g}"
-    return f"{each.low:g}" if each.low == each.high else f"{each.low:g} to {each.high:g}"
-
-
-def _number(value: float) -> str:
-    if not math.isfinite(value):
-        return _NOT_MEASURED
-    return f"{value:.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3f}"
-
-
-def _difference(values: list[float]) -> str:
-    """Second less first, in numbers and in percent; of more than two, largest less smallest."""
-    if not all(map(math.isfinite, values)):
-        return ""
-    if len(values) > 2:
-        return _number(max(values) - min(values))
-    first, second = values
-    change = second - first
-    share = f" ({100.0 * change / abs(first):+.1f} %)" if abs(first) > _PER_MILLE else ""
-    return f"{'+' if change >= 0 else ''}{_number(change)}{share}"
 
 
 def _holds(column: _Column, kind: str) -> bool:
@@ -279,7 +218,15 @@ def _holds(column: _Column, kind: str) -> bool:
     return needed.get(kind, True) and not (kind == "trajectory" and column.worm > 0)
 
 
-def _pictures(kind: str, word: str, columns: list[_Column], budget: _Budget) -> Iterator[str]:
+def _pictures(
+    kind: str, word: str, columns: list[_Column], budget: _Budget, animal: Kymograph | None
+) -> Iterator[str]:
+    if kind == _KYMOGRAPHS:
+        rows = [each.kymograph for each in columns] + ([] if animal is None else [animal])
+        content = _rendered(plot_kymographs(rows))
+        if budget.admits(content, word):
+            yield page.picture(content, "image/webp", word)
+        return
     for each in columns:
         options = {} if kind == "trajectory" else {"worm": each.worm}
         if not _holds(each, kind):
@@ -330,8 +277,7 @@ def _settings(names: list[str], runs: list[Recording]) -> Iterator[str]:
     unlike = settings.differing(values)
     moved = [key for key in keys if any(key in each and settings.changed(key, each[key]) for each in values)]
     if len(runs) > 1:
-        told = "What differs between the runs" if unlike else "The runs have the same settings"
-        yield f"<h3>{told}</h3>"
+        yield f"<h3>{'What differs between the runs' if unlike else 'The runs have the same settings'}</h3>"
         if unlike:
             yield _setting_table(unlike, names, values)
     yield "<h3>What differs from the defaults</h3>"
@@ -358,9 +304,9 @@ def _provenance(names: list[str], runs: list[Recording]) -> Iterator[str]:
     keys = list(dict.fromkeys(key for each in columns for key in each))
     rows = []
     for key in keys:
-        told = [each.get(key, "") for each in columns]
-        kind = "changed" if len(set(told)) > 1 else ""
-        rows.append([Cell(key), *[Cell(each or "unknown", kind if each else f"{kind} soft".strip()) for each in told]])
+        said = [each.get(key, "") for each in columns]
+        kind = "changed" if len(set(said)) > 1 else ""
+        rows.append([Cell(key), *[Cell(each or "unknown", kind if each else f"{kind} soft".strip()) for each in said]])
     yield page.table(["", *names], rows)
     if len(runs) > 1:
         yield page.paragraph("Rows that differ are marked.", "soft")

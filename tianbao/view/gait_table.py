@@ -1,0 +1,111 @@
+"""Gaits in a table: what was measured, worm beside worm, and what was published."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from ..behaviour.gait import PUBLISHED, Gait, Range
+from . import page
+from .page import Cell
+
+# Metric, how a reader calls it, unit, what it is.
+_MOVEMENT = (
+    ("forward_speed_mm_s", "forward speed", "mm/s", "mean velocity of the centroid towards the head, or minus"),
+    ("frequency_hz", "frequency", "Hz", "peak of the spectrum of curvature"),
+    ("wavelength_body_lengths", "wavelength", "L", "of the bends along the body, in body lengths"),
+    ("wave_direction", "wave direction", "", "+1 from head to tail, -1 from tail to head, 0 no wave"),
+    ("amplitude", "bending amplitude", "kappa L", "95 % of all curvatures are smaller"),
+    ("amplitude_head", "amplitude, head", "kappa L", "the same for the first fifth of the body"),
+    ("amplitude_tail", "amplitude, tail", "kappa L", "the same for 0.7 to 0.95 of the body"),
+    ("straightness", "straightness", "", "net way over way gone, the sway of a stride taken out"),
+    ("peak_share", "rhythm", "", "share of the spectrum within 30 % of its peak; low in short runs"),
+    ("head_lock", "head lock", "", "share of the head's power at the body's rhythm"),
+    ("travelling_index", "travelling index", "", "+1 the wave only travels to the tail, 0 it stands"),
+    ("bias", "dorso-ventral bias", "kappa L", "mean curvature; positive to dorsal"),
+    ("measured_ms", "measured over", "ms", "of a run the first 3 s, but at most half, are dropped"),
+)  # fmt: skip
+_SHAPE = (
+    ("travelling_r2", "one travelling wave", "", "share of the variance of curvature that the best one explains"),
+    ("travelling_r2_head", "the same with the head", "", "from 0.03 of the body on rather than from 0.15"),
+    ("wave_frequency_hz", "its frequency", "Hz", "of that travelling wave"),
+    ("wave_length", "its length", "L", "positive from head to tail, negative from tail to head"),
+    ("wave_amplitude", "its amplitude", "kappa L", "of that travelling wave"),
+    ("speed_cv_along", "uneven along the body", "", "spread of the wave's speed over four parts of the body"),
+    ("speed_cv_in_time", "uneven in time", "", "the same over successive eighths of a period; both over the mean"),
+    ("speed_slowest", "slowest moment", "", "slowest of those speeds over their mean; negative: it ran back"),
+    ("duty", "unequal half cycles", "", "how far from half the time a place is bent to dorsal"),
+    ("stride_period_cv", "spread of the period", "", "from stride to stride, standard deviation over mean"),
+    ("stride_amplitude_cv", "spread of the amplitude", "", "from stride to stride, standard deviation over mean"),
+    ("eigenworm_share", "four eigenworms", "", "share of the variance of posture held by its four largest modes"),
+    ("head_phase", "head ahead", "cycles", "of the body's wave extrapolated to it; 0 joins the wave"),
+    ("tail_over_middle", "tail over middle", "", "amplitude at 0.7 to 0.95 of the body over that at 0.38 to 0.7"),
+    ("path_turn_deg_s", "path turns", "deg/s", "heading of the smoothed path; positive to dorsal"),
+    ("slip", "speed over the wave's", "", "1 no slip at all, on a rail; 0 it waves in place"),
+    ("shortest_length", "shortest length", "", "of the midline, over 1 mm, or over an animal's median length"),
+)  # fmt: skip
+_NOT_MEASURED = "not measured"
+_PER_MILLE = 5e-4
+
+
+def tables(columns: Sequence[tuple[str, Gait]]) -> Iterator[str]:
+    """Tables of gaits side by side, given as (name, gait), each beside the ranges published for its medium."""
+    head = ["measured", *[name for name, _ in columns]]
+    if len(columns) > 1:
+        head.append("difference" if len(columns) == 2 else "spread")
+    head += ["published", "source of the range"]
+    gaits = [gait for _, gait in columns]
+    yield page.table(head, [_row(gaits, *each[:3]) for each in _MOVEMENT])
+    yield "<h3>Shape of the wave</h3>"
+    yield page.table(head, [_row(gaits, *each[:3]) for each in _SHAPE])
+    words = [[Cell(name), about] for _, name, _, about in (*_MOVEMENT, *_SHAPE)]
+    yield page.folded("What the words mean", page.table(["word", "meaning"], words))
+
+
+def against(gait: Gait, bar: Range) -> str:
+    """A metric and the bar it did not reach, in words."""
+    called = {metric: name for metric, name, *_ in (*_MOVEMENT, *_SHAPE)}
+    return f"{called[bar.metric]} {_number(float(getattr(gait, bar.metric)))}, asked {_span(bar)}"
+
+
+def _row(gaits: list[Gait], metric: str, name: str, unit: str) -> list[Cell]:
+    values = [float(getattr(each, metric)) if each.measured_ms else math.nan for each in gaits]
+    known = [{each.medium: each for each in PUBLISHED if each.metric == metric}.get(gait.medium) for gait in gaits]
+    cells = [Cell(f"{name} [{unit}]" if unit else name)]
+    for value, kept in zip(values, known, strict=True):
+        if not math.isfinite(value):
+            cells.append(Cell(_NOT_MEASURED, "number soft"))
+            continue
+        mark, kind = ("✓ inside", "good") if kept and kept.holds(value) else ("✗ outside", "bad")
+        cells.append(Cell(_number(value), "number", mark if kept else "", kind))
+    if len(gaits) > 1:
+        cells.append(Cell(_difference(values), "number"))
+    ranges = list(dict.fromkeys(each for each in known if each))
+    several = len({each.medium for each in gaits if each.medium}) > 1
+    told = [(f"{each.medium} " if several else "") + _span(each) for each in ranges]
+    sources = list(dict.fromkeys(f"{each.source} (certainty {each.certainty})" for each in ranges))
+    return [*cells, Cell("; ".join(told), "number"), Cell("; ".join(sources), "source")]
+
+
+def _span(each: Range) -> str:
+    if math.isinf(each.high):
+        return f"at least {each.low:g}"
+    return f"{each.low:g}" if each.low == each.high else f"{each.low:g} to {each.high:g}"
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return _NOT_MEASURED
+    return f"{value:.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3f}"
+
+
+def _difference(values: list[float]) -> str:
+    """Second less first, in numbers and in percent; of more than two, largest less smallest."""
+    if not all(map(math.isfinite, values)):
+        return ""
+    if len(values) > 2:
+        return _number(max(values) - min(values))
+    first, second = values
+    change = second - first
+    share = f" ({100.0 * change / abs(first):+.1f} %)" if abs(first) > _PER_MILLE else ""
+    return f"{'+' if change >= 0 else ''}{_number(change)}{share}"
