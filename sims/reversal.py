@@ -136,7 +136,7 @@ def holds(row: pd.Series, bars: Bars) -> bool:
 
 def line_of(row: dict) -> str:
     """What the console and the pictures say of a row."""
-    name = "A neurons deaf" if row["deaf"] else f"phase {row['phase']}/{PHASES}"
+    name = "A neurons deaf" if row["deaf"] else f"phase {row['phase']}"
     if "latency_s" not in row:
         return f"{name} seed {row['seed']}: {row['note']}"
     return (
@@ -148,8 +148,8 @@ def line_of(row: dict) -> str:
 
 def experiment(args: argparse.Namespace) -> int:
     """Give all commands; exit code 0 only if every one reached its bars."""
-    if args.seeds < 1 or args.workers < 1 or args.medium not in BARS:
-        raise tb.ConfigError(f"--seeds and --workers must be at least 1, --medium one of {', '.join(BARS)}")
+    if min(args.seeds, args.workers, args.phases) < 1 or args.medium not in BARS:
+        raise tb.ConfigError(f"--seeds, --workers and --phases must be at least 1, --medium one of {', '.join(BARS)}")
     animal, folder = animal_of(args), prepare_folder(args.out)
     video = None if args.no_video else folder / "reversal.mp4"
     setting = Setting(args.medium, args.engine, tuple(map(parse_setting, args.set)), video)
@@ -161,7 +161,7 @@ def experiment(args: argparse.Namespace) -> int:
             print("the untouched worm has no rhythm to command")
             return 1
         print(f"period {cycle:.0f} ms", flush=True)
-        onsets = [args.first + k * cycle / PHASES for k in range(PHASES)]
+        onsets = [args.first + k * cycle / args.phases for k in range(args.phases)]
         cases = [Case(k, onset, seed) for seed in range(1, args.seeds + 1) for k, onset in enumerate(onsets)]
         cases.append(Case(0, onsets[0], deaf=True))
         for row, picture in pool.imap(measure, [(each, setting) for each in cases], chunksize=1):
@@ -198,6 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--medium", default="agar", help="agar or water")
     parser.add_argument("--seeds", type=int, default=1, help="number of seeds, from 1")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a parameter")
+    parser.add_argument("--phases", type=int, default=PHASES, help="commands, evenly spread over one cycle")
     parser.add_argument("--first", type=float, default=FIRST, help="ms before the first command")
     parser.add_argument("--crawl", type=float, default=CRAWL, help="ms of the run that measures the period")
     parser.add_argument("--engine", default="native", help='"neuron" gives the same in several times the time')
