@@ -134,7 +134,7 @@ def experiment(args: argparse.Namespace) -> int:
     table = pd.DataFrame(rows)
     picture = style.render(lambda figure: draw(figure, table), (9.0, 3.8), folder / "trap.png")
     for fields, found in summary(table).iterrows():
-        print(f"{fields:8s}: follows {found.follows:+.2f} of the channel, swings {found.still:.2f} as far in a straight one")
+        print(f"{fields:8s}: follows {found.follows:+.2f} of the channel, straight: swings {found.still:.2f} as far")
     print(f"wrote trap.csv and {picture.name} in {folder}")
     verdict = passed(table)
     told = "the posterior does as the animal's" if verdict else "the posterior does not do as the animal's"

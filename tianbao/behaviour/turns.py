@@ -20,7 +20,7 @@ PLACES = (0.08, 0.27, 0.44, 0.6, 0.8)
 """Body coordinates at which the ventral bend is followed [L]."""
 HALF_WIDTH = 0.0625  # of the stretch around each [L]
 BEFORE_MS, AFTER_MS = 1000.0, 4800.0  # of the release: where the heading is read
-FOLLOWED_MS = 4000.0  # after the release in which the ventral bend is looked for
+FOLLOWED_MS = 4800.0  # after the release in which the ventral bend is looked for
 AFTERWARDS_MS = 1500.0  # over which the speed after the turn is averaged
 
 
@@ -31,7 +31,7 @@ class Turn:
     Attributes:
         heading_change_deg: of the tail-to-head axis averaged over a stride, from 1 s before the release to 4.8 s after
             it [deg]; positive to dorsal, so an omega turn is negative.
-        band_depth: deepest ventral bend at `PLACES` within 4 s after the release [kappa L], negative.
+        band_depth: deepest ventral bend at `PLACES` within 4.8 s after the release [kappa L], negative.
         band_time_s: when, after the release [s].
         nearest_mm: smallest distance of head and tail in that time [mm].
         speed_after_mm_s: mean velocity along the body over the last 1.5 s of the record [mm/s].

@@ -93,7 +93,7 @@ class Run:
             "generator": simulation.currents.generator,
             "wall_s": self._wall(),
         }
-        rooms = {"body": simulation.body.state(), "brain": simulation.brain.snapshot()}
+        rooms = {"body": simulation.body.state(), "brain": simulation.brain.snapshot(), "walls": simulation.walls.state()}
         return RunState(facts, gathered(**rooms, recorder=self.recorder.snapshot()))
 
     def take_up(self, state: RunState) -> None:
@@ -106,6 +106,7 @@ class Run:
         simulation = self.simulation
         simulation.body.restore(state.room("body"))
         simulation.brain.go_back(state.room("brain"))
+        simulation.walls.restore(state.room("walls"))
         self.recorder.go_back(state.room("recorder"))
         simulation.currents.generator = state.facts["generator"]
         self.done, self._before = state.facts["ticks"], state.facts["wall_s"]

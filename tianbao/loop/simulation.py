@@ -274,7 +274,7 @@ class Simulation:
         design = network.design
         per_curvature, slabs = self.body.tension_per_curvature(), self.body.mesh.slabs
         self._tension = TensionMap(design.muscles, per_curvature, design.parameters.peak_curvature)
-        self._walls = Walls(self.worm.holds, self.body.curvature_positions, per_curvature)
+        self.walls = Walls(self.worm.holds, self.body.curvature_positions, per_curvature, self.clock.tick)
         self._pull = np.zeros((1, slabs, 4))
         self._bend = np.zeros((1, len(self.body.curvature_positions)))
         self.currents = Currents(design, self.worm.pulses, for_noise, self.clock.tick)
@@ -326,7 +326,7 @@ class Simulation:
         self.currents.write((number - 1) * self.clock.tick, out=self.brain.current)
         self.brain.advance(number * self.clock.tick)
         self._tension(self.brain.activation, out=self._pull[0])
-        self._walls((number - 1) * self.clock.tick, self._bend[0], self._pull[0])
+        self.walls((number - 1) * self.clock.tick, self._bend[0], self._pull[0])
         if self.arena.flow is not None:
             self.body.flow = self.arena.velocity(self.body.midline(), self.body.time)
         self.body.step(self._pull, self.clock.tick)
