@@ -27,6 +27,7 @@ import tianbao as tb
 from tianbao.behaviour.midline import curvature, curvature_positions
 from tianbao.behaviour.reversals import amplitude
 from tianbao.cli import run_script
+from tianbao.config import parse_setting
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.view import style
 
@@ -40,12 +41,12 @@ POINTS = 49
 TICK = {"agar": 4.0, "water": 2.0}  # [ms]
 FIELDS = ("behind", "in front", "both")
 COLOURS = dict(zip(FIELDS, (style.VENTRAL, style.DORSAL, style.INK), strict=True))
-Job = tuple[str, float, str, float, float, str]
+Job = tuple[str, float, str, float, float, str, tuple[tuple[str, float], ...]]
 
 
-def parameters_of(fields: str) -> tb.Parameters:
+def parameters_of(fields: str, changes: tuple[tuple[str, float], ...] = ()) -> tb.Parameters:
     """Parameters of a worm whose cord neurons have these receptive fields."""
-    usual = tb.Worm().parameters
+    usual = tb.Worm().parameters.replace(**dict(changes))
     if fields == "behind":
         return usual.replace(cord_opposite_gain=0.0)
     if fields == "in front":
@@ -56,8 +57,8 @@ def parameters_of(fields: str) -> tb.Parameters:
 
 def measure(job: Job) -> dict:
     """One worm in one channel, in a process of its own; NaN where the run diverged."""
-    fields, channel, medium, crawl, measured, engine = job
-    worm = tb.Worm(parameters=parameters_of(fields))
+    fields, channel, medium, crawl, measured, engine, changes = job
+    worm = tb.Worm(parameters=parameters_of(fields, changes))
     if math.isfinite(channel):
         worm.hold(channel, FRONT, BACK, start=crawl)
     row = {"fields": fields, "channel": channel, "medium": medium}
@@ -123,8 +124,10 @@ def experiment(args: argparse.Namespace) -> int:
     if args.workers < 1:
         raise tb.ConfigError("--workers must be at least 1")
     tb.Arena(args.medium)  # a wrong medium is refused here, not in a pool
+    changes = tuple(map(parse_setting, args.set))
+    parameters_of("both", changes)  # as is a wrong parameter
     folder, rows = prepare_folder(args.out), []
-    shared = (args.medium, args.crawl, args.duration, args.engine)
+    shared = (args.medium, args.crawl, args.duration, args.engine, changes)
     jobs = [(fields, channel, *shared) for fields in FIELDS for channel in CHANNELS]
     with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
         for row in pool.imap(measure, jobs, chunksize=1):
@@ -146,6 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Options of the experiment."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--medium", default="agar", help="agar or water")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a parameter")
     parser.add_argument("--crawl", type=float, default=CRAWL, help="ms before the channel closes")
     parser.add_argument("--duration", type=float, default=MEASURED, help="ms measured, 2 s after it has closed")
     parser.add_argument("--engine", default="native", help='"neuron" gives the same in several times the time')

@@ -120,7 +120,7 @@ def test_a_short_turn_is_measured_and_written(tmp_path, monkeypatch):
     assert omega.conclusion(pd.DataFrame([row]), [(omega.line_of(row), *picture)], tmp_path) == 1
 
 
-@pytest.mark.parametrize("name", ["reversal", "omega", "steering"])
+@pytest.mark.parametrize("name", ["reversal", "omega", "steering", "trap"])
 def test_a_wrong_parameter_is_one_sentence(name, tmp_path, capsys):
     assert script(name).main(["--set", "gap_gian=1", "--out", str(tmp_path)]) == 2
     assert "did you mean 'gap_gain'" in capsys.readouterr().err

@@ -93,8 +93,10 @@ class Run:
             "generator": simulation.currents.generator,
             "wall_s": self._wall(),
         }
-        rooms = {"body": simulation.body.state(), "brain": simulation.brain.snapshot(), "walls": simulation.walls.state()}
-        return RunState(facts, gathered(**rooms, recorder=self.recorder.snapshot()))
+        rooms = {"body": simulation.body.state(), "brain": simulation.brain.snapshot()}
+        rooms["walls"] = simulation.walls.state()
+        rooms["recorder"] = self.recorder.snapshot()
+        return RunState(facts, gathered(**rooms))
 
     def take_up(self, state: RunState) -> None:
         """Go on from a state.
