@@ -129,3 +129,11 @@ def test_steering_to_the_left_is_dorsal_and_swinging_is_averaged_out():
     assert turning_rate(time, line, 1500.0) == pytest.approx(5.0, abs=0.05)
     middle, smooth = heading_angle(time, line, 1500.0)
     assert np.degrees(np.diff(smooth) / np.diff(middle) * 1000.0) == pytest.approx(5.0, abs=0.5)
+
+
+def test_a_worm_whose_head_slides_over_its_tail_has_not_turned_to_the_other_side():
+    # From a C to a ring and beyond, the middle at rest: the axis flips as head and tail pass, the body does not.
+    time = np.arange(0.0, 4000.0, FRAME)
+    bend = -np.linspace(5.0, 7.5, len(time))[:, None] * np.ones(POINTS - 2)
+    _, angle = heading_angle(time, pose(bend), 200.0)
+    assert np.abs(np.degrees(angle)).max() < 1.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..units import MS_PER_S
-from .midline import curvature, curvature_positions, forward_velocity, heading
+from .midline import curvature, curvature_positions, forward_velocity
 
 __all__ = ["PLACES", "Turn", "heading_angle", "turn", "turning_rate"]
 
@@ -29,8 +29,8 @@ class Turn:
     """A turn after a release; NaN for what could not be measured.
 
     Attributes:
-        heading_change_deg: of the tail-to-head axis averaged over a stride, from 1 s before the release to 4.8 s after
-            it [deg]; positive to dorsal, so an omega turn is negative.
+        heading_change_deg: of the direction of the body averaged over a stride, from 1 s before the release to 4.8 s
+            after it [deg]; positive to dorsal, so an omega turn is negative. See `heading_angle`.
         band_depth: deepest ventral bend at `PLACES` within 4.8 s after the release [kappa L], negative.
         band_time_s: when, after the release [s].
         nearest_mm: smallest distance of head and tail in that time [mm].
@@ -86,7 +86,10 @@ def turn(
 
 
 def heading_angle(time_ms: np.ndarray, midline: np.ndarray, stride: float) -> tuple[np.ndarray, np.ndarray]:
-    """Direction of the tail-to-head axis as a running mean over a stride, unwrapped.
+    """Direction of the body as a running mean over a stride, unwrapped.
+
+    The direction is the mean of the tangents from tail to head. That of a worm that crawls straight is its tail-to-head
+    axis; of one whose head passes over its tail the axis would swing round by half a turn to either side in a moment.
 
     Args:
         time_ms: evenly spaced [ms], shape (frames,).
@@ -97,8 +100,9 @@ def heading_angle(time_ms: np.ndarray, midline: np.ndarray, stride: float) -> tu
         Middles of the strides [ms] and angles [rad], positive to dorsal (to the left), shapes (frames - n + 1,) for a
         stride of n frames.
     """
-    axis = heading(midline)
-    angle = np.unwrap(np.arctan2(axis[:, 1], axis[:, 0]))
+    steps = -np.diff(np.asarray(midline, float)[..., :2], axis=1)
+    along = np.unwrap(np.arctan2(steps[..., 1], steps[..., 0]), axis=1)
+    angle = np.unwrap(along.mean(axis=1))
     frames = max(1, min(round(stride / (time_ms[1] - time_ms[0])), len(angle)))
     weights = np.full(frames, 1.0 / frames)
     return np.convolve(time_ms, weights, "valid"), np.convolve(angle, weights, "valid")
