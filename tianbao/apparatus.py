@@ -10,6 +10,7 @@ from .rows import number
 
 _MOST_CURRENT = 1e3  # [nA]
 _MOST_BEND = 20.0  # [kappa L], more than a crawling worm ever bends
+_LATEST = 1e12  # [ms], far beyond any run
 _SHORTEST = 0.05  # [L]; less than that is no part of a body of 48 slabs
 
 
@@ -61,7 +62,7 @@ class Hold:
         number(self.curvature, "hold", "curvature", "kappa L", low=-_MOST_BEND, high=_MOST_BEND)
         for name in ("front", "back"):
             number(getattr(self, name), "hold", name, "L", low=0.0, high=1.0)
-        number(self.start, "hold", "start", "ms")
+        number(self.start, "hold", "start", "ms", high=_LATEST)
         number(self.stop, "hold", "stop", "ms", endless=True)
         if self.back - self.front < _SHORTEST - 1e-9:
             where = f"hold from {self.front:g} to {self.back:g} L"
