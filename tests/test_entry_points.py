@@ -89,6 +89,10 @@ NUMBERS = {
     "clamp start": lambda x: tb.Worm().clamp("AVAL", voltage=-20.0, start=x),
     "silence start": lambda x: tb.Worm().silence("AVAL", start=x),
     "illuminate start": lambda x: tb.Worm().illuminate("AVAL", start=x),
+    "hold curvature": lambda x: tb.Worm().hold(x),
+    "hold front": lambda x: tb.Worm().hold(0.0, front=x),
+    "hold back": lambda x: tb.Worm().hold(0.0, back=x),
+    "hold start": lambda x: tb.Worm().hold(0.0, start=x),
     "knock_down remaining": lambda x: tb.Worm().knock_down("unc-2", x),
     "over_express factor": lambda x: tb.Worm().over_express("unc-2", x),
     "scale_synapses factor": lambda x: tb.Worm().scale_synapses("AVAL", "VA*", x),
@@ -116,6 +120,7 @@ ENDS = {
     "Pulse stop": lambda x: tb.Pulse(0.01, 0.0, x),
     "clamp stop": lambda x: tb.Worm().clamp("AVAL", voltage=-20.0, stop=x),
     "silence stop": lambda x: tb.Worm().silence("AVAL", stop=x),
+    "hold stop": lambda x: tb.Worm().hold(0.0, stop=x),
     "illuminate stop": lambda x: tb.Worm().illuminate("AVAL", stop=x),
 }
 
@@ -145,7 +150,7 @@ NEGATIVE = [*(f"Medium {name}" for name in _MEDIUM), "Pillar radius",
             "Medium.newtonian", "Medium.between share", "Material axial_stiffness_n", "Material bulk_ratio",
             "Material taper_exponent", "Pillar friction", "Dish radius", "Plane friction", "pillar_array radius",
             "pillar_array pitch", "Clock dt", "Clock tick", "Clock frame", "Clock corrections", "Pulse start",
-            "Checkpoints every", "Parameters.replace", "clamp start", "silence start", "illuminate start",
+            "Checkpoints every", "Parameters.replace", "clamp start", "silence start", "illuminate start", "hold front", "hold start",
             "knock_down remaining", "over_express factor", "scale_synapses factor", "scale_gap_junctions factor",
             "shuffle seed", "current_steps delay", "current_steps duration", "current_pulses pause",
             "voltage_steps after"]  # fmt: skip
@@ -277,10 +282,11 @@ def test_a_refused_verb_leaves_the_worm_as_it_was():
         lambda: worm.scale_synapses("AVAL", "*", NAN),
         lambda: worm.knock_down("unc-2", 2.0),
         lambda: worm.stimulate("AVAL", 5),
+        lambda: worm.hold(NAN),
         lambda: worm.shuffle("nmj_across", -1),
     ):
         refuses(act)
-    assert worm.interventions == [] and worm.pulses == [] and worm._conductances == before["_conductances"]
+    assert worm.interventions == worm.pulses == worm.holds == [] and worm._conductances == before["_conductances"]
     assert worm._membranes == before["_membranes"] and worm._deaf == set()
     for name in ("chemical", "gap", "nmj"):
         assert getattr(worm._tables, name).equals(getattr(before["_tables"], name))

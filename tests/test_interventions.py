@@ -115,6 +115,11 @@ def test_avb_loses_its_nca_with_the_gene():
         (lambda worm: worm.clamp("AVAL", voltage=-70e3), "mV"),
         (lambda worm: worm.illuminate("AVAL", channel="chr2"), "unknown light-gated channel"),
         (lambda worm: worm.stimulate("AVAL", 3.0), "Pulse"),
+        (lambda worm: worm.hold(600.0), "outside -20 to 20 kappa L"),
+        (lambda worm: worm.hold(6.0, 0.55, 0.35), "behind the front"),
+        (lambda worm: worm.hold(6.0, 0.5, 1.5), "outside 0 to 1 L"),
+        (lambda worm: worm.hold(6.0, start=5.0, stop=5.0), "start < stop"),
+        (lambda worm: worm.hold(float("nan")), "number"),
         (lambda worm: worm.ablate("AVAl"), "did you mean 'AVAL'"),
     ],
 )
@@ -132,6 +137,7 @@ TABLES = [
     {"verb": "illuminate", "neurons": ["DB4"], "channel": "chloride", "start": 20.0, "conductance": 3.0},
     {"verb": "clamp", "neurons": ["VB5"], "voltage": -20.0, "start": 20.0},
     {"verb": "stimulate", "neuron": "DB3", "amplitude": 0.01, "start": 20.0, "stop": 40.0},
+    {"verb": "hold", "curvature": -6.0, "front": 0.4, "back": 0.6, "start": 20.0, "stop": 40.0},
     {"verb": "knock_out", "genes": ["unc-2", "unc-25"], "cells": "V*"},
     {"verb": "knock_down", "gene": "egl-19", "remaining": 0.5, "cells": "VB*"},
     {"verb": "over_express", "gene": "egl-36", "factor": 2.0},
@@ -226,3 +232,33 @@ def test_scaled_connections_are_not_shuffled():
     with pytest.raises(ConfigError, match="shuffle first"):
         Worm().knock_down("unc-25", 0.5).shuffle("nmj_across", 1)
     assert Worm().knock_down("unc-25", 0.5).shuffle("gap_partners", 1)
+
+
+@pytest.mark.parametrize(("curvature", "medium"), [(6.0, "agar"), (0.0, "agar"), (-6.0, "water")])
+def test_a_part_that_is_held_takes_the_bend_of_its_walls_and_is_let_go(curvature, medium):
+    from tianbao.behaviour.midline import curvature as bend_of
+    from tianbao.behaviour.midline import curvature_positions
+
+    worm = Worm().hold(curvature, start=500.0, stop=3000.0)
+    run = tb.Simulation(worm, tb.Arena(medium), engine="native", progress=False).run(5000.0)
+    bend, s = bend_of(run.track().midline, 49, run.track().dorsal), curvature_positions(49)
+    inside = (s > 0.38) & (s < 0.52)
+    held, free = (run.time > 1500.0) & (run.time < 3000.0), run.time > 3500.0
+    # Walls have some give, as those of silicone do; muscles beside them still pull.
+    assert np.abs(bend[held][:, inside].mean(axis=1) - curvature).max() < 2.0
+    assert bend[held][:, inside].std(axis=0).max() < 0.5 * bend[free][:, inside].std(axis=0).min()
+
+
+def test_two_walls_cannot_hold_one_part_at_once():
+    worm = Worm().hold(6.0, 0.3, 0.5, stop=100.0)
+    with pytest.raises(ConfigError, match="at the same time"):
+        worm.hold(-6.0, 0.4, 0.6, start=50.0)
+    worm.hold(-6.0, 0.4, 0.6, start=100.0).hold(0.0, 0.6, 0.8)
+    assert len(worm.holds) == len(worm.interventions) == 3
+
+
+def test_holding_calls_for_no_new_network_and_is_repeated_from_the_configuration():
+    worm = Worm().hold(6.0, start=20.0)
+    assert worm.anatomy_changes == () and not Worm().holds
+    config = resolved(RunConfig().updated({"interventions": worm.interventions}))
+    assert worm_of(config).holds == worm.holds

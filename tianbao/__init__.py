@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from .errors import AnatomyError, ConfigError, DivergedError, MechanismError, OutputError, TianbaoError
 
 if TYPE_CHECKING:
+    from .apparatus import Pulse
     from .behaviour.kymograph import Kymograph, read_kymograph
     from .body import Material
     from .electrophysiology.cell import PatchedCell
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .parameters import Parameters
     from .recording import Recording
     from .sweeps.run import sweep
-    from .worm import Pulse, Worm
+    from .worm import Worm
 
 _HOMES = {
     "Arena": ".environment",
@@ -43,7 +44,7 @@ _HOMES = {
     "PatchedCell": ".electrophysiology.cell",
     "Pillar": ".environment",
     "Plane": ".environment",
-    "Pulse": ".worm",
+    "Pulse": ".apparatus",
     "Recording": ".recording",
     "SignedDistance": ".environment",
     "Simulation": ".loop",

@@ -17,6 +17,7 @@ VERBS = (
     "illuminate",
     "clamp",
     "stimulate",
+    "hold",
     "knock_out",
     "knock_down",
     "over_express",
@@ -83,7 +84,7 @@ def _bound(method: Any, arguments: dict[str, Any], where: str) -> tuple[list[str
 
 
 def _with_pulse(arguments: dict[str, Any], where: str) -> dict[str, Any]:
-    from .worm import Pulse
+    from .apparatus import Pulse
 
     keys = ("amplitude", "start", "stop")
     missing = [key for key in keys if key not in arguments]

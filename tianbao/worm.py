@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from . import anatomy, parameters
+from .apparatus import Hold, Pulse
 from .cells.channels import CHANNELS, EXTRA_CHANNELS, PARAMETER_SETS
 from .cells.geometry import check_discretisation
 from .cells.membrane import channel_of
@@ -24,32 +24,7 @@ log = logging.getLogger(__name__)
 
 _FARTHEST = 1e4  # [mm] from the origin, where the round-off of a position is still far below a micrometre
 _MOST_TURN = 1e3  # [rad]
-_MOST_CURRENT = 1e3  # [nA]
 _MOST_FACTOR = 1e3  # [-] on a conductance
-
-
-@dataclass(frozen=True)
-class Pulse:
-    """A square current pulse.
-
-    Attributes:
-        amplitude: [nA], positive depolarises.
-        start, stop: [ms]
-    """
-
-    amplitude: float
-    start: float
-    stop: float
-
-    def __post_init__(self) -> None:
-        number(self.amplitude, "pulse", "amplitude", "nA", low=-_MOST_CURRENT, high=_MOST_CURRENT)
-        number(self.start, "pulse", "start", "ms")
-        number(self.stop, "pulse", "stop", "ms", endless=True)
-        if not 0 <= self.start < self.stop:
-            raise ConfigError(
-                f"pulse of {self.amplitude} nA from {self.start} to {self.stop} ms: "
-                "need 0 <= start < stop"
-            )
 
 
 class Worm:
@@ -102,6 +77,7 @@ class Worm:
         self._wiring, self._cells = anatomy.connectome(connectome), anatomy.own_cells(morphologies)
         self.connectome, self.morphologies = self._wiring.name, self._cells.folder
         self.pulses: list[tuple[str, Pulse]] = []
+        self.holds: list[Hold] = []
         self.interventions: list[dict[str, Any]] = []
         self._tables = intact_tables(signs, self._wiring)
         self._membranes = intact_membranes()
@@ -191,6 +167,24 @@ class Worm:
             raise ConfigError(f"stimulate {neuron}: give a Pulse(amplitude [nA], start, stop [ms]), not {pulse!r}")
         self.pulses += [(name, pulse) for name in anatomy.match_neurons(neuron)]
         return self._noted("stimulate", neuron=neuron, **dataclasses.asdict(pulse))
+
+    def hold(
+        self, curvature: float, front: float = 0.35, back: float = 0.55, start: float = 0.0, stop: float = math.inf
+    ) -> Worm:
+        """Hold a part of the body in one bend, as the walls of a narrow channel do (Wen 2012); see `apparatus.Hold`.
+
+        Args:
+            curvature: of the channel, positive to dorsal, 0 for a straight one [kappa L].
+            front, back: of the part, nose 0 to tail 1 [L].
+            start, stop: [ms]
+
+        Raises:
+            ConfigError: for a value out of range, or a part that is already held at that time.
+        """
+        walls = Hold(curvature, front, back, start, stop)
+        walls.check_beside(self.holds)
+        self.holds.append(walls)
+        return self._noted("hold", curvature=curvature, front=front, back=back, start=start, stop=stop)
 
     def knock_out(self, *genes: str, cells: str = "*") -> Worm:
         """Remove genes: ion channels ("egl-19" or "egl19"), or what release needs ("unc-25"; network/genes.csv).
@@ -352,8 +346,8 @@ class Worm:
 
     @property
     def anatomy_changes(self) -> tuple[dict[str, Any], ...]:
-        """Interventions that call for a new network; injected currents do not."""
-        return tuple(each for each in self.interventions if each["verb"] != "stimulate")
+        """Interventions that call for a new network; injected currents and walls around the body do not."""
+        return tuple(each for each in self.interventions if each["verb"] not in ("stimulate", "hold"))
 
     def _noted(self, verb: str, **arguments: Any) -> Worm:
         kept = {key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()}

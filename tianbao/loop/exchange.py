@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..apparatus import Pulse
 from ..network.design import NetworkDesign
 from ..units import NA_PER_PA
-from ..worm import Pulse
 
 
 class Currents:

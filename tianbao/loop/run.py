@@ -97,8 +97,10 @@ class Run:
             "body": simulation.body.state(),
             "brain": simulation.brain.snapshot(),
             "currents": simulation.currents.state(),
+            "walls": simulation.walls.state(),
+            "recorder": self.recorder.snapshot(),
         }
-        return RunState(facts, gathered(**rooms, recorder=self.recorder.snapshot()))
+        return RunState(facts, gathered(**rooms))
 
     def take_up(self, state: RunState) -> None:
         """Go on from a state.
@@ -110,6 +112,7 @@ class Run:
         simulation = self.simulation
         simulation.body.restore(state.room("body"))
         simulation.brain.go_back(state.room("brain"))
+        simulation.walls.restore(state.room("walls"))
         self.recorder.go_back(state.room("recorder"))
         simulation.currents.restore(state.room("currents"))
         simulation.currents.generator = state.facts["generator"]

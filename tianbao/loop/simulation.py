@@ -27,6 +27,7 @@ from .exchange import Currents
 from .recorder import Recorder
 from .run import Run
 from .state import Checkpoints, RunState
+from .walls import Walls
 
 if TYPE_CHECKING:
     from ..engine.brains import Brain
@@ -281,8 +282,9 @@ class Simulation:
         network = self.network
         for_start, for_noise = (np.random.default_rng(each) for each in np.random.SeedSequence(self.seed).spawn(2))
         design = network.design
-        self._tension = TensionMap(design.muscles, self.body.tension_per_curvature(), design.parameters.peak_curvature)
-        slabs = self.body.mesh.slabs
+        per_curvature, slabs = self.body.tension_per_curvature(), self.body.mesh.slabs
+        self._tension = TensionMap(design.muscles, per_curvature, design.parameters.peak_curvature)
+        self.walls = Walls(self.worm.holds, self.body.curvature_positions, per_curvature, self.clock.tick)
         self._pull = np.zeros((1, slabs, 4))
         self._bend = np.zeros((1, len(self.body.curvature_positions)))
         self.currents = Currents(design, self.worm.pulses, for_noise, self.clock.tick)
@@ -334,6 +336,7 @@ class Simulation:
         self.currents.write((number - 1) * self.clock.tick, out=self.brain.current)
         self.brain.advance(number * self.clock.tick)
         self._tension(self.brain.activation, out=self._pull[0])
+        self.walls((number - 1) * self.clock.tick, self._bend[0], self._pull[0])
         if self.arena.flow is not None:
             self.body.flow = self.arena.velocity(self.body.midline(), self.body.time)
         self.body.step(self._pull, self.clock.tick)

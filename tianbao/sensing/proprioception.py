@@ -4,8 +4,7 @@ B neurons are excited by stretch of their own side behind their muscles, as in B
 shortening of their own side in front of them, as Wen et al. 2012 found in the animal. A neurons are their mirror image.
 SMD and RMD feel stretch of their own side in the head and neck. What the end of the body cuts off a cord neuron's main
 field is felt by its other field instead, so that the last neurons of the cord follow those before them.
-Fields are body coordinates, not neurite extents: the traced neurites of VB are too short (most likely truncated
-tracings).
+Fields are body coordinates, not neurite extents: the traced neurites of VB are too short (most likely cut off).
 """
 
 from __future__ import annotations

@@ -1,0 +1,148 @@
+"""Does a difference between the dorsal and the ventral neurons of the head steer the worm?
+
+Question: SMDD get d pA and SMDV -d pA for the whole run, d from -4 to 4. Does the crawl turn in proportion, to the side
+that is driven, without losing speed?
+See: turning rate of the heading against d with a straight line through it: its slope [deg/s per pA], its value at d = 0
+(the drift of the untouched worm) and the speed; paths from above.
+Time: about two minutes on two cores.
+Compare: Hendricks 2012, Yeon 2018, Kaplan 2020 (SMD and the direction of crawling).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import multiprocessing
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+import tianbao as tb
+from tianbao.behaviour.midline import centroid
+from tianbao.behaviour.turns import turning_rate
+from tianbao.cli import run_script
+from tianbao.config import parse_setting
+from tianbao.io.files import prepare_folder, write_atomically
+from tianbao.view import style
+
+DIFFERENCES = (-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0)  # [pA]
+NA_PER_PA = 1e-3
+DROPPED, MEASURED = 3_000.0, 12_000.0  # [ms]
+SLOPE = 2.0  # [deg/s per pA] at least
+DRIFT = 2.0  # [deg/s] of the untouched worm, less than that
+KEPT = 0.7  # of the untouched worm's speed, at least
+Job = tuple[float, int, float, str, tuple[tuple[str, float], ...]]
+
+
+def worm_of(difference: float, parameters: tuple[tuple[str, float], ...]) -> tb.Worm:
+    """A worm whose SMDD get so many pA and whose SMDV lose them."""
+    worm = tb.Worm(parameters=tb.Worm().parameters.replace(**dict(parameters)))
+    if difference:
+        worm.stimulate("SMDD*", tb.Pulse(difference * NA_PER_PA, 0.0, math.inf))
+        worm.stimulate("SMDV*", tb.Pulse(-difference * NA_PER_PA, 0.0, math.inf))
+    return worm
+
+
+def measure(job: Job) -> tuple[dict, np.ndarray | None]:
+    """One run in a process of its own: its numbers, and its path [mm], shape (frames, 2)."""
+    difference, seed, duration, engine, parameters = job
+    row = {"difference_pa": difference, "seed": seed}
+    try:
+        simulation = tb.Simulation(worm_of(difference, parameters), seed=seed, engine=engine, progress=False)
+        run = simulation.run(DROPPED + duration)
+    except tb.DivergedError as error:
+        return {**row, "turning_deg_s": math.nan, "forward_speed_mm_s": math.nan, "note": str(error)}, None
+    gait, kept, midline = run.gait(), run.time >= DROPPED, run.track().midline
+    stride = 1e3 / gait.frequency_hz if gait.frequency_hz > 0.0 else 0.0
+    row["turning_deg_s"] = turning_rate(run.time[kept], midline[kept], stride)
+    names = ("forward_speed_mm_s", "frequency_hz", "travelling_r2")
+    return {**row, **{name: getattr(gait, name) for name in names}}, centroid(midline[kept])
+
+
+def fitted(table: pd.DataFrame) -> tuple[float, float]:
+    """Slope [deg/s per pA] and value at 0 [deg/s] of the straight line through all runs; NaN without two of them."""
+    known = table.dropna(subset=["turning_deg_s"])
+    if known.difference_pa.nunique() < 2:
+        return math.nan, math.nan
+    slope, drift = np.polyfit(known.difference_pa, known.turning_deg_s, 1)
+    return float(slope), float(drift)
+
+
+def passed(table: pd.DataFrame) -> bool:
+    """Whether the worm steers, goes straight when it is left alone, and keeps its speed."""
+    slope, _ = fitted(table)
+    alone = table[table.difference_pa == 0.0]
+    drift, usual = abs(alone.turning_deg_s.mean()), alone.forward_speed_mm_s.mean()
+    kept = (table.forward_speed_mm_s >= KEPT * usual).all() and usual > 0.0
+    return bool(slope >= SLOPE and drift < DRIFT and kept)
+
+
+def draw(figure: Figure, table: pd.DataFrame, paths: dict[float, np.ndarray]) -> None:
+    """Turning rate against the difference, and paths from one origin and heading."""
+    rates, above = figure.subplots(1, 2)
+    slope, drift = fitted(table)
+    ends = np.array([table.difference_pa.min(), table.difference_pa.max()])
+    rates.plot(ends, drift + slope * ends, "-", color=style.FAINT, linewidth=1.0)
+    rates.plot(table.difference_pa, table.turning_deg_s, "o", color=style.DORSAL)
+    rates.axhline(0.0, color=style.FAINT, linewidth=0.5)
+    rates.set(xlabel="SMDD + d, SMDV - d: d [pA]", ylabel="turning [deg/s], dorsal positive")
+    rates.set_title(f"{slope:+.1f} deg/s per pA", loc="left")
+    limit = max(map(abs, ends))
+    for difference, path in paths.items():
+        tint = style.BEND(0.5 + 0.5 * difference / limit) if difference else style.INK
+        above.plot(*(path - path[0]).T, color=tint, label=f"{difference:+g}")
+    above.set(xlabel="x [mm]", ylabel="y [mm]", aspect="equal")
+    above.set_title("paths, d in pA", loc="left")
+    above.legend(frameon=False, fontsize=8)
+
+
+def line_of(row: dict) -> str:
+    """What the console shows of a run."""
+    rate, speed = row["turning_deg_s"], row["forward_speed_mm_s"]
+    return f"{row['difference_pa']:+5.1f} pA seed {row['seed']}  {rate:+7.2f} deg/s {speed:+7.3f} mm/s"
+
+
+def experiment(args: argparse.Namespace) -> int:
+    """Run all differences; exit code 0 only if the worm steers."""
+    if args.seeds < 1 or args.workers < 1:
+        raise tb.ConfigError("--seeds and --workers must be at least 1")
+    folder, parameters = prepare_folder(args.out), tuple(map(parse_setting, args.set))
+    worm_of(0.0, parameters)  # a wrong parameter is refused here, not in a pool
+    seeds = range(1, args.seeds + 1)
+    jobs = [(each, seed, args.duration, args.engine, parameters) for seed in seeds for each in DIFFERENCES]
+    rows, paths = [], {}
+    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
+        for row, path in pool.imap(measure, jobs, chunksize=1):
+            rows.append(row)
+            if path is not None and row["seed"] == 1:
+                paths[row["difference_pa"]] = path
+            write_atomically(folder / "steering.csv", pd.DataFrame(rows).to_csv(index=False).encode())
+            print(line_of(row), flush=True)
+    table = pd.DataFrame(rows)
+    picture = style.render(lambda figure: draw(figure, table, paths), (9.0, 4.0), folder / "steering.png")
+    slope, drift = fitted(table)
+    print(f"wrote steering.csv and {picture.name} in {folder}")
+    print(f"slope {slope:+.2f} deg/s per pA (bar {SLOPE:g}), line at 0: {drift:+.2f} deg/s (bar {DRIFT:g})")
+    verdict = passed(table)
+    print("the worm steers" if verdict else "the worm does not steer as it must")
+    return 0 if verdict else 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Options of the experiment."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--duration", type=float, default=MEASURED, help="ms measured after the first 3 s")
+    parser.add_argument("--seeds", type=int, default=1, help="number of seeds, from 1")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a parameter")
+    parser.add_argument("--engine", default="native", help='"neuron" gives the same in several times the time')
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("output/steering"))
+    return run_script(experiment, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

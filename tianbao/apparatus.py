@@ -1,0 +1,85 @@
+"""What an experimenter applies to a worm from outside: current, and walls around a part of the body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .errors import ConfigError
+from .rows import number
+
+_MOST_CURRENT = 1e3  # [nA]
+_MOST_BEND = 20.0  # [kappa L], more than a crawling worm ever bends
+_LATEST = 1e12  # [ms], far beyond any run
+_SHORTEST = 0.05  # [L]; less than that is no part of a body of 48 slabs
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """A square current pulse.
+
+    Attributes:
+        amplitude: [nA], positive depolarises.
+        start, stop: [ms]
+    """
+
+    amplitude: float
+    start: float
+    stop: float
+
+    def __post_init__(self) -> None:
+        number(self.amplitude, "pulse", "amplitude", "nA", low=-_MOST_CURRENT, high=_MOST_CURRENT)
+        number(self.start, "pulse", "start", "ms")
+        number(self.stop, "pulse", "stop", "ms", endless=True)
+        if not 0 <= self.start < self.stop:
+            raise ConfigError(
+                f"pulse of {self.amplitude} nA from {self.start} to {self.stop} ms: "
+                "need 0 <= start < stop"
+            )
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Walls that hold a part of the body in one bend, as a narrow channel does (Wen et al. 2012).
+
+    While they are there, walls take what the muscles inside them pull, and bend the part to their own curvature; what
+    leaves that curvature is pushed back. They are realised as tension along the body, so they hold the shape of the
+    part and neither its place nor its heading: the worm may go on with them.
+
+    Attributes:
+        curvature: of the channel, positive to dorsal, 0 for a straight one [kappa L].
+        front, back: of the part, nose 0 to tail 1 [L].
+        start, stop: [ms]
+    """
+
+    curvature: float
+    front: float
+    back: float
+    start: float
+    stop: float
+
+    def __post_init__(self) -> None:
+        number(self.curvature, "hold", "curvature", "kappa L", low=-_MOST_BEND, high=_MOST_BEND)
+        for name in ("front", "back"):
+            number(getattr(self, name), "hold", name, "L", low=0.0, high=1.0)
+        number(self.start, "hold", "start", "ms", high=_LATEST)
+        number(self.stop, "hold", "stop", "ms", endless=True)
+        if self.back - self.front < _SHORTEST - 1e-9:
+            where = f"hold from {self.front:g} to {self.back:g} L"
+            raise ConfigError(f"{where}: the back must lie {_SHORTEST:g} L or more behind the front")
+        if not 0 <= self.start < self.stop:
+            raise ConfigError(f"hold from {self.start:g} to {self.stop:g} ms: need 0 <= start < stop")
+
+    def check_beside(self, others: Iterable[Hold]) -> None:
+        """Refuse walls where there are others at the same time.
+
+        Raises:
+            ConfigError: if there are.
+        """
+        for each in others:
+            in_space = min(self.back, each.back) - max(self.front, each.front) > 1e-9
+            if in_space and min(self.stop, each.stop) > max(self.start, each.start):
+                raise ConfigError(
+                    f"hold from {self.front:g} to {self.back:g} L: walls from {each.front:g} to {each.back:g} L are "
+                    "there at the same time; give other times or another part"
+                )
