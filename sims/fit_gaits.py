@@ -2,13 +2,13 @@
 
 Question: is there one set of class gains (no value per synapse) whose wave has the animal's shape in both media, that
 backs up when AVA is excited, and that needs its D neurons?
-Method: a candidate runs five times: without channel noise on agar, forwards and then backwards on command, and in
-water; with noise on agar without DD and VD neurons; and with noise and every searched value off by up to a tenth, on
-agar and in water again.
+Method: a candidate runs five times: without channel noise on agar, forwards, then backwards on command, and again with
+a ventral bias of the head at the release, which should turn the worm round; without noise in water; with noise on agar
+without DD and VD neurons; and with noise and every searched value off by up to a tenth, on agar and in water again.
 The search is a response surface: every measured number is regressed on the parameters of the candidates near the
 best one, and the next candidates are those whose predicted numbers cost least, plus some at random. Seeded and
 resumable: every evaluation is appended to the log, and a restart replays the log before it computes anything new.
-Not in the cost: shuffles, ablations other than D, media between water and agar, turns and steering.
+Not in the cost: shuffles, ablations other than D, media between water and agar, steering and the trap.
 See: one line per evaluation; the best set is written as JSON with its cost and numbers.
 Time: about twenty seconds per evaluation on two cores.
 """
@@ -28,9 +28,11 @@ import tianbao as tb
 from tianbao import parameters
 from tianbao.behaviour.gait import POINTS, curvature, curvature_positions, gait_of_curvature
 from tianbao.behaviour.midline import forward_velocity
+from tianbao.behaviour.turns import turn
 from tianbao.body import Material
 from tianbao.body.material import constant
 from tianbao.io.files import prepare_folder
+from tianbao.units import MS_PER_S
 
 # Searched parameters and the size of one unit of the search: a factor e, or an addition.
 LOGARITHMIC = {
@@ -58,9 +60,10 @@ RIDGE = 0.3
 PERTURBED = 0.1
 FIRST_SEED = 100  # of noise; seeds below it are left for tests
 
-# Time [ms] at which the command to back up comes and goes in the run on agar; its end.
-COMMAND, RELEASE, END = 11_000.0, 13_500.0, 15_000.0
+# Times [ms] of the run on agar: the command to back up comes and goes, comes and goes again with the head biased, end.
+COMMAND, RELEASE, AGAIN, TURN, END = 11_000.0, 13_500.0, 15_500.0, 17_500.0, 23_000.0
 LATENCY = 500.0  # [ms] left out after a command
+BIASED, BIAS = 2_000.0, 0.02  # [ms, nA] of the head at the second release
 
 # What is measured, the range it should lie in, and the miss that costs 1.
 AGAR = {
@@ -75,6 +78,8 @@ WATER = {
     "forward_speed_mm_s": (0.23, 9.0, 0.03), "tail_over_middle": (0.7, 1.5, 0.15), "speed_cv_along": (0.0, 0.2, 0.15),
     "path_turn_deg_s": (-3.0, 3.0, 4.0), "amplitude": (4.0, 7.5, 1.0),
 }  # fmt: skip
+ROUND = {"heading_change_deg": (-400.0, -110.0, 25.0), "tail_bend": (-99.0, -6.0, 1.5),
+         "speed_after_mm_s": (0.15, 9.0, 0.05)}  # fmt: skip
 BACKWARDS = {"speed": (-9.0, -0.25, 0.05), "travelling_r2": (0.78, 9.0, 0.1), "again": (0.2, 9.0, 0.05),
              "tail_over_middle": (0.6, 9.0, 0.3)}  # fmt: skip
 WITHOUT_D = {"share": (0.38, 0.62, 0.1), "travelling_r2": (-9.0, 0.65, 0.1)}
@@ -82,7 +87,7 @@ OFF_AGAR = {"travelling_r2": (0.82, 9.0, 0.05), "forward_speed_mm_s": (0.17, 9.0
             "stride_period_cv": (0.08, 0.16, 0.04)}  # fmt: skip
 OFF_WATER = {"wave_frequency_hz": (1.5, 2.2, 0.3), "forward_speed_mm_s": (0.18, 9.0, 0.03),
              "travelling_r2": (0.75, 9.0, 0.1)}  # fmt: skip
-RANGES = {"agar": AGAR, "water": WATER, "backwards": BACKWARDS, "without D": WITHOUT_D,
+RANGES = {"agar": AGAR, "water": WATER, "backwards": BACKWARDS, "round": ROUND, "without D": WITHOUT_D,
           "off, agar": OFF_AGAR, "off, water": OFF_WATER}  # fmt: skip
 # A dead worm has no numbers: each of its metrics costs as much as a miss by ten units.
 MOST_MISSED = 10.0
@@ -125,9 +130,13 @@ def worm_of(worker: str) -> tb.Worm:
     if worker == "without D":
         return worm.ablate("DD*", "VD*")
     if worker == "agar":
-        worm.illuminate("AVA*", start=COMMAND, stop=RELEASE)
-        worm.silence("AVB*", start=COMMAND, stop=RELEASE, conductance=30.0)
-        worm.silence("SMD*", "RMD*", start=COMMAND, stop=RELEASE, conductance=5.0)
+        for start, stop in ((COMMAND, RELEASE), (AGAIN, TURN)):
+            worm.illuminate("AVA*", start=start, stop=stop)
+            worm.silence("AVB*", start=start, stop=stop, conductance=30.0)
+            worm.silence("SMD*", "RMD*", start=start, stop=stop, conductance=5.0)
+        for neurons, current in ((("SMDV*", "RMDV*", "RIV*"), BIAS), (("SMDD*", "RMDD*"), -BIAS)):
+            for each in neurons:
+                worm.stimulate(each, tb.Pulse(current, TURN, TURN + BIASED))
     return worm
 
 
@@ -156,11 +165,17 @@ def numbers_of(job: tuple[str, dict[str, float], int]) -> dict[str, float] | Non
     numbers = piece(recording, dropped, until, medium)
     if duration > COMMAND:
         back = piece(recording, COMMAND + LATENCY, RELEASE, medium)
+        stride = MS_PER_S / max(numbers["wave_frequency_hz"], 0.2)
+        track = recording.track()
+        found = turn(recording.time, track.midline, TURN, stride, track.dorsal)
         numbers |= {
+            "round.heading_change_deg": found.heading_change_deg,
+            "round.tail_bend": found.band_depth[-1],
+            "round.speed_after_mm_s": found.speed_after_mm_s,
             "back.speed": back["forward_speed_mm_s"],
             "back.travelling_r2": back["travelling_r2"] if back["wave_length"] < 0.0 else 0.0,
             "back.tail_over_middle": back["tail_over_middle"],
-            "back.again": piece(recording, RELEASE + LATENCY, END, medium)["forward_speed_mm_s"],
+            "back.again": piece(recording, RELEASE + LATENCY, AGAIN, medium)["forward_speed_mm_s"],
         }
     return {name: float(value) for name, value in numbers.items()}
 
@@ -187,6 +202,7 @@ def measured(runs: dict[str, dict[str, float] | None]) -> dict[str, float] | Non
     sources = {
         **runs,
         "backwards": {key.removeprefix("back."): value for key, value in runs["agar"].items() if "back." in key},
+        "round": {key.removeprefix("round."): value for key, value in runs["agar"].items() if "round." in key},
         "without D": {**runs["without D"], "share": share},
     }
     return {f"{run}.{name}": sources[run][name] for run, ranges in RANGES.items() for name in ranges}
@@ -297,7 +313,7 @@ def line_of(row: dict) -> str:
         f"cost {row['cost']:6.2f}  agar {n['agar.forward_speed_mm_s']:.3f} mm/s {n['agar.wave_frequency_hz']:.2f} Hz "
         f"{n['agar.wave_length']:.2f} L R2 {n['agar.travelling_r2']:.2f} head {n['agar.travelling_r2_head']:.2f} "
         f"CV {n['agar.speed_cv_along']:.2f} {n['agar.speed_cv_in_time']:.2f}  back {n['backwards.speed']:.2f} R2 "
-        f"{n['backwards.travelling_r2']:.2f}  no D {n['without D.share']:.2f} R2 {n['without D.travelling_r2']:.2f}  "
+        f"{n['backwards.travelling_r2']:.2f}  turn {n['round.heading_change_deg']:.0f}  no D {n['without D.share']:.2f} R2 {n['without D.travelling_r2']:.2f}  "
         f"water {n['water.forward_speed_mm_s']:.3f} mm/s {n['water.wave_frequency_hz']:.2f} Hz "
         f"{n['water.wave_length']:.2f} L R2 {n['water.travelling_r2']:.2f} tail {n['water.tail_over_middle']:.2f}  "
         f"off {n['off, agar.travelling_r2']:.2f} {n['off, water.forward_speed_mm_s']:.2f}"
