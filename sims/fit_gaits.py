@@ -61,7 +61,7 @@ PERTURBED = 0.1
 FIRST_SEED = 100  # of noise; seeds below it are left for tests
 
 # Times [ms] of the run on agar: the command to back up comes and goes, comes and goes again with the head biased, end.
-COMMAND, RELEASE, AGAIN, TURN, END = 11_000.0, 13_500.0, 15_500.0, 17_500.0, 23_000.0
+COMMAND, RELEASE, AGAIN, TURN, END = 11_000.0, 13_500.0, 15_500.0, 17_500.0, 24_000.0
 LATENCY = 500.0  # [ms] left out after a command
 BIASED, BIAS = 2_000.0, 0.02  # [ms, nA] of the head at the second release
 
@@ -313,7 +313,8 @@ def line_of(row: dict) -> str:
         f"cost {row['cost']:6.2f}  agar {n['agar.forward_speed_mm_s']:.3f} mm/s {n['agar.wave_frequency_hz']:.2f} Hz "
         f"{n['agar.wave_length']:.2f} L R2 {n['agar.travelling_r2']:.2f} head {n['agar.travelling_r2_head']:.2f} "
         f"CV {n['agar.speed_cv_along']:.2f} {n['agar.speed_cv_in_time']:.2f}  back {n['backwards.speed']:.2f} R2 "
-        f"{n['backwards.travelling_r2']:.2f}  turn {n['round.heading_change_deg']:.0f}  no D {n['without D.share']:.2f} R2 {n['without D.travelling_r2']:.2f}  "
+        f"{n['backwards.travelling_r2']:.2f}  turn {n['round.heading_change_deg']:.0f}  "
+        f"no D {n['without D.share']:.2f} R2 {n['without D.travelling_r2']:.2f}  "
         f"water {n['water.forward_speed_mm_s']:.3f} mm/s {n['water.wave_frequency_hz']:.2f} Hz "
         f"{n['water.wave_length']:.2f} L R2 {n['water.travelling_r2']:.2f} tail {n['water.tail_over_middle']:.2f}  "
         f"off {n['off, agar.travelling_r2']:.2f} {n['off, water.forward_speed_mm_s']:.2f}"
