@@ -44,7 +44,7 @@ LOGARITHMIC = {
 }  # fmt: skip
 ADDITIVE = {
     "cord_bias": 1.5, "vb_bias": 1.0, "head_bias": 2.0, "avb_reversal": 10.0, "capacitance_exponent": 0.3,
-    "head_window_start": 0.12, "muscle_half": 10.0,
+    "head_window_start": 0.12, "muscle_half": 10.0, "cord_opposite_offset": 0.08,
 }  # fmt: skip
 SEARCHED = [*LOGARITHMIC, *ADDITIVE]
 # Of the tissue rather than of the network: attribute of Material, and bounds by what has been published.

@@ -1,4 +1,4 @@
-"""The free, class-level parameters of the worm: one table, at most about thirty rows."""
+"""The free, class-level parameters of the worm: one table of few rows."""
 
 from __future__ import annotations
 
