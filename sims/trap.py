@@ -136,9 +136,11 @@ def experiment(args: argparse.Namespace) -> int:
             print(line_of(row), flush=True)
     table = pd.DataFrame(rows)
     picture = style.render(lambda figure: draw(figure, table), (9.0, 3.8), folder / "trap.png")
-    for fields, found in summary(table).iterrows():
+    follows = summary(table)
+    write_atomically(folder / "trap_follows.csv", follows.rename_axis("fields").to_csv().encode())
+    for fields, found in follows.iterrows():
         print(f"{fields:8s}: follows {found.follows:+.2f} of the channel, straight: swings {found.still:.2f} as far")
-    print(f"wrote trap.csv and {picture.name} in {folder}")
+    print(f"wrote trap.csv, trap_follows.csv and {picture.name} in {folder}")
     verdict = passed(table)
     told = "the posterior does as the animal's" if verdict else "the posterior does not do as the animal's"
     print(f"{told} (bars: {FOLLOWS:g} and {STILL:g})")
