@@ -151,7 +151,8 @@ NEGATIVE = [*(f"Medium {name}" for name in _MEDIUM), "Pillar radius",
             "Material taper_exponent", "Pillar friction", "Dish radius", "Plane friction", "pillar_array radius",
             "pillar_array pitch", "Clock dt", "Clock tick", "Clock frame", "Clock corrections", "Pulse start",
             "Checkpoints every", "Parameters.replace", "clamp start", "silence start", "illuminate start",
-            "hold front", "hold start", "knock_down remaining", "over_express factor", "scale_synapses factor", "scale_gap_junctions factor",
+            "hold front", "hold start", "knock_down remaining", "over_express factor", "scale_synapses factor",
+            "scale_gap_junctions factor",
             "shuffle seed", "current_steps delay", "current_steps duration", "current_pulses pause",
             "voltage_steps after"]  # fmt: skip
 
