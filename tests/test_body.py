@@ -16,7 +16,7 @@ AGAR = Medium.named("agar")
 
 @pytest.fixture(scope="module")
 def body():
-    return SoftBody()
+    return SoftBody(material=Material(bending_stiffness_n_m2=2.94e-14, internal_viscosity_time=80.0))
 
 
 def pull(body, dorsal=0.0, ventral=0.0):
@@ -165,7 +165,7 @@ def test_passive_worm_relaxes_without_drifting(body):
 
 
 def test_bend_fades_with_the_internal_viscosity_time_where_the_medium_is_thin():
-    body = SoftBody(material=Material(internal_viscosity_time=50.0), medium=Medium.named("water"))
+    body = SoftBody(material=Material(internal_viscosity_time=50.0, bending_stiffness_n_m2=3e-14), medium=Medium.named("water"))
     body.pose(0.5)
     for _ in range(50):
         body.step(pull(body), 1.0)

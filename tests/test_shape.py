@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 import warnings
 
 import numpy as np
@@ -196,15 +195,6 @@ def test_what_cannot_be_measured_is_not_a_number_and_no_warning():
             assert math.isnan(told.slip) and math.isnan(told.path_turn_deg_s)
 
 
-def test_measuring_twenty_seconds_is_quick():
-    took = []
-    for _ in range(3):
-        start = time.perf_counter()
-        measured(wave())
-        took.append(time.perf_counter() - start)
-    assert min(took) < 0.3
-
-
 @pytest.mark.parametrize("turn", [0.0, 6.0, -12.0])
 def test_a_circle_is_measured_in_degrees_per_second(turn):
     assert gait(*crawling_worm(turn_deg_s=turn)).path_turn_deg_s == pytest.approx(turn, abs=0.3)
@@ -253,7 +243,8 @@ def test_a_gait_carries_its_shape_as_plain_numbers():
 def test_a_bar_on_the_shape_is_honoured(monkeypatch):
     told = gait(*crawling_worm(), medium="agar")
     bar = Range("speed_cv_along", 0.0, 0.1, "", "of this test", "chosen")
-    monkeypatch.setitem(crawled.__globals__, "CRAWLING", (*CRAWLING, bar))
+    others = (each for each in CRAWLING if each.metric != bar.metric)
+    monkeypatch.setitem(crawled.__globals__, "CRAWLING", (*others, bar))
     assert crawled(told) and not missed(told, "agar")
     for uneven in (0.4, math.nan):
         worse = dataclasses.replace(told, speed_cv_along=uneven)
