@@ -165,7 +165,8 @@ def test_passive_worm_relaxes_without_drifting(body):
 
 
 def test_bend_fades_with_the_internal_viscosity_time_where_the_medium_is_thin():
-    body = SoftBody(material=Material(internal_viscosity_time=50.0, bending_stiffness_n_m2=3e-14), medium=Medium.named("water"))
+    material = Material(internal_viscosity_time=50.0, bending_stiffness_n_m2=3e-14)
+    body = SoftBody(material=material, medium=Medium.named("water"))
     body.pose(0.5)
     for _ in range(50):
         body.step(pull(body), 1.0)
