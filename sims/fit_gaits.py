@@ -26,11 +26,11 @@ import numpy as np
 
 import tianbao as tb
 from tianbao import parameters
-from tianbao.behaviour.gait import POINTS, curvature, curvature_positions, gait_of_curvature
-from tianbao.behaviour.midline import forward_velocity
+from tianbao.behaviour.gait import POINTS, curvature, curvature_positions
 from tianbao.behaviour.turns import turn
 from tianbao.body import Material
 from tianbao.body.material import constant
+from tianbao.commands import back_up, bend_head_to_ventral
 from tianbao.io.files import prepare_folder
 from tianbao.units import MS_PER_S
 
@@ -63,7 +63,7 @@ FIRST_SEED = 100  # of noise; seeds below it are left for tests
 # Times [ms] of the run on agar: the command to back up comes and goes, comes and goes again with the head biased, end.
 COMMAND, RELEASE, AGAIN, TURN, END = 11_000.0, 13_500.0, 15_500.0, 17_500.0, 24_000.0
 LATENCY = 500.0  # [ms] left out after a command
-BIASED, BIAS = 2_000.0, 0.02  # [ms, nA] of the head at the second release
+BIASED = 2_000.0  # [ms] of the head at the second release
 
 # What is measured, the range it should lie in, and the miss that costs 1.
 AGAR = {
@@ -130,13 +130,8 @@ def worm_of(worker: str) -> tb.Worm:
     if worker == "without D":
         return worm.ablate("DD*", "VD*")
     if worker == "agar":
-        for start, stop in ((COMMAND, RELEASE), (AGAIN, TURN)):
-            worm.illuminate("AVA*", start=start, stop=stop)
-            worm.silence("AVB*", start=start, stop=stop, conductance=30.0)
-            worm.silence("SMD*", "RMD*", start=start, stop=stop, conductance=5.0)
-        for neurons, current in ((("SMDV*", "RMDV*", "RIV*"), BIAS), (("SMDD*", "RMDD*"), -BIAS)):
-            for each in neurons:
-                worm.stimulate(each, tb.Pulse(current, TURN, TURN + BIASED))
+        back_up(back_up(worm, COMMAND, RELEASE), AGAIN, TURN)
+        bend_head_to_ventral(worm, TURN, TURN + BIASED)
     return worm
 
 
@@ -186,9 +181,7 @@ def piece(recording: tb.Recording, start: float, stop: float, medium: str) -> di
     time, track = recording.time[kept], recording.worms[0]
     midline, dorsal = track.midline[kept], track.dorsal[kept]
     bend, s = curvature(midline, POINTS, dorsal), curvature_positions(POINTS)
-    gait = tb.behaviour.gait(time, midline, discard_ms=0.0, medium=medium, dorsal=dorsal)
-    numbers = {**gait_of_curvature(time, bend, s).as_dict(), **gait.as_dict()}
-    numbers["forward_speed_mm_s"] = float(forward_velocity(time, midline).mean())
+    numbers = tb.behaviour.gait(time, midline, discard_ms=0.0, medium=medium, dorsal=dorsal).as_dict()
     size = bend.std(axis=0)
     numbers["head_over_middle"] = float(size[s < 0.15].mean() / size[(s > 0.38) & (s < 0.7)].mean())
     return numbers

@@ -27,13 +27,11 @@ from tianbao.behaviour.kymograph import Kymograph
 from tianbao.behaviour.turns import PLACES, Turn, turn
 from tianbao.cli import run_script
 from tianbao.cli.animals import add_animal, animal_of
+from tianbao.commands import back_up, bend_head_to_ventral
 from tianbao.config import parse_setting
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.view.kymographs import plot_kymographs
 
-AVA_CATION, AVB_CHLORIDE, HEAD_CHLORIDE = 2.0, 30.0, 5.0  # [nS] whole-cell, during the reversal
-VENTRAL, DORSAL = ("SMDV*", "RMDV*", "RIV*"), ("SMDD*", "RMDD*")
-BIAS = 0.02  # [nA]
 FIRST, REVERSAL, BIASED, AFTER = 6_000.0, 2_000.0, 2_000.0, 6_500.0  # [ms]
 CRAWL = 10_000.0  # [ms] of the run that measures the period
 PHASES = 8
@@ -72,14 +70,8 @@ def worm_of(case: Case | None, setting: Setting) -> tb.Worm:
     worm = tb.Worm(parameters=tb.Worm().parameters.replace(**dict(setting.parameters)))
     if case is None:
         return worm
-    window = {"start": case.onset, "stop": case.release}
-    worm.illuminate("AVA*", channel="cation", conductance=AVA_CATION, **window)
-    worm.illuminate("AVB*", channel="chloride", conductance=AVB_CHLORIDE, **window)
-    worm.illuminate("SMD*", "RMD*", channel="chloride", conductance=HEAD_CHLORIDE, **window)
-    for neurons, current in ((VENTRAL, BIAS), (DORSAL, -BIAS)) if case.biased else ():
-        for each in neurons:
-            worm.stimulate(each, tb.Pulse(current, case.release, case.release + BIASED))
-    return worm
+    back_up(worm, case.onset, case.release)
+    return bend_head_to_ventral(worm, case.release, case.release + BIASED) if case.biased else worm
 
 
 def simulated(case: Case | None, setting: Setting, seed: int, duration: float) -> tb.Recording:

@@ -27,11 +27,11 @@ from tianbao.behaviour.kymograph import Kymograph
 from tianbao.behaviour.reversals import reversal
 from tianbao.cli import run_script
 from tianbao.cli.animals import add_animal, animal_of
+from tianbao.commands import back_up
 from tianbao.config import parse_setting
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.view.kymographs import plot_kymographs
 
-AVA_CATION, AVB_CHLORIDE, HEAD_CHLORIDE = 2.0, 30.0, 5.0  # [nS] whole-cell
 FIRST, COMMAND, AFTER = 6_000.0, 3_000.0, 3_000.0  # [ms] first onset, length of the command, and what follows it
 CRAWL = 10_000.0  # [ms] of the run that measures the period
 PHASES = 8
@@ -79,10 +79,7 @@ def worm_of(case: Case | None, setting: Setting) -> tb.Worm:
     worm = tb.Worm(parameters=tb.Worm().parameters.replace(**dict(setting.parameters)))
     if case is None:
         return worm
-    window = {"start": case.onset, "stop": case.onset + COMMAND}
-    worm.illuminate("AVA*", channel="cation", conductance=AVA_CATION, **window)
-    worm.illuminate("AVB*", channel="chloride", conductance=AVB_CHLORIDE, **window)
-    worm.illuminate("SMD*", "RMD*", channel="chloride", conductance=HEAD_CHLORIDE, **window)
+    back_up(worm, case.onset, case.onset + COMMAND)
     return worm.silence_stretch_receptors("DA*", "VA*") if case.deaf else worm
 
 

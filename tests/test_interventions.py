@@ -262,3 +262,16 @@ def test_holding_calls_for_no_new_network_and_is_repeated_from_the_configuration
     assert worm.anatomy_changes == () and not Worm().holds
     config = resolved(RunConfig().updated({"interventions": worm.interventions}))
     assert worm_of(config).holds == worm.holds
+
+
+def test_backing_up_and_bending_the_head_are_kept_as_interventions():
+    from tianbao.commands import back_up, bend_head_to_ventral
+
+    worm = bend_head_to_ventral(back_up(tb.Worm(), 100.0, 200.0), 200.0, 300.0)
+    opened = [each for each in worm.interventions if each["verb"] == "illuminate"]
+    assert [(each["neurons"], each["channel"]) for each in opened] == [
+        (["AVA*"], "cation"), (["AVB*"], "chloride"), (["SMD*", "RMD*"], "chloride"),
+    ]  # fmt: skip
+    assert all((each["start"], each["stop"]) == (100.0, 200.0) for each in opened)
+    bent = {name: pulse.amplitude for name, pulse in worm.pulses}
+    assert bent["SMDVL"] == bent["RIVR"] == 0.02 and bent["SMDDL"] == bent["RMDDR"] == -0.02

@@ -1,0 +1,39 @@
+"""What an experimenter does to make a worm back up or bend its head, the same in every experiment."""
+
+from __future__ import annotations
+
+from .apparatus import Pulse
+from .worm import Worm
+
+_AVA_CATION, _AVB_CHLORIDE, _HEAD_CHLORIDE = 2.0, 30.0, 5.0  # [nS] whole-cell
+_VENTRAL, _DORSAL = ("SMDV*", "RMDV*", "RIV*"), ("SMDD*", "RMDD*")
+_BIAS = 0.02  # [nA]
+
+
+def back_up(worm: Worm, start: float, stop: float) -> Worm:
+    """Make a worm go backwards for a while: AVA excited, AVB silenced, SMD and RMD silenced.
+
+    The head is silenced as tyramine from RIM does through LGC-55 in the animal (Pirri 2009), by light until the worm
+    has tyramine.
+
+    Args:
+        worm: changed in place.
+        start, stop: of the command [ms].
+    """
+    window = {"start": start, "stop": stop}
+    worm.illuminate("AVA*", channel="cation", conductance=_AVA_CATION, **window)
+    worm.illuminate("AVB*", channel="chloride", conductance=_AVB_CHLORIDE, **window)
+    return worm.illuminate("SMD*", "RMD*", channel="chloride", conductance=_HEAD_CHLORIDE, **window)
+
+
+def bend_head_to_ventral(worm: Worm, start: float, stop: float) -> Worm:
+    """Inject current of one sign into the ventral and of the other into the dorsal neurons of the head.
+
+    Args:
+        worm: changed in place.
+        start, stop: of the current [ms].
+    """
+    for neurons, current in ((_VENTRAL, _BIAS), (_DORSAL, -_BIAS)):
+        for each in neurons:
+            worm.stimulate(each, Pulse(current, start, stop))
+    return worm
