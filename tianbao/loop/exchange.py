@@ -19,6 +19,7 @@ class Currents:
         self._noise = design.noise_amplitude() * NA_PER_PA
         # An Ornstein-Uhlenbeck process, stepped exactly: its spectrum does not depend on the tick.
         self._kept = float(np.exp(-tick / design.parameters.noise_tau))
+        self._renewed = float(np.sqrt(1.0 - self._kept**2))
         self._fluctuation = rng.standard_normal(len(design.neurons))
         self._fresh = np.empty_like(self._fluctuation)
         index = {name: k for k, name in enumerate(design.neurons)}
@@ -52,7 +53,7 @@ class Currents:
         np.multiply(self._fluctuation, self._noise, out=out)
         out += self._bias
         self._rng.standard_normal(out=self._fresh)
-        self._fresh *= np.sqrt(1.0 - self._kept**2)
+        self._fresh *= self._renewed
         self._fluctuation *= self._kept
         self._fluctuation += self._fresh
         for k, pulse in self._pulses:

@@ -56,4 +56,4 @@ class Walls:
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Go back to a state."""
-        self._push[:] = state.get("push", 0.0)  # a checkpoint from before there were walls has none
+        self._push[:] = state["push"]
