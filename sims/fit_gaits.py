@@ -2,15 +2,16 @@
 
 Question: is there one set of class gains (no value per synapse) whose wave has the animal's shape in both media, that
 backs up when AVA is excited, and that needs its D neurons?
-Method: a candidate runs five times: without channel noise on agar, forwards, then backwards on command, and again with
-a ventral bias of the head at the release, which should turn the worm round; without noise in water; with noise on agar
-without DD and VD neurons; and with noise and every searched value off by up to a tenth, on agar and in water again.
+Method: a candidate runs six times: without channel noise on agar, forwards, then four times backwards on command,
+three of them with a ventral bias of the head at the release, which should turn the worm round; without noise in water;
+with noise on agar without DD and VD neurons, twice; and with noise and every searched value off by up to a tenth, on
+agar and in water again.
 The search is a response surface: every measured number is regressed on the parameters of the candidates near the
 best one, and the next candidates are those whose predicted numbers cost least, plus some at random. Seeded and
 resumable: every evaluation is appended to the log, and a restart replays the log before it computes anything new.
 Not in the cost: shuffles, ablations other than D, media between water and agar, steering and the trap.
 See: one line per evaluation; the best set is written as JSON with its cost and numbers.
-Time: about twenty seconds per evaluation on two cores.
+Time: about half a minute per evaluation on two cores.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ from tianbao.units import MS_PER_S
 LOGARITHMIC = {
     "excitatory_gain": 1.0, "inhibitory_gain": 1.0, "gap_gain": 0.7, "avb_conductance": 0.7, "release_slope": 0.5,
     "cord_stretch_gain": 1.0, "cord_opposite_gain": 2.0, "head_stretch_gain": 1.0, "cord_window_length": 0.7,
-    "cord_window_offset": 1.0, "head_window_length": 0.7, "nmj_excitatory_gain": 1.0, "nmj_inhibitory_gain": 1.0,
-    "muscle_tau": 0.7, "muscle_slope": 0.5, "peak_curvature": 0.7,
-    "bending_stiffness": 1.0, "internal_viscosity_time": 0.7,
+    "cord_window_offset": 1.0, "cord_opposite_length": 0.7, "head_window_length": 0.7,
+    "nmj_excitatory_gain": 1.0, "nmj_inhibitory_gain": 1.0, "muscle_tau": 0.7, "muscle_slope": 0.5,
+    "peak_curvature": 0.7, "bending_stiffness": 1.0, "internal_viscosity_time": 0.7,
 }  # fmt: skip
 ADDITIVE = {
     "cord_bias": 1.5, "vb_bias": 1.0, "head_bias": 2.0, "avb_reversal": 10.0, "capacitance_exponent": 0.3,
@@ -60,10 +61,14 @@ RIDGE = 0.3
 PERTURBED = 0.1
 FIRST_SEED = 100  # of noise; seeds below it are left for tests
 
-# Times [ms] of the run on agar: the command to back up comes and goes, comes and goes again with the head biased, end.
-COMMAND, RELEASE, AGAIN, TURN, END = 11_000.0, 13_500.0, 15_500.0, 17_500.0, 24_000.0
+# Times [ms] of the run on agar: the command to back up comes and goes, then three times more, each at another phase of
+# the wave, with the head biased at the release.
+COMMAND, RELEASE = 11_000.0, 13_500.0
+AGAIN = (15_500.0, 23_700.0, 31_900.0)
+BACKING, ROUND_TIME = 2_000.0, 6_200.0  # [ms] of backing up, and of what follows
+END = AGAIN[-1] + BACKING + ROUND_TIME
 LATENCY = 500.0  # [ms] left out after a command
-BIASED = 2_000.0  # [ms] of the head at the second release
+BIASED = 2_000.0  # [ms] of the head at the release
 
 # What is measured, the range it should lie in, and the miss that costs 1.
 AGAR = {
@@ -99,6 +104,7 @@ RUNS = {
     "water": ("water", "water", 6500.0, 1500.0, False, False),
     "off, water": ("water", "water", 5000.0, 1500.0, True, True),
     "without D": ("without D", "agar", 9000.0, 3000.0, True, False),
+    "without D again": ("without D", "agar", 9000.0, 3000.0, True, False),
 }
 
 
@@ -130,8 +136,10 @@ def worm_of(worker: str) -> tb.Worm:
     if worker == "without D":
         return worm.ablate("DD*", "VD*")
     if worker == "agar":
-        back_up(back_up(worm, COMMAND, RELEASE), AGAIN, TURN)
-        bend_head_to_ventral(worm, TURN, TURN + BIASED)
+        back_up(worm, COMMAND, RELEASE)
+        for start in AGAIN:
+            release = start + BACKING
+            bend_head_to_ventral(back_up(worm, start, release), release, release + BIASED)
     return worm
 
 
@@ -159,20 +167,31 @@ def numbers_of(job: tuple[str, dict[str, float], int]) -> dict[str, float] | Non
     until = COMMAND if duration > COMMAND else duration
     numbers = piece(recording, dropped, until, medium)
     if duration > COMMAND:
-        back = piece(recording, COMMAND + LATENCY, RELEASE, medium)
-        stride = MS_PER_S / max(numbers["wave_frequency_hz"], 0.2)
-        track = recording.track()
-        found = turn(recording.time, track.midline, TURN, stride, track.dorsal)
-        numbers |= {
-            "round.heading_change_deg": found.heading_change_deg,
-            "round.tail_bend": found.band_depth[-1],
-            "round.speed_after_mm_s": found.speed_after_mm_s,
-            "back.speed": back["forward_speed_mm_s"],
-            "back.travelling_r2": back["travelling_r2"] if back["wave_length"] < 0.0 else 0.0,
-            "back.tail_over_middle": back["tail_over_middle"],
-            "back.again": piece(recording, RELEASE + LATENCY, AGAIN, medium)["forward_speed_mm_s"],
-        }
+        numbers |= commanded(recording, numbers["wave_frequency_hz"])
     return {name: float(value) for name, value in numbers.items()}
+
+
+def commanded(recording: tb.Recording, frequency: float) -> dict[str, float]:
+    """What the worm does on command: the first reversal, and the worst of all reversals and turns."""
+    back = piece(recording, COMMAND + LATENCY, RELEASE, "agar")
+    again = piece(recording, RELEASE + LATENCY, AGAIN[0], "agar")
+    stride = MS_PER_S / max(frequency, 0.2)
+    turns, speeds = [], [back["forward_speed_mm_s"]]
+    for start in AGAIN:
+        release = start + BACKING
+        kept = recording.time <= release + ROUND_TIME
+        track = recording.track()
+        turns.append(turn(recording.time[kept], track.midline[kept], release, stride, track.dorsal[kept]))
+        speeds.append(piece(recording, start + LATENCY, release, "agar")["forward_speed_mm_s"])
+    return {
+        "round.heading_change_deg": max(each.heading_change_deg for each in turns),
+        "round.tail_bend": max(each.band_depth[-1] for each in turns),
+        "round.speed_after_mm_s": min(each.speed_after_mm_s for each in turns),
+        "back.speed": max(speeds),
+        "back.travelling_r2": back["travelling_r2"] if back["wave_length"] < 0.0 else 0.0,
+        "back.tail_over_middle": back["tail_over_middle"],
+        "back.again": again["forward_speed_mm_s"],
+    }
 
 
 def piece(recording: tb.Recording, start: float, stop: float, medium: str) -> dict[str, float]:
@@ -191,12 +210,14 @@ def measured(runs: dict[str, dict[str, float] | None]) -> dict[str, float] | Non
     """Numbers of a candidate by range and metric, such as "water.travelling_r2"; None if a run diverged."""
     if None in runs.values():
         return None
-    share = runs["without D"]["forward_speed_mm_s"] / max(runs["agar"]["forward_speed_mm_s"], 1e-3)
+    without = (runs["without D"], runs["without D again"])
+    speed, r2 = (sum(run[name] for run in without) / 2.0 for name in ("forward_speed_mm_s", "travelling_r2"))
+    share = speed / max(runs["agar"]["forward_speed_mm_s"], 1e-3)
     sources = {
         **runs,
         "backwards": {key.removeprefix("back."): value for key, value in runs["agar"].items() if "back." in key},
         "round": {key.removeprefix("round."): value for key, value in runs["agar"].items() if "round." in key},
-        "without D": {**runs["without D"], "share": share},
+        "without D": {"share": share, "travelling_r2": r2},
     }
     return {f"{run}.{name}": sources[run][name] for run, ranges in RANGES.items() for name in ranges}
 
@@ -286,7 +307,7 @@ def generation(pools: dict, points: np.ndarray, start: dict[str, float], replaye
     fresh = points[len(replayed) :]
     values = [candidate(x, start) for x in fresh]
     # All runs of a candidate come before those of the next, so that an interrupted search loses one candidate.
-    jobs = [(run, each, FIRST_SEED + number) for each in values for run in RUNS]
+    jobs = [(run, each, seed_of(run, number)) for each in values for run in RUNS]
     results = [pools[RUNS[job[0]][0]].apply_async(numbers_of, (job,)) for job in jobs]
     for k, (x, each) in enumerate(zip(fresh, values, strict=True)):
         its = results[k * len(RUNS) : (k + 1) * len(RUNS)]
@@ -295,6 +316,11 @@ def generation(pools: dict, points: np.ndarray, start: dict[str, float], replaye
         if numbers:
             numbers = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
         yield {"cost": total, "generation": number, "x": list(x), "numbers": numbers, "parameters": each}
+
+
+def seed_of(run: str, number: int) -> int:
+    """Seed of noise and start of a run of that generation."""
+    return FIRST_SEED + number + (500 if run.endswith("again") else 0)
 
 
 def line_of(row: dict) -> str:

@@ -412,7 +412,7 @@ def test_a_worm_is_wired_and_shaped_as_it_is_told(tmp_path):
     folder = folder_of(tmp_path, AVAL=CELL)
     worm = Worm(connectome="white1986", morphologies=str(folder))
     design, standard = (each.design(np.linspace(0, 1, 47)) for each in (worm, Worm()))
-    assert (len(design.tables.chemical), len(design.tables.gap), len(design.tables.nmj)) == (2266, 563, 956)
+    assert (len(design.tables.chemical), len(design.tables.gap), len(design.tables.nmj)) == (2266, 563, 1148)
     assert design.capacitance["AVAL"] < 0.2 * standard.capacitance["AVAL"]
     assert design.capacitance["AVAR"] == standard.capacitance["AVAR"]
     assert (worm.connectome, worm.morphologies) == ("white1986", str(folder))

@@ -85,7 +85,7 @@ def test_gap_junctions_are_reciprocal(network):
 
 
 def test_every_neuromuscular_pair_is_built(network):
-    assert len(connections(network, "nmj")) == 956
+    assert len(connections(network, "nmj")) == 1148
 
 
 def test_every_neuron_carries_channels_in_its_soma(network):

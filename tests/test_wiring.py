@@ -10,7 +10,7 @@ from tianbao.muscles import TensionMap
 from tianbao.muscles.tension import strength
 from tianbao.network import perturbations
 from tianbao.network.design import intact_tables
-from tianbao.network.wiring import gap_weights, nmj_weights
+from tianbao.network.wiring import gap_weights, nmj_weights, on_both_sides
 from tianbao.sensing.proprioception import stretch_field
 from tianbao.worm import Worm
 
@@ -22,19 +22,61 @@ def tables():
     return intact_tables()
 
 
-@pytest.mark.parametrize(("sign", "gain"), [("excitatory", P.nmj_excitatory_gain),
-                                            ("inhibitory", P.nmj_inhibitory_gain)])  # fmt: skip
-def test_every_muscle_row_receives_the_same_excitation_and_inhibition(tables, sign, gain):
-    muscles = anatomy.muscles()
-    leak = 3.0
+def drive(tables, sign, gain):
+    """Conductance per muscle over the full drive of a row, by side, row and family of neurons."""
+    muscles, leak = anatomy.muscles(), 3.0
     weights = nmj_weights(tables.nmj, tables.intact_nmj, muscles, leak, P)
-    chosen = (tables.nmj.sign == sign).to_numpy()
     rows = muscles.loc[tables.nmj.muscle]
-    key = [rows.quadrant.str[0].to_numpy()[chosen], rows.row.to_numpy()[chosen]]
-    total = pd.Series(weights[chosen]).groupby(key).sum()
+    family = anatomy.neurons()["class"].loc[tables.nmj.pre].str.replace(r"^[DV]([ABD])$", r"\1", regex=True).to_numpy()
+    table = pd.DataFrame(
+        {"side": rows.quadrant.str[0].to_numpy(), "row": rows.row.to_numpy(), "family": family, "w": weights}
+    )
     cells = muscles.groupby([muscles.quadrant.str[0], "row"]).size()
-    per_muscle = total / cells.loc[total.index].to_numpy()
-    assert per_muscle.to_numpy() == pytest.approx(gain * leak * 1e-3)
+    total = table[(tables.nmj.sign == sign).to_numpy()].groupby(["side", "row", "family"]).w.sum()
+    here = pd.MultiIndex.from_arrays([total.index.get_level_values(k) for k in ("side", "row")])
+    return total / cells.loc[here].to_numpy() / (gain * leak * 1e-3)
+
+
+SIGNS = pytest.mark.parametrize(
+    ("sign", "gain"), [("excitatory", P.nmj_excitatory_gain), ("inhibitory", P.nmj_inhibitory_gain)]
+)
+
+
+@SIGNS
+def test_every_row_of_the_head_receives_the_same_excitation_and_inhibition(tables, sign, gain):
+    rows = drive(tables, sign, gain).groupby(["side", "row"]).sum()
+    head = rows[rows.index.get_level_values("row") <= 8]
+    assert len(head) >= 14 and head.to_numpy() == pytest.approx(1.0)
+
+
+@SIGNS
+def test_along_the_cord_each_family_gives_every_row_it_reaches_the_same(tables, sign, gain):
+    cord = drive(tables, sign, gain).loc[lambda each: each.index.get_level_values("row") > 8]
+    for family, values in cord.groupby("family"):
+        assert values.to_numpy() == pytest.approx(values.iloc[0]), family
+    counts = tables.nmj.em_sections * np.where(tables.nmj.extrapolated, P.sublateral_nmj_scale, 1.0)
+    on_cord = (anatomy.muscles().row.loc[tables.nmj.muscle] > 8).to_numpy() & (tables.nmj.sign == sign).to_numpy()
+    family = "B" if sign == "excitatory" else "D"
+    its = tables.nmj.pre.str.match(rf"[DV]{family}\d").to_numpy() & on_cord
+    assert cord.xs(family, level="family").iloc[0] == pytest.approx(counts[its].sum() / counts[on_cord].sum())
+
+
+def test_left_and_right_are_driven_alike(tables):
+    muscles = anatomy.muscles()
+    weights = pd.Series(nmj_weights(tables.nmj, tables.intact_nmj, muscles, 3.0, P))
+    total = weights.groupby([tables.nmj.muscle, tables.nmj.sign]).sum().unstack(fill_value=0.0)
+    for row in range(1, 24):
+        for side in "DV":
+            left, right = total.loc[f"M{side}L{row:02d}"], total.loc[f"M{side}R{row:02d}"]
+            assert left.to_numpy() == pytest.approx(right.to_numpy())
+
+
+def test_junctions_on_both_sides_keep_their_sum_and_swap_paired_neurons():
+    pre, muscle = ["DB4", "RMDL", "VA12"], ["MDL10", "MVL02", "MVR24"]
+    one = pd.DataFrame({"pre": pre, "muscle": muscle, "em_sections": [4.0, 6.0, 5.0], "sign": "excitatory"})
+    both = on_both_sides(one).set_index(["pre", "muscle"]).em_sections
+    assert both.to_dict() == {("DB4", "MDL10"): 2.0, ("DB4", "MDR10"): 2.0, ("RMDL", "MVL02"): 3.0,
+                              ("RMDR", "MVR02"): 3.0, ("VA12", "MVR24"): 5.0}  # fmt: skip
 
 
 def test_killing_a_neuron_does_not_strengthen_its_neighbours(tables):

@@ -18,7 +18,7 @@ from ..parameters import Parameters
 from ..sensing import StretchField, stretch_field
 from ..sensing.proprioception import CORD_BACKWARD, CORD_FORWARD, HEAD, nmj_centroids
 from .tools import SwitchedConductance
-from .wiring import Tables, extrapolated, input_scale
+from .wiring import Tables, extrapolated, input_scale, on_both_sides
 
 SIGNS = ("transmitter", "predicted")
 
@@ -111,9 +111,7 @@ class NetworkDesign:
 _GEOMETRIES: dict[tuple[str, str, str, int], CellGeometry] = {}
 
 
-def cell_geometry(
-    name: str, discretisation: str, soma_compartments: int, source: CellSource = TRACED
-) -> CellGeometry:
+def cell_geometry(name: str, discretisation: str, soma_compartments: int, source: CellSource = TRACED) -> CellGeometry:
     """Geometry of one neuron, built once per process and contents of its tracing."""
     key = (name, source.digest(name), discretisation, soma_compartments)
     if key not in _GEOMETRIES:
@@ -156,9 +154,10 @@ def intact_tables(signs: str = "predicted", connectome: str | Connectome = STAND
             sign=chemical.sign.where(~negative, "inhibitory"),
             sign_source=chemical.sign_source.where(~negative, "predicted: Fenyves 2020"),
         )
-    # Only Cook 2019 fills rows of muscles with extrapolated constants.
-    doubtful = extrapolated(wired.nmj, anatomy.muscles()) & (wired.nmj_from == STANDARD)
-    nmj = wired.nmj.assign(extrapolated=doubtful)
+    # A user's own junctions are taken as they are; only Cook 2019 fills rows of muscles with extrapolated constants.
+    counted = wired.nmj_from == STANDARD
+    nmj = on_both_sides(wired.nmj) if counted else wired.nmj
+    nmj = nmj.assign(extrapolated=extrapolated(nmj, anatomy.muscles()) & counted)
     chemical, gap, nmj = (table.assign(strength=1.0) for table in (chemical, wired.gap, nmj))
     return Tables(chemical, gap, nmj, anatomy.gap_muscle(), intact_nmj=nmj)
 

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .. import anatomy
 from ..parameters import Parameters
 from ..units import US_PER_NS
 
 # Neurons whose counts on muscle rows 9 and beyond are extrapolated constants in Cook 2019.
 _SUBLATERAL = ("SMD", "SMB", "SIA", "SIB", "RMD")
 _LAST_COUNTED_ROW = 8
+# Motor neurons of the cord that differ only in the side they drive.
+_FAMILIES = {"DA": "A", "VA": "A", "DB": "B", "VB": "B", "DD": "D", "VD": "D"}
+_OTHER_SIDE = {"L": "R", "R": "L"}
 
 
 @dataclass(frozen=True)
@@ -65,40 +69,83 @@ def nmj_weights(
 ) -> np.ndarray:
     """Conductance [uS] of every neuromuscular pair, shape (pairs,).
 
-    Counts are normalised per muscle row (the left and right muscle of one side at one level): each intact row
-    receives the same total excitation and the same total inhibition, shared among its neurons by their EM sections.
+    EM sections say who drives a muscle row (the left and right muscle of one side at one level), not how strongly the
+    row is driven as a whole. In the head each row receives the same total excitation and the same total inhibition.
+    Along the cord (row 9 and beyond) each family of motor neurons (A, B, D, AS, VC and every other class) gives every
+    row that it reaches the same: its share of all counts of that sign along the cord, dorsal and ventral together.
 
     Args:
         table: nmj rows of this worm.
-        intact: those of the unperturbed worm, whose row sums normalise.
+        intact: those of the unperturbed worm, whose sums normalise.
         muscles: the muscle table.
         muscle_leak: leak of one muscle cell [nS].
         p: class gains.
     """
-    counts, rows = _counts(intact, p), _rows_of(intact, muscles)
+    unit = _units(intact, muscles, p)
+    keys = _keys(table, muscles)
     cells = muscles.groupby(muscles.quadrant.str[0] + muscles.row.astype(str)).size()
-    row, inhibitory = _rows_of(table, muscles), (table.sign == "inhibitory").to_numpy()
-    excitation, inhibition = (
-        counts.where(intact.sign == sign, 0.0).groupby(rows).sum().loc[row].to_numpy()
-        for sign in ("excitatory", "inhibitory")
-    )
-    total = np.where(inhibitory, inhibition, excitation)
-    # A shuffle may hand a row a contact of a sign that it never had.
-    total = np.where(total > 0.0, total, excitation + inhibition)
-    gain = np.where(inhibitory, p.nmj_inhibitory_gain, p.nmj_excitatory_gain)
-    share = _counts(table, p).to_numpy() * cells.loc[row].to_numpy() / total
+    row = keys.row.to_numpy()
+    # A shuffle may hand a row a class or a sign that it never had: as much per section as the row's others.
+    usual = _counts(intact, p).groupby(_keys(intact, muscles).row.to_numpy()).sum()
+    per_section = np.array([unit.get(key, 1.0 / usual[key[0]]) for key in keys.itertuples(index=False, name=None)])
+    gain = np.where(table.sign == "inhibitory", p.nmj_inhibitory_gain, p.nmj_excitatory_gain)
+    share = _counts(table, p).to_numpy() * per_section * cells.loc[row].to_numpy()
     return gain * muscle_leak * share * table.strength.to_numpy() * US_PER_NS
+
+
+def _units(intact: pd.DataFrame, muscles: pd.DataFrame, p: Parameters) -> dict[tuple[str, str, str], float]:
+    """Share of a row's full drive that one EM section stands for, by row, sign and family."""
+    keys = _keys(intact, muscles).assign(count=_counts(intact, p).to_numpy())
+    counts = keys.groupby(["row", "sign", "family"])["count"].sum()
+    cord = keys[keys.family != ""]
+    share = cord.groupby(["sign", "family"])["count"].sum() / cord.groupby("sign")["count"].sum()
+    return {
+        (row, sign, family): float(share[sign, family] if family else 1.0) / count
+        for (row, sign, family), count in counts.items()
+    }
+
+
+def _keys(nmj: pd.DataFrame, muscles: pd.DataFrame) -> pd.DataFrame:
+    """What the strength of a pair is shared out by: row, such as "D7", sign, and family, "" in the head."""
+    target = muscles.loc[nmj.muscle]
+    family = [_FAMILIES.get(cls, cls) for cls in map(anatomy.neuron_class, nmj.pre)]
+    return pd.DataFrame({
+        "row": (target.quadrant.str[0] + target.row.astype(str)).to_numpy(),
+        "sign": nmj.sign.to_numpy(),
+        "family": np.where(target.row.to_numpy() > _LAST_COUNTED_ROW, family, ""),
+    })  # fmt: skip
+
+
+def on_both_sides(nmj: pd.DataFrame) -> pd.DataFrame:
+    """The same junctions with the left and the right half of the animal alike.
+
+    The left and right muscles of a level send their arms to the same cord. What one animal's EM counts differ by
+    between them is taken for chance: each pair gets the mean of its own count and its mirror image's. Left as it is,
+    the difference rolls a swimming worm out of its plane.
+
+    Args:
+        nmj: pre, muscle, em_sections, sign.
+    """
+    known, muscles = set(anatomy.neurons().index), set(anatomy.muscles().index)
+    mirrored = nmj.assign(
+        pre=[_mirrored(name, -1, known) for name in nmj.pre],
+        muscle=[_mirrored(name, 2, muscles) for name in nmj.muscle],
+    )
+    both = pd.concat([nmj, mirrored])
+    both = both.groupby(["pre", "muscle", "sign"], as_index=False).em_sections.sum()
+    return both.assign(em_sections=both.em_sections / 2.0)[[*nmj.columns]]
+
+
+def _mirrored(name: str, place: int, known: set[str]) -> str:
+    """The partner on the other side whose name differs in the letter at that place; itself if there is none."""
+    letters = list(name)
+    letters[place] = _OTHER_SIDE.get(letters[place], letters[place])
+    return partner if (partner := "".join(letters)) in known else name
 
 
 def _counts(nmj: pd.DataFrame, p: Parameters) -> pd.Series:
     """EM sections, those extrapolated by the source scaled down."""
     return nmj.em_sections * np.where(nmj.extrapolated, p.sublateral_nmj_scale, 1.0)
-
-
-def _rows_of(nmj: pd.DataFrame, muscles: pd.DataFrame) -> np.ndarray:
-    """Side and level of each pair's muscle, such as "D7"."""
-    target = muscles.loc[nmj.muscle]
-    return (target.quadrant.str[0] + target.row.astype(str)).to_numpy()
 
 
 def extrapolated(nmj: pd.DataFrame, muscles: pd.DataFrame) -> np.ndarray:
