@@ -13,30 +13,25 @@ Compare: Chalfie 1985, Kato 2015 (command neurons); Pirri 2009 (tyramine, LGC-55
 from __future__ import annotations
 
 import argparse
-import math
-import multiprocessing
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
+from on_command import Picture, Setting, commanded, options, shown
 
 import tianbao as tb
 from tianbao.behaviour.kymograph import Kymograph
 from tianbao.behaviour.reversals import reversal
 from tianbao.cli import run_script
-from tianbao.cli.animals import add_animal, animal_of
+from tianbao.cli.animals import animal_of
 from tianbao.commands import back_up
-from tianbao.config import parse_setting
-from tianbao.io.files import prepare_folder, write_atomically
+from tianbao.io.files import prepare_folder
 from tianbao.view.kymographs import plot_kymographs
 
-FIRST, COMMAND, AFTER = 6_000.0, 3_000.0, 3_000.0  # [ms] first onset, length of the command, and what follows it
-CRAWL = 10_000.0  # [ms] of the run that measures the period
-PHASES = 8
+COMMAND, AFTER = 3_000.0, 3_000.0  # [ms] length of the command, and what follows it
 SHOWN_BEFORE = 2_000.0  # [ms] of the kymographs before the command
-TICK = {"agar": 4.0, "water": 2.0}  # [ms]
 
 
 @dataclass(frozen=True)
@@ -64,47 +59,18 @@ class Case:
     deaf: bool = False
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What all runs share: medium, engine, changed parameters, and where the first one's video goes."""
-
-    medium: str
-    engine: str
-    parameters: tuple[tuple[str, float], ...]
-    video: Path | None = None
-
-
-def worm_of(case: Case | None, setting: Setting) -> tb.Worm:
-    """The worm of a case, or an untouched one."""
-    worm = tb.Worm(parameters=tb.Worm().parameters.replace(**dict(setting.parameters)))
-    if case is None:
-        return worm
-    back_up(worm, case.onset, case.onset + COMMAND)
+def worm_of(case: Case, setting: Setting) -> tb.Worm:
+    """The worm of a case."""
+    worm = back_up(setting.worm(), case.onset, case.onset + COMMAND)
     return worm.silence_stretch_receptors("DA*", "VA*") if case.deaf else worm
 
 
-def simulated(case: Case | None, setting: Setting, seed: int, duration: float) -> tb.Recording:
-    """A run of this worm."""
-    clock = tb.Clock(tick=TICK[setting.medium])
-    simulation = tb.Simulation(
-        worm_of(case, setting), tb.Arena(setting.medium), seed=seed, clock=clock, engine=setting.engine, progress=False
-    )
-    return simulation.run(duration)
-
-
-def period(job: tuple[Setting, int, float]) -> float:
-    """Period [ms] of the untouched worm, in a process of its own; NaN for one without rhythm."""
-    setting, seed, duration = job
-    frequency = simulated(None, setting, seed, duration).gait().frequency_hz
-    return 1e3 / frequency if frequency > 0.0 else math.nan
-
-
-def measure(job: tuple[Case, Setting]) -> tuple[dict, tuple | None]:
-    """One command, in a process of its own: its numbers, and time, places and curvature around it."""
+def measure(job: tuple[Case, Setting]) -> tuple[dict, Picture | None]:
+    """One command, in a process of its own: its numbers, and its kymograph."""
     case, setting = job
     row = asdict(case)
     try:
-        run = simulated(case, setting, case.seed, case.onset + COMMAND + AFTER)
+        run = setting.run(worm_of(case, setting), case.seed, case.onset + COMMAND + AFTER)
     except tb.DivergedError as error:
         return {**row, "note": str(error)}, None
     track = run.track()
@@ -112,10 +78,9 @@ def measure(job: tuple[Case, Setting]) -> tuple[dict, tuple | None]:
         run.time, track.midline, case.onset, case.onset + COMMAND, dorsal=track.dorsal,
         again=BARS[setting.medium].again_speed,
     )  # fmt: skip
-    if setting.video and case == Case(0, case.onset):
-        run.video(setting.video, progress=False)
-    seen, shown = Kymograph.of(run), run.time >= case.onset - SHOWN_BEFORE
-    return {**row, **found.as_dict()}, (seen.time[shown], seen.s, seen.curvature[shown])
+    if setting.folder and case == Case(0, case.onset):
+        run.video(setting.folder / "reversal.mp4", progress=False)
+    return {**row, **found.as_dict()}, shown(run, case.onset - SHOWN_BEFORE)
 
 
 def holds(row: pd.Series, bars: Bars) -> bool:
@@ -145,34 +110,22 @@ def line_of(row: dict) -> str:
 
 def experiment(args: argparse.Namespace) -> int:
     """Give all commands; exit code 0 only if every one reached its bars."""
-    if min(args.seeds, args.workers, args.phases) < 1 or args.medium not in BARS:
-        raise tb.ConfigError(f"--seeds, --workers and --phases must be at least 1, --medium one of {', '.join(BARS)}")
+    if args.medium not in BARS:
+        raise tb.ConfigError(f"--medium is one of {', '.join(BARS)}")
     animal, folder = animal_of(args), prepare_folder(args.out)
-    video = None if args.no_video else folder / "reversal.mp4"
-    setting = Setting(args.medium, args.engine, tuple(map(parse_setting, args.set)), video)
-    worm_of(None, setting)  # a wrong parameter is refused here, not in a pool
-    rows, pictures = [], []
-    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
-        cycle = pool.apply(period, ((setting, 1, args.crawl),))
-        if not math.isfinite(cycle):
-            print("the untouched worm has no rhythm to command")
-            return 1
-        print(f"period {cycle:.0f} ms", flush=True)
-        onsets = [args.first + k * cycle / args.phases for k in range(args.phases)]
-        cases = [Case(k, onset, seed) for seed in range(1, args.seeds + 1) for k, onset in enumerate(onsets)]
-        cases.append(Case(0, onsets[0], deaf=True))
-        for row, picture in pool.imap(measure, [(each, setting) for each in cases], chunksize=1):
-            rows.append(row)
-            if picture and row["seed"] == 1:
-                pictures.append((line_of(row), *picture))
-            write_atomically(folder / "reversal.csv", pd.DataFrame(rows).to_csv(index=False).encode())
-            print(line_of(row), flush=True)
-    return conclusion(pd.DataFrame(rows), pictures, animal, folder, setting)
+
+    def cases(onsets: Sequence[float]) -> list[Case]:
+        commands = [Case(k, onset, seed) for seed in range(1, args.seeds + 1) for k, onset in enumerate(onsets)]
+        return [*commands, Case(0, onsets[0], deaf=True)]
+
+    found = commanded(args, args.medium, folder, cases, measure, line_of, "reversal.csv")
+    if found is None:
+        return 1
+    table, pictures = found
+    return conclusion(table, pictures, animal, folder, BARS[args.medium])
 
 
-def conclusion(
-    table: pd.DataFrame, pictures: list, animal: Kymograph | None, folder: Path, setting: Setting
-) -> int:
+def conclusion(table: pd.DataFrame, pictures: list, animal: Kymograph | None, folder: Path, bars: Bars) -> int:
     """Write the kymographs, name the files and say whether the bars held."""
     files = ["reversal.csv"]
     if animal is not None:
@@ -180,9 +133,9 @@ def conclusion(
     if pictures:
         files.append(plot_kymographs(pictures, folder / "kymographs.png").name)
     files += [each.name for each in sorted(folder.glob("reversal.*")) if each.suffix in (".mp4", ".gif")]
-    good = table.reindex(columns=COLUMNS).apply(holds, axis=1, bars=BARS[setting.medium])
+    good = table.reindex(columns=COLUMNS).apply(holds, axis=1, bars=bars)
     print(f"wrote {', '.join(files)} in {folder}")
-    print(f"{int(good.sum())} of {len(good)} rows reached every bar ({BARS[setting.medium]})")
+    print(f"{int(good.sum())} of {len(good)} rows reached every bar ({bars})")
     return 0 if good.all() else 1
 
 
@@ -191,18 +144,8 @@ COLUMNS = ("deaf", "latency_s", "speed_mm_s", "travelling_r2", "wave_length", "f
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Options of the experiment."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__, Path("output/reversal"))
     parser.add_argument("--medium", default="agar", help="agar or water")
-    parser.add_argument("--seeds", type=int, default=1, help="number of seeds, from 1")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a parameter")
-    parser.add_argument("--phases", type=int, default=PHASES, help="commands, evenly spread over one cycle")
-    parser.add_argument("--first", type=float, default=FIRST, help="ms before the first command")
-    parser.add_argument("--crawl", type=float, default=CRAWL, help="ms of the run that measures the period")
-    parser.add_argument("--engine", default="native", help='"neuron" gives the same in several times the time')
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--no-video", action="store_true")
-    parser.add_argument("--out", type=Path, default=Path("output/reversal"))
-    add_animal(parser)
     return run_script(experiment, parser.parse_args(arguments))
 
 

@@ -16,7 +16,9 @@ SIMS = Path(__file__).parents[1] / "sims"
 
 
 def script(name):
-    """A script of sims/ as a module."""
+    """A script of sims/ as a module, which finds what lies beside it as a started one does."""
+    if str(SIMS) not in sys.path:
+        sys.path.insert(0, str(SIMS))
     spec = importlib.util.spec_from_file_location(name, SIMS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module

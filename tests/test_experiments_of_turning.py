@@ -103,11 +103,11 @@ def test_a_short_reversal_is_measured_and_written(tmp_path, monkeypatch):
     reversal = script("reversal")
     monkeypatch.setattr(reversal, "COMMAND", 700.0)
     monkeypatch.setattr(reversal, "AFTER", 200.0)
-    setting = reversal.Setting("agar", "native", ())
+    setting = reversal.Setting("agar", "native")
     row, picture = reversal.measure((reversal.Case(0, 200.0), setting))
     assert row["onset"] == 200.0 and math.isfinite(row["speed_mm_s"]) and math.isfinite(row["tail_amplitude"])
     title = [(reversal.line_of(row), *picture)]
-    assert reversal.conclusion(pd.DataFrame([row]), title, None, tmp_path, setting) == 1
+    assert reversal.conclusion(pd.DataFrame([row]), title, None, tmp_path, reversal.BARS["agar"]) == 1
     assert (tmp_path / "kymographs.png").stat().st_size > 0
 
 
@@ -115,7 +115,7 @@ def test_a_short_turn_is_measured_and_written(tmp_path, monkeypatch):
     omega = script("omega")
     for name, value in (("REVERSAL", 200.0), ("BIASED", 100.0), ("AFTER", 400.0)):
         monkeypatch.setattr(omega, name, value)
-    row, picture = omega.measure((omega.Case(0, 100.0), omega.Setting("native", (), 200.0)))
+    row, picture = omega.measure((omega.Case(0, 100.0), omega.Setting("agar", "native", cycle=200.0)))
     assert math.isfinite(row["bend_0.8"]) and math.isnan(row["heading_change_deg"])
     assert omega.conclusion(pd.DataFrame([row]), [(omega.line_of(row), *picture)], tmp_path) == 1
 
