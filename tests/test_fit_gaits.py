@@ -63,7 +63,7 @@ def test_the_surface_finds_the_way_down_a_noisy_slope(fit):
     def numbers(x):
         return good + (x - aim) @ slope + rng.normal(0.0, 0.01, metrics)
 
-    points = rng.normal(0.0, 0.12, (60, size))
+    points = rng.normal(0.0, 0.12, (3 * size, size))
     surface = fit.Surface(points, np.array([numbers(x) for x in points]), 0.12)
     found = surface.descend(rng, 0.12)
     assert fit.cost(good + (found - aim) @ slope) < 0.8 * fit.cost(good + (surface.best - aim) @ slope)

@@ -11,10 +11,12 @@ import pytest
 from synthetic import recording
 
 import tianbao as tb
+from tianbao import parameters
 from tianbao.view import report, settings
 from tianbao.view.report import write_report
 
-CONFIG = 'duration = 8000.0\nseed = 7\n[arena]\nmedium = "agar"\n[clock]\ndt = 0.25\n[parameters]\ngap_gain = 0.015\n'
+USUAL = f"{parameters.defaults().gap_gain:g}"
+CONFIG = f'duration = 8000.0\nseed = 7\n[arena]\nmedium = "agar"\n[clock]\ndt = 0.25\n[parameters]\ngap_gain = {USUAL}\n'
 
 
 class Reader(HTMLParser):
@@ -108,7 +110,7 @@ def test_provenance_is_complete(whole, run):
 def test_two_runs_stand_side_by_side_with_their_difference(run, quick, tmp_path):
     slow = dataclasses.replace(
         run, worms=(dataclasses.replace(run.track(), midline=run.track().midline[::-1]),), seed=8,
-        config_toml=CONFIG.replace("0.015", "0.02") + '[[interventions]]\nverb = "ablate"\nneurons = ["AVB*"]\n',
+        config_toml=CONFIG.replace(USUAL, "0.02") + '[[interventions]]\nverb = "ablate"\nneurons = ["AVB*"]\n',
     )  # fmt: skip
     page = Reader(written(tmp_path, run, slow, names=["wild type", "backwards"]))
     row, ours, theirs = page.row("forward speed"), run.gait(), slow.gait()
@@ -116,7 +118,7 @@ def test_two_runs_stand_side_by_side_with_their_difference(run, quick, tmp_path)
     assert row[1].startswith(f"{ours.forward_speed_mm_s:.3f}")
     assert row[2].startswith(f"{theirs.forward_speed_mm_s:.3f}")
     assert row[3].startswith(f"{theirs.forward_speed_mm_s - ours.forward_speed_mm_s:.3f} (-2")
-    assert page.row("parameters.gap_gain") == ["parameters.gap_gain", "0.015", "0.02", "0.015"]
+    assert page.row("parameters.gap_gain") == ["parameters.gap_gain", USUAL, "0.02", USUAL]
     assert ["seed", "7", "8"] in page.rows
     assert "ablate: neurons AVB*" in (tmp_path / "page.html").read_text()
 
