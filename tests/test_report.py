@@ -16,7 +16,8 @@ from tianbao.view import report, settings
 from tianbao.view.report import write_report
 
 USUAL = f"{parameters.defaults().gap_gain:g}"
-CONFIG = f'duration = 8000.0\nseed = 7\n[arena]\nmedium = "agar"\n[clock]\ndt = 0.25\n[parameters]\ngap_gain = {USUAL}\n'
+CONFIG = 'duration = 8000.0\nseed = 7\n[arena]\nmedium = "agar"\n[clock]\ndt = 0.25\n[parameters]\n'
+CONFIG += f"gap_gain = {USUAL}\n"
 
 
 class Reader(HTMLParser):
