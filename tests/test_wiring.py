@@ -79,6 +79,12 @@ def test_junctions_on_both_sides_keep_their_sum_and_swap_paired_neurons():
                               ("RMDR", "MVR02"): 3.0, ("VA12", "MVR24"): 5.0}  # fmt: skip
 
 
+def test_extrapolated_counts_may_count_nothing(tables):
+    weights = nmj_weights(tables.nmj, tables.intact_nmj, anatomy.muscles(), 3.0, P.replace(sublateral_nmj_scale=0.0))
+    assert np.isfinite(weights).all()
+    assert (weights[tables.nmj.extrapolated.to_numpy()] == 0.0).all()
+
+
 def test_killing_a_neuron_does_not_strengthen_its_neighbours(tables):
     muscles = anatomy.muscles()
     before = nmj_weights(tables.nmj, tables.intact_nmj, muscles, 3.0, P)

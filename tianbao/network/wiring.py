@@ -87,7 +87,8 @@ def nmj_weights(
     row = keys.row.to_numpy()
     # A shuffle may hand a row a class or a sign that it never had: as much per section as the row's others.
     usual = _counts(intact, p).groupby(_keys(intact, muscles).row.to_numpy()).sum()
-    per_section = np.array([unit.get(key, 1.0 / usual[key[0]]) for key in keys.itertuples(index=False, name=None)])
+    usual = 1.0 / usual.where(usual > 0.0, np.inf)
+    per_section = np.array([unit.get(key, usual[key[0]]) for key in keys.itertuples(index=False, name=None)])
     gain = np.where(table.sign == "inhibitory", p.nmj_inhibitory_gain, p.nmj_excitatory_gain)
     share = _counts(table, p).to_numpy() * per_section * cells.loc[row].to_numpy()
     return gain * muscle_leak * share * table.strength.to_numpy() * US_PER_NS
@@ -102,6 +103,7 @@ def _units(intact: pd.DataFrame, muscles: pd.DataFrame, p: Parameters) -> dict[t
     return {
         (row, sign, family): float(share[sign, family] if family else 1.0) / count
         for (row, sign, family), count in counts.items()
+        if count > 0.0
     }
 
 
