@@ -176,11 +176,10 @@ def commanded(recording: tb.Recording, frequency: float) -> dict[str, float]:
     back = piece(recording, COMMAND + LATENCY, RELEASE, "agar")
     again = piece(recording, RELEASE + LATENCY, AGAIN[0], "agar")
     stride = MS_PER_S / max(frequency, 0.2)
-    turns, speeds = [], [back["forward_speed_mm_s"]]
+    turns, speeds, track = [], [back["forward_speed_mm_s"]], recording.track()
     for start in AGAIN:
         release = start + BACKING
         kept = recording.time <= release + ROUND_TIME
-        track = recording.track()
         turns.append(turn(recording.time[kept], track.midline[kept], release, stride, track.dorsal[kept]))
         speeds.append(piece(recording, start + LATENCY, release, "agar")["forward_speed_mm_s"])
     return {

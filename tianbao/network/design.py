@@ -154,7 +154,7 @@ def intact_tables(signs: str = "predicted", connectome: str | Connectome = STAND
             sign=chemical.sign.where(~negative, "inhibitory"),
             sign_source=chemical.sign_source.where(~negative, "predicted: Fenyves 2020"),
         )
-    # A user's own junctions are taken as they are; only Cook 2019 fills rows of muscles with extrapolated constants.
+    # Other tables are taken as they are; only Cook 2019 fills rows of muscles with extrapolated constants.
     counted = wired.nmj_from == STANDARD
     nmj = on_both_sides(wired.nmj) if counted else wired.nmj
     nmj = nmj.assign(extrapolated=extrapolated(nmj, anatomy.muscles()) & counted)

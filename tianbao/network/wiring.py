@@ -81,12 +81,12 @@ def nmj_weights(
         muscle_leak: leak of one muscle cell [nS].
         p: class gains.
     """
-    unit = _units(intact, muscles, p)
-    keys = _keys(table, muscles)
+    whole = _keys(intact, muscles).assign(count=_counts(intact, p).to_numpy())
+    unit, keys = _units(whole), _keys(table, muscles)
     cells = muscles.groupby(muscles.quadrant.str[0] + muscles.row.astype(str)).size()
     row = keys.row.to_numpy()
     # A shuffle may hand a row a class or a sign that it never had: as much per section as the row's others.
-    usual = _counts(intact, p).groupby(_keys(intact, muscles).row.to_numpy()).sum()
+    usual = whole.groupby("row")["count"].sum()
     usual = 1.0 / usual.where(usual > 0.0, np.inf)
     per_section = np.array([unit.get(key, usual[key[0]]) for key in keys.itertuples(index=False, name=None)])
     gain = np.where(table.sign == "inhibitory", p.nmj_inhibitory_gain, p.nmj_excitatory_gain)
@@ -94,11 +94,14 @@ def nmj_weights(
     return gain * muscle_leak * share * table.strength.to_numpy() * US_PER_NS
 
 
-def _units(intact: pd.DataFrame, muscles: pd.DataFrame, p: Parameters) -> dict[tuple[str, str, str], float]:
-    """Share of a row's full drive that one EM section stands for, by row, sign and family."""
-    keys = _keys(intact, muscles).assign(count=_counts(intact, p).to_numpy())
-    counts = keys.groupby(["row", "sign", "family"])["count"].sum()
-    cord = keys[keys.family != ""]
+def _units(whole: pd.DataFrame) -> dict[tuple[str, str, str], float]:
+    """Share of a row's full drive that one EM section stands for, by row, sign and family.
+
+    Args:
+        whole: row, sign, family and count of every pair of the intact worm.
+    """
+    counts = whole.groupby(["row", "sign", "family"])["count"].sum()
+    cord = whole[whole.family != ""]
     share = cord.groupby(["sign", "family"])["count"].sum() / cord.groupby("sign")["count"].sum()
     return {
         (row, sign, family): float(share[sign, family] if family else 1.0) / count
