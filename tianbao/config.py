@@ -73,7 +73,7 @@ class BodySection:
     """Mesh and first posture."""
 
     slabs: int = _key(48, "axial resolution of the mesh")
-    initial_curvature: float = _key(1.0, "amplitude of the bend a run starts from [kappa L]")
+    initial_curvature: float = _key(4.0, "amplitude of the bend a run starts from, half that of a crawl [kappa L]")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,6 +96,7 @@ class Run:
         rooms = {
             "body": simulation.body.state(),
             "brain": simulation.brain.snapshot(),
+            "receptors": simulation.receptors.state(),
             "currents": simulation.currents.state(),
             "walls": simulation.walls.state(),
             "recorder": self.recorder.snapshot(),
@@ -112,6 +113,7 @@ class Run:
         simulation = self.simulation
         simulation.body.restore(state.room("body"))
         simulation.brain.go_back(state.room("brain"))
+        simulation.receptors.restore(state.room("receptors"))
         simulation.walls.restore(state.room("walls"))
         self.recorder.go_back(state.room("recorder"))
         simulation.currents.restore(state.room("currents"))

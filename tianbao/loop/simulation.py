@@ -21,6 +21,7 @@ from ..network.assembly import Network
 from ..parameters import Parameters
 from ..recording import Recording
 from ..rows import number, whole
+from ..sensing import Proprioception
 from ..worm import Worm
 from .description import described
 from .exchange import Currents
@@ -128,7 +129,8 @@ class Simulation:
         seed: of membrane noise, initial voltages and initial posture.
         clock: time steps.
         slabs: axial resolution of the body mesh.
-        initial_curvature: amplitude of the initial bend [kappa L].
+        initial_curvature: amplitude of the initial bend [kappa L]; from 1, almost straight, a worm with noise may take
+            5 s to start.
         engine: what integrates the neurons, one of `tianbao.engine.ENGINES`; "native" equals "neuron" to rounding.
         progress: show time left and the real-time ratio.
 
@@ -144,7 +146,7 @@ class Simulation:
         clock: Clock | None = None,
         slabs: int = 48,
         material: Material | None = None,
-        initial_curvature: float = 1.0,
+        initial_curvature: float = 4.0,
         engine: str = "neuron",
         progress: bool = True,
     ) -> None:
@@ -287,6 +289,7 @@ class Simulation:
         self.walls = Walls(self.worm.holds, self.body.curvature_positions, per_curvature, self.clock.tick)
         self._pull = np.zeros((1, slabs, 4))
         self._bend = np.zeros((1, len(self.body.curvature_positions)))
+        self.receptors = Proprioception(design.stretch, self.clock.tick)
         self.currents = Currents(design, self.worm.pulses, for_noise, self.clock.tick)
         self._take_brain_of(network)
         self._pose(for_start)
@@ -319,7 +322,7 @@ class Simulation:
     def _feel(self) -> None:
         """Turn the body's bend into the stretch of every receptor."""
         self.body.curvature(self._bend)
-        np.dot(self.network.design.stretch.weights, self._bend[0], out=self.brain.stretch)
+        self.receptors.feel(self._bend[0], out=self.brain.stretch)
 
     def _initialise_voltages(self, rng: np.random.Generator) -> None:
         network = self.network
@@ -333,6 +336,7 @@ class Simulation:
     def tick(self, recorder: Recorder, number: int) -> None:
         """Once around the loop: the tick of that number, from 1."""
         self._feel()
+        self.receptors.adapt(self._bend[0])
         self.currents.write((number - 1) * self.clock.tick, out=self.brain.current)
         self.brain.advance(number * self.clock.tick)
         self._tension(self.brain.activation, out=self._pull[0])

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import OutputError
 
-MAGIC = b"tianbao checkpoint 2\n"
+MAGIC = b"tianbao checkpoint 3\n"
 _DIGEST = hashlib.sha256().digest_size
 _FACTS = {
     "config": str, "versions": dict, "mechanisms": str, "anatomy": dict, "revision": str, "every": float,

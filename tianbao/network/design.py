@@ -18,7 +18,7 @@ from ..parameters import Parameters
 from ..sensing import StretchField, stretch_field
 from ..sensing.proprioception import CORD_BACKWARD, CORD_FORWARD, HEAD, nmj_centroids
 from .tools import SwitchedConductance
-from .wiring import Tables, extrapolated, input_scale, on_both_sides
+from .wiring import Tables, extrapolated, gap_totals, input_scale, on_both_sides
 
 SIGNS = ("transmitter", "predicted")
 
@@ -78,7 +78,7 @@ class NetworkDesign:
         centroids = nmj_centroids(self.tables.intact_nmj, self.muscles)
         felt = stretch_field(self.cells, centroids, self.stretch_positions, self.parameters)
         heard = np.array([[each.neuron not in self.deaf] for each in felt.receptors], dtype=float)
-        return StretchField(felt.receptors, felt.weights * heard)
+        return replace(felt, weights=felt.weights * heard, fading=felt.fading * heard)
 
     @cached_property
     def muscle_membrane(self) -> MuscleMembrane:
@@ -159,7 +159,7 @@ def intact_tables(signs: str = "predicted", connectome: str | Connectome = STAND
     nmj = on_both_sides(wired.nmj) if counted else wired.nmj
     nmj = nmj.assign(extrapolated=extrapolated(nmj, anatomy.muscles()) & counted)
     chemical, gap, nmj = (table.assign(strength=1.0) for table in (chemical, wired.gap, nmj))
-    return Tables(chemical, gap, nmj, anatomy.gap_muscle(), intact_nmj=nmj)
+    return Tables(chemical, gap, nmj, anatomy.gap_muscle(), intact_nmj=nmj, gap_totals=gap_totals(gap))
 
 
 def intact_membranes() -> dict[str, Membrane]:

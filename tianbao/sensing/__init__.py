@@ -1,5 +1,5 @@
 """What the body tells the neurons."""
 
-from .proprioception import StretchField, stretch_field
+from .proprioception import Proprioception, StretchField, stretch_field
 
-__all__ = ["StretchField", "stretch_field"]
+__all__ = ["Proprioception", "StretchField", "stretch_field"]

@@ -4,11 +4,14 @@ B neurons are excited by stretch of their own side behind their muscles, as in B
 shortening of their own side in front of them, as Wen et al. 2012 found in the animal. A neurons are their mirror image.
 SMD and RMD feel stretch of their own side in the head and neck. What the end of the body cuts off a cord neuron's main
 field is felt by its other field instead, so that the last neurons of the cord follow those before them.
+A B neuron gets used to a lasting bend of its main field, which resists bends that stay, and not to one of its opposite
+field, which hands them on.
 Fields are body coordinates, not neurite extents: the traced neurites of VB are too short (most likely cut off).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -49,7 +52,7 @@ class Receptor:
 
     Attributes:
         neuron: name.
-        fields: what it feels.
+        fields: what it feels, the main field first.
         side: +1 for ventral, -1 for dorsal neurons: sign that turns kappa L into own-side stretch.
         gain: current per unit of mean kappa L [pA].
         sites: section, location and share of the current of every compartment it drives.
@@ -63,21 +66,67 @@ class Receptor:
 
     def weights(self, positions: np.ndarray) -> np.ndarray:
         """Weights that turn kappa L at these body coordinates into stretch, shape (positions,)."""
-        felt = sum(each.weight * _mean_over(each.start, each.end, positions) for each in self.fields)
-        return self.side * felt
+        return sum(self._of(each, positions) for each in self.fields)
+
+    def main_weights(self, positions: np.ndarray) -> np.ndarray:
+        """Those of the first field alone."""
+        return self._of(self.fields[0], positions)
+
+    def _of(self, field: Field, positions: np.ndarray) -> np.ndarray:
+        return self.side * field.weight * _mean_over(field.start, field.end, positions)
 
 
 @dataclass(frozen=True)
 class StretchField:
-    """All receptors, and the matrix that turns curvature into their stretch.
+    """All receptors, and the matrices that turn curvature into their stretch.
 
     Attributes:
         receptors: one per stretch-sensitive neuron.
         weights: shape (receptors, positions); stretch = weights @ kappa_l.
+        fading: the part of it that fades while a bend lasts, shape (receptors, positions).
+        tau: time constant with which it fades [ms].
     """
 
     receptors: tuple[Receptor, ...]
     weights: np.ndarray
+    fading: np.ndarray
+    tau: float
+
+
+class Proprioception:
+    """What the receptors of a running worm feel of its bend, and what they have got used to."""
+
+    def __init__(self, field: StretchField, tick: float) -> None:
+        """
+        Args:
+            field: of the worm.
+            tick: time between two calls of `adapt` [ms].
+        """
+        self._field = field
+        self._used_to = np.zeros(len(field.receptors))
+        self._renewed = -math.expm1(-tick / field.tau)
+
+    def feel(self, bend: np.ndarray, out: np.ndarray) -> None:
+        """Stretch of every receptor.
+
+        Args:
+            bend: kappa L at the positions, shape (positions,).
+            out: filled [kappa L], shape (receptors,).
+        """
+        np.dot(self._field.weights, bend, out=out)
+        out -= self._used_to
+
+    def adapt(self, bend: np.ndarray) -> None:
+        """Get used to this bend, for one tick."""
+        self._used_to += self._renewed * (self._field.fading @ bend - self._used_to)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of all that a run needs to go on."""
+        return {"used_to": self._used_to.copy()}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Go back to a state."""
+        self._used_to[:] = state["used_to"]
 
 
 def nmj_centroids(nmj: pd.DataFrame, muscles: pd.DataFrame) -> dict[str, float]:
@@ -106,8 +155,11 @@ def stretch_field(
         for name in cells
         if neuron_class(name) in CORD_FORWARD + CORD_BACKWARD + HEAD
     )
-    weights = np.array([each.weights(positions) for each in receptors])
-    return StretchField(receptors, weights.reshape(len(receptors), len(positions)))
+    shape = (len(receptors), len(positions))
+    weights = np.array([each.weights(positions) for each in receptors]).reshape(shape)
+    fades = [p.b_adaptation if neuron_class(each.neuron) in CORD_FORWARD else 0.0 for each in receptors]
+    main = np.array([each.main_weights(positions) for each in receptors]).reshape(shape)
+    return StretchField(receptors, weights, np.array(fades)[:, None] * main, p.b_adaptation_tau)
 
 
 def _receptor(name: str, cell: CellGeometry, centroid: float | None, p: Parameters) -> Receptor:
@@ -127,7 +179,7 @@ def _receptor(name: str, cell: CellGeometry, centroid: float | None, p: Paramete
 def _cord_fields(centre: float, along: float, p: Parameters) -> tuple[Field, ...]:
     """Main and opposite field of a cord neuron whose muscles are centred there; along is +1 towards the tail."""
     main, start, end = _window(centre, along, p.cord_window_offset, p.cord_window_length)
-    other, *opposite = _window(centre, -along, p.cord_opposite_offset, p.cord_opposite_length)
+    other, *opposite = _window(centre, -along, p.cord_window_offset, p.cord_opposite_length)
     # What is cut off one field is felt by the other, so that every neuron has its full drive.
     gain, opposite_gain = p.cord_stretch_gain, p.cord_opposite_gain
     felt, followed = gain * main, opposite_gain + gain * (1.0 - main)
