@@ -43,7 +43,8 @@ def junctional(worm, pre):
 def gaps(worm, a):
     made = design(worm)
     chosen = made.tables.gap.a.isin(anatomy.match_neurons(a)) | made.tables.gap.b.isin(anatomy.match_neurons(a))
-    return gap_weights(made.tables.gap, made.capacitance, made.parameters)[chosen.to_numpy()].sum()
+    weights = gap_weights(made.tables.gap, made.tables.gap_totals, made.capacitance, made.parameters)
+    return weights[chosen.to_numpy()].sum()
 
 
 def test_every_verb_is_a_method_and_every_method_that_changes_the_worm_a_verb():

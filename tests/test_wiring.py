@@ -11,9 +11,10 @@ from tianbao.muscles.tension import strength
 from tianbao.network import perturbations
 from tianbao.network.design import intact_tables
 from tianbao.network.wiring import gap_weights, nmj_weights, on_both_sides
-from tianbao.sensing.proprioception import stretch_field
+from tianbao.sensing.proprioception import Proprioception, stretch_field
 from tianbao.worm import Worm
 
+CORD = ("DA", "VA", "DB", "VB", "DD", "VD", "AS", "VC")
 P = parameters.defaults()
 
 
@@ -95,9 +96,32 @@ def test_killing_a_neuron_does_not_strengthen_its_neighbours(tables):
 
 def test_gap_weights_do_not_depend_on_direction(tables):
     capacitance = dict.fromkeys(anatomy.neurons().index, 4.0)
-    forward = gap_weights(tables.gap, capacitance, P)
+    forward = gap_weights(tables.gap, tables.gap_totals, capacitance, P)
     swapped = tables.gap.rename(columns={"a": "b", "b": "a"})
-    assert np.array_equal(forward, gap_weights(swapped, capacitance, P))
+    assert np.array_equal(forward, gap_weights(swapped, tables.gap_totals, capacitance, P))
+
+
+def test_gap_junctions_of_the_last_motor_neurons_are_scaled_down_together(tables):
+    capacitance = dict.fromkeys(anatomy.neurons().index, 2.0)
+    table, totals = tables.gap, tables.gap_totals
+    limited = gap_weights(table, totals, capacitance, P.replace(cord_gap_limit=20.0))
+    whole = gap_weights(table, totals, capacitance, P.replace(cord_gap_limit=1000.0))
+    share = pd.Series(limited / whole)
+    of = {name: share[((table.a == name) | (table.b == name)).to_numpy()] for name in ("DA9", "DB4", "AVAL", "PVCL")}
+    assert totals["DA9"] > 3 * 20.0 and totals["DB4"] < 20.0
+    assert of["DA9"].max() == pytest.approx(20.0 / totals["DA9"])
+    assert of["DB4"].max() == 1.0  # towards a neuron that is not scaled down itself
+    # Between interneurons nothing changes.
+    others = ~(table.a.str[:2].isin(CORD) | table.b.str[:2].isin(CORD)).to_numpy()
+    assert (share[others] == 1.0).all() and others.sum() > 500
+
+
+def test_killing_a_neuron_does_not_strengthen_gap_junctions(tables):
+    capacitance = dict.fromkeys(anatomy.neurons().index, 2.0)
+    after = perturbations.ablate(tables, ["PVCL", "PVCR"])
+    before = gap_weights(tables.gap, tables.gap_totals, capacitance, P)
+    kept = ~(tables.gap.a.isin(["PVCL", "PVCR"]) | tables.gap.b.isin(["PVCL", "PVCR"])).to_numpy()
+    assert np.array_equal(gap_weights(after.gap, after.gap_totals, capacitance, P), before[kept])
 
 
 def test_ablation_leaves_no_connection(tables):
@@ -203,6 +227,41 @@ def test_what_the_tail_cuts_off_is_felt_in_front():
     assert gain * weights[weights > 0].sum() == pytest.approx(0.4 - lost)
     whole, _ = felt_by("DB4", **MAIN)
     assert (whole >= -1e-9).all()
+
+
+def test_a_lasting_bend_of_the_main_field_fades_and_a_swing_does_not():
+    changes = {"b_adaptation": 0.7, "b_adaptation_tau": 500.0, "cord_opposite_gain": 0.2}
+    field = Worm(parameters=P.replace(**changes)).design(STEPS).stretch
+    names = [each.neuron for each in field.receptors]
+    tick, bend, felt = 4.0, np.ones(len(STEPS)), np.empty(len(names))
+    receptors = Proprioception(field, tick)
+    receptors.feel(bend, out=felt)
+    fresh = dict(zip(names, felt, strict=True))
+    for _ in range(round(500.0 / tick)):
+        receptors.adapt(bend)
+    receptors.feel(bend, out=felt)
+    main = {each.neuron: each.fields[0].weight * each.side for each in field.receptors}
+    lost = {name: fresh[name] - now for name, now in zip(names, felt, strict=True)}
+    for name in ("VB4", "DB4"):
+        assert lost[name] == pytest.approx(0.7 * (1.0 - np.exp(-1.0)) * main[name])
+    assert lost["SMDVL"] == lost["RMDDL"] == lost["DA5"] == 0.0
+    restored = Proprioception(field, tick)
+    restored.restore(receptors.state())
+    for _ in range(round(5_000.0 / tick)):
+        bend = -bend
+        receptors.adapt(bend)
+        restored.adapt(bend)
+    restored.feel(bend, out=felt)
+    again = felt.copy()
+    receptors.feel(bend, out=felt)
+    assert np.array_equal(again, felt)
+    assert again[names.index("VB4")] == pytest.approx(bend[0] * fresh["VB4"], abs=0.01)
+
+
+def test_deaf_neurons_get_used_to_nothing():
+    field = Worm(parameters=P.replace(b_adaptation=0.5)).silence_stretch_receptors("VB*").design(STEPS).stretch
+    by_name = {each.neuron: row for each, row in zip(field.receptors, field.fading, strict=True)}
+    assert not by_name["VB4"].any() and by_name["DB4"].any()
 
 
 def test_uniform_dorsal_bend_stretches_ventral_and_relaxes_dorsal_neurons():

@@ -72,7 +72,7 @@ def _neuromuscular(design: NetworkDesign, placer: Placer) -> list[Rule]:
 
 def _gap(design: NetworkDesign, placer: Placer) -> Rule:
     table = design.tables.gap
-    weights = gap_weights(table, design.capacitance, design.parameters)
+    weights = gap_weights(table, design.tables.gap_totals, design.capacitance, design.parameters)
     return Rule("gap", gap_mechanism(), list(table.a), list(table.b), placer.between(table.a, table.b), weights)
 
 

@@ -21,6 +21,7 @@ _SUBLATERAL = ("SMD", "SMB", "SIA", "SIB", "RMD")
 _LAST_COUNTED_ROW = 8
 # Motor neurons of the cord that differ only in the side they drive.
 _FAMILIES = {"DA": "A", "VA": "A", "DB": "B", "VB": "B", "DD": "D", "VD": "D"}
+_CORD = {*_FAMILIES, "AS", "VC"}
 _OTHER_SIDE = {"L": "R", "R": "L"}
 
 
@@ -37,6 +38,7 @@ class Tables:
         gap_muscle: a, b, em_sections.
         intact_nmj: nmj before any perturbation; it sets the strength of a contact, so that killing
             a neuron does not strengthen its neighbours.
+        gap_totals: EM sections of all gap junctions of each neuron before any perturbation, for the same reason.
     """
 
     chemical: pd.DataFrame
@@ -44,6 +46,7 @@ class Tables:
     nmj: pd.DataFrame
     gap_muscle: pd.DataFrame
     intact_nmj: pd.DataFrame
+    gap_totals: pd.Series
 
 
 def chemical_weights(table: pd.DataFrame, capacitance: Mapping[str, float], p: Parameters) -> np.ndarray:
@@ -54,9 +57,25 @@ def chemical_weights(table: pd.DataFrame, capacitance: Mapping[str, float], p: P
     return gain * table.em_sections.to_numpy() * table.strength.to_numpy() * scale * US_PER_NS
 
 
-def gap_weights(table: pd.DataFrame, capacitance: Mapping[str, float], p: Parameters) -> np.ndarray:
-    """Conductance [uS] of every gap junction, shape (pairs,)."""
+def gap_weights(
+    table: pd.DataFrame, totals: pd.Series, capacitance: Mapping[str, float], p: Parameters
+) -> np.ndarray:
+    """Conductance [uS] of every gap junction, shape (pairs,).
+
+    The last motor neurons of the cord have several times the sections of all others of their class. That is taken for
+    the denser micrographs of the tail: their junctions are scaled down together.
+
+    Args:
+        table: gap junctions of this worm.
+        totals: see Tables.gap_totals.
+        capacitance: of every neuron [pF].
+        p: class gains.
+    """
     sections = np.minimum(table.em_sections.to_numpy(), p.gap_section_limit)
+    in_cord = [anatomy.neuron_class(name) in _CORD for name in totals.index]
+    share = (p.cord_gap_limit / totals).clip(upper=1.0).where(in_cord, 1.0)
+    at_a, at_b = (share.reindex(ends, fill_value=1.0).to_numpy() for ends in (table.a, table.b))
+    sections = sections * np.minimum(at_a, at_b)
     scale = np.array(
         [np.sqrt(input_scale(capacitance[a], p) * input_scale(capacitance[b], p))
          for a, b in zip(table.a, table.b, strict=True)]
@@ -119,6 +138,12 @@ def _keys(nmj: pd.DataFrame, muscles: pd.DataFrame) -> pd.DataFrame:
         "sign": nmj.sign.to_numpy(),
         "family": np.where(target.row.to_numpy() > _LAST_COUNTED_ROW, family, ""),
     })  # fmt: skip
+
+
+def gap_totals(gap: pd.DataFrame) -> pd.Series:
+    """EM sections of all gap junctions of each neuron."""
+    ends = pd.concat([gap.a, gap.b], ignore_index=True)
+    return pd.concat([gap.em_sections] * 2, ignore_index=True).groupby(ends).sum()
 
 
 def on_both_sides(nmj: pd.DataFrame) -> pd.DataFrame:
