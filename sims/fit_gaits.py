@@ -2,14 +2,14 @@
 
 Question: is there one set of class gains (no value per synapse) whose wave has the animal's shape in both media, that
 backs up when AVA is excited, and that needs its D neurons?
-Method: a candidate runs six times: without channel noise on agar, forwards, then four times backwards on command,
-three of them with a ventral bias of the head at the release, which should turn the worm round; without noise in water;
-with noise on agar without DD and VD neurons, twice; and with noise and every searched value off by up to a tenth, on
-agar and in water again.
+Method: a candidate runs seven times: without channel noise on agar, forwards, then four times backwards on command,
+three of them with a ventral bias of the head at the release, which should turn the worm round; without noise on agar,
+steered to dorsal and then to ventral by its head; without noise in water; with noise on agar without DD and VD neurons,
+twice; and with noise and every searched value off by up to a tenth, on agar and in water again.
 The search is a response surface: every measured number is regressed on the parameters of the candidates near the
 best one, and the next candidates are those whose predicted numbers cost least, plus some at random. Seeded and
 resumable: every evaluation is appended to the log, and a restart replays the log before it computes anything new.
-Not in the cost: shuffles, ablations other than D, media between water and agar, steering and the trap.
+Not in the cost: shuffles, ablations other than D, media between water and agar, and the trap.
 See: one line per evaluation; the best set is written as JSON with its cost and numbers.
 Time: about half a minute per evaluation on two cores.
 """
@@ -28,24 +28,25 @@ import numpy as np
 import tianbao as tb
 from tianbao import parameters
 from tianbao.behaviour.gait import POINTS, curvature, curvature_positions
-from tianbao.behaviour.turns import turn
+from tianbao.behaviour.reversals import reversal
+from tianbao.behaviour.turns import turn, turning_rate
 from tianbao.body import Material
 from tianbao.body.material import constant
 from tianbao.commands import back_up, bend_head_to_ventral
 from tianbao.io.files import prepare_folder
-from tianbao.units import MS_PER_S
+from tianbao.units import MS_PER_S, NA_PER_PA
 
 # Searched parameters and the size of one unit of the search: a factor e, or an addition.
 LOGARITHMIC = {
     "excitatory_gain": 1.0, "inhibitory_gain": 1.0, "gap_gain": 0.7, "avb_conductance": 0.7, "release_slope": 0.5,
-    "cord_stretch_gain": 1.0, "cord_opposite_gain": 2.0, "head_stretch_gain": 1.0, "cord_window_length": 0.7,
+    "cord_stretch_gain": 1.0, "cord_opposite_gain": 2.0, "head_stretch_gain": 2.0, "cord_window_length": 0.7,
     "cord_window_offset": 1.0, "cord_opposite_length": 0.7, "head_window_length": 0.7,
     "nmj_excitatory_gain": 1.0, "nmj_inhibitory_gain": 1.0, "muscle_tau": 0.7, "muscle_slope": 0.5,
     "peak_curvature": 0.7, "bending_stiffness": 1.0, "internal_viscosity_time": 0.7,
 }  # fmt: skip
 ADDITIVE = {
     "cord_bias": 1.5, "vb_bias": 1.0, "head_bias": 2.0, "avb_reversal": 10.0, "capacitance_exponent": 0.3,
-    "head_window_start": 0.12, "muscle_half": 10.0, "cord_opposite_offset": 0.08,
+    "head_window_start": 0.3, "muscle_half": 10.0, "b_adaptation": 1.0,
 }  # fmt: skip
 SEARCHED = [*LOGARITHMIC, *ADDITIVE]
 # Of the tissue rather than of the network: attribute of Material, and bounds by what has been published.
@@ -69,6 +70,7 @@ BACKING, ROUND_TIME = 2_000.0, 6_200.0  # [ms] of backing up, and of what follow
 END = AGAIN[-1] + BACKING + ROUND_TIME
 LATENCY = 500.0  # [ms] left out after a command
 BIASED = 2_000.0  # [ms] of the head at the release
+STEERED, SWITCH = 2.0, 8_500.0  # [pA] onto SMDD and off SMDV, and the other way round from then on [ms]
 
 # What is measured, the range it should lie in, and the miss that costs 1.
 AGAR = {
@@ -85,15 +87,16 @@ WATER = {
 }  # fmt: skip
 ROUND = {"heading_change_deg": (-400.0, -110.0, 25.0), "tail_bend": (-99.0, -6.0, 1.5),
          "speed_after_mm_s": (0.15, 9.0, 0.05)}  # fmt: skip
-BACKWARDS = {"speed": (-9.0, -0.25, 0.05), "travelling_r2": (0.78, 9.0, 0.1), "again": (0.2, 9.0, 0.05),
-             "tail_over_middle": (0.6, 9.0, 0.3)}  # fmt: skip
+BACKWARDS = {"speed_mm_s": (-9.0, -0.22, 0.05), "travelling_r2": (0.74, 9.0, 0.1), "again": (0.2, 9.0, 0.05),
+             "tail_amplitude": (5.0, 99.0, 1.5)}  # fmt: skip
+UNDER_WAY = {"slope": (2.4, 9.0, 0.6), "speed": (0.22, 9.0, 0.04)}
 WITHOUT_D = {"share": (0.38, 0.62, 0.1), "travelling_r2": (-9.0, 0.65, 0.1)}
 OFF_AGAR = {"travelling_r2": (0.82, 9.0, 0.05), "forward_speed_mm_s": (0.17, 9.0, 0.04),
             "stride_period_cv": (0.08, 0.16, 0.04)}  # fmt: skip
 OFF_WATER = {"wave_frequency_hz": (1.5, 2.2, 0.3), "forward_speed_mm_s": (0.18, 9.0, 0.03),
              "travelling_r2": (0.75, 9.0, 0.1)}  # fmt: skip
-RANGES = {"agar": AGAR, "water": WATER, "backwards": BACKWARDS, "round": ROUND, "without D": WITHOUT_D,
-          "off, agar": OFF_AGAR, "off, water": OFF_WATER}  # fmt: skip
+RANGES = {"agar": AGAR, "water": WATER, "backwards": BACKWARDS, "round": ROUND, "steered": UNDER_WAY,
+          "without D": WITHOUT_D, "off, agar": OFF_AGAR, "off, water": OFF_WATER}  # fmt: skip
 # A dead worm has no numbers: each of its metrics costs as much as a miss by ten units.
 MOST_MISSED = 10.0
 
@@ -103,6 +106,7 @@ RUNS = {
     "off, agar": ("agar", "agar", 8000.0, 2500.0, True, True),
     "water": ("water", "water", 6500.0, 1500.0, False, False),
     "off, water": ("water", "water", 5000.0, 1500.0, True, True),
+    "steered": ("steered", "agar", 2.0 * SWITCH, 3000.0, False, False),
     "without D": ("without D", "agar", 9000.0, 3000.0, True, False),
     "without D again": ("without D", "agar", 9000.0, 3000.0, True, False),
 }
@@ -131,10 +135,13 @@ _simulation = None
 
 
 def worm_of(worker: str) -> tb.Worm:
-    """The worm of a worker: told to back up once, by its commands and as tyramine tells the head; or without D."""
+    """The worm of a worker: told to back up, by its commands and as tyramine tells the head; steered; or without D."""
     worm = tb.Worm()
     if worker == "without D":
         return worm.ablate("DD*", "VD*")
+    if worker == "steered":
+        for neurons, current in (("SMDD*", STEERED * NA_PER_PA), ("SMDV*", -STEERED * NA_PER_PA)):
+            worm.stimulate(neurons, tb.Pulse(current, 0.0, SWITCH)).stimulate(neurons, tb.Pulse(-current, SWITCH, 1e9))
     if worker == "agar":
         back_up(worm, COMMAND, RELEASE)
         for start in AGAIN:
@@ -164,33 +171,46 @@ def numbers_of(job: tuple[str, dict[str, float], int]) -> dict[str, float] | Non
         recording = _simulation.run(duration)
     except tb.DivergedError:
         return None
-    until = COMMAND if duration > COMMAND else duration
-    numbers = piece(recording, dropped, until, medium)
-    if duration > COMMAND:
+    if run == "steered":
+        return steered(recording, dropped)
+    numbers = piece(recording, dropped, COMMAND if run == "agar" else duration, medium)
+    if run == "agar":
         numbers |= commanded(recording, numbers["wave_frequency_hz"])
     return {name: float(value) for name, value in numbers.items()}
 
 
 def commanded(recording: tb.Recording, frequency: float) -> dict[str, float]:
-    """What the worm does on command: the first reversal, and the worst of all reversals and turns."""
-    back = piece(recording, COMMAND + LATENCY, RELEASE, "agar")
-    again = piece(recording, RELEASE + LATENCY, AGAIN[0], "agar")
+    """What the worm does on command: the worst of all reversals and turns."""
     stride = MS_PER_S / max(frequency, 0.2)
-    turns, speeds, track = [], [back["forward_speed_mm_s"]], recording.track()
-    for start in AGAIN:
-        release = start + BACKING
-        kept = recording.time <= release + ROUND_TIME
-        turns.append(turn(recording.time[kept], track.midline[kept], release, stride, track.dorsal[kept]))
-        speeds.append(piece(recording, start + LATENCY, release, "agar")["forward_speed_mm_s"])
+    track, backs, turns = recording.track(), [], []
+    for start, release in zip((COMMAND, *AGAIN), (RELEASE, *(each + BACKING for each in AGAIN)), strict=True):
+        backs.append(reversal(recording.time, track.midline, start, release, dorsal=track.dorsal))
+        if start != COMMAND:
+            kept = recording.time <= release + ROUND_TIME
+            turns.append(turn(recording.time[kept], track.midline[kept], release, stride, track.dorsal[kept]))
+    again = piece(recording, RELEASE + LATENCY, AGAIN[0], "agar")
     return {
         "round.heading_change_deg": max(each.heading_change_deg for each in turns),
         "round.tail_bend": max(each.band_depth[-1] for each in turns),
         "round.speed_after_mm_s": min(each.speed_after_mm_s for each in turns),
-        "back.speed": max(speeds),
-        "back.travelling_r2": back["travelling_r2"] if back["wave_length"] < 0.0 else 0.0,
-        "back.tail_over_middle": back["tail_over_middle"],
+        "back.speed_mm_s": max(each.speed_mm_s for each in backs),
+        # The others are too short for a wave to be told.
+        "back.travelling_r2": backs[0].travelling_r2 if backs[0].wave_length < 0.0 else 0.0,
+        "back.tail_amplitude": min(each.tail_amplitude for each in backs),
         "back.again": again["forward_speed_mm_s"],
     }
+
+
+def steered(recording: tb.Recording, dropped: float) -> dict[str, float]:
+    """How strongly the head steers [deg/s per pA], and the slower of the two speeds."""
+    rates, speeds = [], []
+    for start in (0.0, SWITCH):
+        numbers = piece(recording, start + dropped, start + SWITCH, "agar")
+        kept = (recording.time >= start + dropped) & (recording.time <= start + SWITCH)
+        stride = MS_PER_S / max(numbers["wave_frequency_hz"], 0.2)
+        rates.append(turning_rate(recording.time[kept], recording.track().midline[kept], stride))
+        speeds.append(numbers["forward_speed_mm_s"])
+    return {"slope": (rates[0] - rates[1]) / (2.0 * STEERED), "speed": min(speeds)}
 
 
 def piece(recording: tb.Recording, start: float, stop: float, medium: str) -> dict[str, float]:
@@ -330,8 +350,9 @@ def line_of(row: dict) -> str:
     return (
         f"cost {row['cost']:6.2f}  agar {n['agar.forward_speed_mm_s']:.3f} mm/s {n['agar.wave_frequency_hz']:.2f} Hz "
         f"{n['agar.wave_length']:.2f} L R2 {n['agar.travelling_r2']:.2f} head {n['agar.travelling_r2_head']:.2f} "
-        f"CV {n['agar.speed_cv_along']:.2f} {n['agar.speed_cv_in_time']:.2f}  back {n['backwards.speed']:.2f} R2 "
+        f"CV {n['agar.speed_cv_along']:.2f} {n['agar.speed_cv_in_time']:.2f}  back {n['backwards.speed_mm_s']:.2f} R2 "
         f"{n['backwards.travelling_r2']:.2f}  turn {n['round.heading_change_deg']:.0f}  "
+        f"steer {n['steered.slope']:+.1f} {n['steered.speed']:.2f}  "
         f"no D {n['without D.share']:.2f} R2 {n['without D.travelling_r2']:.2f}  "
         f"water {n['water.forward_speed_mm_s']:.3f} mm/s {n['water.wave_frequency_hz']:.2f} Hz "
         f"{n['water.wave_length']:.2f} L R2 {n['water.travelling_r2']:.2f} tail {n['water.tail_over_middle']:.2f}  "

@@ -27,10 +27,10 @@ from tianbao.behaviour.turns import turning_rate
 from tianbao.cli import run_script
 from tianbao.config import parse_setting
 from tianbao.io.files import prepare_folder, write_atomically
+from tianbao.units import NA_PER_PA
 from tianbao.view import style
 
 DIFFERENCES = (-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0)  # [pA]
-NA_PER_PA = 1e-3
 DROPPED, MEASURED = 3_000.0, 12_000.0  # [ms]
 SLOPE = 2.0  # [deg/s per pA] at least
 DRIFT = 2.0  # [deg/s] of the untouched worm, less than that
