@@ -32,7 +32,7 @@ from tianbao.behaviour.reversals import reversal
 from tianbao.behaviour.turns import turn, turning_rate
 from tianbao.body import Material
 from tianbao.body.material import constant
-from tianbao.commands import back_up, bend_head_to_ventral
+from tianbao.commands import back_up, bend_head_to_ventral, steer
 from tianbao.io.files import prepare_folder
 from tianbao.units import MS_PER_S, NA_PER_PA
 
@@ -140,8 +140,7 @@ def worm_of(worker: str) -> tb.Worm:
     if worker == "without D":
         return worm.ablate("DD*", "VD*")
     if worker == "steered":
-        for neurons, current in (("SMDD*", STEERED * NA_PER_PA), ("SMDV*", -STEERED * NA_PER_PA)):
-            worm.stimulate(neurons, tb.Pulse(current, 0.0, SWITCH)).stimulate(neurons, tb.Pulse(-current, SWITCH, 1e9))
+        steer(steer(worm, STEERED * NA_PER_PA, 0.0, SWITCH), -STEERED * NA_PER_PA, SWITCH, math.inf)
     if worker == "agar":
         back_up(worm, COMMAND, RELEASE)
         for start in AGAIN:

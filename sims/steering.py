@@ -25,6 +25,7 @@ import tianbao as tb
 from tianbao.behaviour.midline import centroid
 from tianbao.behaviour.turns import turning_rate
 from tianbao.cli import run_script
+from tianbao.commands import steer
 from tianbao.config import parse_setting
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.units import NA_PER_PA
@@ -42,8 +43,7 @@ def worm_of(difference: float, parameters: tuple[tuple[str, float], ...]) -> tb.
     """A worm whose SMDD get so many pA and whose SMDV lose them."""
     worm = tb.Worm(parameters=tb.Worm().parameters.replace(**dict(parameters)))
     if difference:
-        worm.stimulate("SMDD*", tb.Pulse(difference * NA_PER_PA, 0.0, math.inf))
-        worm.stimulate("SMDV*", tb.Pulse(-difference * NA_PER_PA, 0.0, math.inf))
+        steer(worm, difference * NA_PER_PA, 0.0, math.inf)
     return worm
 
 

@@ -26,6 +26,18 @@ def back_up(worm: Worm, start: float, stop: float) -> Worm:
     return worm.illuminate("SMD*", "RMD*", channel="chloride", conductance=_HEAD_CHLORIDE, **window)
 
 
+def steer(worm: Worm, difference: float, start: float, stop: float) -> Worm:
+    """Inject a current into the dorsal SMD neurons and its opposite into the ventral ones.
+
+    Args:
+        worm: changed in place.
+        difference: current into SMDD [nA]; positive to dorsal.
+        start, stop: of the current [ms].
+    """
+    worm.stimulate("SMDD*", Pulse(difference, start, stop))
+    return worm.stimulate("SMDV*", Pulse(-difference, start, stop))
+
+
 def bend_head_to_ventral(worm: Worm, start: float, stop: float) -> Worm:
     """Inject current of one sign into the ventral and of the other into the dorsal neurons of the head.
 

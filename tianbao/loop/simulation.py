@@ -129,8 +129,7 @@ class Simulation:
         seed: of membrane noise, initial voltages and initial posture.
         clock: time steps.
         slabs: axial resolution of the body mesh.
-        initial_curvature: amplitude of the initial bend [kappa L]; from 1, almost straight, a worm with noise may take
-            5 s to start.
+        initial_curvature: amplitude of the initial bend [kappa L].
         engine: what integrates the neurons, one of `tianbao.engine.ENGINES`; "native" equals "neuron" to rounding.
         progress: show time left and the real-time ratio.
 
