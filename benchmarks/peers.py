@@ -158,13 +158,13 @@ def native_run(folder: Path, precision: str) -> Callable[[float], tuple[float, n
     from tianbao.engine.extract import Partner
     from tianbao.engine.kinds import kinds
     from tianbao.engine.mechanism import understand
-    from tianbao.engine.native import NativeBrain
+    from tianbao.engine.attached import AttachedBrain
     from tianbao.engine.nmodl import parse
 
     known = [understand(parse(path.read_text(encoding="utf-8"), path.name)) for path in _sources()]
     partners = [Partner(*each) for each in zip(cells.points, cells.partners, strict=True)]
     sections = [*cells.somas, *cells.neurites]
-    brain = NativeBrain(sections, partners, precision=precision, given=tuple(kinds(known)))
+    brain = AttachedBrain(sections, partners, precision=precision, given=tuple(kinds(known)))
     places = brain.nodes([soma(0.5) for soma in cells.somas])
 
     def run(duration: float) -> tuple[float, np.ndarray]:

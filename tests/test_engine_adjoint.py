@@ -11,7 +11,7 @@ from neuron import h
 from tianbao import mechanisms
 from tianbao.engine.adjoint import Adjoint
 from tianbao.engine.extract import Partner, Pointer
-from tianbao.engine.native import NativeBrain
+from tianbao.engine.attached import AttachedBrain
 from tianbao.errors import ConfigError
 
 METHODS = [(1, 0), (2, 0), (1, 1), (2, 2)]
@@ -41,7 +41,7 @@ class Network:
         clamp.delay, clamp.dur, clamp.amp = 0.0, 1e9, 0.0
         self._points += [receptor, clamp]
         self.somas = [cell[0](0.5) for cell in self.cells]
-        self.native = NativeBrain(
+        self.native = AttachedBrain(
             [section for cell in self.cells for section in cell], self._partners, [Pointer(receptor, 0)], 1, precision
         )
 
@@ -131,7 +131,7 @@ def test_parameters_have_the_slope_of_central_differences(network, method):
     gradient = loss.gradient()
     for mechanism, name in sorted(SHARED):
         _, slopes = gradient.parameter(mechanism, name)
-        arrays = network.native.state(mechanism, name)[1]
+        arrays = network.native.values(mechanism, name)[1]
         array = arrays[0]
         k = int(np.argmax(np.abs(slopes[: len(array)])))
         expected = loss.slope(array, k, 1e-3 * abs(array[k]))
@@ -165,7 +165,7 @@ def test_inputs_leak_and_start_have_the_slope_of_central_differences(network, me
 
 def _nodes(network: Network, name: str) -> np.ndarray:
     """An array over the nodes of the engine as it stands in memory."""
-    brain = network.native._brain
+    brain = network.native.struct
     return np.ctypeslib.as_array(ctypes.cast(getattr(brain, name), ctypes.POINTER(ctypes.c_double)), (brain.nodes,))
 
 

@@ -104,7 +104,9 @@ class RunConfig:
         medium: drags of a medium of your own; empty when `arena.medium` is a name.
         material: changes of the tissue, rows of body.csv.
         parameters: changes of the class-level parameters, rows of network/parameters.csv.
-        interventions: what is done to the worm, in order: tables of `verb` and its arguments.
+        interventions: what is done to every worm, in order: tables of `verb` and its arguments.
+        worms: one table per worm where there are several: what differs from section `worm`, changes of
+            `parameters`, and `interventions` of its own, which come after those of every worm.
     """
 
     duration: float = _key(10_000.0, "[ms]")
@@ -120,6 +122,7 @@ class RunConfig:
     material: Mapping[str, float] = _key(dict, "")
     parameters: Mapping[str, float] = _key(dict, "")
     interventions: tuple[Mapping[str, Any], ...] = _key((), "")
+    worms: tuple[Mapping[str, Any], ...] = _key((), "")
 
     def get(self, key: str) -> Any:
         """Value under a dotted key.
@@ -171,8 +174,8 @@ class RunConfig:
         lines, tables = [], []
         for name in _fields(self):
             value = getattr(self, name)
-            if name == "interventions":
-                tables += [["", "[[interventions]]", *_lines(each, "", {})] for each in value]
+            if name in _LISTS:
+                tables += [["", f"[[{name}]]", *_lines(each, "", {})] for each in value]
             elif isinstance(value, Mapping) or dataclasses.is_dataclass(value):
                 flat = value if isinstance(value, Mapping) else {key: getattr(value, key) for key in _fields(value)}
                 if flat:
@@ -311,7 +314,7 @@ def _changed(before: Any, section: str, name: str, value: Any, where: str) -> An
     if not name:
         if dataclasses.is_dataclass(before) or isinstance(before, Mapping):
             raise ConfigError(f"{where}: '{section}' is a section; give its keys, such as {section}.KEY = ...")
-        return _tables(value, where) if section == "interventions" else _typed(section, value, before, where)
+        return _LISTS[section](value, where) if section in _LISTS else _typed(section, value, before, where)
     if isinstance(before, Mapping):
         return {**before, name: value}
     if not dataclasses.is_dataclass(before) or name not in _fields(before):
@@ -319,10 +322,38 @@ def _changed(before: Any, section: str, name: str, value: Any, where: str) -> An
     return dataclasses.replace(before, **{name: _typed(f"{section}.{name}", value, getattr(before, name), where)})
 
 
-def _tables(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
+def _interventions(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
     if not isinstance(value, (list, tuple)) or not all(isinstance(each, Mapping) for each in value):
         raise ConfigError(f"{where}: interventions are tables with a verb; write [[interventions]] and verb = ...")
     return tuple(dict(each) for each in value)
+
+
+def _worms(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(each, Mapping) for each in value):
+        raise ConfigError(f"{where}: worms are tables; write [[worms]] and at = [x, y, z]")
+    return tuple(_worm(each, f"{where}: worm {k}") for k, each in enumerate(value))
+
+
+def _worm(table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """One entry of `[[worms]]`, each value of the kind that section `worm` has."""
+    default, checked = WormSection(), {}
+    known = [*_fields(default), "parameters", "interventions"]
+    for key, value in table.items():
+        if key not in known:
+            raise ConfigError(f"{where}: {unknown('key', key, known)}")
+        if key == "interventions":
+            checked[key] = list(_interventions(value, where))
+        elif key == "parameters":
+            if not isinstance(value, Mapping):
+                raise ConfigError(f"{where}: 'parameters' is a table, got {shown(repr(value))}")
+            checked[key] = dict(value)
+        else:
+            checked[key] = _typed(key, value, getattr(default, key), where)
+    return checked
+
+
+# Lists of tables, and what checks each.
+_LISTS = {"interventions": _interventions, "worms": _worms}
 
 
 def _typed(key: str, value: Any, before: Any, where: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,18 +44,37 @@ class Outcome:
     moved: bool | None
 
 
-def worm_of(config: RunConfig) -> Worm:
-    """The worm of a configuration, with its interventions.
+def worms_of(config: RunConfig) -> list[Worm]:
+    """The worms of a configuration, with their interventions.
 
     Raises:
-        ConfigError, AnatomyError: for what there is not.
+        ConfigError, AnatomyError: for an unknown name or a value out of range.
     """
+    if not config.worms:
+        return [worm_of(config)]
+    return [_worm(config, each, f"worm {k}: ") for k, each in enumerate(config.worms)]
+
+
+def worm_of(config: RunConfig) -> Worm:
+    """The worm of a configuration, or the one that its worms differ from.
+
+    Raises:
+        ConfigError, AnatomyError: for an unknown name or a value out of range.
+    """
+    return _worm(config, {}, "")
+
+
+def _worm(config: RunConfig, entry: Mapping[str, Any], where: str) -> Worm:
+    """A worm of `[worm]`, with what an entry of `[[worms]]` changes."""
     from .worm import Worm
 
+    own = dict(entry)
+    done = (*config.interventions, *own.pop("interventions", ()))
+    parameters = defaults().replace(**{**config.parameters, **own.pop("parameters", {})})
     options = {each.name: getattr(config.worm, each.name) for each in fields(config.worm)}
-    worm = Worm(parameters=defaults().replace(**config.parameters), **options)
-    for number, table in enumerate(config.interventions, start=1):
-        apply(worm, table, where=f"intervention {number}")
+    worm = Worm(parameters=parameters, **{**options, **own})
+    for number, table in enumerate(done, start=1):
+        apply(worm, table, where=f"{where}intervention {number}")
     return worm
 
 
@@ -129,7 +149,7 @@ def simulation(config: RunConfig, *, progress: bool = True) -> Simulation:
 
     clock = Clock(**{each.name: getattr(config.clock, each.name) for each in fields(config.clock)})
     made = Simulation(
-        worm_of(config),
+        worms_of(config),
         arena_of(config),
         seed=config.seed,
         clock=clock,

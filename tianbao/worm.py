@@ -2,35 +2,127 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-import logging
+import json
 import math
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from . import anatomy, parameters
 from .apparatus import Hold, Pulse
-from .cells.channels import CHANNELS, EXTRA_CHANNELS, PARAMETER_SETS
+from .cells.channels import PARAMETER_SETS
 from .cells.geometry import check_discretisation
-from .cells.membrane import channel_of
-from .errors import AnatomyError, ConfigError, shown, unknown
-from .network import perturbations, tools
+from .effects import EFFECTS, Effects, after
+from .errors import ConfigError, shown, unknown
 from .network.design import SIGNS, NetworkDesign, intact_membranes, intact_tables
 from .parameters import Parameters
 from .rows import number, numbers
 
-log = logging.getLogger(__name__)
-
 _FARTHEST = 1e4  # [mm] from the origin, where the round-off of a position is still far below a micrometre
 _MOST_TURN = 1e3  # [rad]
-_MOST_FACTOR = 1e3  # [-] on a conductance
+# Interventions that act on the worm from outside and leave its nervous system as it is.
+_OUTSIDE = ("stimulate", "hold")
+
+
+@dataclass(frozen=True, eq=False)
+class WormModel:
+    """A worm that does not change: what a simulation holds.
+
+    Attributes:
+        at, heading, parameters, discretisation, soma_compartments, channel_set, signs: see `Worm`.
+        wiring: its connectome.
+        cell_source: its morphologies.
+        record: its interventions, in order; all else derives from them.
+    """
+
+    at: tuple[float, float, float]
+    heading: float
+    parameters: Parameters
+    discretisation: str
+    soma_compartments: int
+    channel_set: str
+    signs: str
+    wiring: anatomy.Connectome
+    cell_source: anatomy.CellSource
+    record: tuple[dict[str, Any], ...] = ()
+
+    @cached_property
+    def effects(self) -> Effects:
+        """What the interventions have made of it."""
+        return after(Effects(intact_tables(self.signs, self.wiring), intact_membranes()), self.record)
+
+    @property
+    def connectome(self) -> str:
+        """Name of the connectome."""
+        return self.wiring.name
+
+    @property
+    def morphologies(self) -> str:
+        """Folder of the user's own morphologies, "" for none."""
+        return self.cell_source.folder
+
+    @property
+    def interventions(self) -> tuple[dict[str, Any], ...]:
+        """Copies of its interventions, in order: tables of `verb` and its arguments."""
+        return copy.deepcopy(self.record)
+
+    @property
+    def pulses(self) -> tuple[tuple[str, Pulse], ...]:
+        """Currents injected into somas: neuron and pulse."""
+        return self.effects.pulses
+
+    @property
+    def holds(self) -> tuple[Hold, ...]:
+        """Walls around parts of the body."""
+        return self.effects.holds
+
+    @property
+    def anatomy_changes(self) -> tuple[dict[str, Any], ...]:
+        """Interventions that call for a network of their own; injected currents and walls do not."""
+        return tuple(each for each in self.interventions if each["verb"] not in _OUTSIDE)
+
+    @cached_property
+    def network_key(self) -> tuple:
+        """Equal for worms with the same nervous system, wherever they are and whatever acts on them from outside."""
+        options = (self.discretisation, self.soma_compartments, self.channel_set, self.signs)
+        record = json.dumps(self.anatomy_changes, sort_keys=True, default=str)
+        return (*options, *self.provenance.values(), tuple(dict(self.parameters).items()), record)
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """Wiring and cells it is made of, user-supplied files with their digests."""
+        return {"connectome": self.wiring.provenance, "morphologies": self.cell_source.provenance}
+
+    def design(self, stretch_positions: np.ndarray) -> NetworkDesign:
+        """The nervous system to assemble.
+
+        Args:
+            stretch_positions: body coordinates at which the body reports kappa L.
+        """
+        effects = self.effects
+        return NetworkDesign(
+            parameters=self.parameters,
+            tables=effects.tables,
+            membranes=effects.membranes,
+            discretisation=self.discretisation,
+            channel_set=self.channel_set,
+            stretch_positions=stretch_positions,
+            deaf=effects.deaf,
+            soma_compartments=self.soma_compartments,
+            conductances=effects.conductances,
+            cell_source=self.cell_source,
+        )
 
 
 class Worm:
     """An adult hermaphrodite: 302 neurons, 95 muscles, one body.
 
-    Every method that changes the worm returns it, so that experiments read as one sentence.
+    Every method that changes the worm returns it, so that experiments read as one sentence. A simulation takes the
+    worm as it is when it is made; what is done to it later concerns later simulations.
 
     Args:
         at: position of the middle of the body [mm].
@@ -46,7 +138,7 @@ class Worm:
 
     Raises:
         ConfigError: for an unknown option.
-        AnatomyError: for an unknown connectome, or a file of one's own that is malformed.
+        AnatomyError: for an unknown connectome, or a user-supplied file that is malformed.
     """
 
     def __init__(
@@ -67,22 +159,34 @@ class Worm:
         check_discretisation(discretisation, soma_compartments)
         if channel_set not in PARAMETER_SETS:
             raise ConfigError(unknown("channel set", channel_set, PARAMETER_SETS))
-        self.at = numbers(at, "worm", "at", 3, "mm", most=_FARTHEST)
-        self.heading = number(heading, "worm", "heading", "rad", low=-_MOST_TURN, high=_MOST_TURN)
-        self.parameters = _parameters(parameters)
-        self.discretisation = discretisation
-        self.soma_compartments = soma_compartments
-        self.channel_set = channel_set
-        self.signs = signs
-        self._wiring, self._cells = anatomy.connectome(connectome), anatomy.own_cells(morphologies)
-        self.connectome, self.morphologies = self._wiring.name, self._cells.folder
-        self.pulses: list[tuple[str, Pulse]] = []
-        self.holds: list[Hold] = []
-        self.interventions: list[dict[str, Any]] = []
-        self._tables = intact_tables(signs, self._wiring)
-        self._membranes = intact_membranes()
-        self._deaf: set[str] = set()
-        self._conductances: tuple[tools.SwitchedConductance, ...] = ()
+        model = WormModel(
+            at=numbers(at, "worm", "at", 3, "mm", most=_FARTHEST),
+            heading=number(heading, "worm", "heading", "rad", low=-_MOST_TURN, high=_MOST_TURN),
+            parameters=_parameters(parameters),
+            discretisation=discretisation,
+            soma_compartments=soma_compartments,
+            channel_set=channel_set,
+            signs=signs,
+            wiring=anatomy.connectome(connectome),
+            cell_source=anatomy.own_cells(morphologies),
+        )
+        self.__dict__["_model"] = model
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a worm's '{shown(name)}' cannot be set: give it to Worm(...), or use one of its methods")
+
+    def __getattr__(self, name: str) -> Any:
+        # What can be read of a worm is what can be read of its model: said once, there.
+        if not name.startswith("_") and hasattr(WormModel, name) or name in WormModel.__dataclass_fields__:
+            return getattr(self.model(), name)
+        raise AttributeError(f"Worm has no '{name}'")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *WormModel.__dataclass_fields__, *vars(WormModel)})
+
+    def model(self) -> WormModel:
+        """The worm as it is now, for good."""
+        return self.__dict__["_model"]
 
     def ablate(self, *neurons: str) -> Worm:
         """Kill neurons (names or globs such as "AVA*"): all their connections are gone.
@@ -90,10 +194,7 @@ class Worm:
         Raises:
             AnatomyError: for a neuron that does not exist.
         """
-        gone = anatomy.match_neurons(*neurons)
-        self._tables = perturbations.ablate(self._tables, gone)
-        self._deaf.update(gone)
-        return self._noted("ablate", neurons=neurons)
+        return self._changed("ablate", neurons=neurons)
 
     def silence(
         self, *neurons: str, start: float = 0.0, stop: float = math.inf, conductance: float | None = None
@@ -109,9 +210,7 @@ class Worm:
             AnatomyError: for a neuron that does not exist.
             ConfigError: for a value out of range.
         """
-        for name in anatomy.match_neurons(*neurons):
-            self._conductances += (tools.channel("chloride", name, conductance, start, stop),)
-        return self._noted("silence", neurons=neurons, start=start, stop=stop, conductance=conductance)
+        return self._changed("silence", neurons=neurons, start=start, stop=stop, conductance=conductance)
 
     def illuminate(
         self,
@@ -133,10 +232,8 @@ class Worm:
             AnatomyError: for a neuron that does not exist.
             ConfigError: for an unknown channel or a value out of range.
         """
-        for name in anatomy.match_neurons(*neurons):
-            self._conductances += (tools.channel(channel, name, conductance, start, stop),)
         settings = {"channel": channel, "start": start, "stop": stop, "conductance": conductance}
-        return self._noted("illuminate", neurons=neurons, **settings)
+        return self._changed("illuminate", neurons=neurons, **settings)
 
     def clamp(self, *neurons: str, voltage: float, start: float = 0.0, stop: float = math.inf) -> Worm:
         """Clamp somas to a voltage.
@@ -152,9 +249,7 @@ class Worm:
 
         Limitations: a clamped soma does not hold the far end of its neurites.
         """
-        for name in anatomy.match_neurons(*neurons):
-            self._conductances += (tools.clamp(name, voltage, start, stop),)
-        return self._noted("clamp", neurons=neurons, voltage=voltage, start=start, stop=stop)
+        return self._changed("clamp", neurons=neurons, voltage=voltage, start=start, stop=stop)
 
     def stimulate(self, neuron: str, pulse: Pulse) -> Worm:
         """Inject current into the soma of a neuron, or of each neuron of a glob.
@@ -165,8 +260,7 @@ class Worm:
         """
         if not isinstance(pulse, Pulse):
             raise ConfigError(f"stimulate {neuron}: give a Pulse(amplitude [nA], start, stop [ms]), not {pulse!r}")
-        self.pulses += [(name, pulse) for name in anatomy.match_neurons(neuron)]
-        return self._noted("stimulate", neuron=neuron, **dataclasses.asdict(pulse))
+        return self._changed("stimulate", neuron=neuron, **dataclasses.asdict(pulse))
 
     def hold(
         self, curvature: float, front: float = 0.35, back: float = 0.55, start: float = 0.0, stop: float = math.inf
@@ -181,10 +275,7 @@ class Worm:
         Raises:
             ConfigError: for a value out of range, or a part that is already held at that time.
         """
-        walls = Hold(curvature, front, back, start, stop)
-        walls.check_beside(self.holds)
-        self.holds.append(walls)
-        return self._noted("hold", curvature=curvature, front=front, back=back, start=start, stop=stop)
+        return self._changed("hold", curvature=curvature, front=front, back=back, start=start, stop=stop)
 
     def knock_out(self, *genes: str, cells: str = "*") -> Worm:
         """Remove genes: ion channels ("egl-19" or "egl19"), or what release needs ("unc-25"; network/genes.csv).
@@ -196,14 +287,7 @@ class Worm:
         Raises:
             ConfigError: for a gene of neither kind, or when none is named.
         """
-        if not genes:
-            raise ConfigError("knock_out: name a gene, such as 'egl-19'")
-        for gene in genes:
-            _known_gene(gene)
-        for gene in genes:
-            if not self._express(gene, 0.0, cells):
-                log.warning("knock_out: no neuron of '%s' carries %s, so nothing changes", cells, gene)
-        return self._noted("knock_out", genes=genes, cells=cells)
+        return self._changed("knock_out", genes=genes, cells=cells)
 
     def knock_down(self, gene: str, remaining: float, cells: str = "*") -> Worm:
         """Leave a share of a gene's product.
@@ -216,10 +300,7 @@ class Worm:
         Raises:
             ConfigError: for an unknown gene, a share outside 0 to 1, or cells that do not carry it.
         """
-        if not 0.0 <= number(remaining, "knock_down", "remaining") < 1.0:
-            raise ConfigError(f"knock_down {gene}: remaining = {remaining:g} must lie from 0 to below 1")
-        self._express_where_it_is("knock_down", gene, remaining, cells)
-        return self._noted("knock_down", gene=gene, remaining=remaining, cells=cells)
+        return self._changed("knock_down", gene=gene, remaining=remaining, cells=cells)
 
     def over_express(self, gene: str, factor: float, cells: str = "*") -> Worm:
         """Multiply a gene's product where there is some.
@@ -232,10 +313,7 @@ class Worm:
         Raises:
             ConfigError: for an unknown gene, a factor that is not above 1, or cells that do not carry it.
         """
-        if not number(factor, "over_express", "factor", high=_MOST_FACTOR) > 1.0:
-            raise ConfigError(f"over_express {gene}: factor = {factor:g} must be above 1")
-        self._express_where_it_is("over_express", gene, factor, cells)
-        return self._noted("over_express", gene=gene, factor=factor, cells=cells)
+        return self._changed("over_express", gene=gene, factor=factor, cells=cells)
 
     def cut_synapses(self, pre: str, post: str) -> Worm:
         """Cut every chemical synapse from one group of neurons onto another, or onto muscles such as "MD*".
@@ -244,7 +322,7 @@ class Worm:
             AnatomyError: for a cell that does not exist.
             ConfigError: if there is nothing to cut.
         """
-        return self._scaled_synapses(pre, post, 0.0)._noted("cut_synapses", pre=pre, post=post)
+        return self._changed("cut_synapses", pre=pre, post=post)
 
     def scale_synapses(self, pre: str, post: str, factor: float) -> Worm:
         """Multiply the conductance of the chemical synapses from one group onto another.
@@ -253,8 +331,7 @@ class Worm:
             AnatomyError: for a cell that does not exist.
             ConfigError: for a factor below 0, or if there is no such synapse.
         """
-        done = self._scaled_synapses(pre, post, _factor("scale_synapses", factor))
-        return done._noted("scale_synapses", pre=pre, post=post, factor=factor)
+        return self._changed("scale_synapses", pre=pre, post=post, factor=factor)
 
     def cut_gap_junctions(self, a: str, b: str) -> Worm:
         """Cut every gap junction between two groups of neurons, such as "AVB*" and "VB*".
@@ -263,7 +340,7 @@ class Worm:
             AnatomyError: for a neuron that does not exist.
             ConfigError: if there is nothing to cut.
         """
-        return self._scaled_gap(a, b, 0.0)._noted("cut_gap_junctions", a=a, b=b)
+        return self._changed("cut_gap_junctions", a=a, b=b)
 
     def scale_gap_junctions(self, a: str, b: str, factor: float) -> Worm:
         """Multiply the conductance of the gap junctions between two groups of neurons.
@@ -272,86 +349,24 @@ class Worm:
             AnatomyError: for a neuron that does not exist.
             ConfigError: for a factor below 0, or if there is no such junction.
         """
-        done = self._scaled_gap(a, b, _factor("scale_gap_junctions", factor))
-        return done._noted("scale_gap_junctions", a=a, b=b, factor=factor)
+        return self._changed("scale_gap_junctions", a=a, b=b, factor=factor)
 
     def silence_stretch_receptors(self, *neurons: str) -> Worm:
         """Make stretch receptors deaf; all of them when no neuron is named."""
-        self._deaf.update(anatomy.match_neurons(*(neurons or ("*",))))
-        return self._noted("silence_stretch_receptors", neurons=neurons)
+        return self._changed("silence_stretch_receptors", neurons=neurons)
 
     def shuffle(self, what: str, seed: int) -> Worm:
         """Permute connections as a control; see `network.perturbations.shuffle`."""
-        classes = anatomy.neurons()["class"]
-        self._tables = perturbations.shuffle(self._tables, what, classes, seed)
-        return self._noted("shuffle", what=what, seed=seed)
+        return self._changed("shuffle", what=what, seed=seed)
 
-    def _scaled_synapses(self, pre: str, post: str, factor: float) -> Worm:
-        sources, targets = anatomy.match_neurons(pre), _match_cells(post)
-        self._tables = perturbations.scale_synapses(self._tables, sources, targets, factor)
-        return self
-
-    def _scaled_gap(self, a: str, b: str, factor: float) -> Worm:
-        group_a, group_b = anatomy.match_neurons(a), anatomy.match_neurons(b)
-        self._tables = perturbations.scale_gap_junctions(self._tables, group_a, group_b, factor)
-        return self
-
-    def _express_where_it_is(self, verb: str, gene: str, factor: float, cells: str) -> None:
-        if not self._express(gene, factor, cells):
-            raise ConfigError(f"{verb} {gene}: no neuron of '{cells}' carries it, so there is nothing to change")
-
-    def _express(self, gene: str, factor: float, cells: str) -> int:
-        """Multiply a gene's product in some cells; how many of them have it."""
-        _known_gene(gene)
-        chosen, releases = set(anatomy.match_neurons(cells)), tools.release_genes()
-        if gene in releases:
-            return self._release(chosen, releases[gene], factor)
-        carriers = [name for name in chosen if self._membranes[name].carries(gene)]
-        self._membranes = {
-            name: each.scaled(gene, factor) if name in chosen else each for name, each in self._membranes.items()
-        }
-        return len(carriers)
-
-    def _release(self, chosen: set[str], transmitter: str, factor: float) -> int:
-        made = anatomy.neurons().transmitter
-        sources = {name for name in chosen if transmitter in ("*", made[name])}
-        left = sources & {*self._tables.chemical.pre, *self._tables.nmj.pre}
-        if left:
-            self._tables = perturbations.scale_synapses(self._tables, left, _match_cells("*"), factor)
-        return len(left)
-
-    def design(self, stretch_positions: np.ndarray) -> NetworkDesign:
-        """The nervous system to assemble.
-
-        Args:
-            stretch_positions: body coordinates at which the body reports kappa L.
-        """
-        return NetworkDesign(
-            parameters=self.parameters,
-            tables=self._tables,
-            membranes=self._membranes,
-            discretisation=self.discretisation,
-            channel_set=self.channel_set,
-            stretch_positions=stretch_positions,
-            deaf=frozenset(self._deaf),
-            soma_compartments=self.soma_compartments,
-            conductances=self._conductances,
-            cell_source=self._cells,
-        )
-
-    @property
-    def provenance(self) -> dict[str, str]:
-        """Wiring and cells it is made of, files of one's own with their digests."""
-        return {"connectome": self._wiring.provenance, "morphologies": self._cells.provenance}
-
-    @property
-    def anatomy_changes(self) -> tuple[dict[str, Any], ...]:
-        """Interventions that call for a new network; injected currents and walls around the body do not."""
-        return tuple(each for each in self.interventions if each["verb"] not in ("stimulate", "hold"))
-
-    def _noted(self, verb: str, **arguments: Any) -> Worm:
-        kept = {key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()}
-        self.interventions.append({"verb": verb, **{key: value for key, value in kept.items() if value is not None}})
+    def _changed(self, verb: str, **arguments: Any) -> Worm:
+        """Do what an intervention does, and write it down; one that is refused leaves everything as it was."""
+        before, given = self.model(), {key: value for key, value in arguments.items() if value is not None}
+        effects = EFFECTS[verb](before.effects, **given)
+        kept = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items()}
+        model = dataclasses.replace(before, record=(*before.record, {"verb": verb, **kept}))
+        model.__dict__["effects"] = effects  # what replaying the record would give
+        self.__dict__["_model"] = model
         return self
 
 
@@ -359,33 +374,3 @@ def _parameters(given: Parameters | None) -> Parameters:
     if given is not None and not isinstance(given, Parameters):
         raise ConfigError(f"worm: parameters are tianbao.Parameters, not {shown(given)}; change some with .replace")
     return given or parameters.defaults()
-
-
-def _factor(verb: str, value: float) -> float:
-    if number(value, verb, "factor", high=_MOST_FACTOR) < 0.0:
-        raise ConfigError(f"{verb}: factor = {value:g} cannot be negative; 0 cuts")
-    return value
-
-
-def _match_cells(pattern: str) -> list[str]:
-    """Neurons and muscles that match a pattern; it must match some."""
-    found: list[str] = []
-    for match in (anatomy.match_neurons, anatomy.match_muscles):
-        try:
-            found += match(pattern)
-        except AnatomyError as error:
-            wrong = error
-    if not found:
-        raise wrong
-    return found
-
-
-def _known_gene(gene: str) -> None:
-    """Raise for a gene that is neither a channel nor needed for release."""
-    releases = tools.release_genes()
-    if isinstance(gene, str) and gene in releases:
-        return
-    try:
-        channel_of(gene)
-    except ConfigError as error:
-        raise ConfigError(unknown("gene", gene, [*CHANNELS, *EXTRA_CHANNELS, *releases])) from error

@@ -46,7 +46,7 @@ class CellCopies:
         kinetics: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
         mechanisms.load()
-        from ..engine.native import NativeBrain
+        from ..engine.attached import AttachedBrain
         from .sections import build
 
         cell = geometry(anatomy.morphology(neuron), soma_compartments=1)
@@ -68,7 +68,7 @@ class CellCopies:
         self._sections = [section for each in built for section in each.values()]
         self._somas = [each["soma"](0.5) for each in built]
         self._clamps = [_current_clamp(soma) for soma in self._somas]
-        self._native = NativeBrain(self._sections)
+        self._native = AttachedBrain(self._sections)
         segments = [segment for section in self._sections for segment in section]
         self._nodes = self._native.nodes(segments).reshape(count, -1)
         self._soma_nodes = self._native.nodes(self._somas)
@@ -83,7 +83,7 @@ class CellCopies:
     def _field(self, mechanism: str, name: str) -> list[tuple[np.ndarray, np.ndarray]]:
         """The engine's arrays of one value, each with the number of the copy that an entry belongs to."""
         owner = {soma: k for k, soma in enumerate(self._somas)}
-        objects, arrays = self._native.state(mechanism, name)
+        objects, arrays = self._native.values(mechanism, name)
         copies = np.array([owner[each] for each in objects], int)
         cuts = np.cumsum([len(each) for each in arrays])[:-1]
         return list(zip(arrays, np.split(copies, cuts), strict=True))

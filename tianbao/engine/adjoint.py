@@ -17,10 +17,10 @@ import numpy as np
 
 from ..errors import ConfigError
 from . import library
+from .attached import AttachedBrain
 from .emit import header
 from .emit_adjoint import parameters, reverse
 from .kinds import Kind
-from .native import NativeBrain
 
 _SOURCE = Path(__file__).with_name("adjoint.c")
 _KERNEL = Path(__file__).with_name("kernel.c")
@@ -57,7 +57,7 @@ class Recorded:
 
     Attributes:
         voltage: of the segments [mV], shape (samples, segments).
-        states: one array per recorded state, shape (samples, instances), in the order of `NativeBrain.state`.
+        states: one array per recorded state, shape (samples, instances), in the order of `AttachedBrain.values`.
     """
 
     voltage: np.ndarray
@@ -77,24 +77,24 @@ class Gradient:
         self._native = adjoint.native
         self._nodes = {name: adjoint.over_nodes[name].copy() for name in ("v", "sum_d", "sum_b", "capacitance")}
         self._sets = [
-            (instances, {name: bars[name].copy() for name in parameters(instances.kind)})
-            for (instances, _), bars in zip(adjoint.native._sets, adjoint.bars, strict=True)
+            (group.kind, adjoint.native.objects(k), {name: bars[name].copy() for name in parameters(group.kind)})
+            for k, (group, bars) in enumerate(zip(adjoint.native.network.groups, adjoint.bars, strict=True))
         ]
 
     def parameter(self, mechanism: str, name: str) -> tuple[list, np.ndarray]:
         """With respect to a RANGE parameter or a reversal, per instance.
 
         Returns:
-            The NEURON objects as `NativeBrain.state` has them, and the derivative for each, shape (instances,).
+            The NEURON objects as `AttachedBrain.values` has them, and the derivative for each, shape (instances,).
 
         Raises:
             ConfigError: if no instance has that parameter.
         """
         objects: list = []
         found: list[np.ndarray] = []
-        for instances, values in self._sets:
-            if instances.kind.mechanism.name == mechanism and name in values:
-                objects += instances.objects
+        for kind, own, values in self._sets:
+            if kind.mechanism.name == mechanism and name in values:
+                objects += own
                 found.append(values[name])
         if not objects:
             raise ConfigError(f"the network holds no parameter '{name}' of mechanism '{mechanism}'")
@@ -152,12 +152,12 @@ class Adjoint:
     """
 
     def __init__(
-        self, native: NativeBrain, segments: Sequence = (), states: Sequence[tuple[str, str]] = (), every: int = 1
+        self, native: AttachedBrain, segments: Sequence = (), states: Sequence[tuple[str, str]] = (), every: int = 1
     ) -> None:
-        if native._type != np.float64 or native._tables:
+        if native.network.dtype != np.float64 or native.network.tables:
             raise ConfigError("gradients need a native engine of precision 'f64'")
         self.native = native
-        self._library, slots = _compiled(tuple(native._kinds))
+        self._library, slots = _compiled(tuple(native.network.kinds))
         self._sweep, self._kept = _Sweep(), []
         self._pieces: list[tuple[int, int, int, float]] = []
         self._fill_bars(slots)
@@ -168,7 +168,7 @@ class Adjoint:
     # --- arrays
 
     def _zeros(self, name: str, size: int) -> np.ndarray:
-        array = self.native._array(size)
+        array = self.native.zeros(size)
         setattr(self._sweep, name, array.ctypes.data)
         return array
 
@@ -178,17 +178,17 @@ class Adjoint:
         return table.ctypes.data
 
     def _fill_bars(self, slots: tuple[int, ...]) -> None:
-        native, brain = self.native, self.native._brain
+        native, brain = self.native, self.native.struct
         self.over_nodes = {name: self._zeros(name, brain.nodes) for name in _OVER_NODES}
-        self._shared = [self._zeros("concentration", len(native._concentration))]
+        self._shared = [self._zeros("concentration", len(native.concentration))]
         self._shared += [self._zeros(name, brain.ions + 1) for name in ("ion_current", "ion_slope")]
         self.bars: list[dict[str, np.ndarray]] = []
         tables, scratch = [], 1
-        slots_of = {id(kind): count for kind, count in zip(native._kinds, slots, strict=True)}
-        for instances, _ in native._sets:
-            kind, n = instances.kind, len(instances.node)
+        slots_of = {id(kind): count for kind, count in zip(native.network.kinds, slots, strict=True)}
+        for group in native.network.groups:
+            kind, n = group.kind, len(group)
             used = {*parameters(kind), *kind.states}
-            bars = {name: native._array(n) for name in kind.fields if name in used}
+            bars = {name: native.zeros(n) for name in kind.fields if name in used}
             self.bars.append(bars)
             tables.append(self._addresses([bars[name].ctypes.data if name in bars else 0 for name in kind.fields]))
             scratch = max(scratch, slots_of[id(kind)] * n)
@@ -197,14 +197,14 @@ class Adjoint:
 
     def _fill_states(self) -> None:
         """Where the engine keeps its pointers to all that it takes from one step to the next."""
-        native, brain = self.native, self.native._brain
+        native, brain = self.native, self.native.struct
         start = ctypes.addressof(brain)
         where = [start + type(brain).v.offset, start + type(brain).concentration.offset]
-        length = [brain.nodes, len(native._concentration)]
-        for one, (instances, _) in zip(native._kept_sets, native._sets, strict=False):
-            fields = instances.kind.fields
-            where += [one.f + ctypes.sizeof(_P) * fields.index(name) for name in instances.kind.states]
-            length += [one.n] * len(instances.kind.states)
+        length = [brain.nodes, len(native.concentration)]
+        for one, group in zip(native.sets, native.network.groups, strict=False):
+            fields = group.kind.fields
+            where += [one.f + ctypes.sizeof(_P) * fields.index(name) for name in group.kind.states]
+            length += [one.n] * len(group.kind.states)
         lengths = np.array(length, np.int64)
         self._kept.append(lengths)
         self._sweep.states, self._sweep.state = len(where), self._addresses(where)
@@ -214,15 +214,15 @@ class Adjoint:
     def _fill_outputs(self, segments: Sequence, states: Sequence[tuple[str, str]]) -> None:
         native, sweep = self.native, self._sweep
         nodes = native.nodes(segments) if len(segments) else np.zeros(0, int)
-        values = [native._v.ctypes.data + 8 * int(node) for node in nodes]
+        values = [native.voltage.ctypes.data + 8 * int(node) for node in nodes]
         bars = [self.over_nodes["v"].ctypes.data + 8 * int(node) for node in nodes]
         self._counts = [len(nodes)]
         for mechanism, name in states:
             before = len(values)
-            for (instances, fields), bar in zip(native._sets, self.bars, strict=True):
-                if instances.kind.mechanism.name == mechanism and name in instances.kind.states:
-                    values += [fields[name].ctypes.data + 8 * k for k in range(len(instances.node))]
-                    bars += [bar[name].ctypes.data + 8 * k for k in range(len(instances.node))]
+            for group, fields, bar in zip(native.network.groups, native.fields, self.bars, strict=True):
+                if group.kind.mechanism.name == mechanism and name in group.kind.states:
+                    values += [fields[name].ctypes.data + 8 * k for k in range(len(group))]
+                    bars += [bar[name].ctypes.data + 8 * k for k in range(len(group))]
             if len(values) == before:
                 raise ConfigError(f"the network holds no state '{name}' of mechanism '{mechanism}'")
             self._counts.append(len(values) - before)
@@ -246,7 +246,7 @@ class Adjoint:
         Args:
             steps: how many.
             dt: step [ms].
-            order, corrections: as `NativeBrain.start`.
+            order, corrections: as `AttachedBrain.start`.
             external: what POINTERs read in each tick, shape (ticks, external); as it is when None.
             clamp_current: of every IClamp in each tick [nA], shape (ticks, clamps); as it is when None.
             tick: steps per tick; all of them when None.
@@ -306,7 +306,7 @@ class Adjoint:
         self._library.forward(*self._both(), _I(count), _P(where))
 
     def _both(self):
-        return ctypes.byref(self.native._brain), ctypes.byref(self._sweep)
+        return ctypes.byref(self.native.struct), ctypes.byref(self._sweep)
 
     def gradient(self, voltage: np.ndarray | None = None, states: Sequence[np.ndarray | None] = ()) -> Gradient:
         """Derivatives of a loss on the last run.
@@ -326,7 +326,7 @@ class Adjoint:
         for array in (*self.over_nodes.values(), *self._shared, *(a for bars in self.bars for a in bars.values())):
             array[:] = 0.0
         external, clamp = np.zeros_like(self._external), np.zeros_like(self._clamp)
-        sweep, brain = self._sweep, self.native._brain
+        sweep, brain = self._sweep, self.native.struct
         sweep.record_bar = weights.ctypes.data
         sweep.row = self._size + (1 + brain.corrections) * brain.nodes + 2 * (brain.ions + 1)
         tape = np.empty((self._length + 1, sweep.row))
@@ -346,7 +346,7 @@ class Adjoint:
 
     def _backward(self, piece: tuple[int, int, int, float], tape: np.ndarray, external, clamp) -> None:
         first, count, tick, time = piece
-        sweep, brain = self._sweep, self.native._brain
+        sweep, brain = self._sweep, self.native.struct
         self._set_inputs(tick)
         sweep.external, sweep.clamp = external[tick:].ctypes.data, clamp[tick:].ctypes.data
         sweep.step, brain.t = first + count, time

@@ -1,24 +1,26 @@
-"""One worm's nervous system as the loop sees it, whichever engine integrates it.
+"""A worm's nervous system as the loop sees it, whichever engine integrates it.
 
-The loop writes `stretch` and `current`, calls `advance`, and reads `activation` and `voltage`. Both
-engines integrate the same assembled network; only the machine under it differs.
+The loop writes `inputs` and `current`, calls `advance`, and reads `activation` and `voltage`. Both engines integrate
+the same assembled network; only what integrates it differs.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from neuron import h
 
-from ..cells.temperature import set_rates
-from ..errors import ConfigError, OutputError, unknown
+from ..cells.temperature import reference, set_rates
+from ..errors import ConfigError, OutputError
 from ..network.assembly import Network
-from . import ENGINES, PRECISIONS
-from .extract import Partner, Pointer
-from .native import NativeBrain
+from . import library
+from .extract import Extract, Partner, Pointer, extract
+from .native import NativeBrain, NativeNetwork
 
 # Order -> NEURON's `secondorder`, and how many steps gap junctions look ahead of the transferred voltage: a
 # Crank-Nicolson step takes currents in its middle, and without the half step it is of first order only.
@@ -31,28 +33,28 @@ class Brain(Protocol):
     """What an engine offers to the loop.
 
     Attributes:
-        stretch: of every receptor [kappa L], shape (receptors,); written by the loop.
+        inputs: what receptors read, shape (inputs,), see `NetworkDesign.inputs`; written by the loop.
         current: into every soma [nA], shape (neurons,); written by the loop.
         activation: of every muscle [-], shape (95,); true after `advance`.
         voltage: of every soma [mV], shape (neurons,); true after `advance`.
     """
 
-    stretch: np.ndarray
+    inputs: np.ndarray
     current: np.ndarray
     activation: np.ndarray
     voltage: np.ndarray
 
-    def start(self, dt: float, order: int, corrections: int, rate: float = 1.0) -> None:
-        """Begin a run at time 0 from the voltages of NEURON's segments, gates that many times as fast."""
+    def start(self, voltage: np.ndarray, dt: float, order: int, corrections: int, rate: float = 1.0) -> None:
+        """Begin a run at time 0 from a voltage per cell [mV], neurons before muscles; gates `rate` times as fast."""
 
     def advance(self, time: float) -> None:
         """Integrate to a time [ms]."""
 
-    def snapshot(self) -> dict[str, np.ndarray]:
+    def state(self) -> dict[str, np.ndarray]:
         """Copies of all that the next step depends on."""
 
-    def go_back(self, snapshot: dict[str, np.ndarray]) -> None:
-        """Take up a snapshot after `start`; the same steps then give the same bits."""
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a state after `start`; the same steps then give the same bits."""
 
 
 class NeuronBrain:
@@ -60,11 +62,12 @@ class NeuronBrain:
 
     def __init__(self, network: Network) -> None:
         design = network.design
+        self.network = network
         self._parallel = network.sim.pc
         self._transferred = [
             (point, name) for point, _ in network.partners() for name in _TRANSFERRED if hasattr(point, name)
         ]
-        self.stretch = network.stretch.as_numpy()
+        self.inputs = network.inputs.as_numpy()
         self._current, self._clamps = _vector_and_pointers(
             [network.current_clamp(name)._ref_amp for name in design.neurons]
         )
@@ -78,16 +81,19 @@ class NeuronBrain:
             each.as_numpy() for each in (self._current, self._activation, self._voltage)
         )
 
-    def start(self, dt: float, order: int, corrections: int = 0, rate: float = 1.0) -> None:
+    def start(self, voltage: np.ndarray, dt: float, order: int, corrections: int = 0, rate: float = 1.0) -> None:
         """Begin a run; see `Brain`.
 
         Raises:
-            ConfigError: for corrections, which NEURON has not.
+            ConfigError: for corrections, which NEURON does not support.
         """
         if corrections:
             raise ConfigError("corrections are a feature of engine 'native'; set corrections to 0 or choose it")
+        for cell, start in zip(self.network.cells_in_order(), voltage, strict=True):
+            for section in cell:
+                section.v = start
         set_rates(h, rate)
-        h.dt, h.celsius = dt, 20.0
+        h.dt, h.celsius = dt, reference()
         h.secondorder, h.lead_GapJunction = METHODS[order]
         self._parallel.set_maxstep(10.0)
         self._parallel.setup_transfer()
@@ -100,7 +106,7 @@ class NeuronBrain:
         self._parallel.psolve(time)
         self._gather()
 
-    def snapshot(self) -> dict[str, np.ndarray]:
+    def state(self) -> dict[str, np.ndarray]:
         """Copies of all that the next step depends on: NEURON's states, and the voltages it has transferred."""
         saved = h.SaveState()
         saved.save()
@@ -108,17 +114,17 @@ class NeuronBrain:
         self._transfer_pointers().gather(transferred)
         return {"neuron": _bytes_of(saved), "transferred": transferred.as_numpy().copy()}
 
-    def go_back(self, snapshot: dict[str, np.ndarray]) -> None:
-        """Take up a snapshot after `start`; the same steps then give the same bits.
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a state after `start`; the same steps then give the same bits.
 
         Raises:
             ConfigError: when it is of another network.
         """
-        if len(snapshot["transferred"]) != len(self._transferred):
+        if len(state["transferred"]) != len(self._transferred):
             raise ConfigError("this state is of another network: resume it with the worm it was taken from")
-        _saved_from(snapshot["neuron"]).restore()
+        _saved_from(state["neuron"]).restore()
         # SaveState leaves out what ParallelContext has transferred: without it gap junctions start from elsewhere.
-        self._transfer_pointers().scatter(h.Vector(snapshot["transferred"]))
+        self._transfer_pointers().scatter(h.Vector(state["transferred"]))
         self._gather()
 
     def _transfer_pointers(self):
@@ -135,8 +141,8 @@ class NeuronBrain:
 def _vector_and_pointers(references: list):
     """A vector and the pointers that fill it or are filled from it."""
     pointers = h.PtrVector(len(references))
-    for k, reference in enumerate(references):
-        pointers.pset(k, reference)
+    for k, each in enumerate(references):
+        pointers.pset(k, each)
     return h.Vector(len(references)), pointers
 
 
@@ -170,90 +176,125 @@ def _saved_from(content: np.ndarray):
     return saved
 
 
-class CompiledBrain:
-    """The network taken out of NEURON and integrated by the native engine."""
+@dataclass(frozen=True)
+class NervousSystem:
+    """A worm's nervous system without NEURON: arrays only, so that it can be pickled and sent elsewhere.
 
-    def __init__(self, network: Network, precision: str = "f64") -> None:
+    Attributes:
+        extract: its network.
+        cell: cell of every node of the extract, neurons before muscles, shape (nodes,).
+        soma: node of every soma, shape (neurons,).
+        clamp: place among the current clamps of the extract of every neuron's, shape (neurons,).
+        muscle: place among the instances of muscle_activation of every muscle's, shape (95,).
+    """
+
+    extract: Extract
+    cell: np.ndarray
+    soma: np.ndarray
+    clamp: np.ndarray
+    muscle: np.ndarray
+
+    @classmethod
+    def read(cls, network: Network) -> NervousSystem:
+        """Take an assembled network out of NEURON.
+
+        Raises:
+            MechanismError: if the native engine has no code for something in the network.
+        """
         design = network.design
-        receptors = design.stretch.receptors
-        self.native = NativeBrain(
+        found, handles = extract(
             network.sections,
+            library.all_kinds(),
             [Partner(point, segment) for point, segment in network.partners()],
-            [
-                Pointer(point, k)
-                for k, receptor in enumerate(receptors)
-                for point in network.stretch_receptors(receptor.neuron)
-            ],
-            len(receptors),
-            precision,
+            [Pointer(point, index) for point, index in network.pointers()],
+            design.inputs.size,
         )
-        self.stretch = np.zeros(len(receptors))
-        order = {each: k for k, each in enumerate(self.native.clamp_objects)}
-        self._clamps = np.array([order[network.current_clamp(name)] for name in design.neurons], int)
-        self._somas = self.native.nodes([network.soma(name)(0.5) for name in design.neurons])
-        segments, (self._activations,) = self.native.state("muscle_activation", "a")
-        order = {each: k for k, each in enumerate(segments)}
-        self._muscles = np.array([order[network.muscle(name)(0.5)] for name in design.muscles.index], int)
-        self.current = np.zeros(len(design.neurons))
-        self.activation, self.voltage = np.zeros(len(self._muscles)), np.zeros(len(self._somas))
+        cell_of = {section: k for k, cell in enumerate(network.cells_in_order()) for section in cell}
+        node_of = {segment: k for k, segment in enumerate(handles.segments)}
+        clamp_of = {clamp: k for k, clamp in enumerate(handles.clamps)}
+        (muscles,) = (
+            objects
+            for each, objects in zip(found.instances, handles.objects, strict=True)
+            if len(objects) and each.kind.startswith("muscle_activation")
+        )
+        muscle_of = {segment: k for k, segment in enumerate(muscles)}
+        return cls(
+            found,
+            np.array([cell_of[segment.sec] for segment in handles.segments], int),
+            np.array([node_of[network.soma(name)(0.5)] for name in design.neurons], int),
+            np.array([clamp_of[network.current_clamp(name)] for name in design.neurons], int),
+            np.array([muscle_of[network.muscle(name)(0.5)] for name in design.muscles.index], int),
+        )
+
+
+class CompiledNervousSystem:
+    """A nervous system laid out for the native engine; brains of equal worms share it.
+
+    Args:
+        system: read from an assembled network.
+        precision: see `NativeNetwork`.
+    """
+
+    def __init__(self, system: NervousSystem, precision: str = "f64") -> None:
+        self.network = NativeNetwork(system.extract, precision)
+        self.cell, self.clamp = system.cell, system.clamp
+        self.soma = self.network.nodes(system.soma)
+        groups = enumerate(self.network.groups)
+        ((self.muscle_group, group),) = [each for each in groups if each[1].kind.mechanism.name == "muscle_activation"]
+        self.muscle = np.argsort(group.rows)[system.muscle]
+
+
+class CompiledBrain:
+    """A nervous system integrated by the native engine, without NEURON."""
+
+    def __init__(self, compiled: CompiledNervousSystem) -> None:
+        self.compiled = compiled
+        self.native = NativeBrain(compiled.network)
+        self._activations = self.native.fields[compiled.muscle_group]["a"]
+        self.inputs = np.zeros(compiled.network.extract.external)
+        self.current = np.zeros(len(compiled.clamp))
+        self.activation, self.voltage = np.zeros(len(compiled.muscle)), np.zeros(len(compiled.soma))
         self._fetched_activation, self._fetched_voltage = (
             each.astype(self.native.voltage.dtype) for each in (self.activation, self.voltage)
         )
         self._dt = 0.0
         self._steps = 0
 
-    def start(self, dt: float, order: int, corrections: int = 0, rate: float = 1.0) -> None:
+    def start(self, voltage: np.ndarray, dt: float, order: int, corrections: int = 0, rate: float = 1.0) -> None:
         """Begin a run; see `Brain`."""
-        h.celsius, h.lead_GapJunction = 20.0, METHODS[order][1]
         self._dt, self._steps = dt, 0
-        self.native.external[:] = self.stretch
-        self.native.start(dt, order, corrections, rate)
+        self.native.external[:] = self.inputs
+        shared = {name: rate for name in self.compiled.network.extract.shared if name.startswith("rate_")}
+        shared |= {"celsius": reference(), "lead_GapJunction": METHODS[order][1]}
+        self.native.start(np.asarray(voltage)[self.compiled.cell], dt, order, corrections, shared)
         self._read()
 
     def advance(self, time: float) -> None:
         """Integrate to a time [ms]."""
-        self.native.external[:] = self.stretch
-        self.native.clamp_current[self._clamps] = self.current
+        self.native.external[:] = self.inputs
+        self.native.clamp_current[self.compiled.clamp] = self.current
         done = round(time / self._dt)
         self.native.advance(done - self._steps)
         self._steps = done
         self._read()
 
-    def snapshot(self) -> dict[str, np.ndarray]:
+    def state(self) -> dict[str, np.ndarray]:
         """Copies of all that the next step depends on."""
-        return self.native.snapshot()
+        return self.native.state()
 
-    def go_back(self, snapshot: dict[str, np.ndarray]) -> None:
-        """Take up a snapshot after `start`; the same steps then give the same bits.
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a state after `start`; the same steps then give the same bits.
 
         Raises:
             ConfigError: when it is of another network.
         """
-        self.native.go_back(snapshot)
+        self.native.restore(state)
         self._steps = round(self.native.time / self._dt)
         self._read()
 
     def _read(self) -> None:
         # Fetched in the engine's own precision first: an indexed read would make a new array each tick.
-        np.take(self._activations, self._muscles, out=self._fetched_activation, mode="clip")
-        np.take(self.native.voltage, self._somas, out=self._fetched_voltage, mode="clip")
+        np.take(self._activations, self.compiled.muscle, out=self._fetched_activation, mode="clip")
+        np.take(self.native.voltage, self.compiled.soma, out=self._fetched_voltage, mode="clip")
         self.activation[:] = self._fetched_activation
         self.voltage[:] = self._fetched_voltage
-
-
-def brain(network: Network, engine: str) -> Brain:
-    """The nervous system of an assembled network.
-
-    Args:
-        network: from NetPyNE.
-        engine: one of `ENGINES`.
-
-    Raises:
-        ConfigError: for an unknown engine.
-        MechanismError: if the native engine has no code for something in the network, or finds no compiler.
-    """
-    if engine not in ENGINES:
-        raise ConfigError(unknown("engine", engine, ENGINES))
-    if engine == "neuron":
-        return NeuronBrain(network)
-    return CompiledBrain(network, PRECISIONS[engine])

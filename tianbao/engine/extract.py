@@ -39,25 +39,25 @@ class Pointer:
     index: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class Instances:
-    """All instances of one kind.
+    """All instances of one kind, as numbers.
 
     Attributes:
-        kind: what they compute.
+        kind: name of the kind, see `Kind.name`.
         values: instance value name -> array, shape (n,).
         node: node of each, shape (n,).
         partner: node of each one's partner, empty where there is none.
         external: index of each one's pointer, empty where there is none.
-        objects: their NEURON objects (point processes or segments).
+        concentration: initial value of each concentration that they read and do not own [mM], by name, shape (n,).
     """
 
-    kind: Kind
+    kind: str
     values: dict[str, np.ndarray]
     node: np.ndarray
     partner: np.ndarray
     external: np.ndarray
-    objects: list
+    concentration: dict[str, np.ndarray]
 
     def reordered(self, rows: np.ndarray) -> Instances:
         """The same instances in another order."""
@@ -65,31 +65,46 @@ class Instances:
             self.kind,
             {name: each[rows] for name, each in self.values.items()},
             *(each[rows] if len(each) else each for each in (self.node, self.partner, self.external)),
-            [self.objects[k] for k in rows],
+            {name: each[rows] for name, each in self.concentration.items()},
         )
 
 
-@dataclass
+@dataclass(frozen=True)
 class Extract:
-    """A network as numbers.
+    """A network as arrays and names only: it can be pickled, copied and run without NEURON.
 
     Attributes:
         forest: its trees.
-        segments: NEURON segment of each node, the ends of sections among them.
         leak_conductance: passive conductance of each node [uS].
         leak_current: passive conductance times reversal [nA].
         instances: by kind, in the order of the kinds.
-        clamps: node, amplitude [nA], start, stop [ms] of every IClamp.
-        clamp_objects: the IClamps, in that order.
+        clamps: node, amplitude [nA], start, stop [ms] of every IClamp, shape (clamps, 4).
+        shared: values that all instances of a mechanism share, by "name_SUFFIX", and `celsius`.
+        external: length of the vector that POINTERs read.
     """
 
     forest: Forest
-    segments: list
     leak_conductance: np.ndarray
     leak_current: np.ndarray
-    instances: list[Instances]
-    clamps: list[tuple[int, float, float, float]]
-    clamp_objects: list
+    instances: tuple[Instances, ...]
+    clamps: np.ndarray
+    shared: dict[str, float]
+    external: int
+
+
+@dataclass(frozen=True)
+class Handles:
+    """NEURON's own objects behind an extract, in its order.
+
+    Attributes:
+        segments: of each node, the ends of sections among them.
+        objects: point processes or segments of each entry of `Extract.instances`.
+        clamps: the IClamps.
+    """
+
+    segments: list
+    objects: list[list]
+    clamps: list
 
 
 class _Nodes:
@@ -133,8 +148,12 @@ class _Nodes:
 
 
 def extract(
-    sections: Sequence, kinds: Sequence[Kind], partners: Iterable[Partner], pointers: Iterable[Pointer]
-) -> Extract:
+    sections: Sequence,
+    kinds: Sequence[Kind],
+    partners: Iterable[Partner] = (),
+    pointers: Iterable[Pointer] = (),
+    external: int = 0,
+) -> tuple[Extract, Handles]:
     """Read a network.
 
     Args:
@@ -142,13 +161,39 @@ def extract(
         kinds: what the engine has code for.
         partners: what each `vpre` reads.
         pointers: what each POINTER reads.
+        external: length of the vector that POINTERs read.
+
+    Returns:
+        The network as arrays, and the objects of NEURON that it was read from.
 
     Raises:
         MechanismError: for something in the network that the engine has no code for.
     """
     reader = _Reader(sections, kinds, partners, pointers)
     reader.read()
-    return reader.result()
+    return reader.result(external)
+
+
+def shared_values(kinds: Iterable[Kind]) -> dict[str, float]:
+    """What all instances of a mechanism share, as NEURON holds it now, by "name_SUFFIX", and `celsius`.
+
+    Raises:
+        MechanismError: for a parameter that was changed in NEURON and is compiled in.
+    """
+    found: dict[str, float] = {}
+    for mechanism in {id(kind.mechanism): kind.mechanism for kind in kinds}.values():
+        for name in mechanism.uniform:
+            if name != "dt":
+                full = name if name == "celsius" else f"{name}_{mechanism.name}"
+                found[full] = float(getattr(h, full))
+        for name, value in mechanism.folded.items():
+            now = getattr(h, f"{name}_{mechanism.name}", value)
+            if now != value:
+                raise MechanismError(
+                    f"{name} of {mechanism.name} is {now:g} in NEURON and {value:g} in its file: the native "
+                    "engine compiles it in; declare it GLOBAL, change the file, or run with engine 'neuron'"
+                )
+    return found
 
 
 class _Reader:
@@ -213,18 +258,21 @@ class _Reader:
         else:
             raise MechanismError(f"{segment} carries a '{name}', which is not in mod/: run with engine 'neuron'")
 
-    def result(self) -> Extract:
-        forest = Forest(self._nodes.parent, self._nodes.axial, self._capacitance, self._wanted)
+    def result(self, external: int) -> tuple[Extract, Handles]:
+        """The network as arrays, and NEURON's objects."""
         for node in self._partner.values():
             self._wanted[node] = True
-        instances = [each for name in self._mechanisms for each in self._sorted(name)]
-        order = {id(kind): k for k, kind in enumerate(self._kinds)}
-        instances.sort(key=lambda each: order[id(each.kind)])
-        return Extract(
-            forest, self._nodes.segments, self._leak, self._leak_current, instances, self._clamps, self._clamp_objects
-        )
+        forest = Forest(self._nodes.parent, self._nodes.axial, self._capacitance, self._wanted)
+        order = {kind.name: k for k, kind in enumerate(self._kinds)}
+        found = [each for name in self._mechanisms for each in self._sorted(name)]
+        found.sort(key=lambda each: order[each[0].kind])
+        extract = Extract(
+            forest, self._leak, self._leak_current, tuple(each for each, _ in found),
+            np.array(self._clamps, float).reshape(-1, 4), shared_values(self._kinds), external,
+        )  # fmt: skip
+        return extract, Handles(self._nodes.segments, [objects for _, objects in found], self._clamp_objects)
 
-    def _sorted(self, name: str) -> list[Instances]:
+    def _sorted(self, name: str) -> list[tuple[Instances, list]]:
         """Instances of a mechanism, each in the variant that its parameters choose."""
         mechanism, found = self._mechanisms[name], self._found[name]
         node = np.array([each[0] for each in found], int)
@@ -245,17 +293,23 @@ class _Reader:
             chosen[match] = k
         return [self._instances(kind, values, node, np.flatnonzero(chosen == k), found) for k, kind in enumerate(kinds)]
 
-    def _instances(self, kind: Kind, values: Mapping, node: np.ndarray, rows: np.ndarray, found: list) -> Instances:
+    def _instances(
+        self, kind: Kind, values: Mapping, node: np.ndarray, rows: np.ndarray, found: list
+    ) -> tuple[Instances, list]:
         mechanism = kind.mechanism
         objects = [found[k][1] if mechanism.source.point else found[k][2] for k in rows]
         partner = [self._partner_of(each) for each in objects] if mechanism.reads_partner else []
         external = [self._pointer_of(each) for each in objects] if mechanism.pointer else []
         for key in (*mechanism.concentrations_owned, *mechanism.concentrations_read, *mechanism.ion_currents_read):
             self._check_ion(mechanism, key, objects)
-        return Instances(
-            kind, {key: each[rows] for key, each in values.items()}, node[rows],
-            np.array(partner, int), np.array(external, int), objects,
+        initial = {
+            name: np.array([getattr(each, name) for each in objects], float) for name in mechanism.concentrations_read
+        }
+        instances = Instances(
+            kind.name, {key: each[rows] for key, each in values.items()}, node[rows],
+            np.array(partner, int), np.array(external, int), initial,
         )  # fmt: skip
+        return instances, objects
 
     def _partner_of(self, point) -> int:
         if point not in self._partner:

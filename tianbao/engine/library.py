@@ -142,20 +142,3 @@ def load(precision: str = "f64", given: tuple[Kind, ...] | None = None) -> ctype
         MechanismError: as `build`.
     """
     return ctypes.CDLL(str(build(precision, given)))
-
-
-def check_folded(read: Mapping[str, float], given: tuple[Kind, ...]) -> None:
-    """Refuse a parameter that was changed in NEURON after it had been compiled in.
-
-    Args:
-        read: "name_SUFFIX" -> value in NEURON.
-        given: the kinds that run.
-    """
-    for kind in given:
-        for name, value in kind.mechanism.folded.items():
-            now = read.get(f"{name}_{kind.mechanism.name}", value)
-            if now != value:
-                raise MechanismError(
-                    f"{name} of {kind.mechanism.name} is {now:g} in NEURON and {value:g} in its file: the native "
-                    "engine compiles it in; declare it GLOBAL, change the file, or run with engine 'neuron'"
-                )

@@ -1,17 +1,20 @@
-"""The native engine: an assembled network in flat arrays, stepped by generated C."""
+"""The native engine: a network in flat arrays, stepped by generated C.
+
+`NativeNetwork` holds what never changes during a run and is shared by every brain built on it, `NativeBrain` what one
+brain changes. Neither needs NEURON: `AttachedBrain` (attached.py) is the one that speaks of its objects.
+"""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
-from neuron import h
 
-from ..cells.temperature import set_rates
 from ..errors import ConfigError, unknown
 from . import library
-from .extract import Extract, Instances, Partner, Pointer, extract
+from .extract import Extract, Instances
 from .kinds import Kind
 from .layout import CACHE_LINE, lay_out
 
@@ -50,293 +53,302 @@ def _structures(real):
     return Set, Brain
 
 
-class NativeBrain:
-    """A network taken from NEURON and run without it.
+class _Memory:
+    """Arrays that C reads, kept alive as long as their owner."""
+
+    def __init__(self, dtype: np.dtype) -> None:
+        self._dtype = dtype
+        self._kept: list[np.ndarray] = []
+
+    def zeros(self, size: int) -> np.ndarray:
+        """Zeroed reals that start on a cache line."""
+        raw = np.zeros(size * self._dtype.itemsize + CACHE_LINE, np.uint8)
+        start = -raw.ctypes.data % CACHE_LINE
+        self._kept.append(raw)
+        return raw[start : start + size * self._dtype.itemsize].view(self._dtype)
+
+    def filled(self, values) -> np.ndarray:
+        """Reals that start on a cache line."""
+        array = self.zeros(len(values))
+        array[:] = values
+        return array
+
+    def kept(self, values, kind=np.int32) -> np.ndarray:
+        """An array of another kind."""
+        array = np.ascontiguousarray(values, kind)
+        self._kept.append(array)
+        return array
+
+    def addresses(self, arrays) -> int:
+        """Address of a table of addresses."""
+        return self.kept([each.ctypes.data for each in arrays], np.uintp).ctypes.data
+
+
+@dataclass(frozen=True)
+class Group:
+    """Instances of one kind in the order in which the engine steps them.
+
+    Attributes:
+        kind: what they compute.
+        instances: in the engine's order.
+        rows: place of each in the extract, shape (n,).
+        values: the engine's own array of each instance value.
+        indices: the engine's index arrays, in the order of `Kind.indices`.
+        table: groups of equal parameters and their first instances, for rates read from tables.
+    """
+
+    kind: Kind
+    instances: Instances
+    rows: np.ndarray
+    values: dict[str, np.ndarray]
+    indices: list[np.ndarray]
+    table: tuple[np.ndarray, np.ndarray] | None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class NativeNetwork:
+    """A network laid out for the engine; every brain built on it shares its arrays.
 
     Args:
-        sections: every section of the network.
-        partners: what each point process with `vpre` reads.
-        pointers: what each point process with a POINTER reads from `external`.
-        external: length of the `external` vector.
+        extract: the network.
         precision: "f64", equal to NEURON to rounding, or "f32"; either with "-tables" for rates read from tables.
         given: kinds to use; those of mod/ when None.
 
     Attributes:
-        external: what POINTERs read, shape (external,); set between calls of `advance`.
-        clamp_current: amplitude of every IClamp [nA], in the order of `clamp_objects`.
         leak_conductance, leak_current: passive conductance of every node [uS] and that times its reversal [nA], in
-            the order of `voltage`; what they hold when `start` is called counts.
+            the order of `NativeBrain.voltage`; what they hold when a brain starts counts.
+        groups: the instances, by kind.
+
+    Raises:
+        ConfigError: for an unknown precision.
+        MechanismError: without a C compiler.
     """
 
-    def __init__(
-        self,
-        sections: Sequence,
-        partners: Sequence[Partner] = (),
-        pointers: Sequence[Pointer] = (),
-        external: int = 0,
-        precision: str = "f64",
-        given: tuple[Kind, ...] | None = None,
-    ) -> None:
+    def __init__(self, extract: Extract, precision: str = "f64", given: tuple[Kind, ...] | None = None) -> None:
         if precision not in library.REALS:
             raise ConfigError(unknown("precision", precision, library.REALS))
-        self._kinds = given if given is not None else library.all_kinds()
-        self._library = library.load(precision, given)
-        self._real = library.REALS[precision][1]
-        self._type = np.dtype(np.float64 if precision.startswith("f64") else np.float32)
-        self._tables = precision.endswith("tables")
-        self._kept: list[np.ndarray] = []
-        found = extract(sections, self._kinds, partners, pointers)
-        self._layout = lay_out(found.forest, CACHE_LINE // self._type.itemsize)
-        self._set_type, brain_type = _structures(self._real)
-        self._brain = brain_type()
-        if self._library.size_of_brain() != ctypes.sizeof(brain_type):
+        self.kinds = given if given is not None else library.all_kinds()
+        self.library = library.load(precision, given)
+        self.tables = precision.endswith("tables")
+        self.dtype = np.dtype(np.float64 if precision.startswith("f64") else np.float32)
+        self.set_type, self.brain_type = _structures(library.REALS[precision][1])
+        if self.library.size_of_brain() != ctypes.sizeof(self.brain_type):
             raise AssertionError("kernel.c and native.py disagree about struct Brain")
-        self.external = self._array(external)
-        self._fill_trees(found)
-        self._fill_mechanisms(found)
-        self._fill_clamps(found)
-        self._point("external", self.external)
-        self._start_sources = h.PtrVector(len(found.segments))
-        for k, segment in enumerate(found.segments):
-            self._start_sources.pset(k, segment._ref_v)
-        self._node_of = {each: k for k, each in enumerate(found.segments)}
+        self.extract = extract
+        self.layout = lay_out(extract.forest, CACHE_LINE // self.dtype.itemsize)
+        self._memory = memory = _Memory(self.dtype)
+        self.pointers: dict[str, np.ndarray] = {}
+        self._lay_trees()
+        by_name = {kind.name: kind for kind in self.kinds}
+        spread = [self._spread(each) for each in extract.instances if len(each.node)]
+        self.slots = _Slots([(by_name[each.kind], each) for each, _ in spread])
+        self.groups = [self._group(by_name[each.kind], each, rows) for each, rows in spread]
+        place, clamps = self.layout.place, extract.clamps
+        self.clamp_amplitude = clamps[:, 1]
+        self.pointers["ion_node"] = memory.kept(place[self.slots.ion_nodes])
+        order = {id(kind): k for k, kind in enumerate(self.kinds)}
+        self.pointers["kind"] = memory.kept([order[id(each.kind)] for each in self.groups])
+        self.pointers["clamp_node"] = memory.kept(place[clamps[:, 0].astype(int)])
+        self.pointers["clamp_start"] = memory.kept(clamps[:, 2], float)
+        self.pointers["clamp_stop"] = memory.kept(clamps[:, 3], float)
 
-    # --- arrays
+    def nodes(self, old: np.ndarray) -> np.ndarray:
+        """Index in `NativeBrain.voltage` of nodes of the extract, shape (n,)."""
+        return self.layout.place[np.asarray(old, int)]
 
-    def _array(self, size: int, values=None, kind=None) -> np.ndarray:
-        """A zeroed array that starts on a cache line and lives as long as the brain."""
-        dtype = np.dtype(kind) if kind is not None else self._type
-        raw = np.zeros(size * dtype.itemsize + CACHE_LINE, np.uint8)
-        start = -raw.ctypes.data % CACHE_LINE
-        array = raw[start : start + size * dtype.itemsize].view(dtype)
+    def over_nodes(self, memory: _Memory, values=None) -> np.ndarray:
+        """An array over the padded nodes, filled from values over the nodes of the extract."""
+        array = memory.zeros(self.layout.size)
         if values is not None:
-            array[: len(values)] = values
-        self._kept.append(raw)
+            there = self.layout.place >= 0
+            array[self.layout.place[there]] = np.asarray(values)[there]
         return array
 
-    def _point(self, name: str, array: np.ndarray) -> np.ndarray:
-        self._kept.append(array)
-        setattr(self._brain, name, array.ctypes.data)
-        return array
-
-    def _nodes(self, values=None) -> np.ndarray:
-        """An array over the padded nodes, filled from values over the old ones."""
-        array = self._array(self._layout.size)
-        if values is not None:
-            there = self._layout.place >= 0
-            array[self._layout.place[there]] = np.asarray(values)[there]
-        return array
-
-    def _fill_trees(self, found: Extract) -> None:
-        layout, brain = self._layout, self._brain
-        brain.nodes, brain.batches = layout.size, len(layout.batch_level) - 1
+    def _lay_trees(self) -> None:
+        layout, extract, memory = self.layout, self.extract, self._memory
         for name in ("batch_level", "level_start", "level_width", "head_start", "head_parent"):
-            self._point(name, np.ascontiguousarray(getattr(layout, name), np.int32))
-        self._point("axial", self._array(layout.size, layout.axial))
-        self._point("capacitance", self._nodes(found.forest.capacitance))
-        leak = self._nodes(found.leak_conductance)
+            self.pointers[name] = memory.kept(getattr(layout, name))
+        self.pointers["axial"] = memory.filled(layout.axial)
+        self.pointers["capacitance"] = self.over_nodes(memory, extract.forest.capacitance)
+        leak = self.over_nodes(memory, extract.leak_conductance)
         padding = np.ones(layout.size, bool)
         padding[layout.place[layout.place >= 0]] = False
         leak[padding] = 1.0  # so that elimination never divides by zero there
-        self.leak_conductance = self._point("leak_d", leak)
-        self.leak_current = self._point("leak_b", self._nodes(found.leak_current))
-        for name in ("base_d", "base_b", "tick_d", "tick_b", "charge", "d", "b", "x", "first_b"):
-            self._point(name, self._nodes())
-        self._v = self._point("v", self._nodes())
+        self.leak_conductance = self.pointers["leak_d"] = leak
+        self.leak_current = self.pointers["leak_b"] = self.over_nodes(memory, extract.leak_current)
 
-    def _fill_mechanisms(self, found: Extract) -> None:
-        brain = self._brain
-        used = [self._spread(each) for each in found.instances if len(each.node)]
-        slots = _Slots(used)
-        self._concentration = self._point("concentration", self._array(max(1, slots.concentrations)))
-        self._ion_arrays = {
-            name: self._point(name, self._array(slots.ions + 1)) for name in ("ion_current", "ion_slope")
-        }
-        brain.ions = slots.ions
-        self._point("ion_node", np.ascontiguousarray(self._layout.place[slots.ion_nodes], np.int32))
-        sets = (self._set_type * max(1, len(used)))()
-        self._sets: list[tuple[Instances, dict[str, np.ndarray]]] = []
-        for one, instances in zip(sets, used, strict=False):
-            self._sets.append((instances, self._fill_set(one, instances, slots)))
-        self._kept_sets = sets
-        brain.sets, brain.set = len(used), ctypes.addressof(sets)
-        index = {id(kind): k for k, kind in enumerate(self._kinds)}
-        self._point("kind", np.array([index[id(each.kind)] for each in used], np.int32))
-        size = max((k.first_uniform + len(k.mechanism.uniform) for k in self._kinds), default=0)
-        self._uniform = self._point("uniform", self._array(max(1, size)))
-        for instances in used:
-            for initial in instances.kind.mechanism.concentrations_read:
-                place = slots.index(instances, initial)
-                self._concentration[place] = [getattr(each, initial) for each in instances.objects]
-
-    def _spread(self, instances: Instances) -> Instances:
+    def _spread(self, instances: Instances) -> tuple[Instances, np.ndarray]:
         """Instances in an order in which neighbours meet on no node, so that no sum waits for the one before."""
-        place = self._layout.place[instances.node]
+        place = self.layout.place[instances.node]
         by_node = np.argsort(place, kind="stable")
         ordered = place[by_node]
         rank = np.arange(len(place)) - np.searchsorted(ordered, ordered)
-        return instances.reordered(by_node[np.lexsort((ordered, rank))])
+        rows = by_node[np.lexsort((ordered, rank))]
+        return instances.reordered(rows), rows
 
-    def _fill_set(self, one, instances: Instances, slots: _Slots) -> dict[str, np.ndarray]:
-        kind, n = instances.kind, len(instances.node)
-        fields = {name: self._array(n, instances.values.get(name)) for name in kind.fields}
-        fields |= {name: self._array(n) for name in kind.all_fields()[len(fields) :]}
-        indices = []
-        for name in kind.indices:
-            if name == "node":
-                indices.append(self._layout.place[instances.node])
-            elif name == "partner":
-                indices.append(self._layout.place[instances.partner])
-            elif name == "external":
-                indices.append(instances.external)
-            else:
-                indices.append(slots.index(instances, name))
-        kept = [np.ascontiguousarray(each, np.int32) for each in indices]
-        self._kept += kept
-        one.n = n
-        one.f = self._table(fields.values())
-        one.k = self._table(kept)
-        one.scratch = self._array(4 * n).ctypes.data
-        if self._tables and kind.tabulated:
-            self._fill_tables(one, instances)
-        return fields
+    def _group(self, kind: Kind, instances: Instances, rows: np.ndarray) -> Group:
+        own = {
+            "node": lambda: self.layout.place[instances.node],
+            "partner": lambda: self.layout.place[instances.partner],
+            "external": lambda: instances.external,
+        }
+        indices = [
+            self._memory.kept(own[name]() if name in own else self.slots.index(instances, name))
+            for name in kind.indices
+        ]
+        values = {name: self._memory.filled(each) for name, each in instances.values.items()}
+        return Group(kind, instances, rows, values, indices, self._equal_parameters(kind, instances))
 
-    def _fill_tables(self, one, instances: Instances) -> None:
-        """Room for one table per distinct set of parameters."""
-        kind = instances.kind
+    def _equal_parameters(self, kind: Kind, instances: Instances) -> tuple[np.ndarray, np.ndarray] | None:
+        """One table of rates serves each distinct set of parameters."""
+        if not (self.tables and kind.tabulated):
+            return None
         chosen = np.array([instances.values[name] for name in kind.tabulated_from()]).reshape(-1, len(instances.node))
         _, first, group = np.unique(chosen, axis=1, return_index=True, return_inverse=True)
-        kept = [np.ascontiguousarray(each.ravel(), np.int32) for each in (group, first)]
-        self._kept += kept
-        one.groups, one.width = len(first), len(kind.tabulated)
-        one.group, one.first_of_group = (each.ctypes.data for each in kept)
-        one.table = self._array(len(first) * self._library.table_rows() * one.width).ctypes.data
+        return self._memory.kept(group.ravel()), self._memory.kept(first.ravel())
 
-    def _table(self, arrays) -> int:
-        table = np.array([each.ctypes.data for each in arrays], np.uintp)
-        self._kept.append(table)
-        return table.ctypes.data
 
-    def _fill_clamps(self, found: Extract) -> None:
-        nodes, amplitudes, starts, stops = zip(*found.clamps, strict=True) if found.clamps else ((), (), (), ())
-        self._brain.clamps = len(nodes)
-        self._point("clamp_node", np.ascontiguousarray(self._layout.place[np.array(nodes, int)], np.int32))
-        self.clamp_current = self._point("clamp_current", self._array(len(nodes), amplitudes))
-        self._point("clamp_start", np.array(starts, float))
-        self._point("clamp_stop", np.array(stops, float))
-        self.clamp_objects = found.clamp_objects
+class NativeBrain:
+    """One run of a network at a time: its voltages, gates and inputs.
+
+    Args:
+        network: laid out for the engine; other brains may be built on it, too.
+
+    Attributes:
+        external: what POINTERs read, shape (external,); set between calls of `advance`.
+        clamp_current: amplitude of every IClamp [nA], shape (clamps,).
+        voltage: of all nodes [mV], in the engine's own order; see `NativeNetwork.nodes`.
+    """
+
+    def __init__(self, network: NativeNetwork) -> None:
+        self.network = network
+        self._library, self._memory = network.library, _Memory(network.dtype)
+        self.struct = network.brain_type()
+        layout, slots = network.layout, network.slots
+        self.struct.nodes, self.struct.batches = layout.size, len(layout.batch_level) - 1
+        for name, array in network.pointers.items():
+            setattr(self.struct, name, array.ctypes.data)
+        for name in ("base_d", "base_b", "tick_d", "tick_b", "charge", "d", "b", "x", "first_b"):
+            self._point(name, network.over_nodes(self._memory))
+        self.voltage = self._point("v", network.over_nodes(self._memory))
+        self.external = self._point("external", self.zeros(network.extract.external))
+        self.concentration = self._point("concentration", self.zeros(max(1, slots.concentrations)))
+        self.ions = {name: self._point(name, self.zeros(slots.ions + 1)) for name in ("ion_current", "ion_slope")}
+        self.struct.ions = slots.ions
+        size = max((kind.first_uniform + len(kind.mechanism.uniform) for kind in network.kinds), default=0)
+        self._uniform = self._point("uniform", self.zeros(max(1, size)))
+        self.clamp_current = self._point("clamp_current", self._memory.filled(network.clamp_amplitude))
+        self.struct.clamps = len(self.clamp_current)
+        self.sets = (network.set_type * max(1, len(network.groups)))()
+        self.fields = [self._fill(one, group) for one, group in zip(self.sets, network.groups, strict=False)]
+        self.struct.sets, self.struct.set = len(network.groups), ctypes.addressof(self.sets)
+
+    def zeros(self, size: int) -> np.ndarray:
+        """Zeroed reals that live as long as this brain."""
+        return self._memory.zeros(size)
+
+    def _point(self, name: str, array: np.ndarray) -> np.ndarray:
+        setattr(self.struct, name, array.ctypes.data)
+        return array
+
+    def _fill(self, one, group: Group) -> dict[str, np.ndarray]:
+        """Fields of a kind: instance values are the network's, all that a run changes is this brain's own."""
+        kind, n = group.kind, len(group)
+        fields = {name: group.values[name] if name in group.values else self.zeros(n) for name in kind.all_fields()}
+        for name, initial in group.instances.concentration.items():
+            self.concentration[self.network.slots.index(group.instances, name)] = initial
+        one.n = n
+        one.f, one.k = self._memory.addresses(fields.values()), self._memory.addresses(group.indices)
+        one.scratch = self.zeros(4 * n).ctypes.data
+        if group.table is not None:
+            groups, first = group.table
+            one.groups, one.width = len(first), len(kind.tabulated)
+            one.group, one.first_of_group = groups.ctypes.data, first.ctypes.data
+            one.table = self.zeros(len(first) * self._library.table_rows() * one.width).ctypes.data
+        return fields
 
     # --- running
 
-    def start(self, dt: float, order: int = 1, corrections: int = 0, rate: float = 1.0) -> None:
-        """Begin a run from the voltages that NEURON's segments hold, at time 0.
+    def start(
+        self,
+        voltage: np.ndarray,
+        dt: float,
+        order: int = 1,
+        corrections: int = 0,
+        shared: Mapping[str, float] | None = None,
+    ) -> None:
+        """Begin a run at time 0.
 
         Args:
+            voltage: of every node of the extract [mV], shape (nodes,).
             dt: step [ms].
             order: 1 for backward Euler, 2 for the staggered Crank-Nicolson of NEURON's secondorder 2.
             corrections: how often a step is solved again with the partners' new voltages in the gap junctions.
-            rate: factor on the rates of gates, at another temperature [-].
+            shared: values that all instances of a mechanism share, where they differ from `Extract.shared`.
         """
-        set_rates(h, rate)
-        place = self._layout.place
-        values = h.Vector(len(place))
-        self._start_sources.gather(values)
-        self._v[:] = 0.0  # a diverged run leaves no numbers in the padding either
-        self._v[place[place >= 0]] = values.as_numpy()[place >= 0]
-        brain = self._brain
-        brain.t, brain.step, brain.order, brain.corrections = 0.0, dt, order, corrections
-        brain.probes = 0
-        self._read_uniform()
-        self._library.initial(ctypes.byref(brain))
-
-    def _read_uniform(self) -> None:
-        folded = {}
-        for kind in self._kinds:
+        place = self.network.layout.place
+        self.voltage[:] = 0.0  # a diverged run leaves no numbers in the padding either
+        self.voltage[place[place >= 0]] = voltage[place >= 0]
+        struct = self.struct
+        struct.t, struct.step, struct.order, struct.corrections = 0.0, dt, order, corrections
+        struct.probes = 0
+        now = {**self.network.extract.shared, **(shared or {})}
+        for kind in self.network.kinds:
             for k, name in enumerate(kind.mechanism.uniform):
                 if name != "dt":
                     full = name if name == "celsius" else f"{name}_{kind.mechanism.name}"
-                    self._uniform[kind.first_uniform + k] = getattr(h, full)
-            for name in kind.mechanism.folded:
-                full = f"{name}_{kind.mechanism.name}"
-                folded[full] = getattr(h, full, kind.mechanism.folded[name])
-        library.check_folded(folded, self._kinds)
+                    self._uniform[kind.first_uniform + k] = now[full]
+        self._library.initial(ctypes.byref(struct))
 
     def advance(self, steps: int) -> None:
-        """Take steps with `external` and `clamp_current` as they are."""
-        self._library.advance(ctypes.byref(self._brain), _I(steps))
+        """Take steps with `external` and `clamp_current` as they are; other threads run meanwhile."""
+        self._library.advance(ctypes.byref(self.struct), _I(steps))
 
     @property
     def time(self) -> float:
         """[ms]"""
-        return self._brain.t
+        return self.struct.t
 
-    def nodes(self, segments: Sequence) -> np.ndarray:
-        """Index in `voltage` of NEURON segments, shape (n,)."""
-        return self._layout.place[np.array([self._node_of[each] for each in segments], int)]
-
-    @property
-    def voltage(self) -> np.ndarray:
-        """Voltages of all nodes [mV], in the engine's own order; see `nodes`."""
-        return self._v
-
-    def state(self, mechanism: str, name: str) -> tuple[list, list[np.ndarray]]:
-        """One state or parameter of all instances of a mechanism.
-
-        Returns:
-            The NEURON objects (point processes or segments), and the engine's own arrays, which change as it
-            runs; together they are as long as the objects.
-
-        Raises:
-            ConfigError: if no instance has that state.
-        """
-        objects: list = []
-        arrays: list[np.ndarray] = []
-        for instances, fields in self._sets:
-            if instances.kind.mechanism.name == mechanism and name in fields:
-                objects += instances.objects
-                arrays.append(fields[name])
-        if not objects:
-            raise ConfigError(f"the network holds no '{name}' of mechanism '{mechanism}'")
-        return objects, arrays
-
-    def snapshot(self) -> dict[str, np.ndarray]:
+    def state(self) -> dict[str, np.ndarray]:
         """Copies of all that the next step depends on and that changes as it runs, time [ms] included."""
-        return {"time": np.array(self._brain.t), **{name: each.copy() for name, each in self._changing()}}
+        return {"time": np.array(self.struct.t), **{name: each.copy() for name, each in self._changing()}}
 
-    def go_back(self, snapshot: dict[str, np.ndarray]) -> None:
-        """Take up a snapshot after `start` with the same step; the same steps then give the same bits.
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a state after `start` with the same step; the same steps then give the same bits.
 
         Raises:
             ConfigError: when it is of another network.
         """
         own = dict(self._changing())
-        if {"time", *own} != set(snapshot) or any(snapshot[name].shape != each.shape for name, each in own.items()):
+        if {"time", *own} != set(state) or any(state[name].shape != each.shape for name, each in own.items()):
             raise ConfigError("this state is of another network: resume it with the worm it was taken from")
         for name, each in own.items():
-            each[:] = snapshot[name]
-        self._brain.t = float(snapshot["time"])
+            each[:] = state[name]
+        self.struct.t = float(state["time"])
 
     def _changing(self) -> Iterator[tuple[str, np.ndarray]]:
-        yield "voltage", self._v
-        yield from (("concentration", self._concentration), *self._ion_arrays.items())
-        for k, (instances, fields) in enumerate(self._sets):
-            own = {name: each for name, each in fields.items() if name not in instances.values}
-            yield from ((f"{k}_{instances.kind.mechanism.name}_{name}", each) for name, each in own.items())
+        yield "voltage", self.voltage
+        yield from (("concentration", self.concentration), *self.ions.items())
+        for k, (group, fields) in enumerate(zip(self.network.groups, self.fields, strict=True)):
+            own = {name: each for name, each in fields.items() if name not in group.values}
+            yield from ((f"{k}_{group.kind.mechanism.name}_{name}", each) for name, each in own.items())
 
-    def watch(self, segments: Sequence, steps: int) -> np.ndarray:
+    def watch(self, nodes: np.ndarray, steps: int) -> np.ndarray:
         """Write down voltages at every step of the next calls of `advance`.
 
         Args:
-            segments: NEURON segments.
+            nodes: indices in `voltage`, shape (n,).
             steps: the most steps that one call will take.
 
         Returns:
-            [mV], shape (steps, segments); each call of `advance` fills it from its first row.
+            [mV], shape (steps, n); each call of `advance` fills it from its first row.
         """
-        probe = np.ascontiguousarray(self.nodes(segments), np.int32)
-        record = np.zeros((steps, len(segments)), self._type)
-        self._brain.probes = len(segments)
-        self._brain.probe, self._brain.record = probe.ctypes.data, record.ctypes.data
+        probe = np.ascontiguousarray(nodes, np.int32)
+        record = np.zeros((steps, len(probe)), self.network.dtype)
+        self.struct.probes = len(probe)
+        self.struct.probe, self.struct.record = probe.ctypes.data, record.ctypes.data
         # Only the latest is kept: a search calls this at every generation.
         self._watched = probe, record
         return record
@@ -345,12 +357,12 @@ class NativeBrain:
 class _Slots:
     """Where concentrations and ion currents of a segment meet: one slot per segment and quantity."""
 
-    def __init__(self, used: list[Instances]) -> None:
+    def __init__(self, used: list[tuple[Kind, Instances]]) -> None:
         self._concentration: dict[tuple[str, int], int] = {}
         self._ion: dict[tuple[str, int], int] = {}
-        self.ion_nodes: list[int] = []
-        for instances in used:
-            mechanism = instances.kind.mechanism
+        nodes: list[int] = []
+        for kind, instances in used:
+            mechanism = kind.mechanism
             for name in (*mechanism.concentrations_owned, *mechanism.concentrations_read):
                 for node in instances.node:
                     self._concentration.setdefault((name, int(node)), len(self._concentration))
@@ -358,9 +370,9 @@ class _Slots:
                 for node in instances.node:
                     if (name, int(node)) not in self._ion:
                         self._ion[name, int(node)] = len(self._ion)
-                        self.ion_nodes.append(int(node))
+                        nodes.append(int(node))
         self.concentrations, self.ions = len(self._concentration), len(self._ion)
-        self.ion_nodes = np.array(self.ion_nodes, int)
+        self.ion_nodes = np.array(nodes, int)
 
     def index(self, instances: Instances, name: str) -> np.ndarray:
         """Slots of a set; a current that nobody reads goes to one more slot at the end."""

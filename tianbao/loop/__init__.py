@@ -1,5 +1,7 @@
-"""The loop: one clock, the exchange buffers, recording."""
+"""The loop: one clock, what flows between brains and bodies, what looks on, and the simulation that users see."""
 
-from .simulation import Clock, Simulation
+from .clock import Clock
+from .loop import Loop, Observation
+from .simulation import Simulation
 
-__all__ = ["Clock", "Simulation"]
+__all__ = ["Clock", "Loop", "Observation", "Simulation"]

@@ -3,44 +3,58 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any
 
+from ..body import SoftBody
 from ..config import RunConfig
-from ..environment import Medium
+from ..environment import Arena, Medium
 from ..errors import ConfigError
+from ..worm import WormModel
+from .clock import Clock
 
-if TYPE_CHECKING:
-    from .simulation import Simulation
-
-_WORM = ("heading", "connectome", "morphologies", "discretisation", "soma_compartments", "channel_set", "signs")
+_OPTIONS = ("heading", "connectome", "morphologies", "discretisation", "soma_compartments", "channel_set", "signs")
 
 
-def described(simulation: Simulation, duration: float) -> RunConfig:
+def described(worms: Sequence[WormModel], arena: Arena, body: SoftBody, clock: Clock, **run: Any) -> RunConfig:
     """The resolved configuration of a simulation, every parameter in it.
 
-    Functions (a flow, a signed distance) are kept by their name only.
+    Functions (a flow, a signed distance) are kept by their name only. The first worm is the default of the others,
+    which are listed with what is theirs.
 
     Args:
-        simulation: as it is.
-        duration: of the run [ms].
+        worms, arena, body, clock: as they are.
+        run: `duration` [ms], `seed`, `engine`, `initial_curvature` [kappa L], `voltage` (neurons recorded).
     """
-    worm, body, arena = simulation.worm, simulation.body, simulation.arena
-    medium = arena.medium
+    first, medium = worms[0], arena.medium
     changes = {
-        "duration": float(duration),
-        "seed": simulation.seed,
-        "engine": simulation.engine,
-        "worm": {"at": tuple(map(float, worm.at)), **{name: getattr(worm, name) for name in _WORM}},
+        "duration": float(run["duration"]),
+        "seed": run["seed"],
+        "engine": run["engine"],
+        "worm": _options(first),
         "arena": {"medium": medium.name, **arena.described()},
-        "clock": dataclasses.asdict(simulation.clock),
-        "body": {"slabs": body.mesh.slabs, "initial_curvature": float(simulation.initial_curvature)},
-        "record": {"voltage": simulation.recorded},
+        "clock": dataclasses.asdict(clock),
+        "body": {"slabs": body.mesh.slabs, "initial_curvature": float(run["initial_curvature"])},
+        "record": {"voltage": run["voltage"]},
         "material": dataclasses.asdict(body.material),
         "medium": {} if _has_a_name(medium) else dataclasses.asdict(medium),
-        "parameters": dict(worm.parameters),
-        "interventions": tuple(worm.interventions),
+        "parameters": dict(first.parameters),
+        "interventions": first.interventions if len(worms) == 1 else (),
+        "worms": () if len(worms) == 1 else tuple(_entry(each, first) for each in worms),
     }
     return RunConfig().updated(changes, where="simulation")
+
+
+def _options(worm: WormModel) -> dict[str, Any]:
+    return {"at": tuple(map(float, worm.at)), **{name: getattr(worm, name) for name in _OPTIONS}}
+
+
+def _entry(worm: WormModel, first: WormModel) -> dict[str, Any]:
+    """What `[[worms]]` says of one worm: its place, what differs from the first, and its interventions."""
+    default = _options(first)
+    entry = {name: each for name, each in _options(worm).items() if name in ("at", "heading") or each != default[name]}
+    parameters = {name: each for name, each in worm.parameters.items() if each != first.parameters[name]}
+    return {**entry, **({"parameters": parameters} if parameters else {}), "interventions": list(worm.interventions)}
 
 
 def _has_a_name(medium: Medium) -> bool:

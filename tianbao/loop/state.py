@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,14 +15,29 @@ import numpy as np
 
 from ..errors import OutputError
 
-MAGIC = b"tianbao checkpoint 3\n"
+MAGIC = b"tianbao checkpoint 4\n"
 _DIGEST = hashlib.sha256().digest_size
 _FACTS = {
-    "config": str, "versions": dict, "mechanisms": str, "anatomy": dict, "revision": str, "every": float,
-    "ticks": int, "planned": int, "wall_s": float,
+    "config": str, "versions": dict, "mechanisms": str, "anatomy": list, "revision": str, "every": float,
+    "ticks": int, "planned": int, "wall_s": float, "generators": list,
 }  # fmt: skip
 # What NumPy raises on bytes that are no arrays.
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True, eq=False)
+class LoopState:
+    """Worms and their world between two ticks.
+
+    Attributes:
+        ticks: since the start.
+        generators: state of the noise of each worm.
+        arrays: of body and worms, by "part/name", such as "worms/0/brain/voltage".
+    """
+
+    ticks: int
+    generators: tuple[dict, ...]
+    arrays: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +46,17 @@ class RunState:
 
     Attributes:
         facts: what has to be the same for the run to go on (configuration, versions, mechanism hash), and where it
-            was: `ticks` done, `planned` ticks, `generator` of noise, `wall_s` spent.
-        arrays: of body, brain and recorder, by "room/name".
+            was: `ticks` done, `planned` ticks, `generators` of noise, `wall_s` spent.
+        arrays: of the loop and the recorder, by "part/name".
     """
 
     facts: dict
     arrays: dict[str, np.ndarray]
+
+    @property
+    def loop(self) -> LoopState:
+        """State of the loop."""
+        return LoopState(self.facts["ticks"], tuple(self.facts["generators"]), self.arrays)
 
     def to_bytes(self) -> bytes:
         """A file's content: format, digest, and the arrays with their facts."""
@@ -73,10 +94,6 @@ class RunState:
             raise OutputError(f"{where} cannot be read: its '{(wrong or ['ticks'])[0]}' is not what a run writes")
         return cls(facts, arrays)
 
-    def room(self, name: str) -> dict[str, np.ndarray]:
-        """Arrays of one room."""
-        return {key.partition("/")[2]: each for key, each in self.arrays.items() if key.startswith(f"{name}/")}
-
 
 class Checkpoints(Protocol):
     """Where a run keeps its state on the way.
@@ -91,6 +108,11 @@ class Checkpoints(Protocol):
         """Replace what was kept before, in one step."""
 
 
-def gathered(**rooms: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Arrays of several rooms under "room/name"."""
-    return {f"{room}/{name}": each for room, arrays in rooms.items() for name, each in arrays.items()}
+def gathered(**parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Arrays of several parts under "part/name"."""
+    return {f"{name}/{key}": each for name, arrays in parts.items() for key, each in arrays.items()}
+
+
+def part(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    """Arrays of one part, by their names within it."""
+    return {key.removeprefix(f"{name}/"): each for key, each in arrays.items() if key.startswith(f"{name}/")}

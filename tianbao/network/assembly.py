@@ -21,6 +21,8 @@ from .wiring import input_scale
 log = logging.getLogger(__name__)
 
 _SET_BY_HAND = "pointerParams", "mod", "weight"
+POINTERS = {"StretchReceptor": "_ref_stretch"}
+"""POINTER of each point process that reads an input."""
 
 
 class Network:
@@ -32,7 +34,7 @@ class Network:
     Attributes:
         design: what it was built from.
         sim: NetPyNE's `sim`; every cell and connection is in `sim.net.allCells`.
-        stretch: of every receptor, read by its point processes (NEURON Vector, length receptors).
+        inputs: what POINTERs read (NEURON Vector, length `design.inputs.size`).
     """
 
     _newest: Network | None = None
@@ -60,7 +62,7 @@ class Network:
         expected = sum(len(rule.weights) * (2 if _bidirectional(rule) else 1) for rule in rules)
         if len(self._synapses) != expected:
             raise ConfigError(f"NetPyNE built {len(self._synapses)} of {expected} connections")
-        self.stretch = self._connect_receptors()
+        self.inputs = self._connect_inputs()
         # With pointers and transfer set, finitialize() works for anyone who runs NEURON on this network.
         sim.pc.setup_transfer()
         Network._newest = self
@@ -69,6 +71,11 @@ class Network:
     def alive(self) -> bool:
         """Whether NEURON still holds this network: a later one takes its place."""
         return Network._newest is self
+
+    @classmethod
+    def newest(cls) -> Network | None:
+        """The network that NEURON holds; None when it holds none."""
+        return cls._newest
 
     @classmethod
     def release(cls) -> bool:
@@ -105,14 +112,26 @@ class Network:
         """The current clamp on a soma through which bias, noise and stimuli enter."""
         return self.cells[neuron].stims[0]["hObj"]
 
-    def stretch_receptors(self, neuron: str) -> list:
-        """The stretch receptor point processes of a neuron."""
+    def receptors(self, neuron: str, kind: str) -> list:
+        """Point processes of a neuron that read one kind of input, such as "stretch"."""
         return [
             point["hObj"]
             for section in self.cells[neuron].secs.values()
             for name, point in section["pointps"].items()
-            if name.startswith("stretch")
+            if name.startswith(f"{kind}_")
         ]
+
+    def cells_in_order(self) -> list[list]:
+        """Sections of every cell, neurons before muscles, in the order of the design's arrays."""
+        names = (*self.design.neurons, *self.design.muscles.index)
+        return [[section["hObj"] for section in self.cells[name].secs.values()] for name in names]
+
+    def pointers(self) -> Iterator[tuple]:
+        """Every point process with a POINTER, and the index of the input that it reads."""
+        design = self.design
+        for k, receptor in enumerate(design.stretch.receptors, start=design.inputs["stretch"].start):
+            for point in self.receptors(receptor.neuron, "stretch"):
+                yield point, k
 
     @property
     def sections(self) -> list:
@@ -169,16 +188,14 @@ class Network:
                 for key in ("gain", "saturation", "share"):
                     setattr(target, key, point[key])
 
-    def _connect_receptors(self):
-        """The vector that the POINTERs of the stretch receptors read."""
+    def _connect_inputs(self):
+        """The vector that POINTERs read."""
         from neuron import h
 
-        receptors = self.design.stretch.receptors
-        stretch = h.Vector(len(receptors))
-        for k, receptor in enumerate(receptors):
-            for point in self.stretch_receptors(receptor.neuron):
-                point._ref_stretch = stretch._ref_x[k]
-        return stretch
+        inputs = h.Vector(self.design.inputs.size)
+        for point, k in self.pointers():
+            setattr(point, POINTERS[point.hname().split("[")[0]], inputs._ref_x[k])
+        return inputs
 
     def _set_calcium_reversal(self) -> None:
         """Hold E_Ca: a pool that writes cai makes NEURON compute it by Nernst otherwise."""

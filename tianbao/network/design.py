@@ -17,6 +17,7 @@ from ..muscles import MuscleMembrane
 from ..parameters import Parameters
 from ..sensing import StretchField, stretch_field
 from ..sensing.proprioception import CORD_BACKWARD, CORD_FORWARD, HEAD, nmj_centroids
+from .inputs import InputLayout
 from .tools import SwitchedConductance
 from .wiring import Tables, extrapolated, gap_totals, input_scale, on_both_sides
 
@@ -79,6 +80,11 @@ class NetworkDesign:
         felt = stretch_field(self.cells, centroids, self.stretch_positions, self.parameters)
         heard = np.array([[each.neuron not in self.deaf] for each in felt.receptors], dtype=float)
         return replace(felt, weights=felt.weights * heard, fading=felt.fading * heard)
+
+    @cached_property
+    def inputs(self) -> InputLayout:
+        """Where each kind of input lies in the vector that the network's POINTERs read."""
+        return InputLayout({"stretch": len(self.stretch.receptors)})
 
     @cached_property
     def muscle_membrane(self) -> MuscleMembrane:

@@ -29,14 +29,14 @@ class Check:
         Raises:
             TianbaoError: in one sentence that begins with `where`.
         """
-        from ..experiment import arena_of, worm_of
+        from ..experiment import arena_of, worms_of
 
         places = (config.body, config.arena)
         parts: list[tuple[Callable[[RunConfig], object], object]] = [
             (_numbers, [config.duration, config.seed, config.engine, config.clock, config.checkpoint, *places]),
             (_names, (config.record, config.parameters)),
             (_body, (config.body, config.material)),
-            (worm_of, (config.worm, config.interventions)),
+            (worms_of, (config.worm, config.interventions, config.worms)),
             (arena_of, (config.arena, config.medium)),
         ]
         for make, needed in parts:
@@ -52,7 +52,7 @@ class Check:
 
 def _numbers(config: RunConfig) -> None:
     from ..loop import Clock
-    from ..loop.simulation import check_duration, check_options
+    from ..loop.clock import check_duration, check_options
 
     clock = Clock(**dataclasses.asdict(config.clock))
     check_options(config.seed, config.engine, clock, config.body.initial_curvature)

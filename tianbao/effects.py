@@ -1,0 +1,224 @@
+"""What interventions change in a worm: pure functions from what it is to what it becomes.
+
+An intervention that is refused raises before anything has changed, and the same record of interventions always gives
+the same worm.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from . import anatomy
+from .apparatus import Hold, Pulse
+from .cells.channels import CHANNELS, EXTRA_CHANNELS
+from .cells.membrane import Membrane, channel_of
+from .errors import AnatomyError, ConfigError, unknown
+from .network import perturbations, tools
+from .network.wiring import Tables
+from .rows import number
+
+log = logging.getLogger(__name__)
+
+_MOST_FACTOR = 1e3  # [-] on a conductance
+
+
+@dataclass(frozen=True)
+class Effects:
+    """A worm's nervous system and what surrounds it, after its interventions.
+
+    Attributes:
+        tables: its connectome.
+        membranes: neuron -> membrane.
+        deaf: neurons whose stretch receptors are silenced.
+        conductances: what the experimenter opens in single cells.
+        pulses: currents into somas: neuron and pulse.
+        holds: walls around parts of the body.
+    """
+
+    tables: Tables
+    membranes: dict[str, Membrane]
+    deaf: frozenset[str] = frozenset()
+    conductances: tuple[tools.SwitchedConductance, ...] = ()
+    pulses: tuple[tuple[str, Pulse], ...] = ()
+    holds: tuple[Hold, ...] = ()
+
+
+def after(intact: Effects, interventions: Iterable[Mapping[str, Any]]) -> Effects:
+    """What a worm becomes by a record of interventions, in order.
+
+    Args:
+        intact: before the first.
+        interventions: tables of `verb` and its arguments, as `tianbao.Worm` keeps them.
+    """
+    for each in interventions:
+        arguments = dict(each)
+        intact = EFFECTS[arguments.pop("verb")](intact, **arguments)
+    return intact
+
+
+def _ablate(worm: Effects, neurons: Iterable[str]) -> Effects:
+    gone = anatomy.match_neurons(*neurons)
+    return replace(worm, tables=perturbations.ablate(worm.tables, gone), deaf=worm.deaf.union(gone))
+
+
+def _silence(
+    worm: Effects, neurons: Iterable[str], start: float, stop: float, conductance: float | None = None
+) -> Effects:
+    return _illuminate(worm, neurons, "chloride", start, stop, conductance)
+
+
+def _illuminate(
+    worm: Effects,
+    neurons: Iterable[str],
+    channel: str,
+    start: float,
+    stop: float,
+    conductance: float | None = None,
+) -> Effects:
+    opened = (tools.channel(channel, name, conductance, start, stop) for name in anatomy.match_neurons(*neurons))
+    return replace(worm, conductances=(*worm.conductances, *opened))
+
+
+def _clamp(worm: Effects, neurons: Iterable[str], voltage: float, start: float, stop: float) -> Effects:
+    clamped = (tools.clamp(name, voltage, start, stop) for name in anatomy.match_neurons(*neurons))
+    return replace(worm, conductances=(*worm.conductances, *clamped))
+
+
+def _stimulate(worm: Effects, neuron: str, amplitude: float, start: float, stop: float) -> Effects:
+    pulse = Pulse(amplitude, start, stop)
+    return replace(worm, pulses=(*worm.pulses, *((name, pulse) for name in anatomy.match_neurons(neuron))))
+
+
+def _hold(worm: Effects, **walls: float) -> Effects:
+    hold = Hold(**walls)
+    hold.check_beside(worm.holds)
+    return replace(worm, holds=(*worm.holds, hold))
+
+
+def _knock_out(worm: Effects, genes: Iterable[str], cells: str) -> Effects:
+    if not genes:
+        raise ConfigError("knock_out: name a gene, such as 'egl-19'")
+    for gene in genes:
+        _known_gene(gene)
+    for gene in genes:
+        worm, carriers = _expressed(worm, gene, 0.0, cells)
+        if not carriers:
+            log.warning("knock_out: no neuron of '%s' carries %s, so nothing changes", cells, gene)
+    return worm
+
+
+def _knock_down(worm: Effects, gene: str, remaining: float, cells: str) -> Effects:
+    if not 0.0 <= number(remaining, "knock_down", "remaining") < 1.0:
+        raise ConfigError(f"knock_down {gene}: remaining = {remaining:g} must lie from 0 to below 1")
+    return _expressed_where_it_is(worm, "knock_down", gene, remaining, cells)
+
+
+def _over_express(worm: Effects, gene: str, factor: float, cells: str) -> Effects:
+    if not number(factor, "over_express", "factor", high=_MOST_FACTOR) > 1.0:
+        raise ConfigError(f"over_express {gene}: factor = {factor:g} must be above 1")
+    return _expressed_where_it_is(worm, "over_express", gene, factor, cells)
+
+
+def _scale_synapses(worm: Effects, pre: str, post: str, factor: float) -> Effects:
+    sources, targets = anatomy.match_neurons(pre), _match_cells(post)
+    return replace(worm, tables=perturbations.scale_synapses(worm.tables, sources, targets, factor))
+
+
+def _scale_gap_junctions(worm: Effects, a: str, b: str, factor: float) -> Effects:
+    groups = anatomy.match_neurons(a), anatomy.match_neurons(b)
+    return replace(worm, tables=perturbations.scale_gap_junctions(worm.tables, *groups, factor))
+
+
+def _silence_stretch_receptors(worm: Effects, neurons: Iterable[str]) -> Effects:
+    return replace(worm, deaf=worm.deaf.union(anatomy.match_neurons(*(neurons or ("*",)))))
+
+
+def _shuffle(worm: Effects, what: str, seed: int) -> Effects:
+    return replace(worm, tables=perturbations.shuffle(worm.tables, what, anatomy.neurons()["class"], seed))
+
+
+def _expressed_where_it_is(worm: Effects, what: str, gene: str, factor: float, cells: str) -> Effects:
+    worm, carriers = _expressed(worm, gene, factor, cells)
+    if not carriers:
+        raise ConfigError(f"{what} {gene}: no neuron of '{cells}' carries it, so there is nothing to change")
+    return worm
+
+
+def _expressed(worm: Effects, gene: str, factor: float, cells: str) -> tuple[Effects, int]:
+    """The worm with a gene's product multiplied in some cells, and how many of them have it."""
+    _known_gene(gene)
+    chosen, releases = set(anatomy.match_neurons(cells)), tools.release_genes()
+    if gene in releases:
+        return _releasing(worm, chosen, releases[gene], factor)
+    carriers = [name for name in chosen if worm.membranes[name].carries(gene)]
+    membranes = {
+        name: each.scaled(gene, factor) if name in chosen else each for name, each in worm.membranes.items()
+    }
+    return replace(worm, membranes=membranes), len(carriers)
+
+
+def _releasing(worm: Effects, chosen: set[str], transmitter: str, factor: float) -> tuple[Effects, int]:
+    made = anatomy.neurons().transmitter
+    sources = {name for name in chosen if transmitter in ("*", made[name])}
+    left = sources & {*worm.tables.chemical.pre, *worm.tables.nmj.pre}
+    if left:
+        tables = perturbations.scale_synapses(worm.tables, left, _match_cells("*"), factor)
+        worm = replace(worm, tables=tables)
+    return worm, len(left)
+
+
+def _factor(what: str, value: float) -> float:
+    if number(value, what, "factor", high=_MOST_FACTOR) < 0.0:
+        raise ConfigError(f"{what}: factor = {value:g} cannot be negative; 0 cuts")
+    return value
+
+
+def _match_cells(pattern: str) -> list[str]:
+    """Neurons and muscles that match a pattern; it must match some."""
+    found: list[str] = []
+    for match in (anatomy.match_neurons, anatomy.match_muscles):
+        try:
+            found += match(pattern)
+        except AnatomyError as error:
+            wrong = error
+    if not found:
+        raise wrong
+    return found
+
+
+def _known_gene(gene: str) -> None:
+    """Raise for a gene that is neither a channel nor needed for release."""
+    releases = tools.release_genes()
+    if isinstance(gene, str) and gene in releases:
+        return
+    try:
+        channel_of(gene)
+    except ConfigError as error:
+        raise ConfigError(unknown("gene", gene, [*CHANNELS, *EXTRA_CHANNELS, *releases])) from error
+
+
+EFFECTS: dict[str, Callable[..., Effects]] = {
+    "ablate": _ablate,
+    "silence": _silence,
+    "illuminate": _illuminate,
+    "clamp": _clamp,
+    "stimulate": _stimulate,
+    "hold": _hold,
+    "knock_out": _knock_out,
+    "knock_down": _knock_down,
+    "over_express": _over_express,
+    "cut_synapses": lambda worm, pre, post: _scale_synapses(worm, pre, post, 0.0),
+    "scale_synapses": lambda worm, pre, post, factor: _scale_synapses(
+        worm, pre, post, _factor("scale_synapses", factor)
+    ),
+    "cut_gap_junctions": lambda worm, a, b: _scale_gap_junctions(worm, a, b, 0.0),
+    "scale_gap_junctions": lambda worm, a, b, factor: _scale_gap_junctions(
+        worm, a, b, _factor("scale_gap_junctions", factor)
+    ),
+    "silence_stretch_receptors": _silence_stretch_receptors,
+    "shuffle": _shuffle,
+}
+"""What each intervention does, by its name."""

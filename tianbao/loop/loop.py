@@ -1,0 +1,263 @@
+"""The closed loop: each tick, body -> receptors -> brains -> muscles -> body. One object that owns all its state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..body import SoftBody
+from ..cells.temperature import rate_factor
+from ..environment import Arena
+from ..errors import ConfigError
+from ..network.design import NetworkDesign
+from ..worm import WormModel
+from .animal import Animal
+from .clock import Clock
+from .state import LoopState, gathered, part
+
+_REST = -60.0  # [mV] where every neuron starts, give or take
+_REST_SPREAD = 2.0  # [mV] so that no two neurons start in lockstep
+_POSTURE_WAVELENGTH = 0.65  # [L] of the gentle bend a run starts from
+_INSIDE = 0.3  # [-] share of the radius by which a worm may be squeezed when it starts
+
+
+@dataclass(frozen=True)
+class Action:
+    """What an experimenter does in one tick.
+
+    Attributes:
+        current: into every soma, beside the worms' own pulses [nA], shape (worms, neurons).
+    """
+
+    current: np.ndarray
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The worms between two ticks; arrays are copies and lead with the worms.
+
+    Attributes:
+        time: [ms]
+        midline: head first [mm], shape (worms, points, 3).
+        curvature: kappa L at the inner points of the midline, positive to dorsal [-], shape (worms, points - 2).
+        voltage: of every soma, in the order of `neurons` [mV], shape (worms, neurons).
+        activation: of every muscle, in the order of `muscles` [-], shape (worms, 95).
+        inputs: of each worm, what its receptors sense, by name such as "stretch" [kappa L].
+        neurons, muscles: names.
+    """
+
+    time: float
+    midline: np.ndarray
+    curvature: np.ndarray
+    voltage: np.ndarray
+    activation: np.ndarray
+    inputs: tuple[dict[str, np.ndarray], ...]
+    neurons: tuple[str, ...]
+    muscles: tuple[str, ...]
+
+
+class Loop:
+    """Worms with brains and bodies in one arena.
+
+    Everything that changes while worms live is owned here: `reset` begins, `tick` goes once around, and `state` and
+    `restore` take it out and put it back, to the same bits.
+
+    Args:
+        worms: models; worms with equal nervous systems share its constants.
+        arena: where they are.
+        clock: time steps.
+        body: of all worms together.
+        engine: one of `tianbao.engine.ENGINES`.
+        threads: how many brains are integrated at the same time; the bits do not depend on it.
+        initial_curvature: amplitude of the initial bend [kappa L].
+    """
+
+    def __init__(
+        self,
+        worms: Sequence[WormModel],
+        arena: Arena,
+        clock: Clock,
+        body: SoftBody,
+        *,
+        engine: str,
+        threads: int = 1,
+        initial_curvature: float,
+    ) -> None:
+        self.worms, self.arena, self.clock, self.body = tuple(worms), arena, clock, body
+        self.engine, self.threads, self.initial_curvature = engine, threads, initial_curvature
+        self.animals: tuple[Animal, ...] = ()
+        self.ticks = 0
+        self._designs: dict[tuple, NetworkDesign] = {}
+        self._population = None
+        self._pull = np.zeros((len(self.worms), body.mesh.slabs, 4))
+        self._bend = np.zeros((len(self.worms), len(body.curvature_positions)))
+
+    @property
+    def time(self) -> float:
+        """[ms] since the start."""
+        return self.ticks * self.clock.tick
+
+    def design(self, worm: int = 0) -> NetworkDesign:
+        """Nervous system of a worm; one object for all worms with equal ones."""
+        model = self.worms[worm]
+        if model.network_key not in self._designs:
+            self._designs[model.network_key] = model.design(self.body.curvature_positions)
+        return self._designs[model.network_key]
+
+    def retune(self, worms: Sequence[WormModel], body: SoftBody | None = None) -> None:
+        """Take the same worms with other parameters, and another body; `reset` then begins with them."""
+        self.worms, self.body = tuple(worms), body or self.body
+        self._designs, self._population = {}, None
+
+    # --- beginning
+
+    def reset(self, seed: int) -> Observation:
+        """Begin at time 0.
+
+        Args:
+            seed: of noise, initial voltages and postures; worm k draws from the seed's children 2k and 2k + 1.
+
+        Raises:
+            ConfigError: for a worm that starts inside an obstacle or another.
+        """
+        for_start, for_noise = self._generators(seed)
+        brains = self._brains()
+        per_curvature = self.body.tension_per_curvature()
+        self.animals = tuple(
+            Animal(model, self.design(k), brains.brains[k], per_curvature, for_noise[k], self.clock.tick)
+            for k, model in enumerate(self.worms)
+        )
+        self.ticks = 0
+        self._pose(for_start)
+        self._sense()
+        rate = rate_factor(self.arena.temperature)
+        voltages = [_rest(self.design(k), rng) for k, rng in enumerate(for_start)]
+        clock = self.clock
+        brains.start(voltages, clock.dt, clock.order, clock.corrections, [rate] * len(voltages))
+        return self.observe()
+
+    def _brains(self):
+        """The engine's hold on the nervous systems, taken anew when they are others or NEURON has let them go."""
+        # NEURON's first import belongs to the mechanisms that a network loads.
+        from ..engine.population import Population
+
+        designs = [self.design(k) for k in range(len(self.worms))]
+        if self._population is None or not self._population.alive:
+            self._population = Population(designs, self.engine, self.threads)
+        return self._population
+
+    def _generators(self, seed: int) -> tuple[list[np.random.Generator], list[np.random.Generator]]:
+        """Generators of each worm: of its start, and of its noise."""
+        children = np.random.SeedSequence(seed).spawn(2 * len(self.worms))
+        generators = [np.random.default_rng(each) for each in children]
+        return generators[::2], generators[1::2]
+
+    def check_start(self, seed: int) -> None:
+        """Refuse worms that cannot start where they are.
+
+        Raises:
+            ConfigError: for a worm inside an obstacle or another.
+        """
+        self._pose(self._generators(seed)[0])
+
+    def _pose(self, generators: Sequence[np.random.Generator]) -> None:
+        body, s = self.body, self.body.curvature_positions
+        body.time = 0.0
+        for k, (model, rng) in enumerate(zip(self.worms, generators, strict=True)):
+            phase = rng.uniform(0.0, 2.0 * np.pi)
+            bend = self.initial_curvature * np.sin(2.0 * np.pi * s / _POSTURE_WAVELENGTH + phase)
+            body.pose(curvature=bend, at=model.at, heading=model.heading, worm=k)
+        depth = body.overlap()
+        if depth > _INSIDE * body.mesh.radii.max():
+            what = "the worm starts" if len(self.worms) == 1 else "a worm starts"
+            other = "" if len(self.worms) == 1 else ", another worm"
+            where, todo = f"inside an obstacle{other} or itself", "give Worm(at=..., heading=...)"
+            raise ConfigError(f"{what} {1e3 * depth:.0f} um {where}: {todo}")
+
+    # --- going on
+
+    def tick(self, action: Action | None = None) -> Observation:
+        """Once around the loop.
+
+        Args:
+            action: what an experimenter does meanwhile.
+
+        Returns:
+            The worms after it.
+        """
+        self.advance(action)
+        return self.observe()
+
+    def advance(self, action: Action | None = None) -> None:
+        """Once around the loop, as `tick`, without looking at the worms."""
+        start, end = self.time, (self.ticks + 1) * self.clock.tick
+        self._sense()
+        for k, animal in enumerate(self.animals):
+            animal.drive(start, self._bend[k], None if action is None else action.current[k])
+        self._population.advance(end)
+        for k, animal in enumerate(self.animals):
+            animal.pull(start, self._bend[k], self._pull[k])
+        if self.arena.flow is not None:
+            self.body.flow = self.arena.velocity(self.body.midline(), self.body.time)
+        self.body.step(self._pull, self.clock.tick)
+        self.ticks += 1
+
+    def _sense(self) -> None:
+        self.body.curvature(self._bend)
+        for k, animal in enumerate(self.animals):
+            animal.sense(self._bend[k])
+
+    def observe(self) -> Observation:
+        """The worms as they are now.
+
+        Raises:
+            ConfigError: before `reset`.
+        """
+        if not self.animals:
+            raise ConfigError("nothing to observe yet: call reset first")
+        design = self.animals[0].design
+        return Observation(
+            time=self.time,
+            midline=self.body.midline(),
+            curvature=self.body.curvature(),
+            voltage=np.array([each.brain.voltage for each in self.animals]),
+            activation=np.array([each.brain.activation for each in self.animals]),
+            inputs=tuple({name: each.inputs(name).copy() for name in each.design.inputs} for each in self.animals),
+            neurons=design.neurons,
+            muscles=tuple(design.muscles.index),
+        )
+
+    # --- state
+
+    def state(self) -> LoopState:
+        """All that the next tick depends on, as copies."""
+        worms = {f"worms/{k}": each.state() for k, each in enumerate(self.animals)}
+        arrays = gathered(body=self.body.state(), **worms)
+        return LoopState(self.ticks, tuple(each.generator for each in self.animals), arrays)
+
+    def restore(self, state: LoopState) -> None:
+        """Go on from a state after `reset`; the same ticks then give the same bits.
+
+        Raises:
+            ConfigError: when it is of other worms.
+        """
+        if len(state.generators) != len(self.animals):
+            raise ConfigError(f"the state holds {len(state.generators)} worms, and there are {len(self.animals)} here")
+        self.body.restore(part(state.arrays, "body"))
+        for k, (animal, generator) in enumerate(zip(self.animals, state.generators, strict=True)):
+            animal.restore(part(state.arrays, f"worms/{k}"))
+            animal.generator = generator
+        self.ticks = state.ticks
+
+
+def _rest(design: NetworkDesign, rng: np.random.Generator) -> np.ndarray:
+    """Voltage at which every cell starts [mV], neurons before muscles."""
+    neurons = rng.normal(_REST, _REST_SPREAD, len(design.neurons))
+    return np.concatenate([neurons, np.full(len(design.muscles), design.muscle_membrane.leak_reversal)])
+
+
+def with_parameters(worms: Sequence[WormModel], parameters) -> list[WormModel]:
+    """The same worms with other class-level parameters."""
+    return [replace(each, parameters=parameters) for each in worms]

@@ -1,0 +1,136 @@
+"""What looks on while a loop runs: keeps frames, stops a run that has diverged, keeps checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import DivergedError
+from ..recording import WormTrack
+from .loop import Loop
+from .state import gathered, part
+
+# No neuron of the worm lives outside this range [mV]; beyond it the integration has failed.
+_PHYSICAL = (-300.0, 300.0)
+_KEPT = ("midline", "dorsal", "activation", "voltage")
+
+
+class Observer(Protocol):
+    """What is called between two ticks; it changes nothing in the loop.
+
+    Attributes:
+        every: ticks between two calls.
+    """
+
+    every: int
+
+    def __call__(self, loop: Loop) -> None:
+        """Look at the loop."""
+
+
+class DivergenceGuard:
+    """Ends a run whose worms have left the range of the physical.
+
+    Args:
+        every: ticks between two looks.
+    """
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+
+    def __call__(self, loop: Loop) -> None:
+        """Look at the loop.
+
+        Raises:
+            DivergedError: if a voltage or a position is not a physical number.
+        """
+        if not np.isfinite(loop.body.midline()).all():
+            raise DivergedError(f"the body left the range of numbers at {loop.time:g} ms; try a shorter tick")
+        low, high = _PHYSICAL
+        for k, animal in enumerate(loop.animals):
+            voltage = animal.brain.voltage
+            bad = ~((voltage > low) & (voltage < high))
+            if bad.any() or not np.isfinite(animal.brain.activation).all():
+                who = animal.design.neurons[int(np.argmax(bad))] if bad.any() else "a muscle"
+                whose = f" of worm {k}" if len(loop.animals) > 1 else ""
+                todo = "try a shorter dt, or order 1"
+                raise DivergedError(f"the voltage of {who}{whose} is not physical at {loop.time:g} ms; {todo}")
+
+
+class Recorder:
+    """Keeps frames of midline, muscle activation and chosen soma voltages of every worm, in arrays laid out once.
+
+    Args:
+        loop: that has been reset.
+        every: ticks between two frames.
+        neurons: whose soma voltages are kept.
+        frames: the most that it will hold.
+    """
+
+    def __init__(self, loop: Loop, every: int, neurons: Sequence[str], frames: int) -> None:
+        self.every = every
+        self._neurons = tuple(neurons)
+        rings = loop.body.mesh.rings
+        self._line, self._side = (np.zeros((len(loop.animals), rings, 3)) for _ in range(2))
+        self._time = np.zeros(frames)
+        self._columns = [[each.design.neurons.index(name) for name in neurons] for each in loop.animals]
+        self._worms = [
+            {
+                "midline": np.zeros((frames, rings, 3)),
+                "dorsal": np.zeros((frames, rings, 3)),
+                "activation": np.zeros((frames, len(each.brain.activation))),
+                "voltage": np.zeros((frames, len(neurons))),
+            }
+            for each in loop.animals
+        ]
+        self._count = 0
+
+    def __call__(self, loop: Loop) -> None:
+        """Keep one frame."""
+        k = self._count
+        loop.body.midline(self._line)
+        loop.body.dorsal(self._side)
+        self._time[k] = loop.time
+        for worm, animal in enumerate(loop.animals):
+            kept = self._worms[worm]
+            kept["midline"][k] = self._line[worm]
+            kept["dorsal"][k] = self._side[worm]
+            kept["activation"][k] = animal.brain.activation
+            kept["voltage"][k] = animal.brain.voltage[self._columns[worm]]
+        self._count += 1
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of all frames so far."""
+        count = self._count
+        worms = {str(k): {name: kept[name][:count].copy() for name in _KEPT} for k, kept in enumerate(self._worms)}
+        return {"time": self.time.copy(), **gathered(**worms)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take up the frames of a state that fits in this recorder."""
+        self._count = len(state["time"])
+        self._time[: self._count] = state["time"]
+        for k, kept in enumerate(self._worms):
+            for name, each in part(state, str(k)).items():
+                kept[name][: self._count] = each
+
+    @property
+    def time(self) -> np.ndarray:
+        """Of the frames so far [ms], shape (frames,)."""
+        return self._time[: self._count]
+
+    def tracks(self, loop: Loop) -> tuple[WormTrack, ...]:
+        """What was kept of every worm."""
+        return tuple(
+            WormTrack(
+                midline=kept["midline"][: self._count],
+                muscle_activation=kept["activation"][: self._count],
+                muscles=tuple(animal.design.muscles.index),
+                voltage=kept["voltage"][: self._count],
+                voltage_time=self.time,
+                neurons=self._neurons,
+                dorsal=kept["dorsal"][: self._count],
+            )
+            for kept, animal in zip(self._worms, loop.animals, strict=True)
+        )
