@@ -31,7 +31,8 @@ def described(simulation: Simulation, duration: float) -> RunConfig:
         "seed": simulation.seed,
         "engine": simulation.engine,
         "worm": {"at": tuple(map(float, worm.at)), **{name: getattr(worm, name) for name in _WORM}},
-        "arena": {"medium": medium.name, **arena.described()},
+        # Fields are tables of their own in a configuration.
+        "arena": {"medium": medium.name, **{k: v for k, v in arena.described().items() if k != "fields"}},
         "clock": dataclasses.asdict(simulation.clock),
         "body": {"slabs": body.mesh.slabs, "initial_curvature": float(simulation.initial_curvature)},
         "record": {"voltage": simulation.recorded},

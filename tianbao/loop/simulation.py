@@ -21,7 +21,7 @@ from ..network.assembly import Network
 from ..parameters import Parameters
 from ..recording import Recording
 from ..rows import number, whole
-from ..sensing import Proprioception
+from ..sensing import Seen, StretchSense
 from ..worm import Worm
 from .description import described
 from .exchange import Currents
@@ -288,7 +288,7 @@ class Simulation:
         self.walls = Walls(self.worm.holds, self.body.curvature_positions, per_curvature, self.clock.tick)
         self._pull = np.zeros((1, slabs, 4))
         self._bend = np.zeros((1, len(self.body.curvature_positions)))
-        self.receptors = Proprioception(design.stretch, self.clock.tick)
+        self.receptors = StretchSense(design.stretch, self.clock.tick)
         self.currents = Currents(design, self.worm.pulses, for_noise, self.clock.tick)
         self._take_brain_of(network)
         self._pose(for_start)
@@ -318,10 +318,12 @@ class Simulation:
             place = "give Worm(at=..., heading=...)"
             raise ConfigError(f"the worm starts {1e3 * depth:.0f} um inside an obstacle or itself: {place}")
 
-    def _feel(self) -> None:
+    def _feel(self) -> Seen:
         """Turn the body's bend into the stretch of every receptor."""
         self.body.curvature(self._bend)
-        self.receptors.feel(self._bend[0], out=self.brain.stretch)
+        seen = Seen(self.body.time, self._bend[0], self.body.midline()[0], self.arena)
+        self.receptors.write(seen, out=self.brain.stretch)
+        return seen
 
     def _initialise_voltages(self, rng: np.random.Generator) -> None:
         network = self.network
@@ -334,8 +336,7 @@ class Simulation:
 
     def tick(self, recorder: Recorder, number: int) -> None:
         """Once around the loop: the tick of that number, from 1."""
-        self._feel()
-        self.receptors.adapt(self._bend[0])
+        self.receptors.adapt(self._feel())
         self.currents.write((number - 1) * self.clock.tick, out=self.brain.current)
         self.brain.advance(number * self.clock.tick)
         self._tension(self.brain.activation, out=self._pull[0])
