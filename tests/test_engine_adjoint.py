@@ -10,8 +10,8 @@ from neuron import h
 
 from tianbao import mechanisms
 from tianbao.engine.adjoint import Adjoint
-from tianbao.engine.extract import Partner, Pointer
 from tianbao.engine.attached import AttachedBrain
+from tianbao.engine.extract import Partner, Pointer
 from tianbao.errors import ConfigError
 
 METHODS = [(1, 0), (2, 0), (1, 1), (2, 2)]

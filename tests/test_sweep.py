@@ -24,7 +24,7 @@ from tianbao.sweeps.backends import slurm_script
 from tianbao.sweeps.folder import held, load_plan, run_folder
 from tianbao.sweeps.plan import make_plan, read_plan
 from tianbao.sweeps.run import sweep, sweep_run
-from tianbao.sweeps.work import task_for
+from tianbao.sweeps.work import order
 
 ROOT = Path(__file__).parents[1]
 SEEDS = {"seeds": [1, 2, 3], "metrics": ["seed_used"]}

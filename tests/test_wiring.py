@@ -5,13 +5,14 @@ import pandas as pd
 import pytest
 
 from tianbao import anatomy, parameters
+from tianbao.environment import Arena
 from tianbao.errors import AnatomyError, ConfigError
 from tianbao.muscles import TensionMap
 from tianbao.muscles.tension import strength
 from tianbao.network import perturbations
 from tianbao.network.design import intact_tables
 from tianbao.network.wiring import gap_weights, nmj_weights, on_both_sides
-from tianbao.sensing.proprioception import Proprioception, stretch_field
+from tianbao.sensing import Seen, StretchSense, stretch_field
 from tianbao.worm import Worm
 
 CORD = ("DA", "VA", "DB", "VB", "DD", "VD", "AS", "VC")
@@ -234,26 +235,30 @@ def test_a_lasting_bend_of_the_main_field_fades_and_a_swing_does_not():
     field = Worm(parameters=P.replace(**changes)).design(STEPS).stretch
     names = [each.neuron for each in field.receptors]
     tick, bend, felt = 4.0, np.ones(len(STEPS)), np.empty(len(names))
-    receptors = Proprioception(field, tick)
-    receptors.feel(bend, out=felt)
+
+    def seen(bend):
+        return Seen(0.0, bend, np.zeros((len(STEPS) + 2, 3)), Arena())
+
+    receptors = StretchSense(field, tick)
+    receptors.write(seen(bend), out=felt)
     fresh = dict(zip(names, felt, strict=True))
     for _ in range(round(500.0 / tick)):
-        receptors.adapt(bend)
-    receptors.feel(bend, out=felt)
+        receptors.adapt(seen(bend))
+    receptors.write(seen(bend), out=felt)
     main = {each.neuron: each.fields[0].weight * each.side for each in field.receptors}
     lost = {name: fresh[name] - now for name, now in zip(names, felt, strict=True)}
     for name in ("VB4", "DB4"):
         assert lost[name] == pytest.approx(0.7 * (1.0 - np.exp(-1.0)) * main[name])
     assert lost["SMDVL"] == lost["RMDDL"] == lost["DA5"] == 0.0
-    restored = Proprioception(field, tick)
+    restored = StretchSense(field, tick)
     restored.restore(receptors.state())
     for _ in range(round(5_000.0 / tick)):
         bend = -bend
-        receptors.adapt(bend)
-        restored.adapt(bend)
-    restored.feel(bend, out=felt)
+        receptors.adapt(seen(bend))
+        restored.adapt(seen(bend))
+    restored.write(seen(bend), out=felt)
     again = felt.copy()
-    receptors.feel(bend, out=felt)
+    receptors.write(seen(bend), out=felt)
     assert np.array_equal(again, felt)
     assert again[names.index("VB4")] == pytest.approx(bend[0] * fresh["VB4"], abs=0.01)
 

@@ -107,6 +107,7 @@ class RunConfig:
         interventions: what is done to every worm, in order: tables of `verb` and its arguments.
         worms: one table per worm where there are several: what differs from section `worm`, changes of
             `parameters`, and `interventions` of its own, which come after those of every worm.
+        fields: concentrations in the arena: tables of `kind`, such as "gaussian", and its options.
     """
 
     duration: float = _key(10_000.0, "[ms]")
@@ -123,6 +124,7 @@ class RunConfig:
     parameters: Mapping[str, float] = _key(dict, "")
     interventions: tuple[Mapping[str, Any], ...] = _key((), "")
     worms: tuple[Mapping[str, Any], ...] = _key((), "")
+    fields: tuple[Mapping[str, Any], ...] = _key((), "")
 
     def get(self, key: str) -> Any:
         """Value under a dotted key.
@@ -352,8 +354,14 @@ def _worm(table: Mapping[str, Any], where: str) -> dict[str, Any]:
     return checked
 
 
+def _fields_of_arena(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(each, Mapping) for each in value):
+        raise ConfigError(f"{where}: fields are tables with a kind; write [[fields]] and kind = \"gaussian\"")
+    return tuple(dict(each) for each in value)
+
+
 # Lists of tables, and what checks each.
-_LISTS = {"interventions": _interventions, "worms": _worms}
+_LISTS = {"interventions": _interventions, "worms": _worms, "fields": _fields_of_arena}
 
 
 def _typed(key: str, value: Any, before: Any, where: str) -> Any:

@@ -84,7 +84,7 @@ def arena_of(config: RunConfig) -> Arena:
     Raises:
         ConfigError: for a value out of range, or a function, which no configuration can hold.
     """
-    from .environment import Arena, Dish, Pillar, Plane
+    from .environment import Arena, Dish, Pillar, Plane, field_of
 
     section = config.arena
     if section.flow or section.solids:
@@ -96,7 +96,8 @@ def arena_of(config: RunConfig) -> Arena:
         *(Plane(row[:3], row[3:6], *row[6:]) for row in (_row("planes", row, 6) for row in section.planes)),
     ]
     same = {name: getattr(section, name) for name in ("gravity", "resolved", "temperature")}
-    return Arena(_medium(config), obstacles=obstacles, **same)
+    filled = [field_of(each, f"field {number}") for number, each in enumerate(config.fields, start=1)]
+    return Arena(_medium(config), obstacles=obstacles, fields=filled, **same)
 
 
 def _row(kind: str, row: Any, least: int) -> tuple[float, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,9 @@ class WormTrack:
         neurons: names, in the order of `voltage`.
         dorsal: unit vectors towards dorsal [-], shape (frames, points, 3); None for a worm that lies in the
             plane, dorsal to the right of its way.
+        inputs: what receptors sensed, by sense such as "chemical" [mM], shape (frames, receptors).
+        receptors: names, in the order of each of `inputs`, such as "ASEL nacl".
+        anatomy: wiring and cells of the worm, user-supplied files with their digests.
     """
 
     midline: np.ndarray
@@ -54,6 +58,9 @@ class WormTrack:
     voltage_time: np.ndarray
     neurons: tuple[str, ...]
     dorsal: np.ndarray | None = None
+    inputs: Mapping[str, np.ndarray] = field(default_factory=dict)
+    receptors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    anatomy: Mapping[str, str] = field(default_factory=dict)
 
     def check(self, frames: int, where: str) -> None:
         """Refuse arrays that do not belong together.
@@ -70,8 +77,11 @@ class WormTrack:
             "voltage": (samples, len(self.neurons)),
             **({} if self.dorsal is None else {"dorsal": (frames, points, 3)}),
         }
+        arrays = {name: getattr(self, name) for name in shapes}
+        for name, values in self.inputs.items():
+            shapes[name], arrays[name] = (frames, len(self.receptors.get(name, ()))), values
         for name, shape in shapes.items():
-            found = np.asarray(getattr(self, name))
+            found = np.asarray(arrays[name])
             if found.shape != shape or points < 2 or not np.issubdtype(found.dtype, np.number):
                 raise OutputError(f"{where}: {name} has shape {found.shape}, which does not fit {frames} frames")
         if not _numeric(self.midline):
@@ -268,6 +278,18 @@ class Recording:
         """
         track = self.track(worm)
         return _table(track.voltage, track.voltage_time, track.neurons)
+
+    def sensed(self, worm: int = 0) -> pd.DataFrame:
+        """What receptors sensed: one row per frame, index `time_ms`, a column such as "ASEL nacl" [mM] per receptor.
+
+        Raises:
+            ConfigError: if there is no such worm.
+        """
+        track = self.track(worm)
+        if not track.inputs:
+            return _table(np.zeros((len(self.time), 0)), self.time, ())
+        names = tuple(name for sense in track.inputs for name in track.receptors[sense])
+        return _table(np.concatenate(list(track.inputs.values()), axis=1), self.time, names)
 
     def activations(self, worm: int = 0) -> pd.DataFrame:
         """Muscle activations [-]: one row per frame, index `time_ms`, one column per muscle.

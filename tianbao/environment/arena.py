@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 
-from ..errors import ConfigError, shown
+from ..errors import ConfigError, shown, unknown
 from ..rows import number
+from .fields import Field, check_fields
 from .medium import Medium
 from .obstacles import Dish, Obstacle, Pillar, Plane, SignedDistance
 
@@ -28,8 +32,29 @@ def _obstacles(given: Sequence[Obstacle]) -> tuple[Obstacle, ...]:
     raise ConfigError(f"arena: obstacles is a list of {what}, got {shown(repr(given if each is None else each))}")
 
 
+@dataclass(init=False, unsafe_hash=True)
 class Arena:
-    """An unbounded space filled with one medium, with whatever stands in it."""
+    """An unbounded space filled with one medium, with whatever stands in it and fills it.
+
+    An arena does not change: what a simulation was given is what its results describe. `replace` makes another.
+
+    Attributes:
+        medium: what fills it.
+        obstacles: what stands in it.
+        flow: velocity of the medium, None in still medium.
+        gravity: [m/s2].
+        resolved: whether worms feel the flow that they stir up.
+        temperature: [degC].
+        fields: what can be sensed in it.
+    """
+
+    medium: Medium
+    obstacles: tuple[Obstacle, ...]
+    flow: Flow | None
+    gravity: float
+    resolved: bool
+    temperature: float
+    fields: tuple[Field, ...]
 
     def __init__(
         self,
@@ -40,6 +65,7 @@ class Arena:
         gravity: float = 0.0,
         resolved: bool = False,
         temperature: float = 20.0,
+        fields: Sequence[Field] = (),
     ) -> None:
         """
         Args:
@@ -49,9 +75,11 @@ class Arena:
             gravity: towards smaller z [m/s2]; EARTH on a bench. A worm is 8 % denser than water.
             resolved: worms feel the flow that they stir up, beyond local drag; Newtonian media only.
             temperature: [degC]; gates and activation of muscles follow it, see cells/temperature.py. Drag does not.
+            fields: concentrations that receptors read, each of another name.
 
         Raises:
-            ConfigError: for an unknown medium, a flow that cannot be called or a gravity that is no number.
+            ConfigError: for an unknown medium, a flow that cannot be called, a gravity that is not a number, what is
+                not a field or two fields of one name.
         """
         if flow is not None and not callable(flow):
             raise ConfigError("arena: flow must be a function of points (n, 3) [mm] and time [ms]")
@@ -59,14 +87,64 @@ class Arena:
             number(value, "arena", name, unit, low=-_LARGEST, high=_LARGEST)
         if not isinstance(resolved, bool):
             raise ConfigError(f"arena: resolved is True or False, not {shown(repr(resolved))}")
-        self.medium = medium if isinstance(medium, Medium) else Medium.named(medium)
-        if resolved and self.medium.viscosity == 0.0:
-            raise ConfigError(f"medium '{self.medium.name}' is no Newtonian fluid: its flow cannot be resolved")
-        self.obstacles = _obstacles(obstacles)
-        self.flow = flow
-        self.gravity = gravity
-        self.resolved = resolved
-        self.temperature = temperature
+        medium = medium if isinstance(medium, Medium) else Medium.named(medium)
+        if resolved and medium.viscosity == 0.0:
+            raise ConfigError(f"medium '{medium.name}' is no Newtonian fluid: its flow cannot be resolved")
+        # Past `__setattr__`, which refuses every later change.
+        vars(self).update(
+            medium=medium,
+            obstacles=_obstacles(obstacles),
+            flow=flow,
+            gravity=gravity,
+            resolved=resolved,
+            temperature=temperature,
+            fields=check_fields(fields),
+        )
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise ConfigError(f"arena: '{name}' cannot be set: an Arena does not change; make another with .replace(...)")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise ConfigError(f"arena: '{name}' cannot be deleted: an Arena does not change")
+
+    def replace(self, **changes: object) -> Arena:
+        """Another arena that differs in these arguments.
+
+        Raises:
+            ConfigError: for an unknown argument, or a value that `Arena` refuses.
+        """
+        same = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        for name in changes:
+            if name not in same:
+                raise ConfigError(f"arena: {unknown('argument', name, same)}")
+        return Arena(**{**same, **changes})
+
+    def field(self, name: str) -> Field | None:
+        """The field of a substance, None where there is none."""
+        return next((each for each in self.fields if each.name == name), None)
+
+    def sample(self, name: str, points: np.ndarray, time: float) -> np.ndarray:
+        """Value of a field, 0 where the arena has none of that name [unit of the field].
+
+        Args:
+            name: of the substance.
+            points: [mm], shape (..., 3).
+            time: [ms].
+
+        Returns:
+            Shape (...).
+
+        Raises:
+            ConfigError: when the field gives another shape or what is not a number.
+        """
+        field = self.field(name)
+        if field is None:
+            return np.zeros(points.shape[:-1])
+        value = np.asarray(field.at(points, time), float)
+        if value.shape != points.shape[:-1] or not np.isfinite(value).all():
+            wanted = f"give finite numbers of {points.shape[:-1]}"
+            raise ConfigError(f"arena: field '{name}' gave {value.shape} at {time:g} ms; {wanted}")
+        return value
 
     def velocity(self, points: np.ndarray, time: float) -> np.ndarray:
         """Velocity of the medium without the worms [mm/s].
@@ -89,7 +167,7 @@ class Arena:
     def described(self) -> dict[str, object]:
         """What a run's configuration keeps of the arena beside its medium, lengths in mm.
 
-        Functions are kept by their name only.
+        Functions are kept by their name only, fields as the tables that `field_of` reads.
         """
         named = getattr(self.flow, "__name__", type(self.flow).__name__)
 
@@ -105,4 +183,5 @@ class Arena:
             "gravity": self.gravity,
             "resolved": self.resolved,
             "temperature": self.temperature,
+            "fields": [each.described() for each in self.fields],
         }

@@ -3,6 +3,68 @@
 from __future__ import annotations
 
 FIXED_MECHANISMS = {
+    "fixed_sensory_transduction.mod": """\
+COMMENT
+SensoryTransduction without a world: `concentration` is a number that the user sets, at any time of a run, instead of a
+pointer into an arena. finitialize() adapts the cell to what is there.
+ENDCOMMENT
+
+NEURON {
+    POINT_PROCESS FixedSensoryTransduction
+    NONSPECIFIC_CURRENT i
+    RANGE concentration, gain, k_half, tau, polarity, response, i
+    THREADSAFE
+}
+
+UNITS {
+    (nA) = (nanoamp)
+    (molar) = (1/liter)
+    (mM) = (millimolar)
+}
+
+PARAMETER {
+    concentration = 0 (mM)
+    gain = 0 (nA)
+    k_half = 1 (mM)
+    tau = 1000 (ms)
+    polarity = 0 (1)
+}
+
+ASSIGNED {
+    response (1)
+    i (nA)
+}
+
+STATE { adaptation }
+
+INITIAL {
+    adaptation = occupancy(concentration)
+    response = 0
+}
+
+BREAKPOINT {
+    SOLVE adapt METHOD cnexp
+    response = occupancy(concentration) - adaptation
+    if (polarity < 0) {
+        response = -response
+    }
+    if (polarity != 0 && response < 0) {
+        response = 0
+    }
+    i = -gain*response
+}
+
+DERIVATIVE adapt {
+    adaptation' = (occupancy(concentration) - adaptation)/tau
+}
+
+FUNCTION occupancy(c (mM)) (1) {
+    occupancy = 0
+    if (c > 0) {
+        occupancy = c/(c + k_half)
+    }
+}
+""",
     "fixed_stretch_receptor.mod": """\
 COMMENT
 StretchReceptor without a body: `stretch` is a number that the user sets (mean kappa L over the receptive window,

@@ -46,7 +46,11 @@ RECORDED = ("AVBL", "VB6", "DB4", "VD6", "SMDVL")
 _START = -60.0  # [mV] where every cell starts; neurons of a Simulation scatter around it
 _CELSIUS = 20.0
 _SLABS = 48  # of the default body: only deaf and felt receptors are told apart here
-_STRETCH = "StretchReceptor"
+# Point processes with a POINTER into the world -> what it reads, and the source that an exported model leaves out.
+_SENSING = {
+    "StretchReceptor": ("stretch", "stretch_receptor.mod"),
+    "SensoryTransduction": ("concentration", "sensory_transduction.mod"),
+}
 _POOL = "ca_pool"
 _CURRENT = "current"  # NetPyNE label of the clamp that the loop drives
 _FOREVER = 1e9  # [ms]
@@ -59,7 +63,8 @@ _handler = None
 def network_parameters(worm: Worm):
     """NetPyNE's `netParams` of a worm, to edit and run as usual; loads Tianbao's mechanisms.
 
-    Stretch receptors feel nothing until `receptor._ref_stretch` points to something.
+    Receptors sense nothing until `receptor._ref_stretch` (stretch receptors) or `receptor._ref_concentration`
+    (chemosensory endings) points to something.
 
     Args:
         worm: with its interventions.
@@ -155,7 +160,8 @@ def export_netpyne(
 
 
 def _exported_sources() -> list[Path]:
-    return [path for path in mechanisms.sources() if path.name != "stretch_receptor.mod"]
+    left_out = {source for _, source in _SENSING.values()}
+    return [path for path in mechanisms.sources() if path.name not in left_out]
 
 
 def _described(worm: Worm) -> tuple:
@@ -213,7 +219,7 @@ def _muscle_places(design: NetworkDesign) -> dict[str, np.ndarray]:
 
 
 def _settle() -> None:
-    """Before NEURON initialises: hold E_Ca, and give a stretch of 0 to receptors that point nowhere."""
+    """Before NEURON initialises: hold E_Ca, and give an input of 0 to receptors that point nowhere."""
     from netpyne import sim
 
     h = sim.h
@@ -222,18 +228,19 @@ def _settle() -> None:
             h.ion_style("ca_ion", 3, 1, 0, 0, 0, sec=section)
             for segment in section:
                 segment.eca = constants()["reversal_calcium"]
-    for receptor in h.List(_STRETCH):
-        try:
-            _ = receptor.stretch
-        except ValueError:
-            receptor._ref_stretch = _unfelt(h)._ref_x[0]
+    for mechanism, (pointer, _) in _SENSING.items():
+        for receptor in h.List(mechanism):
+            try:
+                getattr(receptor, pointer)
+            except ValueError:
+                setattr(receptor, f"_ref_{pointer}", _nothing(h)._ref_x[0])
 
 
 _zero = None
 
 
-def _unfelt(h):
-    """The zero that all receptors without a body read (NEURON Vector)."""
+def _nothing(h):
+    """The zero that all receptors without a world read (NEURON Vector)."""
     global _zero
     if _zero is None:
         _zero = h.Vector(1)
@@ -247,10 +254,12 @@ def _without_body(params, design: NetworkDesign) -> None:
     for name, cell in params.cellParams.items():
         for section in cell["secs"].values():
             for point in section.get("pointps", {}).values():
-                if point["mod"] == _STRETCH:
-                    point |= {"mod": f"Fixed{_STRETCH}", "stretch": 0.0}
-                    if name in design.deaf:
-                        point["gain"] = 0.0
+                if point["mod"] not in _SENSING:
+                    continue
+                pointer, _ = _SENSING[point["mod"]]
+                if pointer == "stretch" and name in design.deaf:
+                    point["gain"] = 0.0
+                point |= {"mod": f"Fixed{point['mod']}", pointer: 0.0}
             if _POOL in section["mechs"]:
                 section["mechs"]["calcium_reversal"] = {"e": constants()["reversal_calcium"]}
             for ion, values in section.get("ions", {}).items():

@@ -2,8 +2,9 @@
 
 Layout: root attributes hold the configuration, versions and provenance; `/time` [ms] (frames,);
 `/worms/<k>/` holds `midline` [mm] and `dorsal` [-] (frames, points, 3), `muscle_activation` [-] (frames, 95) with
-`muscles`, and `voltage` [mV] (samples, neurons) with `voltage_time` [ms] and `neurons`. Voltages
-are stored as 32-bit floats, everything else as 64-bit.
+`muscles`, `voltage` [mV] (samples, neurons) with `voltage_time` [ms] and `neurons`, and, where the arena holds
+something to sense, `inputs/<sense>` (frames, receptors) with `receptors/<sense>`. Voltages are stored as 32-bit floats,
+everything else as 64-bit.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import io
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +36,7 @@ _VERSION = "_version"
 _PLAIN_ATTRIBUTES = ("mechanism_hash", "git_revision", "seed", "created", "wall_s_per_bio_s", "complete")
 _SEAL = "seal"
 _NAMES = ("muscles", "neurons")
+_INPUT_UNITS = {"chemical": "mM"}
 # The checksum (Fletcher, of every chunk) makes an edited or half-lost number an error instead of a result.
 _PACKED = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
 # What HDF5 and NumPy raise on bytes that are no results file.
@@ -76,7 +79,15 @@ def _write_track(group: h5py.Group, track: WormTrack) -> None:
     _put(group, "voltage", np.asarray(track.voltage, np.float32), "mV")
     _put(group, "voltage_time", track.voltage_time, "ms")
     for name in _NAMES:
-        group.create_dataset(name, data=list(getattr(track, name)), dtype=h5py.string_dtype())
+        _put_names(group, name, getattr(track, name))
+    for name, values in track.inputs.items():
+        _put(group, f"inputs/{name}", values, _INPUT_UNITS.get(name, "1"))
+        _put_names(group, f"receptors/{name}", track.receptors[name])
+    group.attrs["anatomy"] = json.dumps(dict(track.anatomy))
+
+
+def _put_names(group: h5py.Group, name: str, values: Sequence[str]) -> None:
+    group.create_dataset(name, data=list(values), dtype=h5py.string_dtype())
 
 
 def _seal(file: h5py.File) -> str:
@@ -84,7 +95,9 @@ def _seal(file: h5py.File) -> str:
     ours = ("format", "config", *_PLAIN_ATTRIBUTES, *sorted(name for name in file.attrs if name.endswith(_VERSION)))
     said = [f"{name}={file.attrs[name]}" for name in ours]
     for k in range(len(file["worms"])):
-        said += [f"{name} {k}={','.join(file[f'worms/{k}/{name}'].asstr()[()])}" for name in _NAMES]
+        group = file[f"worms/{k}"]
+        names = [*_NAMES, *(f"receptors/{name}" for name in group.get("receptors", ()))]
+        said += [f"{name} {k}={','.join(group[name].asstr()[()])}" for name in names]
     return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
 
@@ -145,6 +158,9 @@ def _read_track(group: h5py.Group) -> WormTrack:
         voltage_time=group["voltage_time"][()],
         neurons=tuple(group["neurons"].asstr()[()]),
         dorsal=group["dorsal"][()] if "dorsal" in group else None,
+        inputs={name: each[()] for name, each in group.get("inputs", {}).items()},
+        receptors={name: tuple(each.asstr()[()]) for name, each in group.get("receptors", {}).items()},
+        anatomy=json.loads(group.attrs.get("anatomy", "{}")),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from ..engine.brains import Brain
 from ..muscles import TensionMap
 from ..network.design import NetworkDesign
-from ..sensing import Proprioception
+from ..sensing import ChemicalSense, Seen, Sense, StretchSense
 from ..worm import WormModel
 from .exchange import Currents
 from .state import gathered, part
@@ -40,44 +41,40 @@ class Animal:
         self.model, self.design, self.brain = model, design, brain
         self._tension = TensionMap(design.muscles, tension_per_curvature, design.parameters.peak_curvature)
         self._walls = Walls(model.holds, design.stretch_positions, tension_per_curvature, tick)
-        self._stretch = Proprioception(design.stretch, tick)
+        self.senses: tuple[Sense, ...] = (StretchSense(design.stretch, tick), ChemicalSense(design.chemical))
         self._currents = Currents(design, model.pulses, rng, tick)
 
     def inputs(self, name: str) -> np.ndarray:
         """View of one kind of input to the brain, such as "stretch"."""
         return self.brain.inputs[self.design.inputs[name]]
 
-    def sense(self, bend: np.ndarray) -> None:
-        """Write what the receptors sense to the brain's inputs.
+    def sense(self, seen: Seen) -> None:
+        """Write what the receptors sense to the brain's inputs."""
+        for sense in self.senses:
+            sense.write(seen, out=self.inputs(sense.name))
+
+    def drive(self, seen: Seen, injected: np.ndarray | None) -> None:
+        """Adapt the receptors, and write the currents of the tick that starts now.
 
         Args:
-            bend: kappa L at the design's positions, shape (positions,).
-        """
-        self._stretch.feel(bend, out=self.inputs("stretch"))
-
-    def drive(self, time: float, bend: np.ndarray, injected: np.ndarray | None) -> None:
-        """Adapt the receptors, and write the currents of the tick that starts at `time` [ms].
-
-        Args:
-            time: [ms]
-            bend: as in `sense`.
+            seen: what the senses saw of the world.
             injected: further current into every soma [nA], shape (neurons,).
         """
-        self._stretch.adapt(bend)
-        self._currents.write(time, out=self.brain.current)
+        for sense in self.senses:
+            sense.adapt(seen)
+        self._currents.write(seen.time, out=self.brain.current)
         if injected is not None:
             self.brain.current += injected
 
-    def pull(self, time: float, bend: np.ndarray, out: np.ndarray) -> None:
-        """Tension of the tick that started at `time` [ms].
+    def pull(self, seen: Seen, out: np.ndarray) -> None:
+        """Tension of the tick that started with what was seen.
 
         Args:
-            time: [ms]
-            bend: as in `sense`.
+            seen: what the senses saw of the world.
             out: filled, of every slab and quadrant [Pa], shape (slabs, 4).
         """
         self._tension(self.brain.activation, out=out)
-        self._walls(time, bend, out)
+        self._walls(seen.time, seen.bend, out)
 
     @property
     def generator(self) -> dict:
@@ -90,12 +87,7 @@ class Animal:
 
     def state(self) -> dict[str, np.ndarray]:
         """Copies of all arrays that the next tick depends on, the body's left out."""
-        return gathered(
-            brain=self.brain.state(),
-            stretch=self._stretch.state(),
-            currents=self._currents.state(),
-            walls=self._walls.state(),
-        )
+        return gathered(**{name: each.state() for name, each in self._parts().items()})
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from a state, after the brain has started.
@@ -103,7 +95,9 @@ class Animal:
         Raises:
             ConfigError: when it is of another network.
         """
-        for name, each in (
-            ("brain", self.brain), ("stretch", self._stretch), ("currents", self._currents), ("walls", self._walls)
-        ):  # fmt: skip
+        for name, each in self._parts().items():
             each.restore(part(state, name))
+
+    def _parts(self) -> dict[str, Any]:
+        senses = {f"senses/{each.name}": each for each in self.senses}
+        return {"brain": self.brain, **senses, "currents": self._currents, "walls": self._walls}

@@ -26,13 +26,14 @@ def described(worms: Sequence[WormModel], arena: Arena, body: SoftBody, clock: C
         worms, arena, body, clock: as they are.
         run: `duration` [ms], `seed`, `engine`, `initial_curvature` [kappa L], `voltage` (neurons recorded).
     """
-    first, medium = worms[0], arena.medium
+    first, medium, place = worms[0], arena.medium, arena.described()
+    fields = place.pop("fields")
     changes = {
         "duration": float(run["duration"]),
         "seed": run["seed"],
         "engine": run["engine"],
         "worm": _options(first),
-        "arena": {"medium": medium.name, **arena.described()},
+        "arena": {"medium": medium.name, **place},
         "clock": dataclasses.asdict(clock),
         "body": {"slabs": body.mesh.slabs, "initial_curvature": float(run["initial_curvature"])},
         "record": {"voltage": run["voltage"]},
@@ -40,6 +41,7 @@ def described(worms: Sequence[WormModel], arena: Arena, body: SoftBody, clock: C
         "medium": {} if _has_a_name(medium) else dataclasses.asdict(medium),
         "parameters": dict(first.parameters),
         "interventions": first.interventions if len(worms) == 1 else (),
+        "fields": fields,
         "worms": () if len(worms) == 1 else tuple(_entry(each, first) for each in worms),
     }
     return RunConfig().updated(changes, where="simulation")

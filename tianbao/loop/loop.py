@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from ..cells.temperature import rate_factor
 from ..environment import Arena
 from ..errors import ConfigError
 from ..network.design import NetworkDesign
+from ..sensing import Seen
 from ..worm import WormModel
 from .animal import Animal
 from .clock import Clock
@@ -44,7 +46,7 @@ class Observation:
         curvature: kappa L at the inner points of the midline, positive to dorsal [-], shape (worms, points - 2).
         voltage: of every soma, in the order of `neurons` [mV], shape (worms, neurons).
         activation: of every muscle, in the order of `muscles` [-], shape (worms, 95).
-        inputs: of each worm, what its receptors sense, by name such as "stretch" [kappa L].
+        inputs: of each worm, what its receptors sense, by name such as "stretch" [kappa L] or "chemical" [mM].
         neurons, muscles: names.
     """
 
@@ -85,6 +87,8 @@ class Loop:
         threads: int = 1,
         initial_curvature: float,
     ) -> None:
+        # Fields that change are this loop's own.
+        arena = arena.replace(fields=copy.deepcopy(arena.fields)) if arena.fields else arena
         self.worms, self.arena, self.clock, self.body = tuple(worms), arena, clock, body
         self.engine, self.threads, self.initial_curvature = engine, threads, initial_curvature
         self.animals: tuple[Animal, ...] = ()
@@ -93,6 +97,8 @@ class Loop:
         self._population = None
         self._pull = np.zeros((len(self.worms), body.mesh.slabs, 4))
         self._bend = np.zeros((len(self.worms), len(body.curvature_positions)))
+        self._line = np.zeros((len(self.worms), body.mesh.rings, 3))
+        self._fields_at_start = {each.name: each.state() for each in arena.fields}
 
     @property
     def time(self) -> float:
@@ -130,6 +136,8 @@ class Loop:
             for k, model in enumerate(self.worms)
         )
         self.ticks = 0
+        for field in self.arena.fields:
+            field.restore(self._fields_at_start[field.name])
         self._pose(for_start)
         self._sense()
         rate = rate_factor(self.arena.temperature)
@@ -192,22 +200,29 @@ class Loop:
 
     def advance(self, action: Action | None = None) -> None:
         """Once around the loop, as `tick`, without looking at the worms."""
-        start, end = self.time, (self.ticks + 1) * self.clock.tick
-        self._sense()
+        tick, body, arena = self.clock.tick, self.body, self.arena
+        seen = self._sense()
         for k, animal in enumerate(self.animals):
-            animal.drive(start, self._bend[k], None if action is None else action.current[k])
-        self._population.advance(end)
+            animal.drive(seen[k], None if action is None else action.current[k])
+        self._population.advance((self.ticks + 1) * tick)
         for k, animal in enumerate(self.animals):
-            animal.pull(start, self._bend[k], self._pull[k])
-        if self.arena.flow is not None:
-            self.body.flow = self.arena.velocity(self.body.midline(), self.body.time)
-        self.body.step(self._pull, self.clock.tick)
+            animal.pull(seen[k], self._pull[k])
+        if arena.flow is not None:
+            body.flow = arena.velocity(body.midline(), body.time)
+        body.step(self._pull, tick)
+        for field in arena.fields:
+            field.step(tick, body.midline())
         self.ticks += 1
 
-    def _sense(self) -> None:
+    def _sense(self) -> list[Seen]:
+        """Let every worm sense where it is now; what each saw."""
         self.body.curvature(self._bend)
-        for k, animal in enumerate(self.animals):
-            animal.sense(self._bend[k])
+        if self.arena.fields:
+            self.body.midline(self._line)
+        seen = [Seen(self.time, self._bend[k], self._line[k], self.arena) for k in range(len(self.animals))]
+        for each, animal in zip(seen, self.animals, strict=True):
+            animal.sense(each)
+        return seen
 
     def observe(self) -> Observation:
         """The worms as they are now.
@@ -234,7 +249,8 @@ class Loop:
     def state(self) -> LoopState:
         """All that the next tick depends on, as copies."""
         worms = {f"worms/{k}": each.state() for k, each in enumerate(self.animals)}
-        arrays = gathered(body=self.body.state(), **worms)
+        fields = {f"fields/{each.name}": each.state() for each in self.arena.fields}
+        arrays = gathered(body=self.body.state(), **worms, **fields)
         return LoopState(self.ticks, tuple(each.generator for each in self.animals), arrays)
 
     def restore(self, state: LoopState) -> None:
@@ -249,6 +265,8 @@ class Loop:
         for k, (animal, generator) in enumerate(zip(self.animals, state.generators, strict=True)):
             animal.restore(part(state.arrays, f"worms/{k}"))
             animal.generator = generator
+        for field in self.arena.fields:
+            field.restore(part(state.arrays, f"fields/{field.name}"))
         self.ticks = state.ticks
 
 

@@ -9,12 +9,13 @@ import numpy as np
 
 from ..errors import DivergedError
 from ..recording import WormTrack
+from ..sensing import Sense
 from .loop import Loop
 from .state import gathered, part
 
 # No neuron of the worm lives outside this range [mV]; beyond it the integration has failed.
 _PHYSICAL = (-300.0, 300.0)
-_KEPT = ("midline", "dorsal", "activation", "voltage")
+_SENSED = ("chemical",)  # kept where the arena holds something to sense
 
 
 class Observer(Protocol):
@@ -76,12 +77,14 @@ class Recorder:
         self._line, self._side = (np.zeros((len(loop.animals), rings, 3)) for _ in range(2))
         self._time = np.zeros(frames)
         self._columns = [[each.design.neurons.index(name) for name in neurons] for each in loop.animals]
+        self._sensed = _SENSED if loop.arena.fields else ()
         self._worms = [
             {
                 "midline": np.zeros((frames, rings, 3)),
                 "dorsal": np.zeros((frames, rings, 3)),
                 "activation": np.zeros((frames, len(each.brain.activation))),
                 "voltage": np.zeros((frames, len(neurons))),
+                **{name: np.zeros((frames, len(each.inputs(name)))) for name in self._sensed},
             }
             for each in loop.animals
         ]
@@ -99,12 +102,14 @@ class Recorder:
             kept["dorsal"][k] = self._side[worm]
             kept["activation"][k] = animal.brain.activation
             kept["voltage"][k] = animal.brain.voltage[self._columns[worm]]
+            for name in self._sensed:
+                kept[name][k] = animal.inputs(name)
         self._count += 1
 
     def state(self) -> dict[str, np.ndarray]:
         """Copies of all frames so far."""
-        count = self._count
-        worms = {str(k): {name: kept[name][:count].copy() for name in _KEPT} for k, kept in enumerate(self._worms)}
+        count, kept = self._count, enumerate(self._worms)
+        worms = {str(k): {name: values[:count].copy() for name, values in each.items()} for k, each in kept}
         return {"time": self.time.copy(), **gathered(**worms)}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
@@ -131,6 +136,14 @@ class Recorder:
                 voltage_time=self.time,
                 neurons=self._neurons,
                 dorsal=kept["dorsal"][: self._count],
+                inputs={name: kept[name][: self._count] for name in self._sensed},
+                receptors={each.name: _names(each) for each in animal.senses if each.name in self._sensed},
+                anatomy=animal.model.provenance,
             )
             for kept, animal in zip(self._worms, loop.animals, strict=True)
         )
+
+
+def _names(sense: Sense) -> tuple[str, ...]:
+    """What each receptor of a sense is called: its neuron, and what it reads."""
+    return tuple(" ".join([each.neuron, *([each.field] if hasattr(each, "field") else [])]) for each in sense.receptors)

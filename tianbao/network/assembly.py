@@ -12,6 +12,7 @@ from ..cells.geometry import constants
 from ..cells.membrane import insert_membrane
 from ..errors import ConfigError
 from ..muscles import muscle_section
+from ..sensing import dendrite_tip
 from ..units import NA_PER_PA
 from . import tools
 from .design import NetworkDesign
@@ -21,7 +22,7 @@ from .wiring import input_scale
 log = logging.getLogger(__name__)
 
 _SET_BY_HAND = "pointerParams", "mod", "weight"
-POINTERS = {"StretchReceptor": "_ref_stretch"}
+POINTERS = {"StretchReceptor": "_ref_stretch", "SensoryTransduction": "_ref_concentration"}
 """POINTER of each point process that reads an input."""
 
 
@@ -113,12 +114,12 @@ class Network:
         return self.cells[neuron].stims[0]["hObj"]
 
     def receptors(self, neuron: str, kind: str) -> list:
-        """Point processes of a neuron that read one kind of input, such as "stretch"."""
+        """Point processes of a neuron that read one kind of input, such as "stretch" or "chemical_0"."""
         return [
             point["hObj"]
             for section in self.cells[neuron].secs.values()
             for name, point in section["pointps"].items()
-            if name.startswith(f"{kind}_")
+            if name == kind or name.startswith(f"{kind}_")
         ]
 
     def cells_in_order(self) -> list[list]:
@@ -132,6 +133,10 @@ class Network:
         for k, receptor in enumerate(design.stretch.receptors, start=design.inputs["stretch"].start):
             for point in self.receptors(receptor.neuron, "stretch"):
                 yield point, k
+        first = design.inputs["chemical"].start
+        for k, receptor in enumerate(design.chemical):
+            for point in self.receptors(receptor.neuron, f"chemical_{k}"):
+                yield point, first + k
 
     @property
     def sections(self) -> list:
@@ -245,6 +250,10 @@ def cell_sections(design: NetworkDesign) -> dict[str, dict]:
                 "saturation": p.stretch_saturation * scale * NA_PER_PA,
                 "share": share,
             }
+    for k, receptor in enumerate(design.chemical):
+        section, loc = dendrite_tip(design.cells[receptor.neuron], receptor.site)
+        points = cells[receptor.neuron][section].setdefault("pointps", {})
+        points[f"chemical_{k}"] = {"mod": "SensoryTransduction", "loc": loc, **receptor.mechanism_parameters()}
     tools.insert(design.conductances, design.cells, cells)
     for name in design.muscles.index:
         cells[name] = {MUSCLE_SECTION: muscle_section(design.muscle_membrane, p)}

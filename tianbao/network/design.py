@@ -15,8 +15,9 @@ from ..cells.geometry import CellGeometry, constants, geometry
 from ..cells.membrane import Membrane, membrane
 from ..muscles import MuscleMembrane
 from ..parameters import Parameters
-from ..sensing import StretchField, stretch_field
-from ..sensing.proprioception import CORD_BACKWARD, CORD_FORWARD, HEAD, nmj_centroids
+from ..sensing import Receptor, StretchField, receptors, stretch_field
+from ..sensing.stretch import nmj_centroids
+from .drives import drives
 from .inputs import InputLayout
 from .tools import SwitchedConductance
 from .wiring import Tables, extrapolated, gap_totals, input_scale, on_both_sides
@@ -84,7 +85,12 @@ class NetworkDesign:
     @cached_property
     def inputs(self) -> InputLayout:
         """Where each kind of input lies in the vector that the network's POINTERs read."""
-        return InputLayout({"stretch": len(self.stretch.receptors)})
+        return InputLayout({"stretch": len(self.stretch.receptors), "chemical": len(self.chemical)})
+
+    @property
+    def chemical(self) -> tuple[Receptor, ...]:
+        """Receptors of taste and smell."""
+        return receptors("chemical")
 
     @cached_property
     def muscle_membrane(self) -> MuscleMembrane:
@@ -100,12 +106,8 @@ class NetworkDesign:
         return np.array([self._bias(name) for name in self.neurons])
 
     def _bias(self, neuron: str) -> float:
-        p, cls = self.parameters, anatomy.neuron_class(neuron)
-        current = 0.0
-        if cls in CORD_FORWARD + CORD_BACKWARD:
-            current = p.cord_bias + (p.vb_bias if cls == "VB" else 0.0)
-        elif cls in HEAD:
-            current = p.head_bias
+        p = self.parameters
+        current = sum((p[name] for name in drives().currents.get(anatomy.neuron_class(neuron), ())), 0.0)
         return current * input_scale(self.capacitance[neuron], p)
 
     def noise_amplitude(self) -> np.ndarray:
@@ -126,18 +128,19 @@ def cell_geometry(name: str, discretisation: str, soma_compartments: int, source
 
 
 def with_avb_drive(base: Membrane, capacitance: float, p: Parameters) -> Membrane:
-    """AVB is held depolarised along its whole axon by NCA and leak in the declared mixture.
+    """A driven membrane (AVB's, see drives.csv) is held depolarised all along by NCA and leak in a declared mixture.
 
     Args:
         base: membrane of the class.
         capacitance: of the cell [pF]; the declared total does not grow with it.
         p: conductance and reversal of the drive.
     """
-    if base.template != "avb":
+    if base.template not in drives().conductances:
         return base
+    total, reversal = (p[name] for name in drives().conductances[base.template])
     e_nca, e_leak = constants()["reversal_nca"], constants()["reversal_leak"]
-    nca = p.avb_conductance * (p.avb_reversal - e_leak) / (e_nca - e_leak)
-    leak = (p.avb_conductance - nca) / base.scale(capacitance, p.capacitance_exponent)
+    nca = total * (reversal - e_leak) / (e_nca - e_leak)
+    leak = (total - nca) / base.scale(capacitance, p.capacitance_exponent)
     return replace(base, leak=leak, leak_reversal=e_leak, axonal_nca=nca * base.factor("nca"))
 
 

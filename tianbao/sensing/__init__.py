@@ -1,5 +1,17 @@
-"""What the body tells the neurons."""
+"""What the body and the arena tell the neurons."""
 
-from .proprioception import Proprioception, StretchField, stretch_field
+from .chemical import ChemicalSense, dendrite_tip
+from .sense import Receptor, Seen, Sense, receptors
+from .stretch import StretchField, StretchSense, stretch_field
 
-__all__ = ["Proprioception", "StretchField", "stretch_field"]
+__all__ = [
+    "ChemicalSense",
+    "Receptor",
+    "Seen",
+    "Sense",
+    "StretchField",
+    "StretchSense",
+    "dendrite_tip",
+    "receptors",
+    "stretch_field",
+]

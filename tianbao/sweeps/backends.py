@@ -1,4 +1,4 @@
-"""Where the runs of a sweep are done: a pool of local processes, Ray, or a Slurm job array."""
+"""Where the runs of a sweep are done: a pool of processes here, Ray, or a Slurm job array."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 BACKENDS = ("pool", "ray", "slurm")
 SCRIPT = "job.sh"
-_NO_CLUSTER = "no Ray cluster answers at '{address}': start one with ray start --head, or leave out the address"
+_NOBODY = "no Ray cluster answers at '{address}': start one with ray start --head, or leave the address out"
 _REACH_S = 5.0
 _SLURM = """#!/bin/bash
 #SBATCH --job-name=tianbao
@@ -28,8 +28,8 @@ _SLURM = """#!/bin/bash
 #SBATCH --cpus-per-task=1
 #SBATCH --mem=2G
 #SBATCH --output="{logs}/%a.log"
-# One task per open run; add --partition, --time or --account as your cluster requires.
-# To do only what is left, write this file again and submit it again.
+# One task per run that is open; add --partition, --time or --account as your cluster asks for.
+# Typing sbatch again does only what is left, once this file was written again.
 export OMP_NUM_THREADS=1
 exec {command} sweep-run {folder} "$SLURM_ARRAY_TASK_ID"
 """
@@ -38,13 +38,13 @@ exec {command} sweep-run {folder} "$SLURM_ARRAY_TASK_ID"
 def ray_tasks(orders: list[Order], settled: Settled, workers: int, address: str | None) -> None:
     """Do all orders as tasks of Ray, one core and one fresh process each.
 
-    Every machine of the cluster must see the folder of the sweep under the same path.
+    The folder of the sweep must be seen by every machine of the cluster, under the same path.
 
     Args:
         orders: the runs to do.
         settled: called after each run that is finished or failed.
-        workers: cores of a Ray that is started locally [-]; a cluster has its own.
-        address: of a running cluster, such as "auto"; None starts Ray locally.
+        workers: cores of a Ray that is started here [-]; a cluster has its own.
+        address: of a running cluster, such as "auto"; None starts Ray here.
 
     Raises:
         ConfigError: if Ray is missing, or no cluster answers.
@@ -63,7 +63,7 @@ def _ray():
     try:
         import ray
     except ImportError as error:
-        raise ConfigError("the backend ray needs Ray: pip install 'tianbao[ray]', or use the backend pool") from error
+        raise ConfigError("the backend ray needs Ray: pip install 'tianbao[ray]', or take backend pool") from error
     return ray
 
 
@@ -78,18 +78,18 @@ def _join(ray, workers: int, address: str | None) -> None:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise ConfigError(_NO_CLUSTER.format(address=address)) from error
+        raise ConfigError(_NOBODY.format(address=address)) from error
 
 
 def _reach(address: str) -> None:
-    """Refuse an address where nothing listens: Ray itself would try for minutes."""
+    """Refuse an address where nobody listens: Ray itself would try for minutes."""
     host, colon, port = address.rpartition("//")[2].rpartition(":")
     if not colon:
         return
     try:
         socket.create_connection((host, int(port)), timeout=_REACH_S).close()
     except (OSError, ValueError, OverflowError) as error:
-        raise ConfigError(_NO_CLUSTER.format(address=address)) from error
+        raise ConfigError(_NOBODY.format(address=address)) from error
 
 
 def _follow(ray, orders: list[Order], settled: Settled) -> None:

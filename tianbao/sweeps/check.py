@@ -37,7 +37,7 @@ class Check:
             (_names, (config.record, config.parameters)),
             (_body, (config.body, config.material)),
             (worms_of, (config.worm, config.interventions, config.worms)),
-            (arena_of, (config.arena, config.medium)),
+            (arena_of, (config.arena, config.medium, config.fields)),
         ]
         for make, needed in parts:
             mark = (make.__name__, repr(needed))

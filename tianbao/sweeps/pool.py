@@ -27,7 +27,7 @@ Settled = Callable[[Order], None]
 
 
 class Hand:
-    """A process that does one run after another.
+    """A process that does one run after the other.
 
     It is a fresh interpreter, since neither NEURON nor Taichi survives a fork, and it does not import the caller's
     script, so that a sweep may be called anywhere. It ends when this end of its connection closes.
@@ -51,7 +51,7 @@ class Hand:
 
     @property
     def pid(self) -> int:
-        """Process id."""
+        """Of the process."""
         return self._process.pid
 
     def give(self, order: Order) -> None:
@@ -88,7 +88,7 @@ class Hand:
             self._process.wait()
 
     def ending(self) -> str:
-        """How a process that died ended, in words."""
+        """How a process that died went, in words."""
         code = self._process.returncode
         if code is None or code >= 0:
             return f"its process ended with exit status {code}"
@@ -96,7 +96,7 @@ class Hand:
 
 
 def _environment() -> dict[str, str]:
-    """Our environment and import path, with one thread per process: the sweep itself is what runs in parallel."""
+    """Ours, with our import path, and one thread each: the sweep is what is parallel."""
     path = os.pathsep.join(os.path.abspath(each) for each in sys.path)
     return {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": path}
 
@@ -120,7 +120,7 @@ def pool(orders: Iterable[Order], settled: Settled, workers: int) -> None:
             for connection in multiprocessing.connection.wait(list(waiting)):
                 _next(waiting[connection], hands, pending, tries, settled)
     finally:
-        # After Ctrl-C as well: no worker outlives the sweep.
+        # After Ctrl-C as well: none outlives the sweep.
         for hand in hands:
             hand.stop()
 
@@ -146,7 +146,7 @@ def _next(hand: Hand, hands: list[Hand], pending: list[Order], tries: dict[int, 
 
 
 def once_more(order: Order, tries: int, ending: str) -> bool:
-    """Whether a run whose process died is tried again; if not, its error is written."""
+    """Whether a run whose process died is tried again; its error is left when it is not."""
     if tries < _TRIES:
         log.warning("run %d: %s; trying it once more", order.number, ending)
         return True

@@ -74,7 +74,7 @@ def sweep(
 
 
 def sweep_run(folder: str | Path, number: int) -> str:
-    """Do one run of a sweep whose plan lies in its folder, as each task of a job array does.
+    """Do one run of a sweep whose plan lies in its folder, as a task of a job array does.
 
     Args:
         folder: of the sweep.
@@ -84,7 +84,7 @@ def sweep_run(folder: str | Path, number: int) -> str:
         Its status before: "finished" means that nothing was done.
 
     Raises:
-        ConfigError: if the folder does not hold a sweep, or the sweep has no such run.
+        ConfigError: if the folder holds no sweep, or the sweep no such run.
         TianbaoError: if the run fails; its error.txt says why.
     """
     folder = Path(folder)

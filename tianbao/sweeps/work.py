@@ -1,7 +1,7 @@
-"""What one worker of a sweep does: take a run, do it, write its files.
+"""What one process of a sweep does: take a run, do its job, leave its files.
 
-`python -m tianbao.sweeps.work FD` takes runs from the connection on file descriptor FD and reports each that is done;
-`tianbao sweep-run` does a single one. Both call `perform_run`.
+`python -m tianbao.sweeps.work FD` takes runs from the connection on file descriptor FD and says so when one is done;
+`tianbao sweep-run` does a single one. Both go through `perform_run`.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ LEFT_ALONE = 3
 
 @dataclass(frozen=True)
 class Order:
-    """A run as it is handed to a worker.
+    """A run as it is handed to a process.
 
     Attributes:
         number, name, digest: of the run.
         config: complete configuration, TOML.
         folder: of the run.
-        job: function that does the run, "module:function".
+        job: "module:function".
         video: whether a video is wanted.
         group: runs of one group may share a process: they have the same anatomy and interventions.
     """
@@ -75,7 +75,7 @@ def order(folder: Path, plan: Plan, run: PlannedRun) -> Order:
 
 
 def experiment(config: RunConfig, folder: Path, video: bool) -> Mapping[str, Any]:
-    """The default job of a sweep: one experiment with all its files; returns its summary."""
+    """The job of a sweep unless another is named: one experiment with all its files; its summary."""
     from ..experiment import CHECKPOINT, perform
 
     state = _left_behind(folder)
@@ -84,29 +84,29 @@ def experiment(config: RunConfig, folder: Path, video: bool) -> Mapping[str, Any
     except ConfigError as error:
         if state is None:
             raise
-        log.warning("starting over: %s", error)
+        log.warning("beginning anew: %s", error)
         outcome = perform(config, folder, video=video, progress=False)
     if not outcome.recording.complete:
-        # Stopped by Ctrl-C or a batch system, not by a fault of the run: it stays open.
+        # Stopped by Ctrl-C or a batch system, which is no fault of the run: it stays open.
         raise KeyboardInterrupt
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
 
 
 def _left_behind(folder: Path) -> RunState | None:
-    """The checkpoint of a run that was stopped here before; None if there is none that can be read."""
+    """The checkpoint of a run that was stopped here before; None where there is none that is whole."""
     from ..experiment import CHECKPOINT
     from ..io.checkpoints import Checkpoints
 
     try:
         return Checkpoints(folder / CHECKPOINT).read() if (folder / CHECKPOINT).exists() else None
     except OutputError as error:
-        log.warning("starting over: %s", error)
+        log.warning("beginning anew: %s", error)
         return None
 
 
 def perform_run(told: Order) -> None:
-    """Do a run and write its summary or, if it fails, its error.
+    """Do a run and leave its summary or, if it fails, its error.
 
     Raises:
         TianbaoError: if it fails, in one sentence; error.txt then holds it, with the traceback.
@@ -134,13 +134,13 @@ def perform_run(told: Order) -> None:
 
 
 def fail(folder: Path, sentence: str, details: str = "") -> None:
-    """Write the error of a run: one sentence, then its traceback."""
+    """Leave the error of a run: one sentence, then what led to it."""
     (folder / SUMMARY).unlink(missing_ok=True)
     write_atomically(folder / ERROR, f"{sentence}\n\n{details}".encode())
 
 
 def _written(value: Any) -> Any:
-    """A value as JSON can hold it: NumPy numbers as plain ones, non-finite ones as null."""
+    """A value as JSON can hold it: numbers of NumPy as plain ones, what is not finite as null."""
     if isinstance(value, Mapping):
         return {str(key): _written(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
@@ -192,7 +192,7 @@ def _listen(connection: Connection, orders: queue.SimpleQueue) -> None:
 
 
 def _log_to(folder: Path) -> None:
-    """Send what a run prints, from Python or from C, to its own log file."""
+    """Send what a run prints, from Python or from C, to its own file."""
     folder.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     with open(folder / LOG, "ab") as file:

@@ -4,8 +4,8 @@ B neurons are excited by stretch of their own side behind their muscles, as in B
 shortening of their own side in front of them, as Wen et al. 2012 found in the animal. A neurons are their mirror image.
 SMD and RMD feel stretch of their own side in the head and neck. What the end of the body cuts off a cord neuron's main
 field is felt by its other field instead, so that the last neurons of the cord follow those before them.
-A B neuron gets used to a lasting bend of its main field, which resists bends that stay, and not to one of its opposite
-field, which hands them on.
+A B neuron adapts to a lasting bend of its main field, which resists bends that stay, and not to one of its opposite
+field, which hands them on. Which class feels what is a row of stretch.csv.
 Fields are body coordinates, not neurite extents: the traced neurites of VB are too short (most likely cut off).
 """
 
@@ -14,26 +14,70 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ..anatomy import neuron_class
+from ..anatomy import neuron_class, neurons
 from ..cells.geometry import CellGeometry
+from ..errors import ConfigError, unknown
 from ..parameters import Parameters
+from ..rows import read_rows
+from .sense import Seen
 
-CORD_FORWARD = ("DB", "VB")
-CORD_BACKWARD = ("DA", "VA")
-HEAD = ("SMDD", "SMDV", "RMDD", "RMDV")
+TABLE = Path(__file__).with_name("stretch.csv")
 
-_DORSAL = ("DB", "DA", "SMDD", "RMDD")
+_SIDES = {"dorsal": -1.0, "ventral": 1.0}  # sign that turns kappa L into stretch of the own side
+_DIRECTIONS = {"cord": {"posterior": 1.0, "anterior": -1.0}, "head": {"": 0.0}}
+_ADAPTS = {"yes": True, "no": False}
 # No field reaches beyond these places, and none is shorter than that [L].
 _NOSE, _TAIL, _SHORTEST = 0.02, 0.98, 0.06
 _LEAST_KEPT = 0.3  # share of the opposite field that must lie on the body for it to be felt [-]
 
 
 @dataclass(frozen=True)
-class Field:
+class StretchClass:
+    """How the neurons of one class feel stretch: a row of stretch.csv.
+
+    Attributes:
+        group: "cord" or "head", which share windows and gains.
+        side: +1 for ventral, -1 for dorsal neurons.
+        along: +1 where the main field lies towards the tail from the muscles, -1 towards the head, 0 in the head.
+        adapts: whether a lasting bend of the main field fades.
+    """
+
+    group: str
+    side: float
+    along: float
+    adapts: bool
+
+
+@cache
+def stretch_classes(path: Path = TABLE) -> dict[str, StretchClass]:
+    """Class of neurons -> how it feels stretch.
+
+    Raises:
+        ConfigError: for an unknown class, group, side or direction, or a class with two rows.
+    """
+    known, found = set(neurons()["class"]), {}
+    for where, row in read_rows(path):
+        cls, group = row["class"], row["group"]
+        choices = {"class": known, "group": _DIRECTIONS, "side": _SIDES, "adapts": _ADAPTS}
+        choices["direction"] = _DIRECTIONS.get(group, {})
+        for column, choice in choices.items():
+            if row[column] not in choice:
+                raise ConfigError(f"{where}: {unknown(column, row[column], choice)}")
+        if cls in found:
+            raise ConfigError(f"{where}: class {cls} has two rows")
+        along = _DIRECTIONS[group][row["direction"]]
+        found[cls] = StretchClass(group, _SIDES[row["side"]], along, _ADAPTS[row["adapts"]])
+    return found
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
     """A stretch of body that a receptor feels.
 
     Attributes:
@@ -47,7 +91,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Receptor:
+class StretchReceptor:
     """The receptor of one neuron.
 
     Attributes:
@@ -59,7 +103,7 @@ class Receptor:
     """
 
     neuron: str
-    fields: tuple[Field, ...]
+    fields: tuple[ReceptiveField, ...]
     side: float
     gain: float
     sites: tuple[tuple[str, float, float], ...]
@@ -72,7 +116,7 @@ class Receptor:
         """Those of the first field alone."""
         return self._of(self.fields[0], positions)
 
-    def _of(self, field: Field, positions: np.ndarray) -> np.ndarray:
+    def _of(self, field: ReceptiveField, positions: np.ndarray) -> np.ndarray:
         return self.side * field.weight * _mean_over(field.start, field.end, positions)
 
 
@@ -87,14 +131,21 @@ class StretchField:
         tau: time constant with which it fades [ms].
     """
 
-    receptors: tuple[Receptor, ...]
+    receptors: tuple[StretchReceptor, ...]
     weights: np.ndarray
     fading: np.ndarray
     tau: float
 
 
-class Proprioception:
-    """What the receptors of a running worm feel of its bend, and what they have got used to."""
+class StretchSense:
+    """The `Sense` of bend: stretch of every receptor, less the lasting part to which it has adapted.
+
+    Attributes:
+        name: "stretch".
+        receptors: in the order of the input.
+    """
+
+    name = "stretch"
 
     def __init__(self, field: StretchField, tick: float) -> None:
         """
@@ -102,31 +153,32 @@ class Proprioception:
             field: of the worm.
             tick: time between two calls of `adapt` [ms].
         """
+        self.receptors = field.receptors
         self._field = field
-        self._used_to = np.zeros(len(field.receptors))
+        self._adapted = np.zeros(len(field.receptors))
         self._renewed = -math.expm1(-tick / field.tau)
 
-    def feel(self, bend: np.ndarray, out: np.ndarray) -> None:
+    def write(self, seen: Seen, out: np.ndarray) -> None:
         """Stretch of every receptor.
 
         Args:
-            bend: kappa L at the positions, shape (positions,).
+            seen: of which the bend is read.
             out: filled [kappa L], shape (receptors,).
         """
-        np.dot(self._field.weights, bend, out=out)
-        out -= self._used_to
+        np.dot(self._field.weights, seen.bend, out=out)
+        out -= self._adapted
 
-    def adapt(self, bend: np.ndarray) -> None:
-        """Get used to this bend, for one tick."""
-        self._used_to += self._renewed * (self._field.fading @ bend - self._used_to)
+    def adapt(self, seen: Seen) -> None:
+        """Adapt to this bend for one tick."""
+        self._adapted += self._renewed * (self._field.fading @ seen.bend - self._adapted)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of all that a run needs to go on."""
-        return {"used_to": self._used_to.copy()}
+        """Copies of all that `adapt` changes."""
+        return {"adapted": self._adapted.copy()}
 
-    def restore(self, state: dict[str, np.ndarray]) -> None:
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Go back to a state."""
-        self._used_to[:] = state["used_to"]
+        self._adapted[:] = state["adapted"]
 
 
 def nmj_centroids(nmj: pd.DataFrame, muscles: pd.DataFrame) -> dict[str, float]:
@@ -142,7 +194,7 @@ def stretch_field(
     positions: np.ndarray,
     p: Parameters,
 ) -> StretchField:
-    """Receptors of every B, A, SMD and RMD neuron.
+    """Receptors of every neuron of a class in stretch.csv.
 
     Args:
         cells: geometry of the neurons, by name.
@@ -150,33 +202,31 @@ def stretch_field(
         positions: body coordinates at which the body reports kappa L, shape (positions,).
         p: windows and gains.
     """
-    receptors = tuple(
-        _receptor(name, cells[name], centroids.get(name), p)
-        for name in cells
-        if neuron_class(name) in CORD_FORWARD + CORD_BACKWARD + HEAD
-    )
+    classes = stretch_classes()
+    felt_by = {name: classes[neuron_class(name)] for name in cells if neuron_class(name) in classes}
+    receptors = tuple(_receptor(name, cls, cells[name], centroids.get(name), p) for name, cls in felt_by.items())
     shape = (len(receptors), len(positions))
     weights = np.array([each.weights(positions) for each in receptors]).reshape(shape)
-    fades = [p.b_adaptation if neuron_class(each.neuron) in CORD_FORWARD else 0.0 for each in receptors]
+    fades = [p.b_adaptation if cls.adapts else 0.0 for cls in felt_by.values()]
     main = np.array([each.main_weights(positions) for each in receptors]).reshape(shape)
     return StretchField(receptors, weights, np.array(fades)[:, None] * main, p.b_adaptation_tau)
 
 
-def _receptor(name: str, cell: CellGeometry, centroid: float | None, p: Parameters) -> Receptor:
-    cls = neuron_class(name)
-    side = -1.0 if cls in _DORSAL else 1.0
-    if cls in HEAD:
-        fields = (Field(*_clip(p.head_window_start, p.head_window_start + p.head_window_length), 1.0),)
-        return Receptor(name, fields, side, p.head_stretch_gain, _sites(cell, np.ones(cell.compartments, dtype=bool)))
+def _receptor(
+    name: str, cls: StretchClass, cell: CellGeometry, centroid: float | None, p: Parameters
+) -> StretchReceptor:
+    if cls.group == "head":
+        fields = (ReceptiveField(*_clip(p.head_window_start, p.head_window_start + p.head_window_length), 1.0),)
+        everywhere = np.ones(cell.compartments, dtype=bool)
+        return StretchReceptor(name, fields, cls.side, p.head_stretch_gain, _sites(cell, everywhere))
     # DA and VA neurons at the tail tip have no counted muscle: they stand where they are.
     centre = centroid if centroid is not None else float(np.median(cell.body.s))
-    towards_tail = cls in CORD_FORWARD
-    beyond = cell.body.s >= centre if towards_tail else cell.body.s <= centre
-    fields = _cord_fields(centre, 1.0 if towards_tail else -1.0, p)
-    return Receptor(name, fields, side, p.cord_stretch_gain + p.cord_opposite_gain, _sites(cell, beyond))
+    beyond = cell.body.s >= centre if cls.along > 0.0 else cell.body.s <= centre
+    fields = _cord_fields(centre, cls.along, p)
+    return StretchReceptor(name, fields, cls.side, p.cord_stretch_gain + p.cord_opposite_gain, _sites(cell, beyond))
 
 
-def _cord_fields(centre: float, along: float, p: Parameters) -> tuple[Field, ...]:
+def _cord_fields(centre: float, along: float, p: Parameters) -> tuple[ReceptiveField, ...]:
     """Main and opposite field of a cord neuron whose muscles are centred there; along is +1 towards the tail."""
     main, start, end = _window(centre, along, p.cord_window_offset, p.cord_window_length)
     other, *opposite = _window(centre, -along, p.cord_window_offset, p.cord_opposite_length)
@@ -186,7 +236,7 @@ def _cord_fields(centre: float, along: float, p: Parameters) -> tuple[Field, ...
     if other < _LEAST_KEPT:
         felt, followed = gain, 0.0
     whole = max(gain + opposite_gain, 1e-12)
-    return Field(start, end, felt / whole), Field(*opposite, -followed / whole)
+    return ReceptiveField(start, end, felt / whole), ReceptiveField(*opposite, -followed / whole)
 
 
 def _window(centre: float, along: float, offset: float, length: float) -> tuple[float, float, float]:

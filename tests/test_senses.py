@@ -1,0 +1,290 @@
+"""Senses read what is there, receptors and drives come from tables, and ASEL and ASER answer steps of salt."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from tianbao import anatomy, mechanisms, parameters
+from tianbao.cells.geometry import geometry
+from tianbao.electrophysiology.cell import PatchedCell
+from tianbao.engine.library import understood
+from tianbao.environment import Arena, Bath, Gaussian
+from tianbao.errors import ConfigError
+from tianbao.network.drives import drives
+from tianbao.sensing import ChemicalSense, Receptor, Seen, dendrite_tip, receptors
+from tianbao.sensing.chemical import points_at
+from tianbao.sensing.stretch import stretch_classes
+from tianbao.worm import Worm
+
+MIDLINE = np.column_stack([np.linspace(1.0, 0.0, 49), np.zeros(49), np.zeros(49)])
+DROP = Gaussian("nacl", peak=80.0, width=0.5, centre=(1.5, 0.2, 0.0), background=3.0)
+
+
+def seen(arena, time=0.0, midline=MIDLINE):
+    return Seen(time, np.zeros(47), midline, arena)
+
+
+def felt(sense, *where, **when):
+    out = np.full(len(sense.receptors), np.nan)
+    sense.write(seen(*where, **when), out=out)
+    return out
+
+
+# What the endings read
+
+
+def test_ase_taste_the_concentration_at_the_nose():
+    sense = ChemicalSense()
+    assert [each.neuron for each in sense.receptors] == ["ASEL", "ASER"]
+    nose = 3.0 + 80.0 * np.exp(-(0.5**2 + 0.2**2) / (2.0 * 0.5**2))
+    assert felt(sense, Arena(fields=[DROP])) == pytest.approx([nose, nose])
+    assert felt(sense, Arena(fields=[DROP]), midline=MIDLINE[::-1]) == pytest.approx(3.0 + 80.0 * np.exp(-4.58))
+
+
+def test_a_sense_without_its_field_reads_nothing():
+    assert (felt(ChemicalSense(), Arena()) == 0.0).all()
+    assert (felt(ChemicalSense(), Arena(fields=[Bath("diacetyl", [(0, 1.0)])])) == 0.0).all()
+
+
+def test_a_bath_is_read_at_the_time_of_the_tick():
+    arena = Arena(fields=[Bath("nacl", [(0, 5.0), (100, 50.0)])])
+    assert [felt(ChemicalSense(), arena, time=time)[0] for time in (0.0, 96.0, 100.0)] == [5.0, 5.0, 50.0]
+
+
+def receptor(neuron, field="nacl", site=0.0, unit="mM"):
+    return Receptor(neuron, field, unit, site, 1.0, 1.0, 1.0, 1.0, "test", "low")
+
+
+def test_every_receptor_reads_its_own_field_at_its_own_place():
+    cells = (receptor("PHBL", site=0.9), receptor("AWCL", "odour"), receptor("ASEL"))
+    ramp = Gaussian("nacl", peak=10.0, width=0.7)
+    arena = Arena(fields=[ramp, Bath("odour", [(0, 2.0)])])
+    places = ramp.at(np.array([[0.1, 0.0, 0.0], [1.0, 0.0, 0.0]]), 0.0)
+    assert felt(ChemicalSense(cells), arena) == pytest.approx([places[0], 2.0, places[1]])
+
+
+def test_a_field_in_another_unit_is_refused():
+    with pytest.raises(ConfigError, match="'nacl' is in degC, and ASEL reads it in mM"):
+        felt(ChemicalSense(), Arena(fields=[Bath("nacl", [(0, 20.0)], unit="degC")]))
+
+
+def test_points_between_rings_lie_on_the_midline():
+    bent = np.column_stack([np.zeros(5), np.arange(5.0) ** 2, np.zeros(5)])
+    assert points_at(bent, np.array([0.0, 0.25, 0.625, 1.0]))[:, 1] == pytest.approx([0.0, 1.0, 6.5, 16.0])
+
+
+@pytest.mark.parametrize("neuron", ["ASEL", "ASER"])
+def test_the_current_of_ase_enters_at_the_foremost_end_of_the_dendrite(neuron):
+    cell = geometry(anatomy.morphology(neuron))
+    section, loc = dendrite_tip(cell)
+    entered = cell.sites.index((section, loc))
+    soma = cell.body.s[cell.is_soma].mean()
+    assert (cell.body.s >= cell.body.s[entered]).all()
+    assert not cell.is_soma[entered] and cell.body.s[entered] < 0.01 < 0.05 < soma
+    assert cell.sites.index(dendrite_tip(cell, site=soma)) != entered
+
+
+# Tables
+
+
+ROW = dict(
+    neuron="AWCL", sense="chemical", field="odour", unit="mM", site_s="0", gain_pA="5", k_half="1", tau_ms="500",
+    polarity="-1", source="test", certainty="low",
+)  # fmt: skip
+
+
+def table(tmp_path, *rows):
+    path = tmp_path / "receptors.csv"
+    path.write_text("\n".join([",".join(ROW), *(",".join({**ROW, **row}.values()) for row in rows)]))
+    return path
+
+
+def test_another_receptor_is_another_row(tmp_path):
+    path = table(tmp_path, {}, {"neuron": "ASHL", "sense": "touch"}, {"neuron": "AWCR", "gain_pA": "-5"})
+    found = receptors("chemical", path)
+    assert [each.neuron for each in found] == ["AWCL", "AWCR"]
+    assert found[1].mechanism_parameters() == {"gain": -5e-3, "k_half": 1.0, "tau": 500.0, "polarity": -1.0}
+    assert receptors("thermal", path) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"neuron": "AWCX"}, "unknown neuron 'AWCX'"),
+        ({"site_s": "1.5"}, "site_s must be"),
+        ({"tau_ms": "0"}, "tau_ms must be positive"),
+        ({"k_half": "-1"}, "k_half must be positive"),
+        ({"gain_pA": "much"}, "'gain_pA' = much is not a number; give a value in pA"),
+        ({"polarity": "2"}, "polarity is"),
+        ({"source": " "}, "'source' is empty"),
+        ({"certainty": ""}, "'certainty' is empty"),
+    ],
+)
+def test_a_malformed_row_is_named(tmp_path, change, words):
+    with pytest.raises(ConfigError, match=f"receptors.csv, row 2: .*{words}"):
+        receptors("chemical", table(tmp_path, change))
+
+
+def test_a_neuron_has_one_receptor_for_a_field(tmp_path):
+    with pytest.raises(ConfigError, match="row 3: AWCL has two receptors for odour"):
+        receptors("chemical", table(tmp_path, {}, {}))
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (["class,DX,current,cord_bias"], "unknown class 'DX'"),
+        (["cells,DB,current,cord_bias"], "unknown kind of driven cells"),
+        (["class,DB,conductance,cord_bias"], "unknown drive of a class"),
+        (["class,DB,current,cord_bais"], "did you mean 'cord_bias'"),
+        (["template,avb,conductance,avb_conductance"], "needs a conductance and a reversal"),
+    ],
+)
+def test_a_drive_that_names_nothing_is_refused(tmp_path, rows, words):
+    path = tmp_path / "drives.csv"
+    path.write_text("\n".join(["of,name,drive,parameter,source,certainty", *(f"{row},test,low" for row in rows)]))
+    with pytest.raises(ConfigError, match=words):
+        drives(path)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("DX,cord,dorsal,posterior,yes", "unknown class 'DX'"),
+        ("DB,trunk,dorsal,posterior,yes", "unknown group"),
+        ("DB,cord,left,posterior,yes", "unknown side"),
+        ("DB,cord,dorsal,postrior,yes", "did you mean 'posterior'"),
+        ("SMDD,head,dorsal,posterior,no", "unknown direction"),
+        ("DB,cord,dorsal,posterior,maybe", "unknown adapts"),
+    ],
+)
+def test_a_class_that_cannot_feel_so_is_refused(tmp_path, row, words):
+    path = tmp_path / "stretch.csv"
+    path.write_text(f"class,group,side,direction,adapts,source,certainty\n{row},test,low\n")
+    with pytest.raises(ConfigError, match=words):
+        stretch_classes(path)
+
+
+PINNED = {
+    "cord_bias": -2.0, "vb_bias": -0.8, "head_bias": 2.5, "cord_stretch_gain": 0.6, "head_stretch_gain": 0.5,
+    "cord_window_offset": 0.08, "cord_window_length": 0.29, "cord_opposite_gain": 0.17, "cord_opposite_length": 0.32,
+    "head_window_start": 0.08, "head_window_length": 0.34, "b_adaptation": 0.6, "b_adaptation_tau": 900.0,
+    "capacitance_exponent": 0.3, "avb_conductance": 10.0, "avb_reversal": -14.0,
+}  # fmt: skip
+
+
+def digest(values):
+    """Of eleven digits, so that another machine's last bit does not matter."""
+    return hashlib.sha256(" ".join(f"{each:.10e}" for each in np.ravel(values) + 0.0).encode()).hexdigest()[:16]
+
+
+def test_tables_give_the_receptors_and_drives_that_were_in_the_code_before():
+    design = Worm(parameters=parameters.defaults().replace(**PINNED)).design(np.arange(1, 48) / 48)
+    stretch, avb = design.stretch, design.membrane_of("AVBL")
+    found = {
+        "weights": stretch.weights,
+        "fading": stretch.fading,
+        "gains": [each.gain for each in stretch.receptors],
+        "shares": [share for each in stretch.receptors for *_, share in each.sites],
+        "bias": design.bias(),
+        "avb": [avb.leak, avb.leak_reversal, avb.axonal_nca],
+    }
+    # Measured at 1a4f081, where classes and drives were written in the code.
+    assert {name: digest(values) for name, values in found.items()} == {
+        "weights": "9076596e70c840aa",
+        "fading": "d92d7b883f346ead",
+        "gains": "8cfa0f4e230394be",
+        "shares": "f7754993e81fe972",
+        "bias": "e9e61c381bbf74b8",
+        "avb": "d4934b2555a7c69f",
+    }
+
+
+# What the cells answer
+
+
+def test_the_native_engine_has_code_for_the_transduction():
+    assert "SensoryTransduction" in {each.name for each in understood()}
+
+
+class Tasting:
+    """ASEL or ASER alone in NEURON, with its own membrane and its row of receptors.csv, in a bath."""
+
+    DT = 0.5  # ms
+
+    def __init__(self, neuron):
+        mechanisms.load()
+        from neuron import h
+
+        self.h = h
+        (self.row,) = (each for each in receptors("chemical") if each.neuron == neuron)
+        self.cell = PatchedCell.of_neuron(neuron)
+        self.rest = self.cell.rest()
+        section, loc = dendrite_tip(geometry(anatomy.morphology(neuron), soma_compartments=1), self.row.site)
+        self.sensor = h.SensoryTransduction(self.cell.sections[section](loc))
+        self.bath = h.Vector(1)
+        self.sensor._ref_concentration = self.bath._ref_x[0]
+        for name, value in self.row.mechanism_parameters().items():
+            setattr(self.sensor, name, value)
+
+    def step(self, before, after, duration=6000.0):
+        """Time [ms], change of the soma's voltage [mV] and current [pA] after a step of concentration [mM]."""
+        h = self.h
+        self.bath.x[0] = before
+        h.celsius, h.dt, h.secondorder = self.cell.celsius, self.DT, 0
+        h.finitialize(self.rest)
+        self._advance(500.0)
+        start = self.cell.soma.v
+        self.bath.x[0] = after
+        found = self._advance(duration)
+        return self.DT * np.arange(1, len(found) + 1), found[:, 0] - start, 1e3 * found[:, 1]
+
+    def _advance(self, duration):
+        found = []
+        for _ in range(round(duration / self.DT)):
+            self.h.fadvance()
+            found.append((self.cell.soma.v, self.sensor.i))
+        return np.array(found)
+
+
+@pytest.fixture(scope="module")
+def tasting():
+    return {neuron: Tasting(neuron) for neuron in ("ASEL", "ASER")}
+
+
+def decay(time, values):
+    """Time constant [ms] between 1 s and the end."""
+    late = time > 1000.0
+    return -1.0 / np.polyfit(time[late], np.log(np.abs(values[late])), 1)[0]
+
+
+def test_asel_answers_a_tenfold_rise_and_aser_a_fall(tasting):
+    (_, up, _), (_, down, _) = tasting["ASEL"].step(5.0, 50.0), tasting["ASEL"].step(50.0, 5.0)
+    assert up.max() > 5.0 and up.min() > -0.1
+    assert np.abs(down).max() < 0.1
+    (_, up, _), (_, down, _) = tasting["ASER"].step(5.0, 50.0), tasting["ASER"].step(50.0, 5.0)
+    assert up.min() < -2.0 and up.max() < 0.1
+    assert down.max() > 5.0 and down.min() > -0.1
+
+
+@pytest.mark.parametrize(("neuron", "before", "after"), [("ASEL", 5.0, 50.0), ("ASER", 5.0, 50.0), ("ASER", 50.0, 5.0)])
+def test_the_current_adapts_with_its_tau(tasting, neuron, before, after):
+    cell = tasting[neuron]
+    time, _, current = cell.step(before, after)
+    assert decay(time, current) == pytest.approx(cell.row.tau, rel=0.005)
+    change = after / (after + cell.row.k_half) - before / (before + cell.row.k_half)
+    assert current[0] == pytest.approx(-cell.row.gain * change, rel=1e-3)
+
+
+@pytest.mark.parametrize(("neuron", "before", "after"), [("ASEL", 0.3, 3.0), ("ASER", 0.3, 3.0), ("ASER", 3.0, 0.3)])
+def test_the_voltage_follows_within_a_twentieth_where_the_membrane_is_linear(tasting, neuron, before, after):
+    cell = tasting[neuron]
+    time, voltage, _ = cell.step(before, after)
+    assert decay(time, voltage) == pytest.approx(cell.row.tau, rel=0.05)
+
+
+@pytest.mark.parametrize("neuron", ["ASEL", "ASER"])
+def test_without_a_field_the_receptor_is_silent(tasting, neuron):
+    _, voltage, current = tasting[neuron].step(0.0, 0.0, duration=500.0)
+    assert (current == 0.0).all() and np.abs(voltage).max() < 0.01

@@ -1,0 +1,97 @@
+"""Taste and smell: the concentration at the ending of each chemosensory neuron.
+
+The sense gives concentrations; the answer of the neuron (occupancy, adaptation, current) is computed with the membrane,
+in mod/sensory_transduction.mod, so that both engines integrate it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..cells.geometry import CellGeometry
+from ..errors import ConfigError
+from .sense import Receptor, Seen, receptors
+
+
+class ChemicalSense:
+    """The `Sense` of substances: the concentration at each receptor's place on the body.
+
+    Attributes:
+        name: "chemical".
+        receptors: in the order of the input.
+
+    Limitations: the ending lies on the midline; a field that the arena lacks is 0.
+    """
+
+    name = "chemical"
+
+    def __init__(self, of: tuple[Receptor, ...] | None = None) -> None:
+        """
+        Args:
+            of: receptors; those of receptors.csv when None.
+        """
+        self.receptors = receptors(self.name) if of is None else of
+        self._sites = np.array([each.site for each in self.receptors])
+        fields = dict.fromkeys(each.field for each in self.receptors)
+        self._readers = {
+            name: np.array([k for k, each in enumerate(self.receptors) if each.field == name]) for name in fields
+        }
+
+    def write(self, seen: Seen, out: np.ndarray) -> None:
+        """Concentration at every receptor.
+
+        Args:
+            seen: of which midline, time and arena are read.
+            out: filled [unit of the receptor], shape (receptors,).
+
+        Raises:
+            ConfigError: for a field in another unit than that of its receptors.
+        """
+        for name, readers in self._readers.items():
+            field = seen.arena.field(name)
+            if field is None:
+                out[readers] = 0.0
+                continue
+            unit = self.receptors[readers[0]].unit
+            if field.unit != unit:
+                neuron = self.receptors[readers[0]].neuron
+                raise ConfigError(f"field '{name}' is in {field.unit}, and {neuron} reads it in {unit}; give {unit}")
+            out[readers] = seen.arena.sample(name, points_at(seen.midline, self._sites[readers]), seen.time)
+
+    def adapt(self, seen: Seen) -> None:
+        """Nothing to do: adaptation is part of the membrane."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Nothing is kept here."""
+        return {}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """There is nothing to restore."""
+
+
+def points_at(midline: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """Points on a midline.
+
+    Args:
+        midline: rings at equal steps of the body coordinate, head first [mm], shape (rings, 3).
+        s: body coordinates, nose 0 to tail 1, shape (n,).
+
+    Returns:
+        [mm], shape (n, 3).
+    """
+    along = np.asarray(s) * (len(midline) - 1)
+    before = np.minimum(along.astype(int), len(midline) - 2)
+    share = (along - before)[:, None]
+    return (1.0 - share) * midline[before] + share * midline[before + 1]
+
+
+def dendrite_tip(cell: CellGeometry, site: float = 0.0) -> tuple[str, float]:
+    """Section and location of the compartment where a transduction current enters a cell.
+
+    Args:
+        cell: geometry of the neuron.
+        site: body coordinate of its sensory ending; the compartment nearest to it is taken, at the nose the foremost.
+    """
+    return cell.sites[int(np.argmin(np.abs(cell.body.s - site)))]

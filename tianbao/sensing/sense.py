@@ -1,0 +1,143 @@
+"""What every sense has in common: what it sees of the world, the table of its receptors, its part of the brain's input.
+
+A sense turns what is around one worm into one number per receptor. `name` is that of its slice of the input vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ..anatomy import neurons
+from ..environment import Arena
+from ..errors import ConfigError, unknown
+from ..rows import finite, read_rows
+from ..units import NA_PER_PA
+
+TABLE = Path(__file__).with_name("receptors.csv")
+
+_POLARITIES = (-1.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the senses of one worm see at one moment.
+
+    Attributes:
+        time: [ms].
+        bend: kappa L at the positions of the body's curvature, shape (positions,).
+        midline: centres of the body's rings, head first [mm], shape (rings, 3).
+        arena: with its fields.
+    """
+
+    time: float
+    bend: np.ndarray
+    midline: np.ndarray
+    arena: Arena
+
+
+class Sense(Protocol):
+    """One sense of one worm.
+
+    Attributes:
+        name: of its slice of the input vector, such as "stretch" or "chemical".
+        receptors: in the order of that slice; each names its `neuron`.
+    """
+
+    name: str
+    receptors: tuple
+
+    def write(self, seen: Seen, out: np.ndarray) -> None:
+        """Fill the input of every receptor, shape (receptors,)."""
+
+    def adapt(self, seen: Seen) -> None:
+        """Adapt for one tick; called once per tick, after `write`."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of all that `adapt` changes."""
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go back to a state."""
+
+
+@dataclass(frozen=True)
+class Receptor:
+    """A row of receptors.csv: one ending of one neuron that turns a field into a current.
+
+    Attributes:
+        neuron: name.
+        field: substance that it reads.
+        unit: of the field and of `k_half`.
+        site: body coordinate of the ending, nose 0 to tail 1.
+        gain: current per unit of change of occupancy, inward where positive [pA].
+        k_half: value of the field that occupies half of the receptors [unit].
+        tau: time constant of adaptation [ms].
+        polarity: answers to +1 a rise only, -1 a fall only, 0 both, with opposite currents.
+        source: of the numbers.
+        certainty: of the least certain of them.
+    """
+
+    neuron: str
+    field: str
+    unit: str
+    site: float
+    gain: float
+    k_half: float
+    tau: float
+    polarity: float
+    source: str
+    certainty: str
+
+    def mechanism_parameters(self) -> dict[str, float]:
+        """Parameters of a SensoryTransduction, in the units of mod/sensory_transduction.mod."""
+        return {"gain": self.gain * NA_PER_PA, "k_half": self.k_half, "tau": self.tau, "polarity": self.polarity}
+
+
+@cache
+def receptors(sense: str, path: Path = TABLE) -> tuple[Receptor, ...]:
+    """Receptors of one sense, in the order of their rows.
+
+    Args:
+        sense: name, as in the column of that name.
+        path: of the table.
+
+    Raises:
+        ConfigError: for an unknown neuron, a number out of range, two rows for one neuron and field, or a row without
+            source or certainty.
+    """
+    known, found = neurons().index, {}
+    for where, row in read_rows(path):
+        if row["sense"] != sense:
+            continue
+        each = _receptor(row, where)
+        if each.neuron not in known:
+            raise ConfigError(f"{where}: {unknown('neuron', each.neuron, known)}")
+        if (each.neuron, each.field) in found:
+            raise ConfigError(f"{where}: {each.neuron} has two receptors for {each.field}")
+        found[each.neuron, each.field] = each
+    return tuple(found.values())
+
+
+def _receptor(row: Mapping[str, str], where: str) -> Receptor:
+    for column in ("field", "unit", "source", "certainty"):
+        if not row[column].strip():
+            raise ConfigError(f"{where}: '{column}' is empty")
+    site = finite(row["site_s"], where, "site_s")
+    gain = finite(row["gain_pA"], where, "gain_pA", "pA")
+    half, tau = (finite(row[name], where, name, unit) for name, unit in (("k_half", row["unit"]), ("tau_ms", "ms")))
+    polarity = finite(row["polarity"], where, "polarity")
+    for fine, what in (
+        (0.0 <= site <= 1.0, "site_s must be 0 (nose) to 1 (tail)"),
+        (half > 0.0, "k_half must be positive"),
+        (tau > 0.0, "tau_ms must be positive"),
+        (polarity in _POLARITIES, "polarity is 1 (a rise), -1 (a fall) or 0 (both)"),
+    ):
+        if not fine:
+            raise ConfigError(f"{where}: {what}")
+    named = (row["neuron"], row["field"], row["unit"])
+    return Receptor(*named, site, gain, half, tau, polarity, row["source"], row["certainty"])
