@@ -94,7 +94,7 @@ def test_a_checkpoint_cut_short_or_changed_anywhere_is_refused(whole):
         with pytest.raises(tb.OutputError):
             RunState.from_bytes(bytes(changed), "changed")
     with pytest.raises(tb.OutputError, match="another release"):
-        RunState.from_bytes(content.replace(b"checkpoint 3", b"checkpoint 9", 1), "old")
+        RunState.from_bytes(content.replace(b"checkpoint 4", b"checkpoint 9", 1), "old")
 
 
 def test_a_checkpoint_of_another_run_or_version_is_refused_by_name(whole):

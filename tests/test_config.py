@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from tianbao import parameters
-from tianbao.config import RunConfig, read_config, to_toml
+from tianbao.config import RunConfig, read_config
 from tianbao.errors import ConfigError
+from tianbao.toml import to_toml
 from tianbao.worm import Pulse, Worm
 
 
@@ -59,7 +60,7 @@ def test_numpy_numbers_are_written_as_plain_ones():
 
 def test_a_worm_can_be_copied():
     twin = copy.deepcopy(Worm().ablate("AVAL"))
-    assert twin.parameters == parameters.defaults() and twin.interventions == [{"verb": "ablate", "neurons": ["AVAL"]}]
+    assert twin.parameters == parameters.defaults() and twin.interventions == ({"verb": "ablate", "neurons": ["AVAL"]},)
     assert not hasattr(twin.parameters, "gap_gian")
 
 

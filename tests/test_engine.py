@@ -111,7 +111,9 @@ def worm():
 
 
 def run(simulation, engine, duration, **clock):
-    simulation.engine, simulation.brain = engine, None
+    # Corrections only once the engine is one that has them, and never left behind for one that has not.
+    simulation.clock = Clock()
+    simulation.engine = engine
     simulation.clock = Clock(**{"frame": clock.get("tick", 4.0), **clock})
     return simulation.record(voltage=["*"]).run(duration).worms[0]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import numpy as np
@@ -273,7 +272,7 @@ def test_calls_without_what_they_need_are_refused():
 
 def test_a_refused_verb_leaves_the_worm_as_it_was():
     worm = tb.Worm()
-    before = copy.deepcopy(worm.__dict__)
+    before = worm.model()
     for act in (
         lambda: worm.knock_out("unc-2", "unc-99"),
         lambda: worm.knock_out("unc-2", cells="QQQ"),
@@ -287,10 +286,11 @@ def test_a_refused_verb_leaves_the_worm_as_it_was():
         lambda: worm.shuffle("nmj_across", -1),
     ):
         refuses(act)
-    assert worm.interventions == worm.pulses == worm.holds == [] and worm._conductances == before["_conductances"]
-    assert worm._membranes == before["_membranes"] and worm._deaf == set()
+    assert worm.model() is before and worm.interventions == worm.pulses == worm.holds == ()
+    fresh = tb.Worm().model().effects
+    assert before.effects.membranes == fresh.membranes and before.effects.deaf == fresh.deaf == frozenset()
     for name in ("chemical", "gap", "nmj"):
-        assert getattr(worm._tables, name).equals(getattr(before["_tables"], name))
+        assert getattr(before.effects.tables, name).equals(getattr(fresh.tables, name))
 
 
 def test_a_run_that_cannot_start_is_refused_before_the_network_is_built(simulation):
@@ -300,7 +300,7 @@ def test_a_run_that_cannot_start_is_refused_before_the_network_is_built(simulati
         refuses(lambda duration=duration: simulation.run(duration), tb.ConfigError)
     inside = tb.Simulation(tb.Worm(), tb.Arena(obstacles=[tb.Pillar(0.0, 0.0, 0.3)]), progress=False)
     refuses(lambda: inside.run(100.0), tb.ConfigError)
-    assert simulation._network is None and inside._network is None
+    assert not simulation.loop.animals and not inside.loop.animals
 
 
 def test_what_cannot_be_recorded_or_tuned_is_refused_and_changes_nothing(simulation):

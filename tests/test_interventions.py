@@ -128,7 +128,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(said, wrong):
     worm = Worm()
     with pytest.raises((ConfigError, AnatomyError), match=wrong):
         said(worm)
-    assert worm.interventions == []
+    assert worm.interventions == ()
 
 
 TABLES = [

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from .apparatus import Pulse
     from .behaviour.kymograph import Kymograph, read_kymograph
     from .body import Material
+    from .clock import Clock
     from .electrophysiology.cell import PatchedCell
     from .electrophysiology.protocols import current_pulses, current_steps, voltage_steps
-    from .environment import Arena, Dish, Medium, Pillar, Plane, SignedDistance, pillar_array
+    from .environment import Arena, Bath, Dish, Gaussian, Medium, Pillar, Plane, SignedDistance, pillar_array
     from .experiment import resume
     from .io.checkpoints import Checkpoints
     from .io.results import open_recording as open  # noqa: A004
-    from .loop import Clock, Simulation
+    from .loop import Loop, Observation, Simulation
     from .membranes import sources
     from .parameters import Parameters
     from .recording import Recording
@@ -34,12 +35,16 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Arena": ".environment",
+    "Bath": ".environment",
     "Checkpoints": ".io.checkpoints",
-    "Clock": ".loop",
+    "Clock": ".clock",
     "Dish": ".environment",
+    "Gaussian": ".environment",
     "Kymograph": ".behaviour.kymograph",
+    "Loop": ".loop",
     "Material": ".body",
     "Medium": ".environment",
+    "Observation": ".loop",
     "Parameters": ".parameters",
     "PatchedCell": ".electrophysiology.cell",
     "Pillar": ".environment",
@@ -62,15 +67,19 @@ _HOMES = {
 __all__ = [
     "AnatomyError",
     "Arena",
+    "Bath",
     "Checkpoints",
     "Clock",
     "ConfigError",
     "Dish",
     "DivergedError",
+    "Gaussian",
     "Kymograph",
+    "Loop",
     "Material",
     "MechanismError",
     "Medium",
+    "Observation",
     "OutputError",
     "Parameters",
     "PatchedCell",

@@ -4,83 +4,66 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 import math
 import os
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import toml
+from .clock import Clock
 from .errors import ConfigError, shown, unknown
+from .options import option
 
 # The longest file that can be a configuration [bytes]; what is larger is something else given by mistake.
 _LARGEST = 1_000_000
-
-
-def _key(default: Any, about: str) -> Any:
-    """A setting with the comment that a printed configuration carries."""
-    if callable(default):
-        return field(default_factory=default, metadata={"about": about})
-    return field(default=default, metadata={"about": about})
 
 
 @dataclass(frozen=True, kw_only=True)
 class WormSection:
     """The animal; see `tianbao.Worm`."""
 
-    at: tuple[float, ...] = _key((0.0, 0.0, 0.0), "middle of the body [mm]")
-    heading: float = _key(0.0, "direction of the head [rad], 0 along +x")
-    connectome: str = _key("cook2019", "name, or path of your own CSV; see tianbao connectomes")
-    morphologies: str = _key("", "folder of SWC files that replace traced neurons; empty for none")
-    discretisation: str = _key("traced", "traced or d_lambda")
-    soma_compartments: int = _key(2, "1 or 2")
-    channel_set: str = _key("C19", "kinetic constants of the channels, C19 or H")
-    signs: str = _key("predicted", "of synapses: predicted (Fenyves 2020) or transmitter")
+    at: tuple[float, ...] = option((0.0, 0.0, 0.0), "middle of the body [mm]")
+    heading: float = option(0.0, "direction of the head [rad], 0 along +x")
+    connectome: str = option("cook2019", "name, or path of your own CSV; see tianbao connectomes")
+    morphologies: str = option("", "folder of SWC files that replace traced neurons; empty for none")
+    discretisation: str = option("traced", "traced or d_lambda")
+    soma_compartments: int = option(2, "1 or 2")
+    channel_set: str = option("C19", "kinetic constants of the channels, C19 or H")
+    signs: str = option("predicted", "of synapses: predicted (Fenyves 2020) or transmitter")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArenaSection:
     """Where it lives; see `tianbao.Arena`."""
 
-    medium: str = _key("agar", "agar, wet_agar, water, newtonian, or such as 'water to agar, 0.5'")
-    viscosity_pa_s: float = _key(0.0, "of medium newtonian [Pa s]")
-    gravity: float = _key(0.0, "towards smaller z [m/s2]")
-    temperature: float = _key(20.0, "[degC]; gates and muscles follow it")
-    resolved: bool = _key(False, "whether the worm feels the flow it stirs up; Newtonian media")
-    pillars: tuple = _key((), "each [x, y, radius, friction], lengths in mm")
-    dishes: tuple = _key((), "each [x, y, radius, friction]")
-    planes: tuple = _key((), "each [x, y, z of a point, x, y, z of the normal, friction]")
-    solids: tuple[str, ...] = _key((), "functions given in Python; a file can only name them")
-    flow: str = _key("", "a function given in Python; a file can only name it")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClockSection:
-    """Time steps; see `tianbao.Clock`."""
-
-    dt: float = _key(0.5, "step of the neurons [ms]")
-    tick: float = _key(4.0, "exchange between brain and body, and step of the body [ms]; 2 in water")
-    frame: float = _key(20.0, "interval of recorded frames [ms]")
-    order: int = _key(1, "of the neural step: 1 backward Euler, 2 Crank-Nicolson")
-    corrections: int = _key(0, "of a step across gap junctions, native engine only")
+    medium: str = option("agar", "agar, wet_agar, water, newtonian, or such as 'water to agar, 0.5'")
+    viscosity_pa_s: float = option(0.0, "of medium newtonian [Pa s]")
+    gravity: float = option(0.0, "towards smaller z [m/s2]")
+    temperature: float = option(20.0, "[degC]; gates and muscles follow it")
+    resolved: bool = option(False, "whether the worm feels the flow it stirs up; Newtonian media")
+    pillars: tuple = option((), "each [x, y, radius, friction], lengths in mm")
+    dishes: tuple = option((), "each [x, y, radius, friction]")
+    planes: tuple = option((), "each [x, y, z of a point, x, y, z of the normal, friction]")
+    solids: tuple[str, ...] = option((), "functions given in Python; a file can only name them")
+    flow: str = option("", "a function given in Python; a file can only name it")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BodySection:
     """Mesh and first posture."""
 
-    slabs: int = _key(48, "axial resolution of the mesh")
-    initial_curvature: float = _key(4.0, "amplitude of the bend a run starts from, half that of a crawl [kappa L]")
+    slabs: int = option(48, "axial resolution of the mesh")
+    initial_curvature: float = option(4.0, "amplitude of the bend a run starts from, half that of a crawl [kappa L]")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordSection:
     """What is kept beside midline and muscles."""
 
-    voltage: tuple[str, ...] = _key(
+    voltage: tuple[str, ...] = option(
         ("AVA*", "AVB*", "DB*", "VB*", "DD*", "VD*", "SMD*", "RMD*"), "neurons or globs whose soma voltage is kept"
     )
 
@@ -89,7 +72,7 @@ class RecordSection:
 class CheckpointSection:
     """What makes a run go on after it was stopped."""
 
-    every: float = _key(1000.0, "interval of checkpoints [ms]; 0 for none")
+    every: float = option(1000.0, "interval of checkpoints [ms]; 0 for none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,21 +93,21 @@ class RunConfig:
         fields: concentrations in the arena: tables of `kind`, such as "gaussian", and its options.
     """
 
-    duration: float = _key(10_000.0, "[ms]")
-    seed: int = _key(1, "of noise, initial voltages and posture")
-    engine: str = _key("neuron", "neuron or native: the same worm, native is several times faster")
-    worm: WormSection = _key(WormSection, "")
-    arena: ArenaSection = _key(ArenaSection, "")
-    clock: ClockSection = _key(ClockSection, "")
-    body: BodySection = _key(BodySection, "")
-    record: RecordSection = _key(RecordSection, "")
-    checkpoint: CheckpointSection = _key(CheckpointSection, "")
-    medium: Mapping[str, Any] = _key(dict, "")
-    material: Mapping[str, float] = _key(dict, "")
-    parameters: Mapping[str, float] = _key(dict, "")
-    interventions: tuple[Mapping[str, Any], ...] = _key((), "")
-    worms: tuple[Mapping[str, Any], ...] = _key((), "")
-    fields: tuple[Mapping[str, Any], ...] = _key((), "")
+    duration: float = option(10_000.0, "[ms]")
+    seed: int = option(1, "of noise, initial voltages and posture")
+    engine: str = option("neuron", "neuron or native: the same worm, native is several times faster")
+    worm: WormSection = option(WormSection, "")
+    arena: ArenaSection = option(ArenaSection, "")
+    clock: Clock = option(Clock, "")
+    body: BodySection = option(BodySection, "")
+    record: RecordSection = option(RecordSection, "")
+    checkpoint: CheckpointSection = option(CheckpointSection, "")
+    medium: Mapping[str, Any] = option(dict, "")
+    material: Mapping[str, float] = option(dict, "")
+    parameters: Mapping[str, float] = option(dict, "")
+    interventions: tuple[Mapping[str, Any], ...] = option((), "")
+    worms: tuple[Mapping[str, Any], ...] = option((), "")
+    fields: tuple[Mapping[str, Any], ...] = option((), "")
 
     def get(self, key: str) -> Any:
         """Value under a dotted key.
@@ -154,16 +137,28 @@ class RunConfig:
         Raises:
             ConfigError: for an unknown key or a value of the wrong type.
         """
-        known, kept = _fields(self), {}
+        known, whole, within = _fields(self), {}, {}
         for key, value in _split(changes):
             section, _, name = key.partition(".")
             if section not in known:
                 raise ConfigError(f"{where}: {_unknown_key(key)}")
             if value is None:
                 continue
-            before = kept.get(section, getattr(self, section))
-            kept[section] = _changed(before, section, name, value, where)
-        return dataclasses.replace(self, **kept)
+            before = getattr(self, section)
+            if name:
+                within.setdefault(section, {})[name] = _checked(before, section, name, value, where)
+            else:
+                whole[section] = _whole(before, section, value, where)
+        for section, values in within.items():
+            before = getattr(self, section)
+            # All of a section at once: some of its values are only possible together.
+            try:
+                whole[section] = (
+                    {**before, **values} if isinstance(before, Mapping) else dataclasses.replace(before, **values)
+                )
+            except ConfigError as error:
+                raise ConfigError(f"{where}: {error}") from error
+        return dataclasses.replace(self, **whole)
 
     def to_toml(self, *, comments: Mapping[str, str] | None = None) -> str:
         """The configuration as `read_config` reads it.
@@ -177,13 +172,13 @@ class RunConfig:
         for name in _fields(self):
             value = getattr(self, name)
             if name in _LISTS:
-                tables += [["", f"[[{name}]]", *_lines(each, "", {})] for each in value]
+                tables += [["", f"[[{name}]]", *toml.lines(each, "", {})] for each in value]
             elif isinstance(value, Mapping) or dataclasses.is_dataclass(value):
                 flat = value if isinstance(value, Mapping) else {key: getattr(value, key) for key in _fields(value)}
                 if flat:
-                    tables.append(["", f"[{name}]", *_lines(flat, f"{name}.", about)])
+                    tables.append(["", f"[{name}]", *toml.lines(flat, f"{name}.", about)])
             else:
-                lines += _lines({name: value}, "", about)
+                lines += toml.lines({name: value}, "", about)
         return "\n".join([*lines, *(line for table in tables for line in table)]) + "\n"
 
     def differences(self, other: RunConfig) -> dict[str, tuple[Any, Any]]:
@@ -268,14 +263,6 @@ def parse_setting(text: str) -> tuple[str, Any]:
     return key, read["value"] if len(read) == 1 else value
 
 
-def to_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
-    """Serialise plain sections of scalars and lists."""
-    lines = []
-    for name, values in sections.items():
-        lines += [f"[{name}]", *_lines(values, "", {}), ""]
-    return "\n".join(lines)
-
-
 def _fields(section: Any) -> tuple[str, ...]:
     return tuple(each.name for each in dataclasses.fields(section))
 
@@ -311,17 +298,20 @@ def _split(changes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield str(key), value
 
 
-def _changed(before: Any, section: str, name: str, value: Any, where: str) -> Any:
-    """A section, or a value at the top level, with one change."""
-    if not name:
-        if dataclasses.is_dataclass(before) or isinstance(before, Mapping):
-            raise ConfigError(f"{where}: '{section}' is a section; give its keys, such as {section}.KEY = ...")
-        return _LISTS[section](value, where) if section in _LISTS else _typed(section, value, before, where)
+def _checked(before: Any, section: str, name: str, value: Any, where: str) -> Any:
+    """A new value within a section."""
     if isinstance(before, Mapping):
-        return {**before, name: value}
+        return value
     if not dataclasses.is_dataclass(before) or name not in _fields(before):
         raise ConfigError(f"{where}: {_unknown_key(f'{section}.{name}')}")
-    return dataclasses.replace(before, **{name: _typed(f"{section}.{name}", value, getattr(before, name), where)})
+    return _typed(f"{section}.{name}", value, getattr(before, name), where)
+
+
+def _whole(before: Any, section: str, value: Any, where: str) -> Any:
+    """A new value at the top level."""
+    if dataclasses.is_dataclass(before) or isinstance(before, Mapping):
+        raise ConfigError(f"{where}: '{section}' is a section; give its keys, such as {section}.KEY = ...")
+    return _LISTS[section](value, where) if section in _LISTS else _typed(section, value, before, where)
 
 
 def _interventions(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
@@ -403,31 +393,3 @@ def _items(key: str, values: Any, before: tuple, where: str) -> tuple:
             raise ConfigError(f"{where}: '{key}' takes {len(before)} numbers, got {len(values)}")
         return tuple(float(each) for each in values)
     return tuple(tuple(map(float, row)) if isinstance(row, (list, tuple)) else float(row) for row in values)
-
-
-def _lines(values: Mapping[str, Any], prefix: str, about: Mapping[str, str]) -> list[str]:
-    lines = []
-    for key, value in values.items():
-        comment = about.get(prefix + key)
-        lines.append(f"{_bare(key)} = {_literal(value)}" + (f"  # {comment}" if comment else ""))
-    return lines
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        # TOML knows neither surrogate pairs nor a bare delete.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if hasattr(value, "tolist"):  # a NumPy number or array
-        return _literal(value.tolist())
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_literal(each) for each in value) + "]"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_bare(key)} = {_literal(each)}" for key, each in value.items()) + "}"
-    return value.isoformat() if hasattr(value, "isoformat") else repr(value)
-
-
-def _bare(key: str) -> str:
-    """A key of TOML, in quotes where it needs them."""
-    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else _literal(key)

@@ -146,14 +146,13 @@ def simulation(config: RunConfig, *, progress: bool = True) -> Simulation:
     Raises:
         ConfigError, AnatomyError: for a value or name that is not possible; before anything is computed.
     """
-    from .loop import Clock, Simulation
+    from .loop import Simulation
 
-    clock = Clock(**{each.name: getattr(config.clock, each.name) for each in fields(config.clock)})
     made = Simulation(
         worms_of(config),
         arena_of(config),
         seed=config.seed,
-        clock=clock,
+        clock=config.clock,
         slabs=config.body.slabs,
         initial_curvature=config.body.initial_curvature,
         material=material_of(config),

@@ -16,6 +16,7 @@ from . import anatomy, parameters
 from .apparatus import Hold, Pulse
 from .cells.channels import PARAMETER_SETS
 from .cells.geometry import check_discretisation
+from .config import WormSection
 from .effects import EFFECTS, Effects, after
 from .errors import ConfigError, shown, unknown
 from .network.design import SIGNS, NetworkDesign, intact_membranes, intact_tables
@@ -26,6 +27,7 @@ _FARTHEST = 1e4  # [mm] from the origin, where the round-off of a position is st
 _MOST_TURN = 1e3  # [rad]
 # Interventions that act on the worm from outside and leave its nervous system as it is.
 _OUTSIDE = ("stimulate", "hold")
+_DEFAULT = WormSection()
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,16 +145,16 @@ class Worm:
 
     def __init__(
         self,
-        at: tuple[float, float, float] = (0.0, 0.0, 0.0),
-        heading: float = 0.0,
+        at: tuple[float, float, float] = _DEFAULT.at,
+        heading: float = _DEFAULT.heading,
         *,
         parameters: Parameters | None = None,
-        discretisation: str = "traced",
-        soma_compartments: int = 2,
-        channel_set: str = "C19",
-        signs: str = "predicted",
-        connectome: str | anatomy.Connectome = anatomy.STANDARD,
-        morphologies: str | anatomy.CellSource = "",
+        discretisation: str = _DEFAULT.discretisation,
+        soma_compartments: int = _DEFAULT.soma_compartments,
+        channel_set: str = _DEFAULT.channel_set,
+        signs: str = _DEFAULT.signs,
+        connectome: str | anatomy.Connectome = _DEFAULT.connectome,
+        morphologies: str | anatomy.CellSource = _DEFAULT.morphologies,
     ) -> None:
         if signs not in SIGNS:
             raise ConfigError(unknown("signs", signs, SIGNS))
@@ -361,8 +363,9 @@ class Worm:
 
     def _changed(self, verb: str, **arguments: Any) -> Worm:
         """Do what an intervention does, and write it down; one that is refused leaves everything as it was."""
-        before, given = self.model(), {key: value for key, value in arguments.items() if value is not None}
-        effects = EFFECTS[verb](before.effects, **given)
+        before = self.model()
+        effects = EFFECTS[verb](before.effects, **arguments)
+        given = {key: value for key, value in arguments.items() if value is not None}
         kept = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items()}
         model = dataclasses.replace(before, record=(*before.record, {"verb": verb, **kept}))
         model.__dict__["effects"] = effects  # what replaying the record would give

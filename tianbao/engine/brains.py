@@ -1,8 +1,4 @@
-"""A worm's nervous system as the loop sees it, whichever engine integrates it.
-
-The loop writes `inputs` and `current`, calls `advance`, and reads `activation` and `voltage`. Both engines integrate
-the same assembled network; only what integrates it differs.
-"""
+"""Brains of both engines: the assembled network in NEURON, or taken out of it and integrated by the native engine."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from neuron import h
@@ -27,34 +22,6 @@ from .native import NativeBrain, NativeNetwork
 METHODS = {1: (0, 0.0), 2: (2, 0.5)}
 # What synapses and gap junctions keep of their partner's voltage from one step to the next.
 _TRANSFERRED = ("vpre", "partner", "before")
-
-
-class Brain(Protocol):
-    """What an engine offers to the loop.
-
-    Attributes:
-        inputs: what receptors read, shape (inputs,), see `NetworkDesign.inputs`; written by the loop.
-        current: into every soma [nA], shape (neurons,); written by the loop.
-        activation: of every muscle [-], shape (95,); true after `advance`.
-        voltage: of every soma [mV], shape (neurons,); true after `advance`.
-    """
-
-    inputs: np.ndarray
-    current: np.ndarray
-    activation: np.ndarray
-    voltage: np.ndarray
-
-    def start(self, voltage: np.ndarray, dt: float, order: int, corrections: int, rate: float = 1.0) -> None:
-        """Begin a run at time 0 from a voltage per cell [mV], neurons before muscles; gates `rate` times as fast."""
-
-    def advance(self, time: float) -> None:
-        """Integrate to a time [ms]."""
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Copies of all that the next step depends on."""
-
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from a state after `start`; the same steps then give the same bits."""
 
 
 class NeuronBrain:

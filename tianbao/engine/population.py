@@ -26,6 +26,7 @@ class Population:
 
     Attributes:
         brains: one per worm, see `Brain`.
+        engine: what integrates them.
 
     Raises:
         ConfigError: for an unknown engine, or several brains in NEURON, which numbers its cells per process.
@@ -36,7 +37,7 @@ class Population:
         if engine not in ENGINES:
             raise ConfigError(unknown("engine", engine, ENGINES))
         check_brains(len(designs), engine)
-        self.designs = tuple(designs)
+        self.designs, self.engine = tuple(designs), engine
         self._network: Network | None = None
         self.brains = self._in_neuron() if engine == "neuron" else self._compiled(PRECISIONS[engine])
         self._pool: ThreadPoolExecutor | None = None

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from ..config import ArenaSection
 from ..errors import ConfigError, shown, unknown
 from ..rows import number
 from .fields import Field, check_fields
@@ -17,6 +18,7 @@ from .obstacles import Dish, Obstacle, Pillar, Plane, SignedDistance
 
 EARTH = 9.81  # [m/s2]
 _LARGEST = 1e5  # of gravity [m/s2]
+_DEFAULT = ArenaSection()
 
 Flow = Callable[[np.ndarray, float], np.ndarray]
 
@@ -58,13 +60,13 @@ class Arena:
 
     def __init__(
         self,
-        medium: Medium | str = "agar",
+        medium: Medium | str = _DEFAULT.medium,
         *,
         obstacles: Sequence[Obstacle] = (),
         flow: Flow | None = None,
-        gravity: float = 0.0,
-        resolved: bool = False,
-        temperature: float = 20.0,
+        gravity: float = _DEFAULT.gravity,
+        resolved: bool = _DEFAULT.resolved,
+        temperature: float = _DEFAULT.temperature,
         fields: Sequence[Field] = (),
     ) -> None:
         """

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.brains import Brain
+from ..engine.brain import Brain
 from ..muscles import TensionMap
 from ..network.design import NetworkDesign
 from ..sensing import ChemicalSense, Seen, Sense, StretchSense

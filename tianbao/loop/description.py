@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..body import SoftBody
+from ..clock import Clock
 from ..config import RunConfig
 from ..environment import Arena, Medium
 from ..errors import ConfigError
 from ..worm import WormModel
-from .clock import Clock
 
 _OPTIONS = ("heading", "connectome", "morphologies", "discretisation", "soma_compartments", "channel_set", "signs")
 

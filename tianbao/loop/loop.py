@@ -10,13 +10,13 @@ import numpy as np
 
 from ..body import SoftBody
 from ..cells.temperature import rate_factor
+from ..clock import Clock
 from ..environment import Arena
 from ..errors import ConfigError
 from ..network.design import NetworkDesign
 from ..sensing import Seen
 from ..worm import WormModel
 from .animal import Animal
-from .clock import Clock
 from .state import LoopState, gathered, part
 
 _REST = -60.0  # [mV] where every neuron starts, give or take
@@ -152,7 +152,8 @@ class Loop:
         from ..engine.population import Population
 
         designs = [self.design(k) for k in range(len(self.worms))]
-        if self._population is None or not self._population.alive:
+        current = self._population
+        if current is None or not current.alive or current.engine != self.engine:
             self._population = Population(designs, self.engine, self.threads)
         return self._population
 

@@ -11,6 +11,7 @@ import numpy as np
 from .. import anatomy
 from ..body import Material, RingMesh, SoftBody
 from ..cells.temperature import rate_factor
+from ..clock import Clock
 from ..config import RunConfig
 from ..engine import check_brains
 from ..environment import Arena
@@ -20,7 +21,7 @@ from ..parameters import Parameters
 from ..recording import Recording
 from ..rows import number, whole
 from ..worm import Worm, WormModel
-from .clock import Clock, check_duration, check_options
+from .checks import check_duration, check_options
 from .description import described
 from .loop import Action, Loop, Observation, with_parameters
 from .observers import DivergenceGuard
@@ -28,6 +29,7 @@ from .run import Plan, Run, check_fit
 from .state import Checkpoints, RunState
 
 _MOST_CURRENT = 1e3  # [nA]
+_DEFAULT = RunConfig()
 
 
 class Simulation:
@@ -59,12 +61,12 @@ class Simulation:
         worms: Worm | WormModel | Sequence[Worm | WormModel],
         arena: Arena | None = None,
         *,
-        seed: int = 1,
+        seed: int = _DEFAULT.seed,
         clock: Clock | None = None,
-        slabs: int = 48,
+        slabs: int = _DEFAULT.body.slabs,
         material: Material | None = None,
-        initial_curvature: float = 4.0,
-        engine: str = "neuron",
+        initial_curvature: float = _DEFAULT.body.initial_curvature,
+        engine: str = _DEFAULT.engine,
         threads: int | None = None,
         progress: bool = True,
     ) -> None:
@@ -116,13 +118,26 @@ class Simulation:
 
     @property
     def engine(self) -> str:
-        """What integrates the neurons."""
+        """What integrates the neurons; setting it changes it from the next run on."""
         return self._loop.engine
+
+    @engine.setter
+    def engine(self, name: str) -> None:
+        check_options(self.seed, name, self.clock, self.initial_curvature)
+        check_brains(len(self.worms), name)
+        self._loop.engine = name
 
     @property
     def clock(self) -> Clock:
-        """Time steps."""
+        """Time steps; setting them changes them from the next run on."""
         return self._loop.clock
+
+    @clock.setter
+    def clock(self, clock: Clock) -> None:
+        if not isinstance(clock, Clock):
+            raise ConfigError(f"simulation: clock is a tianbao.Clock, not {shown(repr(clock))}")
+        check_options(self.seed, self.engine, clock, self.initial_curvature)
+        self._loop.clock = clock
 
     @property
     def initial_curvature(self) -> float:
@@ -167,7 +182,7 @@ class Simulation:
             raise ConfigError(f"record: voltage takes a list of neurons, such as ['{shown(voltage)}']")
         clock = self.clock if every is None else dataclasses.replace(self.clock, frame=every)
         self._neurons = tuple(anatomy.match_neurons(*voltage)) if voltage else ()
-        self._loop.clock = clock
+        self.clock = clock
         return self
 
     def retune(self, parameters: Parameters, material: Material | None = None) -> Simulation:

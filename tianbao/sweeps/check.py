@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
 
@@ -51,10 +50,9 @@ class Check:
 
 
 def _numbers(config: RunConfig) -> None:
-    from ..loop import Clock
-    from ..loop.clock import check_duration, check_options
+    from ..loop.checks import check_duration, check_options
 
-    clock = Clock(**dataclasses.asdict(config.clock))
+    clock = config.clock
     check_options(config.seed, config.engine, clock, config.body.initial_curvature)
     check_duration(config.duration, clock)
     rate_factor(config.arena.temperature)

@@ -1,0 +1,41 @@
+"""Checks of what a run may be asked for, before anything heavy is started."""
+
+from __future__ import annotations
+
+from ..clock import Clock
+from ..engine import ENGINES
+from ..errors import ConfigError, shown, unknown
+from ..rows import number, whole
+
+_MOST_BEND = 50.0  # [kappa L], ten times that of a crawling worm
+_MOST_FRAMES = 1_000_000  # of one recording: three gigabytes
+
+
+def check_options(seed: int, engine: str, clock: Clock, initial_curvature: float) -> None:
+    """Refuse options of a simulation that cannot be, without anything heavy.
+
+    Raises:
+        ConfigError: for a value out of range.
+    """
+    if engine not in ENGINES:
+        raise ConfigError(unknown("engine", engine, ENGINES))
+    if clock.corrections and engine == "neuron":
+        raise ConfigError("corrections are a feature of engine 'native'; set corrections to 0 or choose it")
+    if isinstance(seed, int) and seed < 0:
+        raise ConfigError(f"seed {shown(seed)} is negative; give a whole number from 0")
+    whole(seed, "simulation", "seed")
+    number(initial_curvature, "simulation", "initial_curvature", "kappa L", low=-_MOST_BEND, high=_MOST_BEND)
+
+
+def check_duration(duration: float, clock: Clock) -> None:
+    """Refuse a duration [ms] that no recording can have.
+
+    Raises:
+        ConfigError: for one shorter than a frame, or of more frames than a recording holds.
+    """
+    frame, most = clock.frame, _MOST_FRAMES * clock.frame
+    if not frame <= number(duration, "run", "duration", "ms"):
+        raise ConfigError(f"duration {duration:g} ms is not a time of at least one frame ({frame:g} ms)")
+    if duration > most:
+        todo = f"at most {most:g} ms at frames of {frame:g} ms; give a longer clock.frame"
+        raise ConfigError(f"duration {duration:g} ms is more than one recording holds: {todo}")
