@@ -112,13 +112,13 @@ def test_a_claim_that_the_data_do_not_bear_out_is_told():
 def test_the_interventions_on_the_page_of_perturbations_can_be_done():
     import tomllib
 
-    from tianbao.interventions import apply, spoken
+    from tianbao.interventions import apply, parse_command
     from tianbao.worm import Worm
 
     page = blocks((DOCS / "perturbations.md").read_text(encoding="utf-8"))
     tables = tomllib.loads(next(each.text for each in page if each.language == "toml"))["interventions"]
     words = re.findall(r'--do "(.*?)"', next(each.text for each in page if each.language == "sh"))
-    for table in [*tables, *map(spoken, words)]:
+    for table in [*tables, *map(parse_command, words)]:
         apply(Worm(), table)
     exec(next(each.text for each in page if each.language == "python"), {})
 

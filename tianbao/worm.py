@@ -14,7 +14,7 @@ from .apparatus import Hold, Pulse
 from .cells.channels import CHANNELS, EXTRA_CHANNELS, PARAMETER_SETS
 from .cells.geometry import check_discretisation
 from .cells.membrane import channel_of
-from .errors import AnatomyError, ConfigError, shown, unknown
+from .errors import AnatomyError, ConfigError, shorten, unknown
 from .network import perturbations, tools
 from .network.design import SIGNS, NetworkDesign, intact_membranes, intact_tables
 from .parameters import Parameters
@@ -357,7 +357,7 @@ class Worm:
 
 def _parameters(given: Parameters | None) -> Parameters:
     if given is not None and not isinstance(given, Parameters):
-        raise ConfigError(f"worm: parameters are tianbao.Parameters, not {shown(given)}; change some with .replace")
+        raise ConfigError(f"worm: parameters are tianbao.Parameters, not {shorten(given)}; change some with .replace")
     return given or parameters.defaults()
 
 

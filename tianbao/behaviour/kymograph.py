@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import ConfigError, OutputError, shown, unknown
+from ..errors import ConfigError, OutputError, shorten, unknown
 from ..units import MS_PER_S
 from .gait import POINTS, Gait, curvature, curvature_positions, gait, gait_of_curvature
 from .shape import ANIMAL_SMOOTHING, joint_positions
@@ -90,10 +90,10 @@ def read_kymograph(
         OutputError: if the file is missing or malformed; the sentence names the line.
     """
     if not isinstance(path, (str, os.PathLike)) or not str(path) or "\0" in str(path):
-        raise OutputError(f"animal: '{shown(path)}' is no path of a file; give a track or a CSV table of curvature")
+        raise OutputError(f"animal: '{shorten(path)}' is no path of a file; give a track or a CSV table of curvature")
     path = Path(path)
     if isinstance(rate, bool) or not isinstance(rate, Real) or not (math.isfinite(rate) and rate > 0.0):
-        raise ConfigError(f"animal: rate {shown(rate)} must be a positive number of frames per second")
+        raise ConfigError(f"animal: rate {shorten(rate)} must be a positive number of frames per second")
     first, last = _window(window)
     if os.path.isdir(path) or path.suffix.lower() in (*_TRACKS, *_RESULTS):
         return _of_track(path, episode, first, last)
@@ -111,7 +111,7 @@ def _window(window: object) -> tuple[float, float]:
         float(each) for each in window if isinstance(each, Real) and not isinstance(each, bool) and each == each
     ]
     if not numbers or len(window) != 2 or len(numbers) != 2 or not numbers[0] < numbers[1]:
-        raise ConfigError(f"animal: window {shown(window)} must be a start and a later stop [s], such as 0 and 6")
+        raise ConfigError(f"animal: window {shorten(window)} must be a start and a later stop [s], such as 0 and 6")
     return numbers[0] * MS_PER_S, numbers[1] * MS_PER_S
 
 
@@ -159,7 +159,7 @@ def _of_table(path: Path, episode: str | None, rate: float) -> tuple[str, np.nda
     if rows and "episode" in head:
         rows, episode = _episode(rows, head.index("episode"), episode, path)
     elif rows and episode is not None:
-        raise ConfigError(f"{path}: there is no column episode, so '{shown(episode)}' cannot be picked; leave it out")
+        raise ConfigError(f"{path}: there is no column episode, so '{shorten(episode)}' cannot be picked; leave it out")
     if len(rows) < _FEWEST_FRAMES:
         raise OutputError(f"{path}: {len(rows)} rows of curvature; a kymograph needs two frames or more")
     bend = np.array([[_number(row[k], head[k], number, path) for k in joints] for number, row in rows])
@@ -185,7 +185,7 @@ def _lines(path: Path) -> list[tuple[int, list[str]]]:
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, csv.Error) as error:
-        raise OutputError(f"{path} is neither a track nor a table of text: {shown(error)}") from error
+        raise OutputError(f"{path} is neither a track nor a table of text: {shorten(error)}") from error
     if not lines:
         raise OutputError(f"{path} is empty; a table of curvature has a line of columns j0, j1, ... and rows below it")
     return lines
@@ -214,7 +214,7 @@ def _columns(head: list[str], path: Path) -> list[int]:
 def _episode(rows: list, column: int, episode: str | None, path: Path) -> tuple[list, str]:
     known = list(dict.fromkeys(row[column].strip() for _, row in rows))
     if episode is None and len(known) > 1:
-        raise ConfigError(f"{path} holds the episodes {', '.join(map(shown, known[:12]))}; pick one of them")
+        raise ConfigError(f"{path} holds the episodes {', '.join(map(shorten, known[:12]))}; pick one of them")
     chosen = known[0] if episode is None else str(episode)
     if chosen not in known:
         raise ConfigError(f"{path}: {unknown('episode', chosen, known)}")
@@ -247,5 +247,5 @@ def _number(text: str, column: str, line: int, path: Path) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise OutputError(f"{path}, line {line}: '{shown(text)}' under {column} is not a number; give one there")
+        raise OutputError(f"{path}, line {line}: '{shorten(text)}' under {column} is not a number; give one there")
     return value

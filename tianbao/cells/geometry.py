@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..anatomy import BodyFrame, Morphology
-from ..errors import ConfigError, shown, unknown
+from ..errors import ConfigError, shorten, unknown
 from ..rows import named_values
 from ..units import PF_PER_UM2_AT_1_UF_CM2
 
@@ -173,7 +173,7 @@ def check_discretisation(discretisation: str, soma_compartments: int) -> None:
     if discretisation not in DISCRETISATIONS:
         raise ConfigError(unknown("discretisation", discretisation, DISCRETISATIONS))
     if type(soma_compartments) is not int or soma_compartments not in SOMA_COMPARTMENTS:
-        raise ConfigError(f"a soma of {shown(repr(soma_compartments))} compartments: soma_compartments must be 1 or 2")
+        raise ConfigError(f"a soma of {shorten(repr(soma_compartments))} compartments: soma_compartments must be 1 or 2")
 
 
 def geometry(morphology: Morphology, discretisation: str = "traced", soma_compartments: int = 2) -> CellGeometry:

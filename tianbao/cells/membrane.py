@@ -205,7 +205,7 @@ def _as_expressed(base: Membrane, neuron: str) -> Membrane:
     kept = kept_channels(neuron)
     gone = frozenset(name for name in base.conductances if name not in kept and absent(neuron, name))
     if gone:
-        base = taken_over(base, gone, _heir(base, neuron, gone))
+        base = compensate(base, gone, _heir(base, neuron, gone))
     if "class_share" in declared_values(neuron):
         return base
     shared = {name: value * share_of_class(neuron, name) for name, value in base.conductances.items()}
@@ -219,7 +219,7 @@ def _heir(base: Membrane, neuron: str, gone: frozenset[str]) -> str | None:
     return max(possible, key=lambda name: (name in base.conductances, level(neuron, name)), default=None)
 
 
-def taken_over(base: Membrane, gone: frozenset[str], heir: str | None) -> Membrane:
+def compensate(base: Membrane, gone: frozenset[str], heir: str | None) -> Membrane:
     """A membrane without some conductances whose steady current is the old one at two voltages.
 
     The I-V of the recorded cell is data, whichever channel carries it. At rest a background conductance (TWK
@@ -255,7 +255,7 @@ def taken_over(base: Membrane, gone: frozenset[str], heir: str | None) -> Membra
     driven = base.leak * base.leak_reversal + sum(value * reversal(name) for name, value in resting.items())
     if leak < 0.0:
         # The heir would carry more at rest than was there: the rest comes first.
-        return taken_over(base, gone, None)
+        return compensate(base, gone, None)
     if leak == 0.0:
         return without
     return replace(without, conductances=kept, leak=leak, leak_reversal=driven / leak, heir=heir)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from ..errors import ConfigError, shown, unknown
+from ..errors import ConfigError, shorten, unknown
 from ..rows import finite, read_rows
 from ..units import PF_PER_UM2_AT_1_UF_CM2, density_s_per_cm2
 from .channels import CHANNELS, COUPLED, parameters
@@ -51,7 +51,7 @@ def genes(given: str | Iterable[str]) -> tuple[str, ...]:
         return (given,)
     found = tuple(given) if isinstance(given, Iterable) else (None,)
     if not all(isinstance(each, str) for each in found):
-        raise ConfigError(f"knock_out takes names of genes, such as 'egl-19', not {shown(repr(given))}")
+        raise ConfigError(f"knock_out takes names of genes, such as 'egl-19', not {shorten(repr(given))}")
     return found
 
 

@@ -97,14 +97,14 @@ def configured(args: argparse.Namespace) -> RunConfig:
     Raises:
         ConfigError: for an unknown key, or a value of the wrong type.
     """
-    from ..interventions import spoken
+    from ..interventions import parse_command
 
     config = read_config(args.config, args.default) if args.config else args.default
     where = "command line"
     config = config.updated(dict(parse_setting(each) for each in args.set), where=where)
     named = {name: getattr(args, name) for name in _SETTINGS} | {"arena.medium": args.medium}
     config = config.updated(named, where=where)
-    done = tuple(spoken(each) for each in args.do)
+    done = tuple(parse_command(each) for each in args.do)
     return config.updated({"interventions": (*config.interventions, *done)}, where=where)
 
 

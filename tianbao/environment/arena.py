@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..errors import ConfigError, shown
+from ..errors import ConfigError, shorten
 from ..rows import number
 from .medium import Medium
 from .obstacles import Dish, Obstacle, Pillar, Plane, SignedDistance
@@ -25,7 +25,7 @@ def _obstacles(given: Sequence[Obstacle]) -> tuple[Obstacle, ...]:
             return tuple(given)
         each = wrong[0]
     what = "Pillar, Dish, Plane or SignedDistance"
-    raise ConfigError(f"arena: obstacles is a list of {what}, got {shown(repr(given if each is None else each))}")
+    raise ConfigError(f"arena: obstacles is a list of {what}, got {shorten(repr(given if each is None else each))}")
 
 
 class Arena:
@@ -58,7 +58,7 @@ class Arena:
         for name, value, unit in (("gravity", gravity, "m/s2"), ("temperature", temperature, "degC")):
             number(value, "arena", name, unit, low=-_LARGEST, high=_LARGEST)
         if not isinstance(resolved, bool):
-            raise ConfigError(f"arena: resolved is True or False, not {shown(repr(resolved))}")
+            raise ConfigError(f"arena: resolved is True or False, not {shorten(repr(resolved))}")
         self.medium = medium if isinstance(medium, Medium) else Medium.named(medium)
         if resolved and self.medium.viscosity == 0.0:
             raise ConfigError(f"medium '{self.medium.name}' is no Newtonian fluid: its flow cannot be resolved")

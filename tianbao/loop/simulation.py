@@ -15,7 +15,7 @@ from ..cells.temperature import rate_factor
 from ..config import RunConfig
 from ..engine import ENGINES
 from ..environment import Arena
-from ..errors import ConfigError, shown, unknown
+from ..errors import ConfigError, shorten, unknown
 from ..muscles import TensionMap
 from ..network.assembly import Network
 from ..parameters import Parameters
@@ -68,7 +68,7 @@ class Clock:
 
     def __post_init__(self) -> None:
         if type(self.order) is not int or self.order not in _ORDERS:
-            raise ConfigError(f"clock order {shown(self.order)}: give 1 (backward Euler) or 2 (Crank-Nicolson)")
+            raise ConfigError(f"clock order {shorten(self.order)}: give 1 (backward Euler) or 2 (Crank-Nicolson)")
         whole(self.corrections, "clock", "corrections", high=_MOST_CORRECTIONS)
         for name in ("dt", "tick", "frame"):
             number(getattr(self, name), "clock", name, "ms", high=_LONGEST)
@@ -101,7 +101,7 @@ def check_options(seed: int, engine: str, clock: Clock, initial_curvature: float
     if clock.corrections and engine == "neuron":
         raise ConfigError("corrections are a feature of engine 'native'; set corrections to 0 or choose it")
     if isinstance(seed, int) and seed < 0:
-        raise ConfigError(f"seed {shown(seed)} is negative; give a whole number from 0")
+        raise ConfigError(f"seed {shorten(seed)} is negative; give a whole number from 0")
     whole(seed, "simulation", "seed")
     number(initial_curvature, "simulation", "initial_curvature", "kappa L", low=-_MOST_BEND, high=_MOST_BEND)
 
@@ -153,7 +153,7 @@ class Simulation:
             raise ConfigError("a Simulation takes one Worm in this release; run several in several processes")
         for what, value, kind in (("arena", arena, Arena), ("clock", clock, Clock), ("material", material, Material)):
             if value is not None and not isinstance(value, kind):
-                raise ConfigError(f"simulation: {what} is a tianbao.{kind.__name__}, not {shown(repr(value))}")
+                raise ConfigError(f"simulation: {what} is a tianbao.{kind.__name__}, not {shorten(repr(value))}")
         clock = clock or Clock()
         check_options(seed, engine, clock, initial_curvature)
         self.worm = worm
@@ -196,7 +196,7 @@ class Simulation:
             every: frame interval [ms]; the clock's when None.
         """
         if isinstance(voltage, str) or not isinstance(voltage, Sequence):
-            raise ConfigError(f"record: voltage takes a list of neurons, such as ['{shown(voltage)}']")
+            raise ConfigError(f"record: voltage takes a list of neurons, such as ['{shorten(voltage)}']")
         clock = self.clock if every is None else dataclasses.replace(self.clock, frame=every)
         self._neurons = tuple(anatomy.match_neurons(*voltage)) if voltage else ()
         self.clock = clock
@@ -216,7 +216,7 @@ class Simulation:
             material: of the body from now on; None leaves the body as it is.
         """
         if not isinstance(parameters, Parameters):
-            raise ConfigError(f"retune: give tianbao.Parameters, not {shown(repr(parameters))}")
+            raise ConfigError(f"retune: give tianbao.Parameters, not {shorten(repr(parameters))}")
         if material is not None:
             self.body = self._body_of(material)
         self.worm.parameters = parameters

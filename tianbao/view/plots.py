@@ -18,7 +18,7 @@ from matplotlib.patches import Circle, Polygon
 
 from ..behaviour.gait import POINTS, Gait, curvature
 from ..behaviour.midline import centroid
-from ..errors import ConfigError, shown, unknown
+from ..errors import ConfigError, shorten, unknown
 from ..recording import QUADRANTS, Recording, WormTrack
 from ..units import MS_PER_S
 from . import style
@@ -126,9 +126,9 @@ class Plots:
         """
         track = self._run.track(worm)
         if times is not None and not all(type(each) is not bool and isinstance(each, Real) for each in times):
-            raise ConfigError(f"activity: times {shown(times)} must be finite numbers [ms]")
+            raise ConfigError(f"activity: times {shorten(times)} must be finite numbers [ms]")
         if times is not None and not np.isfinite(np.asarray(times, float)).all():
-            raise ConfigError(f"activity: times {shown(times)} must be finite numbers [ms]")
+            raise ConfigError(f"activity: times {shorten(times)} must be finite numbers [ms]")
         frames = moments(self._run.time, track.midline, None if times is None else list(times))
         size = activity_size(track, frames)
         return style.render(lambda figure: draw_activity(figure, self._run.time, track, frames), size, path)
