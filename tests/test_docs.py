@@ -102,10 +102,10 @@ def test_tables_on_the_pages_are_what_code_and_data_give():
 def test_a_claim_that_the_data_do_not_bear_out_is_told():
     import claims
 
-    row = {"said": "it flies", "table": "controls.csv", "where": 'control == "intact"', "column": "forward_speed_mm_s"}
+    row = {"claim": "it flies", "table": "controls.csv", "where": 'control == "intact"', "column": "forward_speed_mm_s"}
     assert "**no**" in claims._row({**row, "low": 10.0})
     assert "| yes |" in claims._row({**row, "high": 10.0})
-    with pytest.raises(SystemExit, match="finds no row"):
+    with pytest.raises(SystemExit, match="matches no row"):
         claims._row({**row, "where": 'control == "flight"'})
 
 
