@@ -53,7 +53,7 @@ def validation() -> str:
         lines.append(f"| {each.test} | {each.verdict} | {values} | {each.source} |")
     both = found[found.predecessor.notna() & ~found.verdict.eq("info")]
     better = int((_miss(both, both.measured) < _miss(both, both.predecessor)).sum())
-    nearer = f"The 2022/2024 original published a value for {len(both)} tests; ours is closer to the target in {better}."
+    nearer = f"The 2022/2024 original published {len(both)} of these values; ours is closer to the target in {better}."
     made = f"Run at revision `{found.revision[0]}`, mechanisms `{found.mechanisms[0]}`."
     lines += ["", nearer, "", made]
     return "\n".join(lines)

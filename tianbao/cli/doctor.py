@@ -129,7 +129,7 @@ def _disk() -> Iterator[Finding]:
     for name, folder in (("disk here", Path.cwd()), ("disk temp", Path(tempfile.gettempdir()))):
         free = shutil.disk_usage(folder).free / 1e9
         good = free > _LEAST_DISK_GB and os.access(folder, os.W_OK)
-        yield Finding(name, good, f"{free:.1f} GB free in {folder}" + ("" if good else ": free some space, or use another folder"))
+        yield Finding(name, good, f"{free:.1f} GB free in {folder}" + ("" if good else ": free some space"))
 
 
 def _extras() -> Iterator[Finding]:

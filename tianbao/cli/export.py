@@ -28,10 +28,10 @@ def register(commands: argparse._SubParsersAction) -> None:
     csv = _add_run(formats, "csv", _csv, "write posture, voltages and activations as CSV tables", "",
                    "folder")  # fmt: skip
     csv.add_argument("--worm", type=int, default=0, metavar="K", help="number of the worm, from 0 (default 0)")
-    nwb = _add_run(formats, "nwb", _nwb, "write a run in NWB, the format of data archives (needs tianbao[nwb])",
+    nwb = _add_run(formats, "nwb", _nwb, "write a run in NWB, a data archive format (needs tianbao[nwb])",
                    "run.nwb", "file")  # fmt: skip
     nwb.add_argument("--worm", type=int, default=0, metavar="K", help="number of the worm, from 0 (default 0)")
-    nwb.add_argument("--experimenter", action="append", default=[], metavar="'LAST, FIRST'", help="who did the experiment")
+    nwb.add_argument("--experimenter", action="append", default=[], metavar="'LAST, FIRST'", help="may be repeated")
     nwb.add_argument("--institution", default="", metavar="NAME", help="where it was done")
     _add_worm(formats, "neuroml", _neuroml, "write neurons, muscles and network in NeuroML 2")
     _add_worm(formats, "netpyne", _netpyne, "write a model folder for NetPyNE and its GUI")
@@ -40,7 +40,7 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 def _register_import(commands: argparse._SubParsersAction) -> None:
     track = add_command(
-        commands, "import-track", _import_track, "import the track of an animal (WCON) and analyse it like a simulated worm",
+        commands, "import-track", _import_track, "import the track of an animal (WCON) and measure its gait",
         """tianbao import-track animal.wcon --out animal/results.h5
         tianbao import-track plate.wcon.zip --worm 3 --medium agar --out animal/results.h5
         tianbao report animal output/forward_crawl""",
@@ -58,7 +58,7 @@ def _add_run(formats: argparse._SubParsersAction, name: str, act, about: str, fi
         f"""tianbao export {name} output/forward_crawl
         tianbao export {name} output/forward_crawl/{_RESULTS} --out {file or 'tables'}""",
     )  # fmt: skip
-    parser.add_argument("result", type=Path, metavar="RESULT", help=f"{_RESULTS}, or the folder that contains it")
+    parser.add_argument("result", type=Path, metavar="RESULT", help=f"{_RESULTS}, or its folder")
     where = f"{file} next to the result" if file else "the folder of the result"
     parser.add_argument("--out", type=Path, metavar="PATH", help=f"{what} (default: {where})")
     return parser
@@ -72,7 +72,7 @@ def _add_worm(formats: argparse._SubParsersAction, name: str, act, about: str) -
         tianbao export {name} --config mutant.toml --out {name}_mutant""",
     )  # fmt: skip
     parser.add_argument("--config", type=Path, metavar="CONFIG.toml", help=_CONFIG)
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder to write to; created if necessary")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="created if necessary")
 
 
 def _which(args: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ def register(commands: argparse._SubParsersAction) -> None:
         tianbao gui --python ~/netpyne-gui/bin/python --check""",
     )  # fmt: skip
     gui.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="model from tianbao export netpyne")
-    gui.add_argument("--python", type=Path, metavar="PATH", help="Python interpreter of the GUI's environment (default: this one)")
+    gui.add_argument("--python", type=Path, metavar="PATH", help="Python of the GUI's environment (default: this one)")
     gui.add_argument("--port", type=int, default=0, metavar="N", help="port on this machine (default: a free one)")
     gui.add_argument("--check", action="store_true", help="only check that it is installed and its server responds")
 

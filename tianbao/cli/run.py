@@ -81,7 +81,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, out: str, default: RunCon
     """
     parser.set_defaults(default=default, print_config=False)
     parser.add_argument("config", nargs="?", type=Path, help="TOML file; tianbao run --print-config writes one")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="set a key, such as clock.dt=0.25")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as clock.dt=0.25")
     parser.add_argument("--do", action="append", default=[], metavar="WHAT", help="intervention, such as 'ablate AVB*'")
     parser.add_argument("--duration", type=float, help=f"simulated time [ms] (default {default.duration:g})")
     parser.add_argument("--seed", type=int, help=f"of noise and initial state (default {default.seed})")

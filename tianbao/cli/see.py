@@ -38,7 +38,7 @@ def register(commands: argparse._SubParsersAction) -> None:
         tianbao report output/forward_crawl --animal kymographs.csv --animal-episode omega --animal-window 0,6""",
     )  # fmt: skip
     report.add_argument("results", nargs="+", type=Path, metavar="RESULT", help=f"{_RESULTS}, or its folder")
-    report.add_argument("--out", type=Path, metavar="FILE", help="HTML file (default: report.html next to the first result)")
+    report.add_argument("--out", type=Path, metavar="FILE", help="default: report.html next to the first result")
     report.add_argument(
         "--video", type=Path, action="append", metavar="FILE",
         help="MP4 to include, one per RESULT in the same order (default: the one in the folder of each)",
@@ -64,13 +64,13 @@ def register(commands: argparse._SubParsersAction) -> None:
         tianbao draw --connectome""",
     )  # fmt: skip
     draw.add_argument("neuron", nargs="?", metavar="NEURON", help="such as AVAL")
-    draw.add_argument("--synapses", action="store_true", help="synapses and gap junctions on its morphology, and partners")
+    draw.add_argument("--synapses", action="store_true", help="draw its synapses, gap junctions and partners")
     draw.add_argument("--connectome", action="store_true", help="the wiring of all neurons, class by class")
-    draw.add_argument("--out", type=Path, metavar="FILE", help="picture (default: named after the neuron or the connectome)")
+    draw.add_argument("--out", type=Path, metavar="FILE", help="picture (default: named after its content)")
 
 
 def _add_result(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("result", type=Path, metavar="RESULT", help=f"{_RESULTS}, or the folder that contains it")
+    parser.add_argument("result", type=Path, metavar="RESULT", help=f"{_RESULTS}, or its folder")
 
 
 def _view(args: argparse.Namespace) -> int:

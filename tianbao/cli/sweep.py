@@ -23,7 +23,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     parser.description += (
         " The same command again does only what is left. If a run fails, its error is kept (runs/*/error.txt) and the "
-        "others continue; exit code 1 means that some failed. The table is written to table.csv and plotted in sweep.png."
+        "others continue; exit code 1 means that some failed. Results are in table.csv and, as a plot, in sweep.png."
     )
     parser.add_argument("plan", type=Path, metavar="SWEEP.toml", help="base, [vary], design, seeds, metrics")
     parser.add_argument("--workers", type=int, help="runs at a time (default: one per core)")

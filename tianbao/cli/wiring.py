@@ -39,7 +39,9 @@ def register(commands: _SubParsersAction) -> None:
         epilog=_CONNECTOMES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    listing.add_argument("name", nargs="?", help="one of them; A+B adds what A lacks from B, A@C takes the neuromuscular junctions of C")
+    listing.add_argument(
+        "name", nargs="?", help="one of them; A+B adds to A what it lacks from B, A@C takes the muscle connections of C"
+    )
     listing.set_defaults(act=_connectomes)
     check = commands.add_parser(
         "check",
