@@ -1,7 +1,7 @@
 # Tianbao. Bare `make` lists the targets. Works with GNU make 3.81 and later.
 #
-# The environment used is the active one (venv or conda); with none active it is .venv, which is
-# made when needed. ARGS passes options on: make crawl ARGS="--seed 2".
+# The active environment (venv or conda) is used; if none is active, .venv is created and used.
+# ARGS passes options on: make crawl ARGS="--seed 2".
 
 .DEFAULT_GOAL := help
 .PHONY: help setup mechs crawl data data-check test lint docs docs-check clean
@@ -24,15 +24,15 @@ help:  ## list the targets
 	@echo "make TARGET, where TARGET is one of"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
-setup:  ## install what is missing into the active environment, or into .venv
+setup:  ## install missing packages into the active environment, or into .venv
 	@if [ -n "$(ACTIVE)" ]; then \
-	  "$(PY)" -c '$(FITS)' || { echo "Tianbao needs Python 3.11, 3.12 or 3.13, and the active environment has $$("$(PY)" --version 2>&1): activate another one, or none" >&2; exit 1; }; \
+	  "$(PY)" -c '$(FITS)' || { echo "Tianbao needs Python 3.11, 3.12 or 3.13, but the active environment has $$("$(PY)" --version 2>&1): activate another one, or none" >&2; exit 1; }; \
 	elif ! .venv/bin/python -c '$(FITS)' 2>/dev/null; then \
 	  for each in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 	    if "$$each" -c '$(FITS)' 2>/dev/null; then found="$$each"; break; fi; \
 	  done; \
-	  [ -n "$$found" ] || { echo "Tianbao needs Python 3.11, 3.12 or 3.13, and none is on the PATH: install one, or name it with make PYTHON=/path/to/python3" >&2; exit 1; }; \
-	  echo "making .venv with $$("$$found" --version 2>&1)"; \
+	  [ -n "$$found" ] || { echo "Tianbao needs Python 3.11, 3.12 or 3.13, but none is on the PATH: install one, or give its path with make PYTHON=/path/to/python3" >&2; exit 1; }; \
+	  echo "creating .venv with $$("$$found" --version 2>&1)"; \
 	  "$$found" -m venv --clear .venv || { rm -rf .venv; echo "$$found cannot make a virtual environment: install its venv module (Debian: python3-venv) and run make again" >&2; exit 1; }; \
 	fi
 	@if [ ! -d build/mechs ]; then \
@@ -47,16 +47,16 @@ setup:  ## install what is missing into the active environment, or into .venv
 	  && echo "$(CURDIR)" > "$$stamp"; \
 	fi
 
-mechs: setup  ## compile the ion channels and synapses (NMODL), once per change
+mechs: setup  ## compile the ion channels and synapses (NMODL) if they have changed
 	@$(CLEAN_ENV) "$(PY)" -m tianbao.mechanisms
 
-crawl: mechs  ## let the worm crawl for 10 s: results, plots and a video in output/
+crawl: mechs  ## simulate 10 s of crawling: results, plots and a video in output/
 	@$(CLEAN_ENV) "$(PY)" sims/forward_crawl.py $(ARGS)
 
 data: setup  ## rebuild morphologies/ and connectome/ from their pinned sources
 	@"$(PY)" -m tianbao.anatomy.build $(ARGS)
 
-data-check: setup  ## rebuild the data elsewhere and compare with what is committed
+data-check: setup  ## rebuild the data in a temporary folder and compare with the committed files
 	@"$(PY)" -m tianbao.anatomy.build --check $(ARGS)
 
 test: mechs  ## run the default tests
@@ -72,9 +72,9 @@ docs: mechs  ## build the documentation into build/site/
 	@$(CLEAN_ENV) "$(PY)" -m sphinx -q -W --keep-going -b html docs build/site
 	@echo "open build/site/index.html"
 
-docs-check: docs  ## run every block of the tutorials and the notebooks (minutes)
+docs-check: docs  ## run all code in the tutorials and notebooks (minutes)
 	@$(CLEAN_ENV) "$(PY)" -m pytest -q -m "slow or not slow" tests/test_docs.py $(ARGS)
 
-clean:  ## remove what was compiled or cached; .venv and output/ stay
+clean:  ## remove compiled and cached files; keep .venv and output/
 	rm -rf build dist .pytest_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -not -path "./.venv/*" -prune -exec rm -rf {} +

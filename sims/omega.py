@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
-from on_command import Picture, Setting, commanded, options, shown
+from on_command import Picture, Setting, commanded, options, shorten
 
 import tianbao as tb
 from tianbao.behaviour.turns import PLACES, Turn, turn
@@ -69,7 +69,7 @@ def measure(job: tuple[Case, Setting]) -> tuple[dict, Picture | None]:
     if setting.folder and case == Case(0, case.onset):
         run.plot.track(setting.folder / "path.png")
         run.video(setting.folder / "omega.mp4", progress=False)
-    return {**row, **columns(found)}, shown(run, case.onset)
+    return {**row, **columns(found)}, shorten(run, case.onset)
 
 
 def columns(found: Turn) -> dict[str, float]:

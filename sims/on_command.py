@@ -63,7 +63,7 @@ def period(setting: Setting, duration: float) -> float:
     return MS_PER_S / frequency if frequency > 0.0 else math.nan
 
 
-def shown(run: tb.Recording, since: float) -> Picture:
+def shorten(run: tb.Recording, since: float) -> Picture:
     """Kymograph of a run from a moment on [ms]."""
     seen, kept = Kymograph.of(run), run.time >= since
     return seen.time[kept], seen.s, seen.curvature[kept]

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
-from on_command import Picture, Setting, commanded, options, shown
+from on_command import Picture, Setting, commanded, options, shorten
 
 import tianbao as tb
 from tianbao.behaviour.kymograph import Kymograph
@@ -80,7 +80,7 @@ def measure(job: tuple[Case, Setting]) -> tuple[dict, Picture | None]:
     )  # fmt: skip
     if setting.folder and case == Case(0, case.onset):
         run.video(setting.folder / "reversal.mp4", progress=False)
-    return {**row, **found.as_dict()}, shown(run, case.onset - SHOWN_BEFORE)
+    return {**row, **found.as_dict()}, shorten(run, case.onset - SHOWN_BEFORE)
 
 
 def holds(row: pd.Series, bars: Bars) -> bool:

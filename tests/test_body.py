@@ -59,7 +59,7 @@ class Probe:
         body = self.body
         body.pose(4.0)
         body.flow = np.random.default_rng(3).normal(0.0, 0.1, (1, SLABS + 1, 3))
-        body._around.feel(body._x, body._origin, body._velocity, self.seconds)
+        body._around.find_contacts(body._x, body._origin, body._velocity, self.seconds)
         kernels.begin_step(*body._shared(self.tension, self.seconds), 0.0)
         random = np.random.default_rng(2)
         self.x = body.positions + random.normal(0.0, 4e-4, body.positions.shape)

@@ -102,23 +102,23 @@ def test_tables_on_the_pages_are_what_code_and_data_give():
 def test_a_claim_that_the_data_do_not_bear_out_is_told():
     import claims
 
-    row = {"said": "it flies", "table": "controls.csv", "where": 'control == "intact"', "column": "forward_speed_mm_s"}
+    row = {"claim": "it flies", "table": "controls.csv", "where": 'control == "intact"', "column": "forward_speed_mm_s"}
     assert "**no**" in claims._row({**row, "low": 10.0})
     assert "| yes |" in claims._row({**row, "high": 10.0})
-    with pytest.raises(SystemExit, match="finds no row"):
+    with pytest.raises(SystemExit, match="matches no row"):
         claims._row({**row, "where": 'control == "flight"'})
 
 
 def test_the_interventions_on_the_page_of_perturbations_can_be_done():
     import tomllib
 
-    from tianbao.interventions import apply, spoken
+    from tianbao.interventions import apply, parse_command
     from tianbao.worm import Worm
 
     page = blocks((DOCS / "perturbations.md").read_text(encoding="utf-8"))
     tables = tomllib.loads(next(each.text for each in page if each.language == "toml"))["interventions"]
     words = re.findall(r'--do "(.*?)"', next(each.text for each in page if each.language == "sh"))
-    for table in [*tables, *map(spoken, words)]:
+    for table in [*tables, *map(parse_command, words)]:
         apply(Worm(), table)
     exec(next(each.text for each in page if each.language == "python"), {})
 

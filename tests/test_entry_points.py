@@ -37,7 +37,7 @@ def simulation():
     return tb.Simulation(tb.Worm(), progress=False)
 
 
-def shown(value):
+def shorten(value):
     return f"{type(value).__name__} {value!r:.30}"
 
 

@@ -14,7 +14,7 @@ from tianbao.cells.temperature import rate_factor
 from tianbao.config import RunConfig
 from tianbao.errors import AnatomyError, ConfigError
 from tianbao.experiment import resolved, worm_of
-from tianbao.interventions import VERBS, apply, spoken, told
+from tianbao.interventions import VERBS, apply, parse_command, to_command
 from tianbao.network.wiring import chemical_weights, gap_weights, nmj_weights
 from tianbao.worm import Worm
 
@@ -160,7 +160,7 @@ def test_a_configuration_repeats_everything_that_was_done():
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table["verb"])
 def test_words_say_what_a_table_says(table):
-    worm, other = apply(Worm(), table), apply(Worm(), spoken(told(table)))
+    worm, other = apply(Worm(), table), apply(Worm(), parse_command(to_command(table)))
     assert worm.interventions == other.interventions
 
 

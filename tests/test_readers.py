@@ -16,7 +16,7 @@ from tianbao.anatomy import connectome, read_own_cell
 from tianbao.anatomy.own_wiring import read_edges
 from tianbao.config import RunConfig, parse_setting, read_config
 from tianbao.errors import TianbaoError
-from tianbao.interventions import apply, spoken, told
+from tianbao.interventions import apply, parse_command, to_command
 from tianbao.io.checkpoints import Checkpoints
 from tianbao.io.wcon import read_wcon, write_wcon
 from tianbao.loop.state import RunState
@@ -290,8 +290,8 @@ def test_any_table_of_an_intervention_is_done_or_refused(data, worm):
 )
 def test_any_words_of_an_intervention_are_understood_or_refused(words):
     with only_our_errors():
-        table = spoken(" ".join(words))
-        assert spoken(told(table)) == table
+        table = parse_command(" ".join(words))
+        assert parse_command(to_command(table)) == table
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from tianbao.sweeps.backends import slurm_script
 from tianbao.sweeps.folder import held, load_plan, run_folder
 from tianbao.sweeps.plan import make_plan, read_plan
 from tianbao.sweeps.run import sweep, sweep_run
-from tianbao.sweeps.work import order
+from tianbao.sweeps.work import task_for
 
 ROOT = Path(__file__).parents[1]
 SEEDS = {"seeds": [1, 2, 3], "metrics": ["seed_used"]}
@@ -298,7 +298,7 @@ def test_an_edited_plan_is_refused(tmp_path):
 
 def test_a_path_with_a_space_survives_the_job_script(tmp_path):
     plan = make_plan(job("count"))
-    script = slurm_script([order(tmp_path / "a b", plan, run) for run in plan.runs], tmp_path / "a b")
+    script = slurm_script([task_for(tmp_path / "a b", plan, run) for run in plan.runs], tmp_path / "a b")
     assert f"sweep-run '{tmp_path}/a b' " in script.read_text()
 
 

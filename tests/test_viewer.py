@@ -45,8 +45,8 @@ def test_a_click_on_a_neuron_names_it_with_its_voltage(run):
     assert animal.neuron_near(soma, frame) == "DB4"
     track = run.track()
     voltage = track.voltage[list(track.voltage_time).index(1000.0), track.neurons.index("DB4")]
-    assert animal.told("DB4", frame) == f"DB4   {voltage:.1f} mV"
-    assert animal.told("AVAR", frame) == "AVAR   not recorded"
+    assert animal.label("DB4", frame) == f"DB4   {voltage:.1f} mV"
+    assert animal.label("AVAR", frame) == "AVAR   not recorded"
 
 
 def test_frames_without_a_posture_are_passed_over(run):

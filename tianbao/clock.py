@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import ConfigError, shown
+from .errors import ConfigError, shorten
 from .options import option
 from .rows import number, whole
 
@@ -36,7 +36,7 @@ class Clock:
 
     def __post_init__(self) -> None:
         if type(self.order) is not int or self.order not in _ORDERS:
-            raise ConfigError(f"clock order {shown(self.order)}: give 1 (backward Euler) or 2 (Crank-Nicolson)")
+            raise ConfigError(f"clock order {shorten(self.order)}: give 1 (backward Euler) or 2 (Crank-Nicolson)")
         whole(self.corrections, "clock", "corrections", high=_MOST_CORRECTIONS)
         for name in ("dt", "tick", "frame"):
             number(getattr(self, name), "clock", name, "ms", high=_LONGEST)

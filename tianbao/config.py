@@ -14,7 +14,7 @@ from typing import Any
 
 from . import toml
 from .clock import Clock
-from .errors import ConfigError, shown, unknown
+from .errors import ConfigError, shorten, unknown
 from .options import option
 
 # The longest file that can be a configuration [bytes]; what is larger is something else given by mistake.
@@ -285,7 +285,7 @@ def _unknown_key(key: str) -> str:
     last = {name.rpartition(".")[2]: name for name in sorted(known, key=lambda each: each.startswith(section))}
     near = difflib.get_close_matches(key.rpartition(".")[2].lower(), list(last), n=1, cutoff=0.6)
     if near and key not in known:
-        return f"unknown key '{shown(key)}': did you mean '{last[near[0]]}'?"
+        return f"unknown key '{shorten(key)}': did you mean '{last[near[0]]}'?"
     return unknown("key", key, known)
 
 
@@ -337,7 +337,7 @@ def _worm(table: Mapping[str, Any], where: str) -> dict[str, Any]:
             checked[key] = list(_interventions(value, where))
         elif key == "parameters":
             if not isinstance(value, Mapping):
-                raise ConfigError(f"{where}: 'parameters' is a table, got {shown(repr(value))}")
+                raise ConfigError(f"{where}: 'parameters' is a table, got {shorten(repr(value))}")
             checked[key] = dict(value)
         else:
             checked[key] = _typed(key, value, getattr(default, key), where)
@@ -362,9 +362,9 @@ def _typed(key: str, value: Any, before: Any, where: str) -> Any:
         return _items(key, value, before, where)
     if not isinstance(value, kind) or isinstance(value, bool) and kind is not bool:
         wanted = "a list" if kind is tuple else f"of type {kind.__name__}"
-        raise ConfigError(f"{where}: '{key}' must be {wanted}, got {shown(repr(value))}")
+        raise ConfigError(f"{where}: '{key}' must be {wanted}, got {shorten(repr(value))}")
     if kind is str and value != value.encode("utf-8", "ignore").decode():
-        raise ConfigError(f"{where}: '{key}' = '{shown(value)}' is not a text in UTF-8")
+        raise ConfigError(f"{where}: '{key}' = '{shorten(value)}' is not a text in UTF-8")
     if kind is float and not math.isfinite(value):
         raise ConfigError(f"{where}: '{key}' = {value} is not a finite number")
     return value
@@ -381,13 +381,13 @@ def _items(key: str, values: Any, before: tuple, where: str) -> tuple:
     """A list whose entries are of the kind that the default shows; of rows of numbers when it shows none."""
     if key in ("arena.solids", "record.voltage"):
         if not all(isinstance(each, str) for each in values):
-            raise ConfigError(f"{where}: '{key}' is a list of names, got {shown(list(values))}")
+            raise ConfigError(f"{where}: '{key}' is a list of names, got {shorten(list(values))}")
         return tuple(values)
     rows = [values] if before else values
     numbers = [each for row in rows for each in (row if isinstance(row, (list, tuple)) else [row])]
     good = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in numbers)
     if not good or not all(math.isfinite(_float(key, each, where)) for each in numbers):
-        raise ConfigError(f"{where}: '{key}' takes finite numbers, got {shown(list(values))}")
+        raise ConfigError(f"{where}: '{key}' takes finite numbers, got {shorten(list(values))}")
     if before:
         if len(values) != len(before):
             raise ConfigError(f"{where}: '{key}' takes {len(before)} numbers, got {len(values)}")

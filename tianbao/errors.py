@@ -41,7 +41,7 @@ class DivergedError(TianbaoError):
     files = ()
 
 
-def shown(value: object) -> str:
+def shorten(value: object) -> str:
     """What was given, on one line and short enough for a sentence."""
     text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in _text(value))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
@@ -56,7 +56,7 @@ def _text(value: object) -> str:
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """Sentence for an unknown name, with the nearest known one when there is one."""
-    known, name = list(known), shown(name)
+    known, name = list(known), shorten(name)
     by_folded = {each.lower(): each for each in known}
     near = difflib.get_close_matches(name.lower(), list(by_folded), n=1, cutoff=0.5)
     if near:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config import RunConfig, config_of
-from .errors import ConfigError, DivergedError, OutputError, shown, unknown
+from .errors import ConfigError, DivergedError, OutputError, shorten, unknown
 from .interventions import apply
 from .parameters import defaults
 
@@ -269,7 +269,7 @@ def finished(source: str | Path) -> bool:
 def _inside(source: str | Path, name: str) -> Path:
     """A file, or the one of that name in a folder."""
     if not isinstance(source, (str, os.PathLike)) or not str(source):
-        raise OutputError(f"'{shown(source)}' is no path; give the folder of a run")
+        raise OutputError(f"'{shorten(source)}' is no path; give the folder of a run")
     return Path(source) / name if os.path.isdir(source) else Path(source)
 
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .errors import ConfigError, TianbaoError, shown, unknown
+from .errors import ConfigError, TianbaoError, shorten, unknown
 
 if TYPE_CHECKING:
     from .worm import Worm
@@ -101,7 +101,7 @@ def _names(value: Any, where: str) -> list[str]:
     return names
 
 
-def spoken(text: str) -> dict[str, Any]:
+def parse_command(text: str) -> dict[str, Any]:
     """The table of an intervention said in words: "ablate AVB*", "clamp AVAL voltage=-20 start=500 stop=900".
 
     Args:
@@ -116,7 +116,7 @@ def spoken(text: str) -> dict[str, Any]:
     words = text.split()
     verb = words[0].replace("-", "_") if words else ""
     if verb not in VERBS:
-        raise ConfigError(f"'{shown(text)}': {unknown('verb', verb, VERBS)}")
+        raise ConfigError(f"'{shorten(text)}': {unknown('verb', verb, VERBS)}")
     table: dict[str, Any] = {"verb": verb}
     plain = [word for word in words[1:] if "=" not in word]
     parameters = [each for each in inspect.signature(getattr(Worm, verb)).parameters.values() if each.name != "self"]
@@ -126,16 +126,16 @@ def spoken(text: str) -> dict[str, Any]:
         elif each.kind is each.POSITIONAL_OR_KEYWORD and each.name != "pulse" and plain:
             table[each.name] = parse_setting(f"{each.name}={plain.pop(0)}")[1]
     if plain:
-        raise ConfigError(f"'{shown(text)}': there is no place for '{plain[0]}'; write key=value")
+        raise ConfigError(f"'{shorten(text)}': there is no place for '{plain[0]}'; write key=value")
     for key, value in (parse_setting(word) for word in words[1:] if "=" in word):
         if table.get(key):
-            raise ConfigError(f"'{shown(text)}': '{key}' is given twice; keep one")
+            raise ConfigError(f"'{shorten(text)}': '{key}' is given twice; keep one")
         table[key] = value
     return table
 
 
-def told(table: Mapping[str, Any]) -> str:
-    """An intervention in words, as `spoken` reads them."""
+def to_command(table: Mapping[str, Any]) -> str:
+    """An intervention in words, as `parse_command` reads them."""
     words = [str(table.get("verb", ""))]
     for name, value in table.items():
         if isinstance(value, (list, tuple)):
@@ -147,4 +147,4 @@ def told(table: Mapping[str, Any]) -> str:
 
 def described(tables: Iterable[Mapping[str, Any]]) -> str:
     """Interventions in words, one after the other."""
-    return "; ".join(map(told, tables))
+    return "; ".join(map(to_command, tables))

@@ -1,11 +1,11 @@
-"""Compile mod/ once per content and load it into NEURON once per process.
+"""Compile mod/ once for each version of its files and load it into NEURON once per process.
 
-Libraries lie in build/mechs/<digest>/ of a checkout, in the user's cache folder otherwise, or
-where the environment variable TIANBAO_MECHS points. nrnivmodl leaves an old library behind when a
-compile fails and NEURON loads ./x86_64 by itself, so nothing is ever compiled in place: a
-build happens in a temporary folder under a lock and is renamed when it is whole.
+Libraries are stored in build/mechs/<digest>/ of a checkout, otherwise in the user's cache folder, or
+in the folder given by the environment variable TIANBAO_MECHS. nrnivmodl leaves an old library behind if a
+compilation fails, and NEURON loads ./x86_64 by itself, so nothing is ever compiled in place: a
+build is done in a temporary folder under a lock and renamed when it is complete.
 
-    python -m tianbao.mechanisms        # compile now rather than at the first run, the native engine too
+    python -m tianbao.mechanisms        # compile now rather than at the first run, including the native engine
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 _NAME = re.compile(r"^\s*(?:SUFFIX|POINT_PROCESS)\s+(\w+)", re.MULTILINE)
 _GIVEN_UP = re.compile(r"(\w+)\.(?:cpp|o)\] Error")
 _NOISE = re.compile(r"\s*(->|make:|NOTE:|refer to the C\+\+|Translating|Thread Safe|Notice:)")
-_SAID_LINES = 8
+_SHOWN_LINES = 8
 
 _loaded: Path | None = None
 
@@ -58,19 +58,19 @@ def names() -> list[str]:
     """SUFFIX or POINT_PROCESS of every .mod file, in the order of `sources`.
 
     Raises:
-        MechanismError: if a file names no mechanism.
+        MechanismError: if a file does not define a mechanism.
     """
     found = []
     for path in sources():
         match = _NAME.search(path.read_text(encoding="utf-8"))
         if match is None:
-            raise MechanismError(f"{path} names no mechanism: give its NEURON block a SUFFIX or POINT_PROCESS")
+            raise MechanismError(f"{path} does not define a mechanism: give its NEURON block a SUFFIX or POINT_PROCESS")
         found.append(match.group(1))
     return found
 
 
 def digest() -> str:
-    """What decides whether a library still fits: NEURON version, machine, every .mod file; 12 hex digits."""
+    """Digest of everything a library depends on: NEURON version, machine, every .mod file; 12 hex digits."""
     content = hashlib.sha256(f"{version('neuron')}|{sys.platform}|{platform.machine()}".encode())
     for path in sources():
         content.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
@@ -78,19 +78,19 @@ def digest() -> str:
 
 
 def library() -> Path | None:
-    """Compiled library for the present .mod files, or None while they are not compiled."""
+    """Compiled library for the present .mod files, or None if they are not compiled."""
     return _library_in(root() / digest())
 
 
 def build() -> Path:
-    """Compile the .mod files unless their library exists; processes that build at once build once.
+    """Compile the .mod files unless their library exists; if several processes call this at once, only one compiles.
 
     Returns:
         Path of the library.
 
     Raises:
-        MechanismError: without compiler or write access, or for a .mod file that does not
-            compile, with the file and the compiler's last lines.
+        MechanismError: without compiler or write access, or if a .mod file does not
+            compile; the message gives the file and the compiler's last lines.
     """
     return _ensure()[0]
 
@@ -107,14 +107,14 @@ def _ensure() -> tuple[Path, bool]:
 
 
 def load() -> Path:
-    """Load the mechanisms into NEURON, compiling them first if need be; a second call does nothing.
+    """Load the mechanisms into NEURON, compiling them first if necessary; a second call does nothing.
 
     Returns:
         Path of the loaded library.
 
     Raises:
-        MechanismError: as `build`, or if NEURON already holds mechanisms of these names, or
-            does not hold them all afterwards.
+        MechanismError: as `build`, or if NEURON already has mechanisms of these names, or
+            does not have them all afterwards.
     """
     global _loaded
     if _loaded is not None:
@@ -124,7 +124,7 @@ def load() -> Path:
     clash = [name for name in names() if hasattr(h, name)]
     if clash:
         raise MechanismError(
-            f"NEURON already holds another mechanism '{clash[0]}', loaded from {_foreign_library()}: "
+            f"NEURON already has another mechanism '{clash[0]}', loaded from {_foreign_library()}: "
             "remove that folder, or call tianbao.mechanisms.load() before anything imports neuron"
         )
     if h.nrn_load_dll(str(path)) != 1.0:
@@ -137,16 +137,16 @@ def load() -> Path:
 
 
 def _neuron():
-    """NEURON's `h`, imported away from any compiled folder under the current directory."""
+    """NEURON's `h`, imported outside the current directory, which may contain a compiled library."""
     if "neuron" in sys.modules:
         from neuron import h
 
         return h
     here = Path.cwd()
-    # Without a display NEURON complains at every start about windows nobody asked for.
+    # Without a display NEURON warns at every start that it cannot open windows.
     os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
     with tempfile.TemporaryDirectory() as empty:
-        # NEURON loads ./<machine>/libnrnmech while it is imported and has no switch against it.
+        # NEURON loads ./<machine>/libnrnmech when it is imported and has no option to prevent it.
         os.chdir(empty)
         try:
             from neuron import h
@@ -156,7 +156,7 @@ def _neuron():
 
 
 def _foreign_library() -> str:
-    """Where the mechanisms come from that were there before ours."""
+    """Folder of the mechanisms that were loaded before ours."""
     maps = Path("/proc/self/maps")
     if maps.exists():
         loaded = re.findall(r"(/.*libnrnmech\S*)", maps.read_text(encoding="utf-8", errors="replace"))
@@ -166,7 +166,7 @@ def _foreign_library() -> str:
 
 
 def root() -> Path:
-    """Folder that holds one folder per digest."""
+    """Folder that contains one folder per digest."""
     if override := os.environ.get("TIANBAO_MECHS"):
         return Path(override).expanduser().resolve()
     checkout = paths.checkout()
@@ -195,7 +195,7 @@ def lock(root: Path) -> Iterator[None]:
 
 
 def _compile() -> Path:
-    """Compile in a temporary folder beside the final one, then rename. The lock is held."""
+    """Compile in a temporary folder next to the final one, then rename it. The lock must be held."""
     command = [_nrnivmodl(), "mod"]
     log.info("compiling %d mechanisms, once (about half a minute)", len(sources()))
     final = root() / digest()
@@ -217,10 +217,10 @@ def _compile() -> Path:
 
 
 def _nrnivmodl() -> str:
-    """Path of nrnivmodl, after checking what it needs."""
+    """Path of nrnivmodl, after checking its requirements."""
     command = shutil.which("nrnivmodl", path=sysconfig.get_path("scripts")) or shutil.which("nrnivmodl")
     if command is None:
-        raise MechanismError(f"nrnivmodl not found beside {sys.executable}: run pip install neuron")
+        raise MechanismError(f"nrnivmodl not found next to {sys.executable}: run pip install neuron")
     if shutil.which("make") is None:
         raise MechanismError("make not found: install it (Debian: build-essential; macOS: xcode-select --install)")
     compiler = shlex.split(os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "c++")[0]
@@ -232,18 +232,18 @@ def _nrnivmodl() -> str:
     return command
 
 
-def _failure(said: str) -> str:
-    """Sentence for a failed compile: the file that make gave up on and the compiler's last lines."""
-    # The wrapper's own traceback follows what the compiler said.
-    said = re.sub(r"\x1b\[[0-9;]*m", "", said.split("Traceback (most recent call last)")[0])
-    blamed = _GIVEN_UP.search(said)
+def _failure(output: str) -> str:
+    """Message for a failed compilation: the file that failed and the compiler's last lines."""
+    # The output of the compiler is followed by a traceback of the wrapper.
+    output = re.sub(r"\x1b\[[0-9;]*m", "", output.split("Traceback (most recent call last)")[0])
+    blamed = _GIVEN_UP.search(output)
     where = f"mod/{blamed.group(1)}.mod" if blamed else "a .mod file"
-    lines = [line for line in said.splitlines() if line.strip() and not _NOISE.match(line)]
-    return "\n".join([f"{where} does not compile; correct it and run again. The compiler said:", *lines[-_SAID_LINES:]])
+    lines = [line for line in output.splitlines() if line.strip() and not _NOISE.match(line)]
+    return "\n".join([f"{where} does not compile; correct it and run again. Compiler output:", *lines[-_SHOWN_LINES:]])
 
 
 def main() -> int:
-    """Compile and say in one line what was done; exit status 1 with the reason when it fails."""
+    """Compile and print in one line what was done; exit status 1 with the reason on failure."""
     start = time.perf_counter()
     try:
         path, compiled = _ensure()
@@ -261,14 +261,14 @@ def main() -> int:
 
 
 def _native_engine() -> str:
-    """Compile the native engine, too, and say so; NEURON serves where that cannot be done."""
+    """Compile the native engine as well; returns one line that says whether it is available."""
     from .engine import library
 
     try:
         for precision in ("f64", "f32"):
             library.build(precision)
     except MechanismError as error:
-        return f"no native engine, NEURON serves alone: {error}"
+        return f"the native engine is not available, only NEURON: {error}"
     return "native engine ready"
 
 

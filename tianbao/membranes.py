@@ -1,6 +1,6 @@
-"""Where every membrane value of every neuron comes from: one row per neuron and quantity.
+"""The source of every membrane value of every neuron: one row per neuron and quantity.
 
-`tianbao sources 'AWC*'` prints it. Values are those of the worm that crawls: whole-cell totals on the neuron's own
+Printed by `tianbao sources 'AWC*'`. Values are those used in the worm: whole-cell totals for the neuron's own
 morphology, at the default parameters.
 """
 
@@ -21,7 +21,7 @@ from .rows import read_rows
 from .units import density_s_per_cm2
 
 COLUMNS = ("neuron", "class", "quantity", "value", "unit", "density", "tpm", "source", "certainty", "where")
-"""Columns of `sources`; density [S/cm2] is over the whole membrane, tpm the messenger of the channel's genes."""
+"""Columns of `sources`; density [S/cm2] is over the whole membrane, tpm the mRNA level of the channel's genes."""
 
 _CERTAINTY = ("low", "medium", "high")
 _TPM_SOURCE = "CeNGEN (Taylor 2021)"
@@ -33,11 +33,11 @@ def sources(*patterns: str) -> pd.DataFrame:
     """Value, unit, source and certainty of every membrane quantity.
 
     Args:
-        patterns: names or globs of neurons ("AWC*"); all 302 when none is given.
+        patterns: names or globs of neurons ("AWC*"); all 302 if none is given.
 
     Returns:
         One row per neuron and quantity, columns `COLUMNS`: capacitance [pF], leak [nS], leak_reversal [mV], every
-        conductance [nS], those that are 0 included, and gate parameters in which a class differs [mV].
+        conductance [nS] including those that are 0, and gate parameters that are specific to a class [mV].
 
     Raises:
         AnatomyError: when a pattern matches no neuron.
@@ -51,25 +51,25 @@ def _rows(neuron: str) -> list[tuple]:
     base = membrane(neuron)
     final = with_avb_drive(base, cell.capacitance, p)
     factor = base.scale(cell.capacitance, p.capacitance_exponent)
-    teller = _Teller(neuron, base)
+    origins = _Origins(neuron, base)
     rows = [
         ("capacitance", cell.capacitance, "pF", None, *_geometry_source()),
-        ("leak", final.leak * factor, "nS", None, *teller.leak("leak")),
-        ("leak_reversal", final.leak_reversal, "mV", None, *teller.leak("leak_reversal")),
+        ("leak", final.leak * factor, "nS", None, *origins.leak("leak")),
+        ("leak_reversal", final.leak_reversal, "mV", None, *origins.leak("leak_reversal")),
     ]
-    if "egl19_shift" in teller.fitted or "egl19_shift" in teller.declared:
-        rows.append(("egl19_shift", final.egl19_shift, "mV", None, *teller.plain("egl19_shift")))
+    if "egl19_shift" in origins.fitted or "egl19_shift" in origins.declared:
+        rows.append(("egl19_shift", final.egl19_shift, "mV", None, *origins.plain("egl19_shift")))
     for channel, values in base.kinetics.items():
         rows += [
-            (key, value, teller.fitted[key]["unit"], None, *teller.plain(key))
+            (key, value, origins.fitted[key]["unit"], None, *origins.plain(key))
             for key, value in ((f"{channel}.{name}", value) for name, value in values.items())
         ]
     for name in CONDUCTANCES:
         total = final.conductances.get(name, 0.0) * factor
-        told = teller.conductance(name)
+        origin = origins.conductance(name)
         if name == "nca" and final.axonal_nca is not None:
-            total, told = total + final.axonal_nca, (_AVB_SOURCE, "low", _AVB_WHERE)
-        rows.append((name, total, "nS", level(neuron, name), *told))
+            total, origin = total + final.axonal_nca, (_AVB_SOURCE, "low", _AVB_WHERE)
+        rows.append((name, total, "nS", level(neuron, name), *origin))
     cls = anatomy.neuron_class(neuron)
     return [
         (
@@ -81,8 +81,8 @@ def _rows(neuron: str) -> list[tuple]:
     ]  # fmt: skip
 
 
-class _Teller:
-    """Says where each quantity of one neuron comes from: source, certainty, place."""
+class _Origins:
+    """The origin of each quantity of one neuron: source, certainty, file and row."""
 
     def __init__(self, neuron: str, base: Membrane) -> None:
         self.neuron, self.base = neuron, base
@@ -91,11 +91,11 @@ class _Teller:
         self.declared = declared_rows(neuron)
 
     def _via_class(self, source: str, certainty: str, where: str) -> tuple[str, str, str]:
-        said = f"{source}; {self.row['template']} for {self.row['class']}: {self.row['source']}"
-        return said, _weaker(certainty, self.row["certainty"]), f"{where}; {self.row['where']}"
+        text = f"{source}; {self.row['template']} for {self.row['class']}: {self.row['source']}"
+        return text, _weaker(certainty, self.row["certainty"]), f"{where}; {self.row['where']}"
 
     def plain(self, quantity: str) -> tuple[str, str, str]:
-        """A value of the template, or one that is declared."""
+        """A value of the template, or a declared one."""
         if quantity in self.declared and self.declared[quantity]["value"] != KEPT:
             row = self.declared[quantity]
             return row["source"], row["certainty"], row["where"]
@@ -105,7 +105,7 @@ class _Teller:
         return self._via_class(f"template {self.row['template']} has none", self.row["certainty"], "templates.csv")
 
     def leak(self, quantity: str) -> tuple[str, str, str]:
-        """The leak, which carries at rest what absent channels carried."""
+        """The leak, which replaces the resting current of absent channels."""
         if self.base.template == "avb":
             return _AVB_SOURCE, "low", _AVB_WHERE
         source, certainty, where = self.plain(quantity)
@@ -115,7 +115,7 @@ class _Teller:
         return f"{source}; with the resting share of {gone}, not expressed (docs/membranes.md)", "low", where
 
     def conductance(self, name: str) -> tuple[str, str, str]:
-        """A channel: fitted, declared, inherited, absent."""
+        """A channel: fitted, declared, compensating or absent."""
         if name in self.base.absent:
             place = f"expression.csv, {self.neuron}"
             return f"absent: {lacking(self.neuron, name)} not detected, {_TPM_SOURCE}", "medium", place
@@ -127,11 +127,11 @@ class _Teller:
             source, where = f"{source}; kept: {kept['source']}", f"{where}; {kept['where']}"
             certainty = _weaker(certainty, kept["certainty"])
         if name == self.base.heir:
-            source += "; takes over at 0 mV what channels that are not expressed carried (docs/membranes.md)"
+            source += "; replaces at 0 mV the current of channels that are not expressed (docs/membranes.md)"
             certainty = "low"
         share = share_of_class(self.neuron, name)
         if membranes.MASKED and share != 1.0 and name in self.base.conductances and "class_share" not in self.declared:
-            source += f"; x {share:.3g} for its messenger within the class, {_TPM_SOURCE}"
+            source += f"; x {share:.3g} for its mRNA level within the class, {_TPM_SOURCE}"
             certainty = "low"
         return source, certainty, where
 
@@ -146,13 +146,13 @@ def _cell(neuron: str) -> CellGeometry:
 
 
 def _geometry_source() -> tuple[str, str, str]:
-    said = f"area of the traced morphology x {constants()['membrane_capacitance']:g} uF/cm2"
-    return f"{said}; standard specific capacitance of neurons", "medium", "morphologies/; cell.csv"
+    product = f"area of the traced morphology x {constants()['membrane_capacitance']:g} uF/cm2"
+    return f"{product}; standard specific capacitance of neurons", "medium", "morphologies/; cell.csv"
 
 
 @cache
 def _template_rows() -> dict[str, dict[str, dict[str, str]]]:
-    """Template -> quantity -> row of templates.csv, with its place under "where"."""
+    """Template -> quantity -> row of templates.csv, with file and row number under "where"."""
     found: dict[str, dict[str, dict[str, str]]] = {}
     for where, row in read_rows(membranes.TEMPLATES):
         found.setdefault(row["template"], {})[row["quantity"]] = {**row, "where": where}

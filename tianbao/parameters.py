@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from .errors import ConfigError, shown, unknown
+from .errors import ConfigError, shorten, unknown
 from .rows import finite, number, read_rows
 
 TABLE = Path(__file__).parent / "network" / "parameters.csv"
@@ -49,7 +49,7 @@ class Parameters(Mapping[str, float]):
             ConfigError: for a name that is unknown or missing, or a value outside its range.
         """
         if not isinstance(values, Mapping):
-            raise ConfigError(f"parameters are names and values, not {shown(repr(values))}")
+            raise ConfigError(f"parameters are names and values, not {shorten(repr(values))}")
         rows = table()
         for name, value in values.items():
             if name not in rows:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 
-from .errors import ConfigError, shown
+from .errors import ConfigError, shorten
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
@@ -34,7 +34,7 @@ def finite(value: object, where: str, what: str, unit: str = "") -> float:
         number = math.nan
     if not math.isfinite(number):
         todo = f"give a value{f' in {unit}' if unit else ''}"
-        raise ConfigError(f"{where}: '{what}' = {shown(value)} is not a number; {todo}")
+        raise ConfigError(f"{where}: '{what}' = {shorten(value)} is not a number; {todo}")
     return number
 
 
@@ -55,7 +55,7 @@ def number(
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         kind = type(value).__name__
-        raise ConfigError(f"{where}: '{what}' = {shown(value)} is not a number but of type {kind}")
+        raise ConfigError(f"{where}: '{what}' = {shorten(value)} is not a number but of type {kind}")
     if endless and value == math.inf:
         return math.inf
     exact = finite(value, where, what, unit)
@@ -71,7 +71,7 @@ def whole(value: object, where: str, what: str, *, low: int = 0, high: int = 2**
         ConfigError: for anything else.
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or not low <= value <= high:
-        raise ConfigError(f"{where}: '{what}' = {shown(value)} must be a whole number from {low} to {high}")
+        raise ConfigError(f"{where}: '{what}' = {shorten(value)} must be a whole number from {low} to {high}")
     return int(value)
 
 
@@ -82,7 +82,7 @@ def numbers(value: object, where: str, what: str, size: int, unit: str = "", *, 
         ConfigError: for anything else.
     """
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence) and not hasattr(value, "__array__"):
-        raise ConfigError(f"{where}: '{what}' = {shown(value)} must be {size} numbers")
+        raise ConfigError(f"{where}: '{what}' = {shorten(value)} must be {size} numbers")
     if len(value) != size:
         raise ConfigError(f"{where}: '{what}' takes {size} numbers, got {len(value)}")
     return tuple(number(each, where, what, unit, low=-most, high=most) for each in value)

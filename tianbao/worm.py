@@ -18,7 +18,7 @@ from .cells.channels import PARAMETER_SETS
 from .cells.geometry import check_discretisation
 from .config import WormSection
 from .effects import EFFECTS, Effects, after
-from .errors import ConfigError, shown, unknown
+from .errors import ConfigError, shorten, unknown
 from .network.design import SIGNS, NetworkDesign, intact_membranes, intact_tables
 from .parameters import Parameters
 from .rows import number, numbers
@@ -175,7 +175,7 @@ class Worm:
         self.__dict__["_model"] = model
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a worm's '{shown(name)}' cannot be set: give it to Worm(...), or use one of its methods")
+        raise AttributeError(f"a worm's '{shorten(name)}' cannot be set: give it to Worm(...), or use one of its methods")
 
     def __getattr__(self, name: str) -> Any:
         # What can be read of a worm is what can be read of its model: said once, there.
@@ -375,5 +375,5 @@ class Worm:
 
 def _parameters(given: Parameters | None) -> Parameters:
     if given is not None and not isinstance(given, Parameters):
-        raise ConfigError(f"worm: parameters are tianbao.Parameters, not {shown(given)}; change some with .replace")
+        raise ConfigError(f"worm: parameters are tianbao.Parameters, not {shorten(given)}; change some with .replace")
     return given or parameters.defaults()

@@ -1,6 +1,6 @@
-"""Fills in what pages take from code and data: `python docs/tables` writes, `python docs/tables --check` compares.
+"""Fills in the tables made from code and data: `python docs/tables` writes, `python docs/tables --check` compares.
 
-A page holds a marker line `<!-- table: NAME -->`, what is filled in, and `<!-- end -->`; everything else of it is text.
+A page contains a marker line `<!-- table: NAME -->`, the generated table, and `<!-- end -->`; the rest is plain text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 DOCS = HERE.parent
-# Beside the package that is installed, so that a checkout documents itself.
+# Before any installed package, so that a checkout documents itself.
 sys.path[:0] = [str(HERE), str(DOCS.parent)]
 
 import claims  # noqa: E402
@@ -27,7 +27,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "comparison.md": {part: functools.partial(claims.comparison, part) for part in ("original", "peers")},
     "configuration.md": {"configuration": reference.configuration},
     "perturbations.md": {
-        "verbs": reference.verbs,
+        "interventions": reference.interventions,
         "tools": lambda: reference.rows("tianbao/network/tools.csv", ("name", "value", "unit", "source", "certainty")),
         "genes": lambda: reference.rows("tianbao/network/genes.csv", ("gene", "transmitter", "source")),
     },
@@ -42,7 +42,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
 
 
 def filled(name: str) -> str:
-    """A page as it should be."""
+    """A page with its tables up to date."""
     text = (DOCS / name).read_text(encoding="utf-8")
     for table, make in PAGES[name].items():
         pattern = re.compile(rf"(<!-- table: {table} -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -54,7 +54,7 @@ def filled(name: str) -> str:
 
 
 def outdated(names: list[str] | None = None) -> Iterator[str]:
-    """Names of pages that are not what they should be."""
+    """Names of pages whose tables are out of date."""
     for name in names or PAGES:
         if filled(name) != (DOCS / name).read_text(encoding="utf-8"):
             yield name
@@ -65,10 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python docs/tables", description=__doc__.splitlines()[0])
     parser.add_argument("pages", nargs="*", metavar="PAGE", help=f"{', '.join(PAGES)} (default: all)")
     parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 if a page is out of date")
-    parser.add_argument("--validation", type=Path, help="take over a validation.json of `tianbao validate`")
+    parser.add_argument("--validation", type=Path, help="store the results of this validation.json first")
     args = parser.parse_args(arguments)
     if args.validation:
-        claims.take_over(args.validation)
+        claims.keep_validation(args.validation)
     old = list(outdated(args.pages))
     for name in old:
         if args.check:

@@ -1,4 +1,4 @@
-"""The page of claims: what is said, the bar, and what the committed tables hold. No number is typed here."""
+"""The page of claims: each claim, its acceptance criterion, and the measured value. No number is typed here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = HERE.parents[1]
 MEASURED = ROOT / "docs" / "measured"
 VALIDATION = HERE / "validation.csv"
 PUBLISHED = ROOT / "tianbao" / "behaviour" / "published.csv"
-# A table measured before one of these changed may not be what the model gives now.
+# A table measured before one of these changed may no longer be what the model gives.
 MODEL = ("mod", "tianbao/network", "tianbao/cells", "tianbao/muscles", "tianbao/body", "tianbao/environment")
 _COLUMNS = (
     "id", "level", "test", "measured", "target", "unit", "tolerance", "bound", "predecessor", "verdict", "source",
@@ -33,7 +33,7 @@ def table(history: bool = False) -> str:
     sections = tomllib.loads((HERE / "claims.toml").read_text(encoding="utf-8"))
     lines = []
     for title, claims in sections.items():
-        lines += ["", f"## {title}", "", "| claim | bar | measured | holds | table |", "|---|---|---|---|---|"]
+        lines += ["", f"## {title}", "", "| claim | required | measured | met | table |", "|---|---|---|---|---|"]
         lines += [_row(each) for each in claims]
     used = dict.fromkeys(each["table"] for claims in sections.values() for each in claims)
     return "\n".join([*lines[1:], "", "## The tables", "", *_tables(used, history)])
@@ -42,20 +42,20 @@ def table(history: bool = False) -> str:
 def validation() -> str:
     """Counts of `tianbao validate`, and every test that does not pass."""
     found = pd.read_csv(VALIDATION, dtype={"revision": str})
-    lines = ["| level | tests | pass | warn | fail | without a target |", "|---|---|---|---|---|---|"]
+    lines = ["| level | tests | pass | warn | fail | no target |", "|---|---|---|---|---|---|"]
     for level, tests in found.groupby("level"):
         counts = [int((tests.verdict == verdict).sum()) for verdict in ("pass", "warn", "fail", "info")]
         lines.append(f"| {level} | {len(tests)} | " + " | ".join(map(str, counts)) + " |")
     failed = found[found.verdict.isin(["fail", "warn"])]
-    lines += ["", "| does not pass | verdict | measured | target | source |", "|---|---|---|---|---|"]
+    lines += ["", "| not passed | verdict | measured | target | source |", "|---|---|---|---|---|"]
     for each in failed.itertuples():
         values = f"{each.measured:.4g} {each.unit} | {'< ' if each.bound else ''}{each.target:.4g}"
         lines.append(f"| {each.test} | {each.verdict} | {values} | {each.source} |")
     both = found[found.predecessor.notna() & ~found.verdict.eq("info")]
     better = int((_miss(both, both.measured) < _miss(both, both.predecessor)).sum())
-    said = f"Where the predecessor published a figure ({len(both)} tests), ours lies nearer to the target in {better}."
+    nearer = f"The 2022/2024 original published {len(both)} of these values; ours is closer to the target in {better}."
     made = f"Run at revision `{found.revision[0]}`, mechanisms `{found.mechanisms[0]}`."
-    lines += ["", said, "", made]
+    lines += ["", nearer, "", made]
     return "\n".join(lines)
 
 
@@ -73,11 +73,11 @@ def _value(
     frame = pd.read_csv(ROOT / table)
     value = scale * getattr((frame.query(where) if where else frame)[column], take)()
     text = f"{value / frame.query(over)[column].mean() if over else value:{format}}"
-    # "-0.0" is a change that nobody can see.
+    # "-0.0" would be a change of nothing.
     return text.lstrip("-") if not float(text.replace(",", "")) else text
 
 
-def take_over(path: Path) -> None:
+def keep_validation(path: Path) -> None:
     """Keep the results of `tianbao validate` as validation.csv."""
     content = json.loads(path.read_text(encoding="utf-8"))
     made = {key: content["provenance"].get(key, "") for key in ("revision", "mechanisms")}
@@ -86,7 +86,7 @@ def take_over(path: Path) -> None:
 
 
 def _miss(tests: pd.DataFrame, values: pd.Series) -> pd.Series:
-    """How far from its target a value is; of a bound, the value itself."""
+    """Distance of a value from its target; for an upper bound, the value itself."""
     return (values - tests.target.where(~tests.bound, 0.0)).abs()
 
 
@@ -97,7 +97,7 @@ def _scripts() -> dict[str, str]:
 
 
 def _tables(files: Iterable[str], history: bool) -> list[str]:
-    """What makes each table again and, for the site, when it was made."""
+    """The command that makes each table and, for the site, when it was made."""
     scripts, more = _scripts(), ["at commit", "commits that changed the model since"] if history else []
     lines = ["| " + " | ".join(["table", "made by", *more]) + " |", "|" + "---|" * (2 + len(more))]
     for file in files:
@@ -107,19 +107,19 @@ def _tables(files: Iterable[str], history: bool) -> list[str]:
 
 
 def _row(claim: dict) -> str:
-    """One line: the claim, its bar, what the table holds, whether that is inside."""
+    """One line: the claim, its criterion, the measured value, and whether the criterion is met."""
     file, unit = claim["table"], claim.get("unit", "")
     values = _values(claim)
-    low, high = _bar(claim)
+    low, high = _criterion(claim)
     inside = values.between(low, high)
     count = f"{int(inside.sum())} of {len(inside)}"
     holds = int(inside.sum()) >= claim.get("least", len(inside))
-    bar, measured = f"{_span(low, high)} {unit}".strip(), f"{_told(values)} {unit}".strip()
+    required, measured = f"{_span(low, high)} {unit}".strip(), f"{_as_range(values)} {unit}".strip()
     if "least" in claim:
         counted = set(values) <= {0.0, 1.0}
-        bar = f"{claim['least']} of {len(inside)}" + ("" if counted else f" at {bar}")
+        required = f"{claim['least']} of {len(inside)}" + ("" if counted else f" at {required}")
         measured = count + ("" if counted else f", all {measured}")
-    cells = (claim["said"], bar, measured, "yes" if holds else "**no**", f"[{file}](measured/{file})")
+    cells = (claim["claim"], required, measured, "yes" if holds else "**no**", f"[{file}](measured/{file})")
     return "| " + " | ".join(cells) + " |"
 
 
@@ -128,7 +128,7 @@ def _values(claim: dict) -> pd.Series:
     chosen = frame.query(claim["where"]) if "where" in claim else frame
     values = chosen[claim["column"]].dropna()
     if values.empty:
-        raise SystemExit(f"claims.toml: '{claim['said']}' finds no row in {claim['table']}")
+        raise SystemExit(f"claims.toml: '{claim['claim']}' matches no row of {claim['table']}")
     if "over" in claim:
         values = values / frame.query(claim["over"])[claim["column"]].mean()
     if claim.get("deviation"):
@@ -138,7 +138,7 @@ def _values(claim: dict) -> pd.Series:
     return values.abs() if claim.get("magnitude") else values.astype(float)
 
 
-def _bar(claim: dict) -> tuple[float, float]:
+def _criterion(claim: dict) -> tuple[float, float]:
     if "published" not in claim:
         return claim.get("low", float("-inf")), claim.get("high", float("inf"))
     with open(PUBLISHED, newline="", encoding="utf-8") as lines:
@@ -156,7 +156,7 @@ def _span(low: float, high: float) -> str:
     return f"at least {low:g}" if high == float("inf") else f"{low:g} to {high:g}"
 
 
-def _told(values: pd.Series) -> str:
+def _as_range(values: pd.Series) -> str:
     low, high = (f"{float(f'{each:.3g}'):g}" for each in (values.min(), values.max()))
     return low if low == high else f"{low} to {high}"
 

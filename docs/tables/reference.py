@@ -1,4 +1,4 @@
-"""Tables that pages take from the code: commands, configuration, verbs, rows of data with their sources."""
+"""Tables that pages take from the code: commands, configuration, interventions, rows of data with their sources."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _spelled(action: argparse.Action) -> str:
     choices = "|".join(map(str, action.choices)) if action.choices else None
     value = action.metavar or choices or action.dest.upper()
     if not action.option_strings:
-        return f"`{value}`" + {"*": " ...", "+": " ...", "?": " (may be left out)"}.get(str(action.nargs), "")
+        return f"`{value}`" + {"*": " ...", "+": " ...", "?": " (optional)"}.get(str(action.nargs), "")
     if action.nargs == 0:
         return f"`{', '.join(action.option_strings)}`"
     return f"`{', '.join(action.option_strings)} {value}`" + (" ..." if action.nargs == "+" else "")
@@ -70,16 +70,16 @@ def configuration() -> str:
     return f"```toml\n{out.getvalue().strip()}\n```"
 
 
-def verbs() -> str:
-    """What may be done to a worm: arguments and the first line of what it does."""
+def interventions() -> str:
+    """Every intervention: its arguments and the first line of its docstring."""
     from tianbao.interventions import VERBS
     from tianbao.worm import Worm
 
-    lines = ["| verb | arguments | what it does |", "|---|---|---|"]
+    lines = ["| intervention | arguments | effect |", "|---|---|---|"]
     for verb in VERBS:
         method = getattr(Worm, verb)
-        told = " ".join((inspect.getdoc(method) or "").split("\n\n")[0].split())
-        lines.append(f"| `{verb}` | {_arguments(method)} | {_marked(told)} |")
+        effect = " ".join((inspect.getdoc(method) or "").split("\n\n")[0].split())
+        lines.append(f"| `{verb}` | {_arguments(method)} | {_marked(effect)} |")
     return "\n".join(lines)
 
 
@@ -124,15 +124,16 @@ def connectomes() -> str:
 
 
 def numbers() -> str:
-    """Every table of numbers of the package: rows, how certain, how many different sources."""
-    lines = ["| table | rows | of high, medium, low certainty | sources |", "|---|---|---|---|"]
+    """Every table of numbers of the package: rows, their certainty and number of different sources."""
+    lines = ["| table | rows | rows of high, medium, low certainty | sources |", "|---|---|---|---|"]
     for path in sorted((ROOT / "tianbao").rglob("*.csv")):
         found = _read(path)
         certain = Counter(row.get("certainty", "") for row in found)
-        told = ", ".join(str(certain[each]) for each in ("high", "medium", "low")) if "certainty" in found[0] else ""
+        graded = "certainty" in found[0]
+        certainty = ", ".join(str(certain[each]) for each in ("high", "medium", "low")) if graded else ""
         sources = {row["source"] for row in found} if "source" in found[0] else set()
         name = path.relative_to(ROOT).as_posix()
-        lines.append(f"| [{name}](../{name}) | {len(found)} | {told} | {len(sources) or 'see above'} |")
+        lines.append(f"| [{name}](../{name}) | {len(found)} | {certainty} | {len(sources) or 'see above'} |")
     return "\n".join(lines)
 
 

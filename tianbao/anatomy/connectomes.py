@@ -1,7 +1,8 @@
-"""Connectomes by name, or from a user's file: chemical synapses, gap junctions, neuromuscular junctions.
+"""Connectomes by name or from a user's file: chemical synapses, gap junctions, neuromuscular junctions.
 
-Class gains are per EM section, the unit of Cook et al. 2019. A table that counts synapses is brought to that unit by
-two factors, for chemical synapses and for gap junctions, which give the pairs that both tables have the same total.
+Class gains are per EM section, the unit of Cook et al. 2019. A table that counts synapses is converted to that unit by
+two factors, one for chemical synapses and one for gap junctions, chosen so that the pairs present in both tables have
+the same total.
 """
 
 from __future__ import annotations
@@ -28,13 +29,14 @@ class Connectome:
     """The wiring of one animal, in EM sections of Cook et al. 2019.
 
     Attributes:
-        name: text that gives it again: name or path, joined by "+", "@" before the source of the junctions on muscles.
+        name: from which it can be loaded again: names or paths joined by "+", then "@" and the source of the
+            neuromuscular junctions.
         chemical: pre, post, em_sections, sign, sign_source, sign_predicted.
         gap: a, b, em_sections.
         nmj: pre, muscle, em_sections, sign.
-        nmj_from: the connectome that the neuromuscular junctions are of.
-        chemical_factor, gap_factor: EM sections per count of the source; 1 where it counts EM sections.
-        digest: SHA-256 of a user's file or files, empty for a connectome that comes with Tianbao.
+        nmj_from: the connectome that the neuromuscular junctions are taken from.
+        chemical_factor, gap_factor: EM sections per count of the source; 1 if it counts EM sections.
+        digest: SHA-256 of the user's file or files, empty for a built-in connectome.
 
     Limitations: neurons that were not reconstructed have no connections. Except for cook2019, synapses are counted, not
         measured: the size of a contact is lost.
@@ -57,7 +59,7 @@ class Connectome:
 
     @property
     def provenance(self) -> str:
-        """One line for the record: name, digest of a file, factors, origin of the neuromuscular junctions."""
+        """One line for the results: name, digest of a file, factors, origin of the neuromuscular junctions."""
         words = [self.name]
         if self.digest:
             words.append(f"sha256 {self.digest}")
@@ -66,7 +68,7 @@ class Connectome:
 
 
 def connectome_registry() -> pd.DataFrame:
-    """The connectomes that come with Tianbao, indexed by name.
+    """The built-in connectomes, indexed by name.
 
     Columns: animal, counted (what one count is), neurons, chemical_pairs, chemical_count, gap_pairs, gap_count,
     nmj_pairs, nmj_from (whose neuromuscular junctions are used by default), chemical_common and gap_common (pairs
@@ -83,20 +85,20 @@ def connectome(source: str | Path | Connectome = STANDARD, *, nmj: str | Path | 
     Args:
         source: "cook2019", "white1986", "varshney2011", "witvliet2021" (data set 8), "witvliet2021_7"; the path of a
             CSV (see `own_wiring`); or two or more joined by "+": "witvliet2021+cook2019" takes from the second every
-            pair of which the first lacks at least one neuron. A closing "@mine.csv" names `nmj` in the same text.
-        nmj: name or path of the table whose neuromuscular junctions are used. Without it a file's own where it has
-            any, else those of cook2019: no other data set counts them on all muscles.
+            pair with at least one neuron that the first lacks. A final "@mine.csv" gives `nmj` in the same text.
+        nmj: name or path of the table whose neuromuscular junctions are used. By default those in the file if it has
+            any, otherwise those of cook2019: no other data set counts them on all muscles.
 
     Raises:
-        AnatomyError: for an unknown name, a malformed file, or `nmj` of a table that has none.
+        AnatomyError: for an unknown name, a malformed file, or an `nmj` table without neuromuscular junctions.
     """
     if isinstance(source, Connectome):
         chosen = source
     elif not isinstance(source, (str, Path)):
         raise AnatomyError(f"a connectome is a name or the path of a CSV, not {source!r}")
     else:
-        (first, *others), said = _parts(source)
-        nmj = said if nmj is None else nmj
+        (first, *others), own = _parts(source)
+        nmj = own if nmj is None else nmj
         chosen = _one(first)
         for each in others:
             chosen = _completed(chosen, _one(each))
@@ -105,19 +107,19 @@ def connectome(source: str | Path | Connectome = STANDARD, *, nmj: str | Path | 
         return chosen
     table = _own_nmj(nmj)
     if table.empty:
-        raise AnatomyError(f"'{nmj}' counts no neuromuscular junctions on single muscles: take those of {STANDARD}")
+        raise AnatomyError(f"'{nmj}' has no neuromuscular junctions by muscle: use those of {STANDARD}")
     name = f"{chosen.name.split(_NMJ_OF)[0]}{_NMJ_OF}{nmj}"
     digest = _joined(chosen.digest, read_edges(nmj).digest if _is_file(str(nmj)) else "")
     return replace(chosen, name=name, nmj=table, nmj_from=str(nmj), digest=digest)
 
 
 def common_factor(mine: pd.DataFrame, standard: pd.DataFrame, pair: list[str]) -> float:
-    """EM sections per count: what gives the pairs of both tables the same total.
+    """EM sections per count: the factor that gives the pairs shared by both tables the same total.
 
     Args:
         mine: `pair` and weight.
         standard: `pair` and em_sections.
-        pair: columns that name the partners.
+        pair: columns with the partners.
 
     Raises:
         AnatomyError: when the tables share no pair.
@@ -125,13 +127,13 @@ def common_factor(mine: pd.DataFrame, standard: pd.DataFrame, pair: list[str]) -
     shared = mine.merge(standard, on=pair, how="inner")
     if shared.empty:
         raise AnatomyError(
-            f"shares no pair with {STANDARD}, so synapses cannot be brought to EM sections; name the column em_sections"
+            f"shares no pair with {STANDARD}: synapses cannot be converted to EM sections; name the column em_sections"
         )
     return float(shared.em_sections.sum() / shared.weight.sum())
 
 
 def _parts(source: str | Path) -> tuple[list[str], str | None]:
-    """The connectomes that a text joins, and whose neuromuscular junctions it asks for."""
+    """The connectomes joined in a name, and the source of the neuromuscular junctions given in it."""
     text, nmj = str(source), None
     if isinstance(source, Path) or _is_one(text):
         return [text], None
@@ -228,7 +230,7 @@ def _in_sections(table: pd.DataFrame, factor: float) -> pd.DataFrame:
 
 
 def _unscaled(nmj: pd.DataFrame) -> pd.DataFrame:
-    """Junctions are shared out within a muscle row: their unit cancels."""
+    """Neuromuscular junctions are used as shares within a muscle row, so their unit cancels."""
     return _in_sections(nmj, 1.0)
 
 
@@ -243,7 +245,7 @@ def _own_nmj(source: str | Path) -> pd.DataFrame:
 
 
 def _completed(first: Connectome, second: Connectome) -> Connectome:
-    """The first, and what the second says of neurons that the first lacks."""
+    """The first table, plus the rows of the second that involve neurons missing from the first."""
     known = set(first.neurons)
     chemical, gap = (
         pd.concat([mine, _beyond(theirs, columns, known)[mine.columns]]).sort_values(columns).reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""The straightened body: from the posed tracings to nose-to-tail, dorsal and right coordinates."""
+"""The straightened body: maps the posed tracings to nose-to-tail, dorsal and right coordinates."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ..errors import AnatomyError
 from ..paths import data_root
 from .morphology import Morphology
 
-# How the mid line is drawn through the cloud of all neurites: half way between the ventral and
-# the dorsal outline of overlapping windows along y, smoothed by a running mean. Percentiles stand
-# for the outlines because single stray points lie outside them.
+# How the midline is fitted to the cloud of all neurites: halfway between the ventral and
+# the dorsal outline of overlapping windows along y, smoothed by a running mean. Percentiles represent
+# the outlines because single stray points lie outside them.
 _BIN = 10.0  # [um]
 _HALF_WINDOW = 15.0  # [um]
 _OUTLINES = (0.5, 99.5)  # [%]
@@ -33,7 +33,7 @@ class BodyCoordinates(NamedTuple):
 
     Attributes:
         s: arc length from the nose over body length, in [0, 1], shape (n,).
-        dorsal_um: distance from the mid line, dorsal positive [um], shape (n,).
+        dorsal_um: distance from the midline, dorsal positive [um], shape (n,).
         right_um: distance from the mid-plane, right positive [um], shape (n,).
     """
 
@@ -44,10 +44,10 @@ class BodyCoordinates(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class BodyFrame:
-    """Dorso-ventral mid line of the posed animal.
+    """Dorsoventral midline of the posed animal.
 
     Attributes:
-        line: points (y, z) of the mid line from nose to tail [um], shape (points, 2).
+        line: points (y, z) of the midline from nose to tail [um], shape (points, 2).
         mid_plane: x of the left-right mid-plane [um].
 
     Limitations: beyond the first and last neurite (lips and tail tip) there is no tracing; the
@@ -59,7 +59,7 @@ class BodyFrame:
 
     @classmethod
     def standard(cls) -> BodyFrame:
-        """The frame of the committed tracings.
+        """The frame of the supplied tracings.
 
         Raises:
             AnatomyError: when connectome/midline.csv is absent.
@@ -68,7 +68,7 @@ class BodyFrame:
 
     @classmethod
     def fit(cls, morphologies: Iterable[Morphology]) -> BodyFrame:
-        """Draw the mid line through all neurites of one animal."""
+        """Fit the midline to all neurites of one animal."""
         cloud = np.concatenate([each.resampled(_CLOUD_SPACING) for each in morphologies])
         y, z = cloud[:, 1], cloud[:, 2]
         edges = np.arange(np.floor(y.min() / _BIN) * _BIN, y.max(), _BIN)
@@ -84,7 +84,7 @@ class BodyFrame:
 
     @cached_property
     def _fine(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Dense mid line: points (m, 2), unit tangents (m, 2), arc length (m,)."""
+        """Dense midline: points (m, 2), unit tangents (m, 2), arc length (m,)."""
         curve = PchipInterpolator(self.line[:, 0], self.line[:, 1])
         span = self.line[-1, 0] - self.line[0, 0]
         y = np.linspace(self.line[0, 0], self.line[-1, 0], int(span / _LINE_SPACING) + 1)
@@ -100,7 +100,7 @@ class BodyFrame:
 
     @property
     def length(self) -> float:
-        """Arc length of the mid line [um]."""
+        """Arc length of the midline [um]."""
         return float(self._fine[2][-1])
 
     def locate(self, xyz: np.ndarray) -> BodyCoordinates:
@@ -120,7 +120,7 @@ class BodyFrame:
 
 
 def _running_mean(values: list[float]) -> np.ndarray:
-    """Mean over a window that narrows towards both ends, so that nose and tail keep their place."""
+    """Mean over a window that narrows towards both ends, so that nose and tail do not move."""
     last = len(values) - 1
     reach = [min(_SMOOTHING // 2, k, last - k) for k in range(len(values))]
     return np.array([np.mean(values[k - r : k + r + 1]) for k, r in enumerate(reach)])
@@ -129,7 +129,7 @@ def _running_mean(values: list[float]) -> np.ndarray:
 @cache
 def _standard(path: Path) -> BodyFrame:
     if not path.is_file():
-        raise AnatomyError(f"no mid line {path}: build the data with `python -m tianbao.anatomy.build`")
+        raise AnatomyError(f"no midline {path}: build the data with `python -m tianbao.anatomy.build`")
     with open(path, newline="", encoding="utf-8") as lines:
         rows = [[float(value) for value in row] for row in list(csv.reader(lines))[1:]]
     table = np.array(rows)

@@ -30,7 +30,7 @@ class SectionPath(NamedTuple):
         points: indices into the morphology's points. The first index of a neurite is the point
             of the parent it leaves from; the soma is its one point.
         parent: index of the parent section, -1 for the soma.
-        kind: SWC kind of the section's own points.
+        kind: SWC type of the section's own points.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Morphology:
 
     Source: Virtual Worm tracings (Grove & Sternberg 2011), from c302 (Gleeson et al. 2018).
     Limitations: neurites start inside the soma; no cilia, spines or muscle arms; 62 of the 99
-        left-right pairs are exact mirrors.
+        left-right pairs are exact mirror images.
     """
 
     name: str
@@ -101,22 +101,22 @@ def _traced(name: str) -> Morphology:
 def read_swc(path: str | Path) -> Morphology:
     """Read one SWC file.
 
-    A soma of three points, the root and two children of its own radius on either side, is read as the sphere it
-    stands for.
+    A soma of three points (the root and two children with the same radius on either side) is read as the sphere that
+    it represents.
 
     Args:
-        path: file; the stem is the neuron's name. `#` starts a comment line.
+        path: file, named after the neuron. Lines that start with `#` are comments.
 
     Raises:
-        AnatomyError: when the file is absent or not text, a line is malformed, a value is not finite, a radius
-            is not positive, a parent is missing, there is not exactly one root, or the soma is neither one point nor
-            three; the message names file and line.
+        AnatomyError: if the file is absent or not text, a line is malformed, a value is not finite, a radius
+            is not positive, a parent is missing, there is not exactly one root, or the soma does not have one or
+            three points; the message gives file and line.
     """
     return read_swc_lines(path)[0]
 
 
 def read_swc_lines(path: str | Path) -> tuple[Morphology, tuple[int, ...]]:
-    """Read one SWC file, and say on which line each of its points stands, in the order of `Morphology.xyz`.
+    """Read one SWC file; also returns the line of each point, in the order of `Morphology.xyz`.
 
     Raises:
         AnatomyError: as `read_swc`.
@@ -173,7 +173,7 @@ def _shown(words: list[str]) -> str:
 
 
 def _with_one_soma(path: Path, rows: dict, order: list[int]) -> list[int]:
-    """The order without the two further points of a soma of three; their children become the root's."""
+    """The order without the two additional points of a three-point soma; their children become the root's."""
     root = order[0]
     extra = [point for point in order[1:] if rows[point][0] == _SOMA_KIND]
     if not extra:

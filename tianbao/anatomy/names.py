@@ -1,4 +1,4 @@
-"""One spelling for every neuron and muscle: "AVAL", "AS1", "VB10", "MDL08"."""
+"""A unique spelling for every neuron and muscle: "AVAL", "AS1", "VB10", "MDL08"."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def padded_muscle(text: str) -> str:
 def match(
     what: str, patterns: tuple[str, ...], known: Collection[str], spelling: Callable[[str], str] = str
 ) -> list[str]:
-    """Sorted names that match any of the glob patterns, each in our spelling; a plain name must be known.
+    """Sorted names that match any of the glob patterns, in the unique spelling; a plain name must be known.
 
     Raises:
         AnatomyError: when there is no pattern, or one matches nothing.

@@ -1,4 +1,4 @@
-"""A user's own tracings: a folder of SWC files that take the place of the traced neurons they are named after."""
+"""User-supplied tracings: a folder of SWC files, each of which replaces the tracing of the neuron it is named after."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .tables import neuron_name
 
 SUFFIX = ".swc"
 
-# Bounds of what can lie in the animal, generous beside the committed tracings: all their points are within 30 um of the
-# mid line, their radii 0.04 to 2.8 um, the largest cell has 1861 points.
-_FARTHEST = 60.0  # [um] from the mid line or the mid-plane
+# Bounds for a cell inside the animal, generous compared with the supplied tracings: all their points are within 30 um
+# of the midline, their radii are 0.04 to 2.8 um, and the largest cell has 1861 points.
+_FARTHEST = 60.0  # [um] from the midline or the mid-plane
 _BEYOND_ENDS = 50.0  # [um] before the nose or behind the tail
 _LONGEST = 3000.0  # [um]
 _SHORTEST = 1.0  # [um] extent of a cell that has neurites
@@ -30,9 +30,9 @@ _MOST_POINTS = 20_000
 
 @dataclass(frozen=True)
 class CellSource:
-    """Where morphologies come from: the committed tracings, some of them replaced.
+    """Source of morphologies: the supplied tracings, some of them replaced.
 
-    Two sources are equal, and may share what is computed from them, when the replaced cells have the same contents.
+    Two sources are equal, and share cached results, if their replaced cells have the same contents.
 
     Attributes:
         digests: neuron and SHA-256 of each replacement, in order.
@@ -45,15 +45,15 @@ class CellSource:
 
     @property
     def replaced(self) -> tuple[str, ...]:
-        """Neurons whose morphology is the user's."""
+        """Neurons whose morphology was supplied by the user."""
         return tuple(name for name, _ in self.digests)
 
     def digest(self, neuron: str) -> str:
-        """SHA-256 of a neuron's replacement; empty where the traced cell is used."""
+        """SHA-256 of a neuron's replacement; empty if the traced cell is used."""
         return dict(self.digests).get(neuron, "")
 
     def morphology(self, neuron: str) -> Morphology:
-        """The replacement of a neuron, or its tracing.
+        """The replacement of a neuron, otherwise its tracing.
 
         Raises:
             AnatomyError: for an unknown neuron.
@@ -63,7 +63,7 @@ class CellSource:
 
     @property
     def provenance(self) -> str:
-        """One line for the record: which cells are not the committed tracings, and their contents."""
+        """One line for the results: which cells replace the supplied tracings, with digests of their contents."""
         if not self.digests:
             return "traced"
         return "; ".join(f"{name} sha256 {digest}" for name, digest in self.digests)
@@ -76,11 +76,11 @@ def own_cells(folder: str | Path | CellSource = "") -> CellSource:
     """Read a folder of SWC files, each named after the neuron it replaces: "AVAL.swc", "AS1.swc".
 
     Args:
-        folder: empty for the committed tracings. Hidden files and those that do not end in .swc are left alone.
+        folder: empty for the supplied tracings. Hidden files and those that do not end in .swc are ignored.
 
     Raises:
-        AnatomyError: when the folder is absent or holds no SWC file, a name is no neuron or comes twice, a file is
-            malformed, or a cell does not lie in the animal; the message names file and line.
+        AnatomyError: if the folder is absent or contains no SWC file, a name is not a neuron or occurs twice, a file is
+            malformed, or a cell does not lie inside the animal; the message gives file and line.
     """
     if isinstance(folder, CellSource):
         return folder
@@ -99,17 +99,17 @@ def own_cells(folder: str | Path | CellSource = "") -> CellSource:
                 raise AnatomyError(f"{folder}: {files[name].name} and {path.name} are the same neuron; keep one")
             files[name] = path
     if not files:
-        raise AnatomyError(f"{folder} holds no {SUFFIX} file: name each after its neuron, such as AVAL{SUFFIX}")
+        raise AnatomyError(f"{folder} contains no {SUFFIX} file: name each after its neuron, such as AVAL{SUFFIX}")
     cells = {name: read_own_cell(path) for name, path in sorted(files.items())}
     digests = tuple((name, hashlib.sha256(files[name].read_bytes()).hexdigest()) for name in cells)
     return CellSource(digests, str(folder), cells)
 
 
 def read_own_cell(path: str | Path) -> Morphology:
-    """Read a user's SWC file, in um and in the frame of the committed tracings (docs/anatomy.md).
+    """Read a user's SWC file, in um and in the frame of the supplied tracings (docs/anatomy.md).
 
     Raises:
-        AnatomyError: when the name is no neuron, the file is malformed, or the cell does not lie in the animal.
+        AnatomyError: if the name is not a neuron, the file is malformed, or the cell does not lie inside the animal.
     """
     path = Path(path)
     name = _neuron_of(path)
@@ -151,7 +151,7 @@ def _check_sections(path: Path, cell: Morphology, lines: tuple[int, ...]) -> Non
         points = cell.xyz[list(section.points)]
         if np.linalg.norm(np.diff(points, axis=0), axis=1).sum() < _SHORTEST_SECTION:
             raise AnatomyError(
-                f"{path.name}, line {lines[section.points[-1]]}: a branch without length; move the point off its parent"
+                f"{path.name}, line {lines[section.points[-1]]}: a branch of zero length; move the point"
             )
 
 
@@ -166,5 +166,5 @@ def _check_place(path: Path, cell: Morphology, lines: tuple[int, ...]) -> None:
         x, y, z = cell.xyz[k]
         raise AnatomyError(
             f"{path.name}, line {lines[k]}: ({x:g}, {y:g}, {z:g}) um lies outside the animal; move the cell into the "
-            "frame of the committed tracings, whose soma places are in connectome/neurons.csv"
+            "frame of the supplied tracings, whose soma positions are in connectome/neurons.csv"
         )

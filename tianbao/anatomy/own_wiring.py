@@ -1,4 +1,4 @@
-"""Reads one table of edges: a user's CSV, or a published connectome, which has the same form.
+"""Reads one table of edges: a user's CSV, or a published connectome in the same format.
 
 Columns: pre, post, kind ("chemical", "gap" or "nmj"), and one of em_sections, weight or synapses.
 Optional: sign ("excitatory" or "inhibitory"), sign_source, sign_predicted, note, source.
@@ -39,7 +39,7 @@ _EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
 class Edge(NamedTuple):
-    """One row: where it stands in its file, the partners, the kind, the weight and the sign columns."""
+    """One row: its place in the file, the partners, the kind, the weight and the sign columns."""
 
     row: int
     pre: str
@@ -77,9 +77,9 @@ def read_edges(path: str | Path) -> EdgeTables:
         path: CSV file with a header; rows that start with `#` and empty rows are skipped.
 
     Raises:
-        AnatomyError: when the file is absent, not UTF-8 text, an Excel workbook, empty or too large, a column is
-            absent, unknown or there twice, or a row names an unknown neuron or muscle, joins a cell to itself, repeats
-            a pair, or has a weight that is not a number above zero; the message names file and row.
+        AnatomyError: if the file is absent, not UTF-8 text, an Excel workbook, empty or too large, a column is
+            absent, unknown or duplicated, or a row has an unknown neuron or muscle, connects a cell to itself, repeats
+            a pair, or has a weight that is not a number above zero; the message gives file and row.
     """
     path = Path(path)
     data = _bytes(path)
@@ -90,7 +90,7 @@ def read_edges(path: str | Path) -> EdgeTables:
     (unit,) = set(header) & set(UNITS)
     edges = _edges(path, header, unit, lines[1:])
     if not edges:
-        raise AnatomyError(f"{path.name} holds a header and no connections: give one row per edge")
+        raise AnatomyError(f"{path.name} has a header but no connections: give one row per edge")
     return EdgeTables(_chemical(edges), _gap(edges), _nmj(edges), unit, hashlib.sha256(data).hexdigest())
 
 
@@ -161,7 +161,7 @@ def _edges(path: Path, header: list[str], unit: str, lines: list[tuple[int, list
         edge = _edge(row, where, dict(zip(header, cells, strict=True)), unit, known)
         key = (edge.pre, edge.post, edge.kind)
         if key in seen:
-            again = f"{edge.kind} {edge.pre} {edge.post} is there already, in row {seen[key]}"
+            again = f"{edge.kind} {edge.pre} {edge.post} is already given in row {seen[key]}"
             raise AnatomyError(f"{where}: {again}; {_ONCE[edge.kind]}")
         seen[key] = row
         edges.append(edge)
@@ -192,7 +192,7 @@ def _edge(row: int, where: str, cells: dict[str, str], unit: str, known: _Known)
     pre = _neuron(where, "pre", cells["pre"], known)
     post = _muscle(where, cells["post"], known) if kind == NMJ else _neuron(where, "post", cells["post"], known)
     if pre == post:
-        raise AnatomyError(f"{where}: {pre} is joined to itself; such contacts are not simulated: delete the row")
+        raise AnatomyError(f"{where}: {pre} is connected to itself; autapses are not simulated: delete the row")
     if kind == GAP and pre > post:
         pre, post = post, pre
     sign = _SIGNS.get(cells.get("sign", "").lower())
@@ -213,7 +213,7 @@ def _neuron(where: str, column: str, text: str, known: _Known) -> str:
     if name in known.neurons:
         return name
     if names.padded_muscle(text) in known.muscles:
-        advice = "its kind is nmj" if column == "post" else "muscles have no output"
+        advice = "its kind is nmj" if column == "post" else "muscles cannot be presynaptic"
         raise AnatomyError(f"{where}, column {column}: {text} is a muscle; {advice}")
     raise AnatomyError(f"{where}, column {column}: {unknown('neuron', text, known.neurons)}")
 
@@ -235,11 +235,11 @@ def _weight(where: str, unit: str, text: str) -> float:
     if not math.isfinite(value):
         raise AnatomyError(f"{where}, column {unit}: '{text}' is not a number; give one above 0, with a decimal point")
     if value < 0.0:
-        raise AnatomyError(f"{where}, column {unit}: {text} is negative; inhibition goes into the column sign")
+        raise AnatomyError(f"{where}, column {unit}: {text} is negative; give inhibition in the column sign")
     if value == 0.0:
-        raise AnatomyError(f"{where}, column {unit}: 0 is no connection; delete the row")
+        raise AnatomyError(f"{where}, column {unit}: 0 means no connection; delete the row")
     if value > _LARGEST:
-        raise AnatomyError(f"{where}, column {unit}: {text} is more than {_LARGEST:g}, which no pair of cells has")
+        raise AnatomyError(f"{where}, column {unit}: {text} exceeds {_LARGEST:g}, more than any known pair has")
     return value
 
 
@@ -251,7 +251,7 @@ def _chemical(edges: list[Edge]) -> pd.DataFrame:
     for edge in edges:
         if edge.kind != CHEMICAL:
             continue
-        # A sign that was given stands: no prediction may turn it over.
+        # A given sign is kept: a prediction must not overrule it.
         if edge.sign:
             sign, prediction = Sign(edge.sign, edge.sign_source or "given"), edge.sign_predicted
         else:
@@ -278,7 +278,7 @@ def _nmj(edges: list[Edge]) -> pd.DataFrame:
 
 
 def nmj_signs() -> dict[str, str]:
-    """Sign of every neuron's neuromuscular junctions: those of GABA neurons inhibit."""
+    """Sign of every neuron's neuromuscular junctions: those of GABAergic neurons are inhibitory."""
     gaba = tables.neurons().transmitter.eq("GABA")
     return {name: INHIBITORY if yes else EXCITATORY for name, yes in gaba.items()}
 

@@ -1,4 +1,4 @@
-"""What each table of connectome/ must hold, and the check that it does."""
+"""The required columns of each table in connectome/, and their validation."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Schema:
     """Columns of one table.
 
     Attributes:
-        neurons, muscles: columns that hold known names.
+        neurons, muscles: columns of known names.
         counts: whole numbers, at least 1.
         numbers: finite numbers, any sign.
         distances: finite numbers, at least 0.
-        words: columns of text and the words allowed (empty: any).
+        words: columns of text and their allowed values (empty: any).
         flags: columns of True and False.
-        key: columns that together name a row once.
-        rest_are_levels: every further column holds numbers that are at least 0.
+        key: columns that together identify a row.
+        rest_are_levels: all further columns contain numbers that are at least 0.
     """
 
     neurons: tuple[str, ...] = ()
@@ -53,8 +53,8 @@ def read_table(
     """Read and check one table.
 
     Raises:
-        AnatomyError: when the file or a column is absent, or a row breaks the schema; the message
-            names file, row (line of the file) and column.
+        AnatomyError: if the file or a column is absent, or a row violates the schema; the message
+            gives file, row (line of the file) and column.
     """
     if not path.is_file():
         raise AnatomyError(f"no table {path}: give an existing file")
@@ -125,7 +125,7 @@ def _check_unique(path: Path, raw: pd.DataFrame, key: tuple[str, ...]) -> None:
     if again.any():
         row = int(again.argmax())
         named = " ".join(raw.loc[row, list(key)])
-        raise AnatomyError(f"{path.name}, row {row + _FIRST_LINE}: {named} is there twice; keep one row")
+        raise AnatomyError(f"{path.name}, row {row + _FIRST_LINE}: {named} occurs twice; keep one row")
 
 
 def _where(path: Path, row: int, column: str) -> str:

@@ -1,4 +1,4 @@
-"""Whether a synapse excites or inhibits: one rule, for the committed tables and for a user's own."""
+"""Whether a synapse is excitatory or inhibitory: one rule for built-in and user-supplied tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Sign(NamedTuple):
 
 @cache
 def inhibitory_classes() -> frozenset[str]:
-    """Classes whose synapses inhibit because they release GABA.
+    """Classes whose synapses are inhibitory because they release GABA.
 
     Source: gaba.csv, row by row.
     """

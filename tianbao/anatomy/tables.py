@@ -1,7 +1,7 @@
 """The tables of connectome/ as typed, checked data frames.
 
-Every function takes an optional path, so that a user's own table goes through the same checks.
-The committed tables are read once; each call returns a copy of its own.
+Every function takes an optional path, so that a user's table is checked in the same way.
+The supplied tables are read once; each call returns a new copy.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def expression(path: str | Path | None = None) -> pd.DataFrame:
 
 
 def neuron_name(text: str) -> str:
-    """The one spelling of a neuron's name: "AS01" -> "AS1".
+    """The unique spelling of a neuron's name: "AS01" -> "AS1".
 
     Raises:
         AnatomyError: for an unknown neuron, with the nearest known name.
@@ -195,7 +195,7 @@ def neuron_name(text: str) -> str:
 
 
 def muscle_name(text: str) -> str:
-    """The one spelling of a muscle's name: "MDL8" -> "MDL08".
+    """The unique spelling of a muscle's name: "MDL8" -> "MDL08".
 
     Raises:
         AnatomyError: for an unknown muscle, with the nearest known name.
@@ -260,7 +260,7 @@ def _check_undirected(path: Path, frame: pd.DataFrame) -> None:
     if wrong.any():
         row = int(wrong.argmax())
         pair = f"{frame.a.iloc[row]} {frame.b.iloc[row]}"
-        raise AnatomyError(f"{path.name}, row {row + 2}: {pair} is out of order; write each pair once, a < b")
+        raise AnatomyError(f"{path.name}, row {row + 2}: {pair} is out of order; give each pair once, with a < b")
 
 
 @cache

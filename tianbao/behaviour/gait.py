@@ -1,8 +1,8 @@
-"""The gait: speed, rhythm and wave of a moving worm, and the ranges it is held against.
+"""The gait: speed, frequency and wave of a moving worm, and the ranges it is compared with.
 
-Definitions used everywhere: curvature from the midline resampled to 49 points; the first 3 s
-dropped; frequency from the curvature spectrum between s 0.3 and 0.85 and between 0.1 and 6 Hz. How evenly the wave
-travels is measured in shape.py.
+Definitions used throughout: curvature from the midline resampled to 49 points; the first 3 s
+discarded; frequency from the curvature spectrum for s between 0.3 and 0.85 and from 0.1 to 6 Hz. shape.py measures how
+evenly the wave travels.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _REST_LENGTH = 1.0
 
 @dataclass(frozen=True)
 class Range:
-    """Where a metric should lie: one row of published.csv or crawling.csv."""
+    """Range of a metric: one row of published.csv or crawling.csv."""
 
     metric: str
     low: float
@@ -56,7 +56,7 @@ class Range:
     medium: str = ""
 
     def holds(self, value: float) -> bool:
-        """Whether the value lies inside; a value that is not a number does not."""
+        """Whether the value is inside the range; NaN is not."""
         return self.low <= value <= self.high
 
 
@@ -74,27 +74,27 @@ SWIMMING = _ranges("swimming.csv")
 
 @dataclass(frozen=True)
 class Gait(Shape):
-    """How a worm moved: speed, rhythm and wave, and from `Shape` how evenly its wave travels.
+    """How a worm moved: speed, frequency and wave, and from `Shape` how evenly its wave travels.
 
     Attributes:
         forward_speed_mm_s: mean centroid velocity along the tail-to-head direction [mm/s],
             negative backwards.
-        frequency_hz: peak of the curvature spectrum [Hz], 0 for a still worm.
+        frequency_hz: peak of the curvature spectrum [Hz], 0 for a motionless worm.
         peak_share: power within 30 % of the peak over all power in the band [-]. A short run
             blurs the spectrum, so it comes out low: 0.81 for a pure 0.35 Hz over 7 s.
         wavelength_body_lengths: from the slope of phase along the body at that frequency [L],
             at most 100.
-        wave_direction: +1 head to tail, -1 tail to head, 0 for a still worm.
+        wave_direction: +1 head to tail, -1 tail to head, 0 for a motionless worm.
         amplitude: 95th percentile of |kappa L| over the whole body [-].
         amplitude_head: the same for s < 0.2.
         amplitude_tail: the same for s 0.7 to 0.95.
-        straightness: net over path of the centroid track after a running mean of 1 s, which
-            takes out most of the sway of a stride [-]; 0 for a still worm.
-        head_lock: share of the head's power, in the band, that lies in the body's peak [-].
-        travelling_index: +1 a wave that only travels to the tail, 0 a standing wave, -1 one
+        straightness: net displacement over path length of the centroid after a running mean of 1 s, which
+            removes most of the sway within a stride [-]; 0 for a motionless worm.
+        head_lock: share of the head's power, in the band, that lies in the peak of the body [-].
+        travelling_index: +1 for a wave that only travels to the tail, 0 for a standing wave, -1 for one
             that only travels to the head.
-        bias: mean kappa L over s 0.3 to 0.85 and time, positive to dorsal [-].
-        measured_ms: time the numbers are taken from [ms].
+        bias: mean kappa L over s 0.3 to 0.85 and time, positive towards dorsal [-].
+        measured_ms: duration of the data that the values are measured from [ms].
         medium: name of the medium, "" if unknown.
     """
 
@@ -114,7 +114,7 @@ class Gait(Shape):
     medium: str = ""
 
     def as_dict(self) -> dict[str, float]:
-        """The measured numbers by name, those of the wave's shape last."""
+        """The measured values by name, those of the shape of the wave last."""
         return {name: getattr(self, name) for name in METRICS}
 
     def __str__(self) -> str:
@@ -140,14 +140,14 @@ def gait(
     Args:
         time_ms: evenly spaced [ms], shape (frames,).
         midline: [mm], head first, shape (frames, points, 2 or 3).
-        discard_ms: start of the record that is dropped [ms]; at most half of it is.
+        discard_ms: initial part of the recording that is discarded [ms], at most half of it.
         medium: name of the medium, kept for comparison.
         dorsal: see midline.curvature; shape (frames, points, 3).
-        animal: the midline is a tracker's: the shape of the wave is measured after a light smoothing, and lengths are
-            compared with their median rather than with the 1 mm of a simulated worm at rest.
+        animal: whether the midline comes from a tracker: the shape of the wave is then measured after light
+            smoothing, and lengths are relative to their median rather than to the 1 mm of a simulated worm at rest.
 
     Returns:
-        The gait; every number is NaN (the direction 0) when fewer than 16 frames are left.
+        The gait; every value is NaN (the direction 0) if fewer than 16 frames are left.
     """
     time_ms, midline = np.asarray(time_ms, float), np.asarray(midline, float)
     if len(time_ms):
@@ -174,17 +174,17 @@ def gait(
 def gait_of_curvature(
     time_ms: np.ndarray, bend: np.ndarray, s: np.ndarray, medium: str = "", smoothing: tuple[float, float] | None = None
 ) -> Gait:
-    """Measure what curvature alone says of a gait, from the first frame on; what needs a midline is NaN.
+    """Measure a gait from curvature alone, from the first frame on; values that need a midline are NaN.
 
     Args:
         time_ms: evenly spaced [ms], shape (frames,).
-        bend: kappa L, positive to dorsal, shape (frames, positions).
+        bend: kappa L, positive towards dorsal, shape (frames, positions).
         s: body coordinates of the curvatures, shape (positions,).
         medium: name of the medium, kept for comparison.
         smoothing: see shape.shape.
 
     Returns:
-        The gait; every number is NaN (the direction 0) for fewer than 16 frames.
+        The gait; every value is NaN (the direction 0) for fewer than 16 frames.
     """
     time_ms, bend, s = (np.asarray(each, float) for each in (time_ms, bend, s))
     if len(time_ms) < _FEWEST_FRAMES:
@@ -194,7 +194,7 @@ def gait_of_curvature(
 
 
 def _bending(time_ms: np.ndarray, bend: np.ndarray, s: np.ndarray) -> dict[str, float]:
-    """Size and spectrum of curvature."""
+    """Amplitude and spectrum of curvature."""
     return {
         "amplitude": _amplitude(bend),
         "amplitude_head": _amplitude(bend[:, _region(s, HEAD_REGION)]),
@@ -228,7 +228,7 @@ def _straightness(time_ms: np.ndarray, track: np.ndarray) -> float:
 
 
 def _wave(time_ms: np.ndarray, bend: np.ndarray, s: np.ndarray) -> dict[str, float]:
-    """What the spectrum of curvature says: rhythm, wavelength, direction, locking."""
+    """Measures from the spectrum of curvature: frequency, wavelength, direction, locking."""
     along = _region(s, WAVE_REGION)
     frequency, spectrum = _spectrum(time_ms, bend)
     power = np.abs(spectrum) ** 2
@@ -237,7 +237,7 @@ def _wave(time_ms: np.ndarray, bend: np.ndarray, s: np.ndarray) -> dict[str, flo
         names = ("frequency_hz", "peak_share", "wavelength_body_lengths", "head_lock", "travelling_index")
         return {**dict.fromkeys(names, 0.0), "wave_direction": 0}
     peak = int(np.argmax(body))
-    # Never wider for short runs: that would let bending without any rhythm pass as one.
+    # Not wider for short runs: otherwise bending without any rhythm would count as rhythmic.
     near = np.abs(frequency - frequency[peak]) <= PEAK_WIDTH * frequency[peak]
     head = power[:, _region(s, HEAD_REGION)].sum(axis=1)
     slope = _phase_slope(spectrum[peak, along], s[along])
@@ -270,7 +270,7 @@ def _phase_slope(wave: np.ndarray, s: np.ndarray) -> float:
 
 
 def _travelling_index(wave: np.ndarray) -> float:
-    """Flux of phase over the flux a purely travelling wave of the same shape would have."""
+    """Phase flux over the flux of a purely travelling wave of the same shape."""
     middle, step = 0.5 * (wave[1:] + wave[:-1]), np.diff(wave)
     flux = np.imag(np.conj(middle) * step).sum()
     return float(-flux / max((np.abs(middle) * np.abs(step)).sum(), np.finfo(float).tiny))
@@ -278,7 +278,7 @@ def _travelling_index(wave: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A measured metric beside its published range."""
+    """A measured metric and its published range."""
 
     metric: str
     measured: float
@@ -290,14 +290,14 @@ class Comparison:
 
 
 def compare(measured: Gait, medium: str | None = None) -> list[Comparison]:
-    """Set a gait beside the published ranges.
+    """Compare a gait with the published ranges.
 
     Args:
         measured: the gait.
-        medium: "agar" or "water"; the gait's own when None.
+        medium: "agar" or "water"; that of the gait if None.
 
     Returns:
-        One row per published metric; none for a medium nobody has published.
+        One row per published metric; empty for a medium without published ranges.
     """
     medium = measured.medium if medium is None else medium
     rows = []
@@ -309,16 +309,16 @@ def compare(measured: Gait, medium: str | None = None) -> list[Comparison]:
 
 
 def missed(measured: Gait, medium: str) -> list[Range]:
-    """Bars of crawling on agar, or of swimming in water, that a gait does not reach; none in another medium."""
-    bars = {"agar": CRAWLING, "water": SWIMMING}.get(medium, ())
-    return [each for each in bars if not each.holds(getattr(measured, each.metric))]
+    """Acceptance criteria of crawling on agar, or swimming in water, that a gait does not meet; none in other media."""
+    criteria = {"agar": CRAWLING, "water": SWIMMING}.get(medium, ())
+    return [each for each in criteria if not each.holds(getattr(measured, each.metric))]
 
 
 def crawled(measured: Gait) -> bool:
-    """Whether every metric lies in the window of crawling.csv."""
+    """Whether every metric is in the range given in crawling.csv."""
     return all(each.holds(getattr(measured, each.metric)) for each in CRAWLING)
 
 
 def swam(measured: Gait) -> bool:
-    """Whether every metric lies in the window of swimming.csv."""
+    """Whether every metric is in the range given in swimming.csv."""
     return all(each.holds(getattr(measured, each.metric)) for each in SWIMMING)

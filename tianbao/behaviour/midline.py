@@ -22,14 +22,14 @@ def curvature_positions(points: int) -> np.ndarray:
 def curvature(
     midline: np.ndarray, points: int | None = None, dorsal: np.ndarray | None = None
 ) -> np.ndarray:
-    """Signed dorso-ventral curvature, positive when concave towards dorsal.
+    """Signed dorsoventral curvature, positive if concave towards dorsal.
 
     Args:
         midline: [mm], head first, shape (frames, points, 2 or 3) or one frame of it.
         points: resample to this many points, evenly spaced along the arc, before
             differentiating; None keeps the midline's own points.
         dorsal: unit vectors towards dorsal at the points [-], shape (frames, points, 3), of a worm that
-            may roll; without them the worm is taken to lie on its side in the x-y plane.
+            may roll; without them the worm is assumed to lie on its left side in the x-y plane.
 
     Returns:
         kappa L [-], L the length of the midline in each frame, shape (frames, points - 2).
@@ -52,19 +52,19 @@ def curvature(
         even = (np.arange(points - 1) + 0.5) / (points - 1)
         angle = np.stack([np.interp(even, s, a) for s, a in zip(middle, angle, strict=True)])
         middle = np.broadcast_to(even, angle.shape)
-    # t points to the tail and dorsal is t x z, so turning left on the way to the tail is ventral.
+    # t points to the tail and dorsal is t x z, so a left turn on the way to the tail is ventral.
     return -np.diff(angle, axis=1) / np.diff(middle, axis=1)
 
 
 def _turns(steps: np.ndarray, dorsal: np.ndarray) -> np.ndarray:
-    """Angle by which each step of unit length turns towards dorsal from the one before [rad]."""
+    """Angle by which each unit step turns towards dorsal relative to the previous one [rad]."""
     bend, along = np.diff(steps, axis=1), steps[:, 1:] + steps[:, :-1]
     along = along / np.linalg.norm(along, axis=-1, keepdims=True)
     side = dorsal[:, 1:-1]
     side = side - (side * along).sum(axis=-1, keepdims=True) * along
     side = side / np.linalg.norm(side, axis=-1, keepdims=True)
     half = 0.5 * np.linalg.norm(bend, axis=-1)
-    # The angle over twice the sine of its half; a straight joint has neither.
+    # The angle over twice the sine of half of it; a straight joint has neither.
     stretched = np.where(half > 1e-9, np.arcsin(np.minimum(half, 1.0)) / np.maximum(half, 1e-9), 1.0)
     return stretched * (bend * side).sum(axis=-1)
 

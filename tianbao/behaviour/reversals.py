@@ -1,4 +1,4 @@
-"""A reversal on command: how soon, how fast and with what wave a worm goes back, and how soon it goes on."""
+"""Measures of a reversal on command: latency, backward speed and wave, and time to forward movement afterwards."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ SMOOTHING_MS = 100.0  # of the velocity, so that no single frame counts as going
 SETTLING_MS = 500.0  # after the command, before speed and wave are measured
 LAST_QUARTER = (0.75, 0.97)  # the last joints of a midline are noise more than body
 FORWARD_AGAIN = 0.2
-"""Speed from which a worm on agar goes forward again [mm/s]."""
+"""Speed at which a worm on agar counts as moving forward again [mm/s]."""
 
 
 @dataclass(frozen=True)
 class Reversal:
-    """A reversal on command; NaN for what did not happen or could not be measured.
+    """A reversal on command; values that could not be measured are NaN.
 
     Attributes:
-        latency_s: from the command until the velocity along the body is negative [s].
-        speed_mm_s: mean velocity along the body from 0.5 s after the command to the release [mm/s]; negative backwards.
+        latency_s: time from the command until the velocity along the body is negative [s].
+        speed_mm_s: mean velocity along the body from 0.5 s after the start of the command to its end [mm/s]; negative
+            backwards.
         travelling_r2: share of the variance of curvature, s 0.15 to 0.85 in the same time, that the best single
             travelling wave explains [-].
         wave_length: of that wave [L]; negative for one that runs from tail to head.
         wave_frequency_hz: of that wave [Hz].
-        tail_amplitude: amplitude of the swing of the last quarter of the body in the same time [kappa L].
-        forward_again_s: from the release until the worm is fast enough forward [s].
+        tail_amplitude: amplitude of oscillation of the last quarter of the body in the same time [kappa L].
+        forward_again_s: time from the end of the command until the worm reaches the given forward speed [s].
     """
 
     latency_s: float = math.nan
@@ -46,7 +47,7 @@ class Reversal:
     forward_again_s: float = math.nan
 
     def as_dict(self) -> dict[str, float]:
-        """The measured numbers by name."""
+        """The measured values by name."""
         return dataclasses.asdict(self)
 
 
@@ -60,9 +61,9 @@ def reversal(
         time_ms: evenly spaced [ms], shape (frames,).
         midline: [mm], head first, shape (frames, points, 2 or 3).
         start: of the command [ms].
-        stop: of it, the release [ms].
+        stop: of the command [ms].
         dorsal: see midline.curvature; shape (frames, points, 3).
-        again: speed that counts as going forward again [mm/s].
+        again: speed that counts as moving forward again [mm/s].
     """
     time_ms, midline = np.asarray(time_ms, float), np.asarray(midline, float)
     settled = (time_ms >= start + SETTLING_MS) & (time_ms <= stop)
@@ -88,7 +89,7 @@ def reversal(
 def smooth_velocity(time_ms: np.ndarray, midline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Velocity along the body as a running mean over 100 ms: times [ms] and velocities [mm/s], shapes (frames - 1,)."""
     velocity, middle = forward_velocity(time_ms, midline), 0.5 * (time_ms[1:] + time_ms[:-1])
-    # An odd number of frames, or the mean would belong to another moment.
+    # An odd number of frames, so that the mean is not shifted in time.
     window = 2 * int(0.5 * SMOOTHING_MS / (time_ms[1] - time_ms[0])) + 1
     weights = np.ones(min(window, 2 * ((len(velocity) - 1) // 2) + 1))
     counted = np.convolve(np.ones(len(velocity)), weights, "same")
@@ -96,7 +97,7 @@ def smooth_velocity(time_ms: np.ndarray, midline: np.ndarray) -> tuple[np.ndarra
 
 
 def amplitude(bend: np.ndarray) -> float:
-    """Amplitude of the swing of curvature about its mean, of a sine of the same variance, averaged along the body.
+    """Amplitude of curvature about its mean, as that of a sine of the same variance, averaged along the body.
 
     Args:
         bend: kappa L, shape (frames, positions).
@@ -105,5 +106,5 @@ def amplitude(bend: np.ndarray) -> float:
 
 
 def _first(since_ms: np.ndarray, happened: np.ndarray) -> float:
-    """Time [s] of the first frame in which something happened, NaN if it never did."""
+    """Time [s] of the first frame in which a condition holds, NaN if it never does."""
     return float(since_ms[int(np.argmax(happened))]) / MS_PER_S if happened.any() else math.nan

@@ -1,8 +1,8 @@
 """The shape of the wave: whether bends travel evenly from head to tail, as an animal's do, or in jumps.
 
-Two worms of one speed, frequency, wavelength and amplitude may still move differently: one passes its bends on at an
-even pace, the other holds a posture and switches. Everything here is measured on curvature kappa L over time and
-body, which trackers publish for animals too.
+Two worms with the same speed, frequency, wavelength and amplitude may still move differently: one propagates its bends
+at a constant speed, the other holds a posture and switches. Everything here is measured from curvature kappa L along the
+body over time, which is also published for tracked animals.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["ANIMAL_SMOOTHING", "JOINTS", "Shape", "Wave", "best_wave", "joint_po
 
 JOINTS = 24
 ANIMAL_SMOOTHING = (1.5, 0.7)
-"""Standard deviations [frames, joints] of the Gaussian that takes a tracker's noise out of curvature."""
+"""Standard deviations [frames, joints] of the Gaussian filter that removes tracking noise from curvature."""
 
 BODY = (0.15, 0.85)
 BODY_WITH_HEAD = (0.03, 0.85)
@@ -39,10 +39,10 @@ STRIDE_THRESHOLD = 0.25
 
 _FEWEST_FRAMES = 16
 _FREQUENCIES_HZ = np.arange(0.1, 4.0001, 0.02)
-# Waves per body length; a wave longer than 2.5 L could not be told from a standing bend.
+# Waves per body length; a wave longer than 2.5 L could not be distinguished from a constant bend.
 _WAVENUMBERS = np.arange(0.4, 3.4001, 0.05)
 _ZOOM, _ZOOMS = 3, 9
-# Below this share of its largest value the determinant says that the piece of wave seen is too short to be fitted.
+# If the determinant is below this share of its largest value, the observed part of the wave is too short to be fitted.
 _LEAST_DETERMINANT = 1e-3
 _STILL_KAPPA = 1e-6
 _STILL_MM = 1e-6
@@ -51,38 +51,38 @@ _LEAST_SIDEWAYS = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """The shape of a worm's wave; NaN for what could not be measured.
+    """The shape of a worm's wave; values that could not be measured are NaN.
 
-    Curvature is taken at 24 joints, s = (j + 0.5) / 24 from nose to tail. The body is s 0.15 to 0.85 where nothing
-    else is said. A wave is fitted in the first and the last 6 s, and the two results are averaged.
+    Curvature is taken at 24 joints, s = (j + 0.5) / 24 from nose to tail. The body is s 0.15 to 0.85 unless stated
+    otherwise. A wave is fitted to the first and the last 6 s, and the two results are averaged.
 
     Attributes:
         travelling_r2: share of the variance of curvature that the best single travelling wave of constant amplitude
-            explains [-]. An even wave has 1, a standing one 0.5; posture that switches in blocks lies between.
-        travelling_r2_head: the same from s 0.03 on: whether the head takes part in the body's wave.
+            explains [-]. An even wave has 1, a standing one 0.5; a posture that switches in blocks is in between.
+        travelling_r2_head: the same from s 0.03 on: whether the head takes part in the wave of the body.
         wave_frequency_hz: of that wave over the body [Hz].
         wave_length: of that wave [L], positive from head to tail, negative from tail to head; NaN if its direction
-            changes within the record.
+            changes within the recording.
         wave_amplitude: of that wave [kappa L].
         speed_cv_along: how unevenly bends travel along the body [-]: coefficient of variation, over four blocks of s,
-            of the wave's speed v = -<k_t k_s> / <k_s^2>, k_t and k_s being the slopes of curvature in time and along s.
-        speed_cv_in_time: how jerkily they travel [-]: the same over successive eighths of a period, whole body.
-        speed_slowest: slowest of those over their mean [-]; negative where the wave runs back for a moment.
+            of the wave speed v = -<k_t k_s> / <k_s^2>, where k_t and k_s are the slopes of curvature in time and along s.
+        speed_cv_in_time: how unsteadily they travel [-]: the same over successive eighths of a period, whole body.
+        speed_slowest: slowest of these speeds over their mean [-]; negative if the wave briefly reverses.
         duty: mean over the body of |share of time bent to dorsal - 0.5| [-].
         stride_period_cv: coefficient of variation of the period from stride to stride [-]; at six joints, averaged.
         stride_amplitude_cv: the same of the range of curvature within each stride.
         eigenworm_share: share of the variance of the tangent angle, less its mean over the body, held by its four
-            largest principal modes [-]. The modes are the record's own.
-        head_phase: by how many cycles the head (s < 0.2) runs ahead of the wave behind the neck (s 0.3 to 0.85)
+            largest principal modes [-], computed from the same recording.
+        head_phase: phase [cycles] by which the head (s < 0.2) leads the wave posterior to the neck (s 0.3 to 0.85)
             extrapolated to it, from -0.5 to 0.5; 0 for a head that takes part in the wave.
         tail_over_middle: amplitude at s 0.7 to 0.95 over that at s 0.38 to 0.7 [-].
-        path_turn_deg_s: turning of the centroid's path, smoothed over a stride [deg/s], positive to dorsal.
-        slip: forward speed over frequency x wavelength x length of the body [-]. 1: per period the worm moves
-            straight on by one wavelength as measured along its body, as if its track were a rail and its bends
-            shallow. A worm that follows its own deep bends without any slipping has the chord of a wave over its
-            arc, 0.7 to 0.9; one that waves in place has 0.
+        path_turn_deg_s: turning of the centroid's path, smoothed over a stride [deg/s], positive towards dorsal.
+        slip: forward speed over frequency x wavelength x body length [-]. 1 means that per period the worm advances
+            in a straight line by one wavelength as measured along its body, as without slip and with shallow bends. A
+            worm that follows its own deep bends without any slip has the ratio of chord to arc of a wave, 0.7 to 0.9;
+            one that undulates in place has 0.
         shortest_length: smallest length of the midline over that at rest [-]. At rest a simulated worm is 1 mm long;
-            for an animal it is the median length.
+            for an animal the median length is used.
     """
 
     travelling_r2: float = math.nan
@@ -129,16 +129,16 @@ def shape(
 
     Args:
         time_ms: evenly spaced [ms], shape (frames,).
-        bend: curvature kappa L, positive to dorsal, shape (frames, positions).
+        bend: curvature kappa L, positive towards dorsal, shape (frames, positions).
         s: body coordinates of the curvatures, nose 0 to tail 1, increasing, shape (positions,).
-        smoothing: standard deviations of a Gaussian in time and along the body [frames, joints], applied first, such
-            as ANIMAL_SMOOTHING for what a tracker saw; None leaves curvature as it is.
-        midline: [mm], head first, shape (frames, points, 2 or 3), for what has to do with the path; NaN without.
+        smoothing: standard deviations of a Gaussian filter in time and along the body [frames, joints], applied first,
+            such as ANIMAL_SMOOTHING for tracker data; None for no smoothing.
+        midline: [mm], head first, shape (frames, points, 2 or 3), for measures of the path, which are NaN without it.
         dorsal: unit vectors towards dorsal, shape (frames, points, 3), of a worm that may not lie on its left side.
-        rest_length: of the midline [mm]; its median length when None.
+        rest_length: of the midline [mm]; its median length if None.
 
     Returns:
-        The shape; every number is NaN for fewer than 16 frames or a worm that does not bend.
+        The shape; every value is NaN for fewer than 16 frames or a worm that does not bend.
     """
     time_ms, bend = np.asarray(time_ms, float), np.asarray(bend, float)
     if len(time_ms) < _FEWEST_FRAMES or not np.isfinite(bend).all():
@@ -155,12 +155,12 @@ def shape(
     if midline is not None:
         frequency, length = (values.get(each, math.nan) for each in ("wave_frequency_hz", "wave_length"))
         values |= _path(seconds, np.asarray(midline, float), dorsal, frequency, length, rest_length)
-    # One object for every NaN, so that two measurements of one record compare as equal.
+    # The same object for every NaN, so that two measurements of one recording compare as equal.
     return Shape(**{name: float(each) if math.isfinite(each) else math.nan for name, each in values.items()})
 
 
 def best_wave(seconds: np.ndarray, bend: np.ndarray, s: np.ndarray) -> Wave:
-    """The travelling wave of constant amplitude that fits curvature best, beside a constant bend.
+    """The travelling wave of constant amplitude that, together with a constant bend, best fits curvature.
 
     Least squares in amplitude, phase and the constant bend; frequency (0.1 to 4 Hz) and wavelength (0.3 to 2.5 L in
     either direction) by a search over a grid that is then narrowed around its best point.
@@ -171,7 +171,7 @@ def best_wave(seconds: np.ndarray, bend: np.ndarray, s: np.ndarray) -> Wave:
         s: body coordinates, shape (positions,).
 
     Returns:
-        The wave; NaN if curvature does not vary or the record is shorter than a period of what fits best.
+        The wave; NaN if curvature does not vary or the recording is shorter than a period of the best fit.
     """
     if bend.size < _FEWEST_FRAMES or np.ptp(bend) < _STILL_KAPPA:
         return _NO_WAVE
@@ -232,13 +232,13 @@ def _at_joints(bend: np.ndarray, s: np.ndarray) -> np.ndarray:
 
 
 def _cv(values: np.ndarray) -> float:
-    """Standard deviation over the size of the mean; NaN where there is no mean."""
+    """Standard deviation over the absolute mean; NaN if the mean is 0 or undefined."""
     mean = abs(values.mean()) if len(values) else 0.0
     return float(values.std() / mean) if mean > 0.0 else math.nan
 
 
 def _wave(seconds: np.ndarray, bend: np.ndarray) -> dict[str, float]:
-    """What fitting a wave says, and how evenly the bends travel."""
+    """Results of the wave fit, and how evenly the bends travel."""
     step, frames = seconds[1] - seconds[0], len(seconds)
     window, body, with_head, s = round(WINDOW_S / step), _joints(BODY), _joints(BODY_WITH_HEAD), joint_positions()
     starts = [0] if frames <= window + 2 else [0, frames - window]
@@ -299,7 +299,7 @@ def _lead(seconds: np.ndarray, bend: np.ndarray) -> complex:
 
 
 def _strides(seconds: np.ndarray, bend: np.ndarray) -> dict[str, float]:
-    """How much one stride differs from the next."""
+    """Variability from stride to stride."""
     from scipy.ndimage import gaussian_filter1d
 
     step = seconds[1] - seconds[0]
@@ -314,7 +314,7 @@ def _strides(seconds: np.ndarray, bend: np.ndarray) -> dict[str, float]:
 def _one_joint(seconds: np.ndarray, swing: np.ndarray) -> tuple[float, float] | None:
     """Coefficients of variation of period and range over the strides of one joint; None for fewer than two."""
     rising = np.flatnonzero((swing[:-1] < 0.0) & (swing[1:] >= 0.0))
-    # Noise around zero makes no stride: between two of them the joint must have bent well to the other side.
+    # Noise around zero is not a stride: between two strides the joint must have bent clearly to the other side.
     bent = np.cumsum(swing < -STRIDE_THRESHOLD * swing.std())[rising]
     rising = rising[np.diff(bent, prepend=0) > 0]
     if len(rising) < 3:
@@ -327,7 +327,7 @@ def _one_joint(seconds: np.ndarray, swing: np.ndarray) -> tuple[float, float] | 
 
 
 def _postures(bend: np.ndarray) -> dict[str, float]:
-    """How few modes hold the postures, and how the amplitude grows towards the tail."""
+    """Share of variance in the largest modes of posture, and amplitude of the tail relative to the middle."""
     angle = np.cumsum(bend, axis=1) / JOINTS
     angle -= angle.mean(axis=1, keepdims=True)
     held = np.linalg.svd(angle - angle.mean(axis=0), compute_uv=False) ** 2
@@ -343,7 +343,7 @@ def _path(
     seconds: np.ndarray, midline: np.ndarray, dorsal: np.ndarray | None, frequency: float, wave_length: float,
     rest_length: float | None,
 ) -> dict[str, float]:  # fmt: skip
-    """What a midline says beyond curvature: turning, slip, shortening."""
+    """Measures that need a midline: turning, slip, shortening."""
     length = np.linalg.norm(np.diff(midline, axis=1), axis=2).sum(axis=1)
     usual = float(np.median(length))
     if not usual > 0.0:
@@ -358,7 +358,7 @@ def _path(
 
 
 def _turning(seconds: np.ndarray, midline: np.ndarray, dorsal: np.ndarray | None, frequency: float) -> float:
-    """Slope of the heading of the smoothed path [deg/s], positive to dorsal."""
+    """Slope of the heading of the smoothed path [deg/s], positive towards dorsal."""
     if not math.isfinite(frequency):
         return math.nan
     step, place = seconds[1] - seconds[0], centroid(midline)
@@ -373,7 +373,7 @@ def _turning(seconds: np.ndarray, midline: np.ndarray, dorsal: np.ndarray | None
 
 
 def _dorsal_side(midline: np.ndarray, dorsal: np.ndarray | None) -> float:
-    """+1 if dorsal is to the left of the way from tail to head, seen from above, -1 to the right, NaN if neither."""
+    """+1 if dorsal is on the left looking from tail to head, seen from above, -1 if on the right, NaN if neither."""
     if dorsal is None:
         return 1.0
     to_tail = np.gradient(midline[..., :2], axis=1)

@@ -1,6 +1,6 @@
-"""Turns: change of heading, the ventral bend of an omega turn on its way to the tail, and steering.
+"""Turns: change of heading, propagation of the ventral bend of an omega turn, and steering.
 
-All of it is seen from above, for a worm that lies on its left side: turning to the left is dorsal, as everywhere.
+Everything is seen from above, for a worm that lies on its left side: turning to the left is dorsal.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["PLACES", "Turn", "heading_angle", "turn", "turning_rate"]
 
 POINTS = 49
 PLACES = (0.08, 0.27, 0.44, 0.6, 0.8)
-"""Body coordinates at which the ventral bend is followed [L]."""
+"""Body coordinates at which the ventral bend is tracked [L]."""
 HALF_WIDTH = 0.0625  # of the stretch around each [L]
 BEFORE_MS, AFTER_MS = 1000.0, 4800.0  # of the release: where the heading is read
 FOLLOWED_MS = 4800.0  # after the release in which the ventral bend is looked for
@@ -26,15 +26,15 @@ AFTERWARDS_MS = 1500.0  # over which the speed after the turn is averaged
 
 @dataclass(frozen=True)
 class Turn:
-    """A turn after a release; NaN for what could not be measured.
+    """A turn after a command has ended; values that could not be measured are NaN.
 
     Attributes:
-        heading_change_deg: of the direction of the body averaged over a stride, from 1 s before the release to 4.8 s
-            after it [deg]; positive to dorsal, so an omega turn is negative. See `heading_angle`.
-        band_depth: deepest ventral bend at `PLACES` within 4.8 s after the release [kappa L], negative.
-        band_time_s: when, after the release [s].
-        nearest_mm: smallest distance of head and tail in that time [mm].
-        speed_after_mm_s: mean velocity along the body over the last 1.5 s of the record [mm/s].
+        heading_change_deg: change of the direction of the body averaged over a stride, from 1 s before the end of the
+            command to 4.8 s after it [deg]; positive towards dorsal, so an omega turn is negative. See `heading_angle`.
+        band_depth: deepest ventral bend at `PLACES` within 4.8 s after the command [kappa L], negative.
+        band_time_s: its time after the end of the command [s].
+        nearest_mm: smallest distance between head and tail in that time [mm].
+        speed_after_mm_s: mean velocity along the body over the last 1.5 s of the recording [mm/s].
     """
 
     heading_change_deg: float
@@ -45,7 +45,7 @@ class Turn:
 
     @property
     def travels(self) -> bool:
-        """Whether the deepest bend comes later the nearer to the tail, as one band that travels does."""
+        """Whether the deepest bend occurs later closer to the tail, as in a single travelling bend."""
         return bool((np.diff(self.band_time_s) > 0.0).all())
 
 
@@ -57,7 +57,7 @@ def turn(
     Args:
         time_ms: evenly spaced [ms], shape (frames,).
         midline: [mm], head first, shape (frames, points, 2 or 3).
-        release: moment from which the worm turns [ms].
+        release: end of the command [ms].
         stride: period of its gait, over which the heading is averaged [ms].
         dorsal: see midline.curvature; shape (frames, points, 3).
     """
@@ -74,7 +74,7 @@ def turn(
     apart = np.linalg.norm(midline[after, 0, :2] - midline[after, -1, :2], axis=1)
     late = time_ms >= time_ms[-1] - AFTERWARDS_MS
     middle, angle = heading_angle(time_ms, midline, stride)
-    # Beyond the record the heading is not known; a run that is too short has no change of heading.
+    # The heading is unknown beyond the end of the recording; a run that is too short has no change of heading.
     before, behind = np.interp((release - BEFORE_MS, release + AFTER_MS), middle, angle, left=math.nan, right=math.nan)
     return Turn(
         heading_change_deg=float(np.degrees(behind - before)),
@@ -88,8 +88,8 @@ def turn(
 def heading_angle(time_ms: np.ndarray, midline: np.ndarray, stride: float) -> tuple[np.ndarray, np.ndarray]:
     """Direction of the body as a running mean over a stride, unwrapped.
 
-    The direction is the mean of the tangents from tail to head. That of a worm that crawls straight is its tail-to-head
-    axis; of one whose head passes over its tail the axis would swing round by half a turn to either side in a moment.
+    The direction is the mean of the tangents from tail to head. For a worm that crawls straight it is the tail-to-head
+    axis; if the head passes over the tail, that axis would suddenly rotate by half a turn to either side.
 
     Args:
         time_ms: evenly spaced [ms], shape (frames,).
@@ -97,8 +97,8 @@ def heading_angle(time_ms: np.ndarray, midline: np.ndarray, stride: float) -> tu
         stride: [ms].
 
     Returns:
-        Middles of the strides [ms] and angles [rad], positive to dorsal (to the left), shapes (frames - n + 1,) for a
-        stride of n frames.
+        Centres of the strides [ms] and angles [rad], positive towards dorsal (to the left), shapes (frames - n + 1,)
+        for a stride of n frames.
     """
     steps = -np.diff(np.asarray(midline, float)[..., :2], axis=1)
     along = np.unwrap(np.arctan2(steps[..., 1], steps[..., 0]), axis=1)
@@ -109,7 +109,7 @@ def heading_angle(time_ms: np.ndarray, midline: np.ndarray, stride: float) -> tu
 
 
 def turning_rate(time_ms: np.ndarray, midline: np.ndarray, stride: float) -> float:
-    """Slope of the heading over the whole record [deg/s], positive to dorsal; see `heading_angle`."""
+    """Slope of the heading over the whole recording [deg/s], positive towards dorsal; see `heading_angle`."""
     middle, angle = heading_angle(np.asarray(time_ms, float), np.asarray(midline, float), stride)
     if len(middle) < 2:
         return math.nan

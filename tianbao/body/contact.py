@@ -122,7 +122,7 @@ class ContactFinder:
         self._index = array(np.concatenate([head, index]).astype(np.int32))
         self._obstacles = array(rows[chosen] if len(rows) else np.zeros((1, 8)))
 
-    def foresee(
+    def predict_contacts(
         self, positions: ti.ndarray, origin: np.ndarray, velocities: ti.ndarray, seconds: float, planes: ti.ndarray,
         count: ti.ndarray,
     ) -> None:  # fmt: skip

@@ -314,16 +314,16 @@ class SoftBody:
             raise ConfigError(f"body: a step of {duration:g} ms cannot be taken; give a positive duration")
         if self._status[:, kernels.FAR].any():
             self._follow()
-        self._around.blow()
+        self._around.apply_flow()
         self._held.copy_from(self._velocity)
         self._advance(np.ascontiguousarray(tension), duration, _HALVINGS)
         if self.fluid is not None:
-            self._around.stir(self.midline(), self.push())
+            self._around.update_wake(self.midline(), self.push())
 
     def _advance(self, tension: np.ndarray, duration: float, halvings: int) -> None:
         seconds = duration / MS_PER_S
         if self._around.touch:
-            self._around.feel(self._x, self._origin, self._velocity, seconds)
+            self._around.find_contacts(self._x, self._origin, self._velocity, seconds)
         for predict in (1.0, 0.0):
             if self._minimise(tension, seconds, predict):
                 self.time += duration
@@ -332,7 +332,7 @@ class SoftBody:
             # Worms that had settled hold the velocity of the step that has failed.
             self._velocity.copy_from(self._held)
         if halvings == 0 or not np.isfinite(tension).all():
-            raise DivergedError(self._lament(tension, duration))
+            raise DivergedError(self._failure_message(tension, duration))
         self._advance(tension, 0.5 * duration, halvings - 1)
         self._advance(tension, 0.5 * duration, halvings - 1)
 
@@ -375,7 +375,7 @@ class SoftBody:
             around.grip, physics, self._force, self._scalars, self._swell, self._residual, self._status,
         )  # fmt: skip
 
-    def _lament(self, tension: np.ndarray, duration: float) -> str:
+    def _failure_message(self, tension: np.ndarray, duration: float) -> str:
         """Sentence for a step that could not be solved: when, where, what to do."""
         finite = np.isfinite(tension)
         if not finite.all():

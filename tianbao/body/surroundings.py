@@ -75,7 +75,7 @@ class Surroundings:
         """Whether there is anything to touch."""
         return self._finder is not None
 
-    def feel(self, positions: ti.ndarray, origin: np.ndarray, velocities: ti.ndarray, seconds: float) -> None:
+    def find_contacts(self, positions: ti.ndarray, origin: np.ndarray, velocities: ti.ndarray, seconds: float) -> None:
         """Finds the half-spaces of a step.
 
         Args:
@@ -84,7 +84,7 @@ class Surroundings:
             velocities: in the step before [mm/s], same shape.
             seconds: its length [s].
         """
-        self._finder.foresee(positions, origin, velocities, seconds, self.planes, self.contacts)
+        self._finder.predict_contacts(positions, origin, velocities, seconds, self.planes, self.contacts)
 
     def overlap(self, midline: np.ndarray, radii: np.ndarray) -> float:
         """How deep rings of these radii lie in obstacles, or beyond the middle between two worms [mm]; 0 when clear.
@@ -101,7 +101,7 @@ class Surroundings:
         nearest = np.einsum("wrki,wri->wrk", planes[..., :3], midline) - radii[:, None]
         return float(np.max(planes[..., OFFSET] - nearest, where=used, initial=0.0))
 
-    def stir(self, midline: np.ndarray, force: np.ndarray) -> None:
+    def update_wake(self, midline: np.ndarray, force: np.ndarray) -> None:
         """Takes the wake of a step for the next.
 
         Args:
@@ -117,7 +117,7 @@ class Surroundings:
         self.wake = self.wake if wake is None else wake
         self._changed = True
 
-    def blow(self) -> None:
+    def apply_flow(self) -> None:
         """Hands the sum of given flow and wake to the kernels; that of the last step stays until then."""
         if self._changed:
             self.flow.from_numpy(self.given + self.wake)

@@ -1,9 +1,9 @@
 """The 14 ion channels and the kinetic constants in which their two published parameter sets differ.
 
-The equations live in mod/, one file per channel. C19 is what the published model cells of
-Nicoletti 2019 run; H is the fit to expression data from which it was shifted. Constants that
-the sets share are global in NEURON (`h.slope_m_shl1`); those that differ are RANGE, so cells
-of both sets can live in one network.
+The equations are in mod/, one file per channel. C19 is used by the published model cells of
+Nicoletti 2019; H is the fit to expression data, of which C19 is a shifted version. Constants that
+the sets share are global in NEURON (`h.slope_m_shl1`); those that differ are RANGE, so that one network can
+contain cells of both sets.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CHANNELS = (
 """Mechanism names (NMODL SUFFIX) of all channels, potassium first; `nca` has no gate."""
 
 EXTRA_CHANNELS = ("kqt1", "unc103")
-"""Channels outside the 14 that a membrane may carry; their parameters are those of their files in every set."""
+"""Channels other than the 14 that a membrane may have; their parameters are those of their files in every set."""
 
 COUPLED = {
     f"{slo}_{partner}": (slo, f"gbar_{partner}") for slo in ("slo1", "slo2") for partner in ("egl19", "unc2")
@@ -55,7 +55,7 @@ def parameters(channel: str, set: str = "C19") -> dict[str, float]:  # noqa: A00
 
     Returns:
         RANGE parameter -> value in the mechanism's unit [mV, ms or 1], for a NetPyNE `mechs`
-        entry or a segment's mechanism; empty where the sets agree. A fresh dictionary.
+        entry or a segment's mechanism; empty if the sets agree. A new dictionary.
 
     Raises:
         ConfigError: for an unknown channel or set.
@@ -74,7 +74,7 @@ def table(path: Path = TABLE) -> tuple[dict, ...]:
     """Rows of channels.csv with numbers under "C19" and "H".
 
     Raises:
-        ConfigError: for an unknown channel or a value that is not a number, naming file and row.
+        ConfigError: for an unknown channel or a value that is not a number; the message gives file and row.
     """
     with open(path, newline="", encoding="utf-8") as lines:
         return tuple(_checked(row, f"{path.name}, row {k}") for k, row in enumerate(csv.DictReader(lines), start=2))

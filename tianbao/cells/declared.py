@@ -1,6 +1,7 @@
-"""Which template serves a neuron, and what is declared for it against fit, publication or transcriptome.
+"""The template of each neuron, and declared deviations from fit, publication or transcriptome.
 
-classes.csv and declared.csv speak of classes ("VB") or of single neurons ("AVAR"); a neuron's own row wins.
+Rows of classes.csv and declared.csv apply to classes ("VB") or single neurons ("AVAR"); a neuron's own row takes
+precedence.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ CLASSES = Path(__file__).with_name("classes.csv")
 DECLARED = Path(__file__).with_name("declared.csv")
 
 KEPT = "kept"
-"""Value of a channel that stays though the transcriptome lacks it."""
+"""Value of a channel that is kept although the transcriptome lacks it."""
 
 _OTHER = ("leak", "leak_reversal", "egl19_shift", "release_half", "class_share")
 
 
 @cache
 def class_rows(path: Path = CLASSES) -> dict[str, dict[str, str]]:
-    """Class or neuron -> its row of classes.csv, with its place under "where".
+    """Class or neuron -> its row of classes.csv, with file and row number under "where".
 
     Columns: class, template (in the worm), recorded (template of the nearest recorded class), source, certainty.
     """
@@ -32,10 +33,10 @@ def class_rows(path: Path = CLASSES) -> dict[str, dict[str, str]]:
 
 
 def class_row(neuron: str) -> dict[str, str]:
-    """Row of classes.csv that holds for a neuron.
+    """Row of classes.csv that applies to a neuron.
 
     Raises:
-        ConfigError: when its class has none.
+        ConfigError: if its class has none.
     """
     rows = class_rows()
     row = rows.get(neuron) or rows.get(anatomy.neuron_class(neuron))
@@ -49,7 +50,7 @@ def declared_table(path: Path = DECLARED) -> dict[str, dict[str, dict[str, str]]
     """Class or neuron -> quantity -> row of declared.csv, checked.
 
     Raises:
-        ConfigError: for a row that names no class, neuron or quantity, or holds no number.
+        ConfigError: for a row with an unknown class, neuron or quantity, or without a number.
     """
     known = (*CHANNELS, *EXTRA_CHANNELS, *COUPLED, *_OTHER)
     table = anatomy.neurons()
@@ -71,19 +72,19 @@ def declared_table(path: Path = DECLARED) -> dict[str, dict[str, dict[str, str]]
 
 @cache
 def declared_rows(neuron: str) -> dict[str, dict[str, str]]:
-    """Quantity -> row of declared.csv for a neuron, with its place under "where".
+    """Quantity -> row of declared.csv for a neuron, with file and row number under "where".
 
     Raises:
-        ConfigError: for a row that names no class, neuron or quantity, or holds no number.
+        ConfigError: for a row with an unknown class, neuron or quantity, or without a number.
     """
     return {**declared_table().get(anatomy.neuron_class(neuron), {}), **declared_table().get(neuron, {})}
 
 
 def declared_values(neuron: str) -> dict[str, float]:
-    """Numbers declared for a neuron, in the units of their rows."""
+    """Values declared for a neuron, in the units of their rows."""
     return {name: float(row["value"]) for name, row in declared_rows(neuron).items() if row["value"] != KEPT}
 
 
 def kept_channels(neuron: str) -> frozenset[str]:
-    """Conductances that stay, or are given a value, though the neuron's transcriptome lacks them."""
+    """Conductances that are kept, or have a declared value, although the neuron's transcriptome lacks them."""
     return frozenset(declared_rows(neuron))

@@ -1,4 +1,4 @@
-"""Which channels a neuron may carry: its transcriptome against the genes of each channel.
+"""Which channels a neuron can have, from its transcriptome and the genes of each channel.
 
 Source: CeNGEN, medium threshold (Taylor et al. 2021, connectome/expression.csv); 0 is below detection.
 """
@@ -30,15 +30,15 @@ GENES: dict[str, tuple[str, ...]] = {
     "kqt1": ("kqt-1",),
     "unc103": ("unc-103",),
 }
-"""Channel -> genes any one of which makes it. NCA is not decidable: nca-1 is missing from the table."""
+"""Channel -> genes, any of which is sufficient. NCA cannot be decided: nca-1 is missing from the table."""
 
-# Between the transcriptomes of one class a conductance follows its messenger no further than this.
+# Largest factor by which a conductance scales with mRNA among neurons of one class.
 _MOST = 2.0
 
 
 @cache
 def _levels() -> dict[str, dict[str, float]]:
-    """Neuron -> channel -> transcripts per million; empty where the committed table is absent."""
+    """Neuron -> channel -> transcripts per million; empty if the table is absent."""
     table = anatomy.expression()
     if table.empty:
         return {}
@@ -47,14 +47,14 @@ def _levels() -> dict[str, dict[str, float]]:
 
 
 def level(neuron: str, conductance: str) -> float | None:
-    """Messenger behind a conductance, its genes summed [transcripts per million].
+    """mRNA level of a conductance, summed over its genes [transcripts per million].
 
     Args:
         neuron: name.
-        conductance: a channel, or a coupled pair such as "slo1_egl19", of which the scarcer gene counts.
+        conductance: a channel, or a coupled pair such as "slo1_egl19", for which the lower level counts.
 
     Returns:
-        None where the data cannot tell: for NCA, and without the table.
+        None if the data cannot decide: for NCA, and without the table.
     """
     known = _levels().get(neuron, {})
     parts = [known.get(part) for part in conductance.split("_")]
@@ -84,10 +84,10 @@ def _classmates() -> dict[str, tuple[str, ...]]:
 
 
 def share_of_class(neuron: str, conductance: str) -> float:
-    """Factor between a neuron's conductance and its class's, 1 where the class has one transcriptome.
+    """Conductance of a neuron relative to its class, 1 if the class has a single transcriptome.
 
-    Messenger over its mean among the classmates that express it, held between 1/2 and 2. In identified
-    neurons conductance grows with the messenger of its channel (Schulz, Goaillard & Marder 2006).
+    The mRNA level over its mean among the members of the class that express it, limited to between 1/2 and 2. In
+    identified neurons conductance increases with the mRNA of its channel (Schulz, Goaillard & Marder 2006).
     """
     mates = _classmates().get(anatomy.neuron_class(neuron), ())
     own = level(neuron, conductance)
@@ -98,9 +98,9 @@ def share_of_class(neuron: str, conductance: str) -> float:
 
 
 def similarity(first: str, second: str) -> float:
-    """Cosine between the channel profiles of two classes, 0 to 1; nan without the table.
+    """Cosine similarity between the channel profiles of two classes, 0 to 1; nan without the table.
 
-    A profile is ln(1 + TPM) of the 13 decidable channels, averaged over the class's neurons.
+    A profile is ln(1 + TPM) of the 13 channels that the data cover, averaged over the neurons of the class.
     """
     a, b = _profile(first), _profile(second)
     norm = np.linalg.norm(a) * np.linalg.norm(b)

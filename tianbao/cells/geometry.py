@@ -1,6 +1,6 @@
-"""From a traced morphology to NEURON sections, and where each compartment lies.
+"""Converts a traced morphology to NEURON sections, and locates each compartment.
 
-Sections are handed to NetPyNE as plain dictionaries; the same walk gives the position, area
+Sections are passed to NetPyNE as plain dictionaries; the same code gives the position, area
 and body coordinates of every compartment, so that receptors and synapses can be placed before
 any NEURON object exists.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..anatomy import BodyFrame, Morphology
-from ..errors import ConfigError, shown, unknown
+from ..errors import ConfigError, shorten, unknown
 from ..rows import named_values
 from ..units import PF_PER_UM2_AT_1_UF_CM2
 
@@ -36,7 +36,7 @@ def constants() -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Cable:
-    """One unbranched section: its polyline, its compartments and where it leaves its parent."""
+    """One unbranched section: its polyline, its compartments and where it branches off its parent."""
 
     name: str
     points: np.ndarray = field(repr=False)  # (n, 4): x, y, z, diameter [um]
@@ -78,7 +78,7 @@ class Cable:
 
 @dataclass(frozen=True)
 class CellGeometry:
-    """The sections of one neuron and the place of every compartment.
+    """The sections of one neuron and the position of every compartment.
 
     Attributes:
         name: neuron.
@@ -145,7 +145,7 @@ class CellGeometry:
         return np.concatenate(points), sites
 
     def netpyne_sections(self) -> dict[str, dict]:
-        """Sections as NetPyNE's `cellParams['secs']` wants them, without mechanisms."""
+        """Sections in the format of NetPyNE's `cellParams['secs']`, without mechanisms."""
         sections = {}
         for cable in self.cables:
             section = {
@@ -165,7 +165,7 @@ class CellGeometry:
 
 
 def check_discretisation(discretisation: str, soma_compartments: int) -> None:
-    """Refuse a way of cutting cells that does not exist.
+    """Check the discretisation.
 
     Raises:
         ConfigError: for an unknown discretisation or number of soma compartments.
@@ -173,11 +173,11 @@ def check_discretisation(discretisation: str, soma_compartments: int) -> None:
     if discretisation not in DISCRETISATIONS:
         raise ConfigError(unknown("discretisation", discretisation, DISCRETISATIONS))
     if type(soma_compartments) is not int or soma_compartments not in SOMA_COMPARTMENTS:
-        raise ConfigError(f"a soma of {shown(repr(soma_compartments))} compartments: soma_compartments must be 1 or 2")
+        raise ConfigError(f"soma_compartments = {shorten(repr(soma_compartments))} must be 1 or 2")
 
 
 def geometry(morphology: Morphology, discretisation: str = "traced", soma_compartments: int = 2) -> CellGeometry:
-    """Cut a morphology into sections and compartments.
+    """Divide a morphology into sections and compartments.
 
     Args:
         morphology: a traced neuron.
@@ -198,8 +198,8 @@ def geometry(morphology: Morphology, discretisation: str = "traced", soma_compar
             continue
         parent = morphology.sections[path.parent]
         leaves_soma = parent.parent < 0
-        # The first point belongs to the parent, whose calibre (a soma's above all) is not the
-        # child's: a cone from it would count membrane that is not there.
+        # The first point belongs to the parent, whose diameter (above all if it is the soma) differs
+        # from the child's: a cone from there would add membrane that does not exist.
         points[0, 3] = points[1, 3]
         compartments = len(index) if discretisation == "traced" else _d_lambda(points)
         cables.append(Cable(path.name, points, compartments, parent.name, 0.5 if leaves_soma else 1.0))

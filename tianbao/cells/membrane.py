@@ -1,8 +1,8 @@
-"""Which channels a neuron carries: class -> template -> declared -> expressed, every row with its source.
+"""The channels of each neuron: class -> template -> declared -> expressed, every row with its source.
 
-Active channels sit in the soma (motor neurons are 80-100 % isopotential); the leak covers the
-whole membrane. Totals in nS are those of a cell of the template's reference capacitance and are
-scaled onto a real cell by (capacitance / reference) ** exponent.
+Active channels are in the soma (motor neurons are 80-100 % isopotential); the leak covers the
+whole membrane. Totals in nS are for a cell of the template's reference capacitance and are
+scaled to a cell by (capacitance / reference) ** exponent.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from .steady import conductances as steady_conductances
 TEMPLATES = Path(__file__).with_name("templates.csv")
 
 CONDUCTANCES = (*(name for name in CHANNELS if name not in ("slo1", "slo2")), *COUPLED, *EXTRA_CHANNELS)
-"""Every conductance that a membrane may carry: 12 channels, the two BK channels in two complexes each, the extra."""
+"""Every conductance that a membrane may have: 12 channels, two BK channels in two complexes each, extra channels."""
 
 MASKED = True
-"""Whether a channel whose genes a neuron does not express is absent from its membrane."""
+"""Whether channels whose genes a neuron does not express are absent from its membrane."""
 
 # Potassium channels that do not inactivate, and a voltage [mV] at which the calcium channels are open.
 _SUSTAINED = ("kqt3", "egl36", "egl2", "slo1_egl19", "slo2_egl19")
@@ -43,17 +43,17 @@ class Membrane:
     """Whole-cell conductances of one neuron class.
 
     Attributes:
-        template: row group of templates.csv they come from.
+        template: template in templates.csv that they are taken from.
         conductances: channel (or coupled pair such as "slo1_egl19") -> total [nS].
         egl19_shift: shift of every EGL-19 gate [mV].
         leak: total [nS].
         leak_reversal: [mV].
-        reference_capacitance: capacitance of the cell that carries those totals [pF].
-        axonal_nca: NCA spread over the whole membrane instead of the soma [nS]; None but in AVB.
-        expressed: channel gene -> factor on its conductances, 0 where it is knocked out.
-        kinetics: channel -> RANGE parameter -> value, where a class differs from the parameter set.
+        reference_capacitance: capacitance of the cell that has those totals [pF].
+        axonal_nca: NCA distributed over the whole membrane instead of the soma [nS]; None except in AVB.
+        expressed: channel gene -> factor on its conductances, 0 if it is knocked out.
+        kinetics: channel -> RANGE parameter -> value, if a class differs from the parameter set.
         absent: conductances of the template whose genes the neuron does not express.
-        heir: the expressed potassium channel that took over what they carried at 0 mV.
+        heir: the expressed potassium channel that replaces their current at 0 mV.
     """
 
     template: str
@@ -77,7 +77,7 @@ class Membrane:
         return self.expressed.get(channel, 1.0)
 
     def carries(self, channel: str) -> bool:
-        """Whether a conductance of this membrane needs that channel (a mechanism or a gene)."""
+        """Whether a conductance of this membrane needs that channel (mechanism or gene)."""
         return any(channel_of(channel) in name.split("_") for name in self.conductances) or (
             channel_of(channel) == "nca" and self.template == "avb" and self.factor("nca") > 0.0
         )
@@ -87,30 +87,30 @@ class Membrane:
         return self.scaled(channel, 0.0)
 
     def scaled(self, channel: str, factor: float) -> Membrane:
-        """The same membrane with another amount of one channel.
+        """The same membrane with the conductance of one channel scaled.
 
-        A BK complex follows the calcium channel whose calcium opens it, as well as its own gene.
+        A BK complex scales with the calcium channel that opens it as well as with its own gene.
 
         Args:
-            channel: as a mechanism or as a gene: "egl19" or "egl-19".
-            factor: on its conductances, from 0.
+            channel: mechanism or gene: "egl19" or "egl-19".
+            factor: on its conductances, at least 0.
 
         Raises:
-            ConfigError: if the channel is not one of the 14, nor one of those beside them.
+            ConfigError: if the channel is neither one of the 14 nor one of the extra channels.
         """
         gene = channel_of(channel)
         before = self.conductances
         after = {name: value * (factor if gene in name.split("_") else 1.0) for name, value in before.items()}
-        # A channel that is gone is left out; one that was declared without conductance stays.
+        # A removed channel is left out; one that was declared without conductance is kept.
         kept = {name: value for name, value in after.items() if gene not in name.split("_") or factor > 0.0}
         return replace(self, conductances=kept, expressed={**self.expressed, gene: self.factor(gene) * factor})
 
 
 def channel_of(name: str) -> str:
-    """Mechanism of a channel named as a mechanism or as a gene: "egl19" or "egl-19".
+    """Mechanism of a channel given as a mechanism or as a gene: "egl19" or "egl-19".
 
     Raises:
-        ConfigError: if it is not one of the 14, nor one of those beside them.
+        ConfigError: if it is neither one of the 14 nor one of the extra channels.
     """
     channel = str(name).lower().replace("-", "")
     if channel not in CHANNELS + EXTRA_CHANNELS:
@@ -123,10 +123,10 @@ def templates(path: Path | None = None) -> dict[str, Membrane]:
     """Every membrane template.
 
     Args:
-        path: another table of the same columns.
+        path: another table with the same columns.
 
     Raises:
-        ConfigError: for a NaN, a negative conductance or an unknown quantity, naming the row.
+        ConfigError: for a NaN, a negative conductance or an unknown quantity; the message gives the row.
     """
     path = path or TEMPLATES
     known = {*CONDUCTANCES, *_PASSIVE, "egl19_shift"}
@@ -160,21 +160,21 @@ def _membrane(name: str, values: dict[str, float]) -> Membrane:
 
 
 def declared_release_half(neuron: str) -> float | None:
-    """Voltage of half-maximal release declared for a neuron [mV]; None where the general one holds."""
+    """Voltage of half-maximal release declared for a neuron [mV]; None if the general value applies."""
     return declared_values(neuron).get("release_half")
 
 
 def membrane(neuron: str, declared: bool = True, masked: bool | None = None) -> Membrane:
-    """Membrane of a neuron: the template of its class, what is declared for it, what it expresses.
+    """Membrane of a neuron: the template of its class, modified by declared values and expression.
 
     Args:
         neuron: name.
-        declared: False gives the isolated recorded cell nearest to it, as fitted: nothing declared for the
-            closed loop, nothing taken away.
-        masked: whether channels whose genes the neuron does not express are absent; `MASKED` when None.
+        declared: False gives the nearest recorded cell as fitted, without the deviations declared for the
+            closed loop and without removing channels.
+        masked: whether channels whose genes the neuron does not express are absent; `MASKED` if None.
 
     Raises:
-        ConfigError: for a row of classes.csv or declared.csv that names nothing known.
+        ConfigError: for an unknown name in classes.csv or declared.csv.
     """
     return _membrane_of(neuron, declared, MASKED if masked is None else masked)
 
@@ -196,7 +196,7 @@ def _with_declared(base: Membrane, neuron: str) -> Membrane:
     values = declared_values(neuron)
     own = {name: values[name] for name in ("leak", "leak_reversal", "egl19_shift") if name in values}
     totals = {**base.conductances, **{name: values[name] for name in values if name in CONDUCTANCES}}
-    # A channel declared 0 is left out, not carried along without conductance.
+    # A channel declared 0 is left out rather than kept without conductance.
     totals = {name: total for name, total in totals.items() if total > 0.0 or values.get(name) != 0.0}
     return replace(base, **own, conductances=totals)
 
@@ -205,7 +205,7 @@ def _as_expressed(base: Membrane, neuron: str) -> Membrane:
     kept = kept_channels(neuron)
     gone = frozenset(name for name in base.conductances if name not in kept and absent(neuron, name))
     if gone:
-        base = taken_over(base, gone, _heir(base, neuron, gone))
+        base = compensate(base, gone, _heir(base, neuron, gone))
     if "class_share" in declared_values(neuron):
         return base
     shared = {name: value * share_of_class(neuron, name) for name, value in base.conductances.items()}
@@ -213,23 +213,23 @@ def _as_expressed(base: Membrane, neuron: str) -> Membrane:
 
 
 def _heir(base: Membrane, neuron: str, gone: frozenset[str]) -> str | None:
-    """Sustained potassium channel that an expressed one may stand for: the template's own first, then by messenger."""
+    """Expressed sustained potassium channel that can compensate: preferably one of the template, then by mRNA level."""
     calcium = "egl19" in base.conductances and "egl19" not in gone
     possible = [name for name in _SUSTAINED if (calcium or "_" not in name) and level(neuron, name)]
     return max(possible, key=lambda name: (name in base.conductances, level(neuron, name)), default=None)
 
 
-def taken_over(base: Membrane, gone: frozenset[str], heir: str | None) -> Membrane:
-    """A membrane without some conductances whose steady current is the old one at two voltages.
+def compensate(base: Membrane, gone: frozenset[str], heir: str | None) -> Membrane:
+    """Remove conductances from a membrane and compensate so that its steady current is unchanged at two voltages.
 
-    The I-V of the recorded cell is data, whichever channel carries it. At rest a background conductance (TWK
-    channels, outside the 14) takes over, so the leak carries what the absent channels carried there. At 0 mV, where
-    the calcium channels are open, an expressed sustained potassium channel takes over what they carried in all, if
-    that was outward. Between and beyond, the voltage dependence is that of the channels which are expressed.
+    The I-V curve of the recorded cell is data, whichever channel carries the current. At rest, the leak replaces the
+    current of the absent channels, as a background conductance (TWK channels, outside the 14) would. At 0 mV, where
+    the calcium channels are open, an expressed sustained potassium channel replaces their total current, if that
+    was outward. At all other voltages, the voltage dependence is that of the channels that are expressed.
 
     Args:
         base: the membrane.
-        gone: conductances to take away.
+        gone: conductances to remove.
         heir: the sustained potassium channel; None leaves the calcium channels unopposed.
     """
     kept = {name: value for name, value in base.conductances.items() if name not in gone}
@@ -247,15 +247,15 @@ def taken_over(base: Membrane, gone: frozenset[str], heir: str | None) -> Membra
         heir = None
     if heir is not None:
         open_at = open_share(heir, np.array([rest, _PLATEAU]), base.egl19_shift)
-        # What the heir carries at rest the leak need not.
+        # The leak need not carry what the heir carries at rest.
         total = float(missing / ((open_at[1] - open_at[0]) * (_PLATEAU - reversal(heir))))
         kept[heir] = kept.get(heir, 0.0) + total
         resting[heir] = resting.get(heir, 0.0) - total * float(open_at[0])
     leak = base.leak + sum(resting.values())
     driven = base.leak * base.leak_reversal + sum(value * reversal(name) for name, value in resting.items())
     if leak < 0.0:
-        # The heir would carry more at rest than was there: the rest comes first.
-        return taken_over(base, gone, None)
+        # The heir would carry more current at rest than was removed: preserving the rest takes precedence.
+        return compensate(base, gone, None)
     if leak == 0.0:
         return without
     return replace(without, conductances=kept, leak=leak, leak_reversal=driven / leak, heir=heir)
@@ -274,7 +274,7 @@ def insert_membrane(
         sections: from `CellGeometry.netpyne_sections`.
         cell: the same cell.
         membrane: whole-cell conductances.
-        exponent: how conductances grow with capacitance.
+        exponent: with which conductances increase with capacitance.
         channel_set: kinetic parameter set, "C19" or "H".
     """
     factor = membrane.scale(cell.capacitance, exponent)
@@ -293,7 +293,7 @@ def insert_membrane(
         if channel in ("egl19", "slo1", "slo2"):
             mechanism["shift"] = membrane.egl19_shift
     if {"egl19", "unc2", "cca1"} & set(soma["mechs"]):
-        # The soma carries the whole cell's calcium current: its pool is the whole cell's shell.
+        # The soma carries the calcium current of the whole cell, so its pool is the shell of the whole cell.
         soma["mechs"]["ca_pool"] = {"depth": constants()["pool_depth"] * cell.area / soma_area}
         soma["ions"] = {"ca": {"e": constants()["reversal_calcium"]}}
     soma.setdefault("ions", {})["k"] = {"e": constants()["reversal_potassium"]}

@@ -1,8 +1,8 @@
 """Model cells as Nicoletti 2019 and 2024 published them: one compartment, their own conductances.
 
-They check the mechanisms against what others computed, and are cells to start from; the worm uses
-none of them. Six mechanisms (`kqt1`, `unc103`, `shl1_n24`, `slo1_iso`, `slo2_iso`, `ca_shell`) belong
-to them alone and are not among the 14 channels.
+They are used to check the mechanisms against published simulations, and as starting points; the worm uses
+none of them. Six mechanisms (`kqt1`, `unc103`, `shl1_n24`, `slo1_iso`, `slo2_iso`, `ca_shell`) are used
+only by them and are not among the 14 channels.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from ..errors import ConfigError, shown, unknown
+from ..errors import ConfigError, shorten, unknown
 from ..rows import finite, read_rows
 from ..units import PF_PER_UM2_AT_1_UF_CM2, density_s_per_cm2
 from .channels import CHANNELS, COUPLED, parameters
@@ -45,22 +45,22 @@ def genes(given: str | Iterable[str]) -> tuple[str, ...]:
     """Names of genes, one or several.
 
     Raises:
-        ConfigError: for what holds no names.
+        ConfigError: if these are not names.
     """
     if isinstance(given, str):
         return (given,)
     found = tuple(given) if isinstance(given, Iterable) else (None,)
     if not all(isinstance(each, str) for each in found):
-        raise ConfigError(f"knock_out takes names of genes, such as 'egl-19', not {shown(repr(given))}")
+        raise ConfigError(f"knock_out takes names of genes, such as 'egl-19', not {shorten(repr(given))}")
     return found
 
 
 def sections(cell: str, knock_out: Iterable[str] = ()) -> dict[str, dict]:
-    """One published cell as NetPyNE's `cellParams['secs']` wants it: a soma of one compartment.
+    """One published cell in the format of NetPyNE's `cellParams['secs']`: a soma of one compartment.
 
-    A knock-out takes away the current of that gene, and with a calcium channel the complexes of SLO-1
-    and SLO-2 that it fills, as in `Membrane.without`.
-    Sections with calcium need `h.ion_style("ca_ion", 3, 1, 0, 0, 0, sec=section)` once built.
+    A knock-out removes the current of that gene and, for a calcium channel, the complexes of SLO-1
+    and SLO-2 that it activates, as in `Membrane.without`.
+    Sections with calcium need `h.ion_style("ca_ion", 3, 1, 0, 0, 0, sec=section)` after they are built.
 
     Args:
         cell: one of `names`.
@@ -85,7 +85,7 @@ def sections(cell: str, knock_out: Iterable[str] = ()) -> dict[str, dict]:
     mechs = _mechanisms({name: value for name, value in values.items() if not lacking & set(name.split("_"))})
     if "leak" not in lacking:
         mechs["pas"]["e"] = values["leak_reversal"]
-    # A cylinder as long as it is wide, of which NEURON counts the side.
+    # A cylinder as long as it is wide; NEURON counts its lateral area.
     size = math.sqrt(values["area"] / math.pi)
     ions = {"k": {"e": constants()["reversal_potassium"]}}
     if _CALCIUM & set(mechs):

@@ -1,8 +1,8 @@
-"""Steady currents of a membrane: where an isolated cell rests and how stiff it is there.
+"""Steady currents of a membrane: resting potential and input resistance of an isolated cell.
 
-The steady states of mod/ once more, in numpy, for whole arrays of voltages: 302 resting potentials in
-milliseconds, before any NEURON object exists. tests/test_membranes.py holds them to the published vectors.
-One compartment: axial resistance is left out.
+The steady states of mod/ in numpy, for whole arrays of voltages: 302 resting potentials in
+milliseconds, before any NEURON object exists. tests/test_membranes.py compares them with the published vectors.
+Limitations: one compartment, without axial resistance.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def open_share(
     channel_set: str = "C19",
     kinetics: dict[str, float] | None = None,
 ) -> np.ndarray:
-    """Share of a channel's conductance that is open in the steady state.
+    """Fraction of a channel's conductance that is open in the steady state.
 
     Args:
         channel: a row name of templates.csv, such as "egl19" or "slo1_egl19"; not "kcnl".
         v: voltages [mV].
         shift: of the gates of EGL-19 [mV].
         channel_set: "C19" or "H".
-        kinetics: RANGE parameters in which a class differs from the set.
+        kinetics: RANGE parameters of a class that differ from the set.
 
     Source: mod/, one file per channel (Nicoletti 2019).
     """
@@ -87,7 +87,7 @@ def open_share(
 
 
 def _calcium_gates(gene: str, v: np.ndarray, shift: float, p: dict[str, float]):
-    """Activation, inactivation and activation time constant [ms]; `p` as channels.csv names them for the gene."""
+    """Activation, inactivation and activation time constant [ms]; `p` as named in channels.csv for the gene."""
     if gene == "egl19":
         u = v - shift - p["set_shift"]
         h = (1.4314 * _rise(u, 24.8573, 11.9541) + 0.1427) * (5.9589 * _fall(u, -10.5428, 8.0552) + 0.6038)
@@ -160,7 +160,7 @@ def steady_current(membrane: Membrane, channel_set: str = "C19") -> np.ndarray:
 
 
 def stable_states(membrane: Membrane, channel_set: str = "C19") -> list[float]:
-    """Voltages at which the isolated cell stays [mV], lowest first; see `rest_of`."""
+    """Stable voltages of the isolated cell [mV], lowest first; see `rest_of`."""
     current = steady_current(membrane, channel_set)
     upward = np.flatnonzero((current[:-1] < 0.0) & (current[1:] >= 0.0))
     step = GRID[1] - GRID[0]
@@ -168,7 +168,7 @@ def stable_states(membrane: Membrane, channel_set: str = "C19") -> list[float]:
 
 
 def rest_of(membrane: Membrane, channel_set: str = "C19") -> float | None:
-    """Voltage in which the isolated cell settles from -60 mV, where every cell of the worm starts [mV]."""
+    """Voltage to which the isolated cell settles from -60 mV, where every cell of the worm starts [mV]."""
     states = stable_states(membrane, channel_set)
     outward = float(np.interp(_START, GRID, steady_current(membrane, channel_set))) > 0.0
     reached = [each for each in states if (each < _START) == outward]
@@ -178,7 +178,7 @@ def rest_of(membrane: Membrane, channel_set: str = "C19") -> float | None:
 
 
 def input_resistance(membrane: Membrane, channel_set: str = "C19") -> float:
-    """Steady slope resistance at rest [GOhm], for a cell of the reference capacitance; nan without a rest."""
+    """Steady slope resistance at rest [GOhm], for a cell of the reference capacitance; nan if it has no rest."""
     rest = rest_of(membrane, channel_set)
     if rest is None:
         return float("nan")

@@ -1,4 +1,4 @@
-"""The `tianbao` command: run an experiment, look at it, check an installation, look up the anatomy."""
+"""The `tianbao` command: run experiments, view results, check the installation, look up the anatomy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="tianbao",
         description=about.splitlines()[0],
-        epilog="Every command explains itself: tianbao COMMAND --help",
+        epilog="For help on a command: tianbao COMMAND --help",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in _MODULES:

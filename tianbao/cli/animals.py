@@ -1,4 +1,4 @@
-"""Options that name an animal to compare with, shared by commands and scripts."""
+"""Options for comparing a run with an animal, shared by commands and scripts."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _MORE = ("animal_episode", "animal_window", "animal_rate")
 
 
 def add_animal(parser: argparse.ArgumentParser) -> None:
-    """Add --animal and what picks a piece of its record."""
+    """Add --animal and the options that select a part of its recording."""
     parser.add_argument(
         "--animal", type=Path, metavar="FILE",
-        help="set an animal beside it: a track (.wcon, results.h5) or a CSV table of kappa L, columns j0 to jN-1",
+        help="compare with an animal: a track (.wcon, results.h5) or a CSV table of kappa L, columns j0 to jN-1",
     )  # fmt: skip
-    parser.add_argument("--animal-episode", metavar="NAME", help="piece of the table, or worm of the track")
-    parser.add_argument("--animal-window", metavar="START,STOP", help="part of it [s], such as 0,6")
+    parser.add_argument("--animal-episode", metavar="NAME", help="episode of the table, or worm of the track")
+    parser.add_argument("--animal-window", metavar="START,STOP", help="time window of it [s], such as 0,6")
     parser.add_argument(
         "--animal-rate", type=float, metavar="HZ", help="frames per second of a table without times (default 32)"
     )
 
 
 def animal_of(args: argparse.Namespace) -> Kymograph | None:
-    """The animal that the options name, None for none.
+    """The animal given by the options, or None.
 
     Raises:
         ConfigError: for options that do not fit together.
@@ -39,7 +39,7 @@ def animal_of(args: argparse.Namespace) -> Kymograph | None:
     if args.animal is None:
         given = next((name for name in _MORE if getattr(args, name) is not None), None)
         if given:
-            raise ConfigError(f"--{given.replace('_', '-')} says which part of an animal's record; add --animal FILE")
+            raise ConfigError(f"--{given.replace('_', '-')} selects part of an animal's recording; add --animal FILE")
         return None
     rate = FRAMES_PER_S if args.animal_rate is None else args.animal_rate
     window = _window(args.animal_window)

@@ -1,4 +1,4 @@
-"""`tianbao doctor`: whether everything that a run needs is here, and what to do where it is not."""
+"""`tianbao doctor`: check that everything needed for a run is installed, and say how to fix what is not."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _EXTRAS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what was looked at, whether it is good (None: not needed), what was found or what to do."""
+    """One line: what was checked, whether it is good (None: not needed), what was found or how to fix it."""
 
     what: str
     good: bool | None
-    said: str
+    message: str
 
 
 def register(commands: argparse._SubParsersAction) -> None:
@@ -48,17 +48,17 @@ def _doctor(args: argparse.Namespace) -> int:
     for check in (_python, _packages, _compiler, _mechanisms, _native, _backend, _display, _video, _disk, _extras):
         for finding in check():
             mark = {True: "ok", False: "MISSING", None: "-"}[finding.good]
-            print(f"{finding.what:12s} {mark:8s} {finding.said}", flush=True)
+            print(f"{finding.what:12s} {mark:8s} {finding.message}", flush=True)
             good = good and finding.good is not False
-    print("all that a run needs is here" if good else "something is missing: see the lines above")
+    print("everything needed for a run is installed" if good else "something is missing: see the lines above")
     return 0 if good else EXIT_FAILED
 
 
 def _python() -> Iterator[Finding]:
     low, high = _PYTHON
     good = low <= sys.version_info[:2] < high
-    said = f"{platform.python_version()} at {sys.executable}, {platform.system()} {platform.machine()}"
-    yield Finding("python", good, said if good else f"{said}; install Python 3.11, 3.12 or 3.13")
+    found = f"{platform.python_version()} at {sys.executable}, {platform.system()} {platform.machine()}"
+    yield Finding("python", good, found if good else f"{found}; install Python 3.11, 3.12 or 3.13")
 
 
 def _packages() -> Iterator[Finding]:
@@ -86,7 +86,7 @@ def _mechanisms() -> Iterator[Finding]:
         yield Finding("mechanisms", True, str(library))
         return
     try:
-        yield Finding("mechanisms", True, f"compiled just now: {mechanisms.build()}")
+        yield Finding("mechanisms", True, f"just compiled: {mechanisms.build()}")
     except TianbaoError as error:
         yield Finding("mechanisms", False, str(error))
 
@@ -97,7 +97,7 @@ def _native() -> Iterator[Finding]:
     try:
         yield Finding("native", True, str(build()))
     except TianbaoError as error:
-        yield Finding("native", None, f"engine neuron only: {error}")
+        yield Finding("native", None, f"only engine neuron is available: {error}")
 
 
 def _backend() -> Iterator[Finding]:
@@ -112,23 +112,24 @@ def _backend() -> Iterator[Finding]:
 
 
 def _display() -> Iterator[Finding]:
-    shown = sys.platform == "darwin" or any(os.environ.get(each) for each in ("DISPLAY", "WAYLAND_DISPLAY"))
-    yield Finding("display", True if shown else None, "there" if shown else "none: plots and videos need none; "
-                  "tianbao view needs --screenshot")  # fmt: skip
+    present = sys.platform == "darwin" or any(os.environ.get(each) for each in ("DISPLAY", "WAYLAND_DISPLAY"))
+    yield Finding("display", True if present else None, "present" if present else "none: not needed for plots and "
+                  "videos; use tianbao view with --screenshot")  # fmt: skip
 
 
 def _video() -> Iterator[Finding]:
     from ..view.video import ffmpeg_available
 
     good = ffmpeg_available()
-    yield Finding("ffmpeg", True if good else None, "there" if good else "none: videos are GIFs; install it for MP4")
+    todo = "none: videos will be GIFs; install it for MP4"
+    yield Finding("ffmpeg", True if good else None, "present" if good else todo)
 
 
 def _disk() -> Iterator[Finding]:
     for name, folder in (("disk here", Path.cwd()), ("disk temp", Path(tempfile.gettempdir()))):
         free = shutil.disk_usage(folder).free / 1e9
         good = free > _LEAST_DISK_GB and os.access(folder, os.W_OK)
-        yield Finding(name, good, f"{free:.1f} GB free in {folder}" + ("" if good else ": free some, or go elsewhere"))
+        yield Finding(name, good, f"{free:.1f} GB free in {folder}" + ("" if good else ": free some space"))
 
 
 def _extras() -> Iterator[Finding]:
@@ -136,4 +137,4 @@ def _extras() -> Iterator[Finding]:
         try:
             yield Finding(package, True, f"{version(package)} (extra {extra})")
         except PackageNotFoundError:
-            yield Finding(package, None, f"for more: pip install 'tianbao[{extra}]'")
+            yield Finding(package, None, f"optional: pip install 'tianbao[{extra}]'")

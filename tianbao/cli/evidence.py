@@ -1,4 +1,4 @@
-"""`tianbao validate`, `sources`, `neurons`, `muscles`: measured beside published, and where values come from."""
+"""`tianbao validate`, `sources`, `neurons`, `muscles`: comparison with published data, and sources of values."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def register(commands: argparse._SubParsersAction) -> None:
         table.add_argument("pattern", nargs="*", default=["*"], help="names or globs such as 'VB*'")
         table.set_defaults(table=name)
     table = add_command(
-        commands, "sources", _sources, "where every membrane value of every neuron comes from",
+        commands, "sources", _sources, "list the source of every membrane value of every neuron",
         "tianbao sources 'AWC*'\ntianbao sources --csv sources.csv",
     )  # fmt: skip
     table.add_argument("pattern", nargs="*", default=["*"], help="names or globs of neurons such as 'AWC*'")
-    table.add_argument("--csv", type=Path, help="write the table there instead of printing it")
+    table.add_argument("--csv", type=Path, help="write the table to this file instead of printing it")
     evidence = add_command(
-        commands, "validate", _validate, "compare channels and cells with what was published and recorded",
+        commands, "validate", _validate, "compare channels and cells with published values and recordings",
         "tianbao validate\ntianbao validate --level channel --out output/validation",
     )  # fmt: skip
     evidence.add_argument("--level", action="append", help="channel or cell; may be given twice (default: both)")
@@ -42,7 +42,7 @@ def _sources(args: argparse.Namespace) -> int:
         text = table.to_csv(index=False, float_format="%.6g")
         print(f"wrote {len(table)} rows in {write_atomically(args.csv, text.encode())}")
     else:
-        # The table in full is for --csv; on a terminal a row has to stay readable.
+        # --csv writes the sources in full; on a terminal they are cut to keep rows readable.
         print(table.assign(source=table.source.str.slice(0, _SOURCE_WIDTH)).to_string(index=False))
     return 0
 
@@ -52,7 +52,7 @@ def _validate(args: argparse.Namespace) -> int:
     from ..loop.provenance import git_revision, mechanism_hash, versions
     from ..validation import check, report
 
-    # A folder that cannot be written to is found out before the work, not after it.
+    # Fail before the computation, not after it, if the folder cannot be written to.
     prepare_folder(args.out)
     results = check.run(dict.fromkeys(args.level or check.LEVELS))
     print(report.table(results))

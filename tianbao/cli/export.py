@@ -1,4 +1,4 @@
-"""`tianbao export` and `tianbao import-track`: runs and worms for other software, tracks of animals from it."""
+"""`tianbao export` and `tianbao import-track`: export runs and models to other software, import tracks of animals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CONFIG = "configuration of the worm (default: the standard worm)"
 def register(commands: argparse._SubParsersAction) -> None:
     """Add the commands."""
     export = add_command(
-        commands, "export", _which, "write a run or a worm in a format that other software reads",
+        commands, "export", _which, "export a run or a model in a format for other software",
         """tianbao export wcon output/forward_crawl
         tianbao export csv output/forward_crawl --out tables
         tianbao export nwb output/forward_crawl --out crawl.nwb
@@ -24,23 +24,23 @@ def register(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     formats = export.add_subparsers(dest="format", required=True, metavar="FORMAT")
     _add_run(formats, "wcon", _wcon, "write the tracks in WCON, the format of worm trackers", "track.wcon",
-             "one file; a name in .zip is zipped")  # fmt: skip
+             "file; compressed if its name ends in .zip")  # fmt: skip
     csv = _add_run(formats, "csv", _csv, "write posture, voltages and activations as CSV tables", "",
                    "folder")  # fmt: skip
     csv.add_argument("--worm", type=int, default=0, metavar="K", help="number of the worm, from 0 (default 0)")
-    nwb = _add_run(formats, "nwb", _nwb, "write a run in NWB, the format of the archives (needs tianbao[nwb])",
+    nwb = _add_run(formats, "nwb", _nwb, "write a run in NWB, a data archive format (needs tianbao[nwb])",
                    "run.nwb", "file")  # fmt: skip
     nwb.add_argument("--worm", type=int, default=0, metavar="K", help="number of the worm, from 0 (default 0)")
-    nwb.add_argument("--experimenter", action="append", default=[], metavar="'LAST, FIRST'", help="who did it")
-    nwb.add_argument("--institution", default="", metavar="NAME", help="where")
+    nwb.add_argument("--experimenter", action="append", default=[], metavar="'LAST, FIRST'", help="may be repeated")
+    nwb.add_argument("--institution", default="", metavar="NAME", help="where it was done")
     _add_worm(formats, "neuroml", _neuroml, "write neurons, muscles and network in NeuroML 2")
-    _add_worm(formats, "netpyne", _netpyne, "write the model folder that NetPyNE and its GUI open")
+    _add_worm(formats, "netpyne", _netpyne, "write a model folder for NetPyNE and its GUI")
     _register_import(commands)
 
 
 def _register_import(commands: argparse._SubParsersAction) -> None:
     track = add_command(
-        commands, "import-track", _import_track, "read the track of an animal (WCON), measured as a simulated worm",
+        commands, "import-track", _import_track, "import the track of an animal (WCON) and measure its gait",
         """tianbao import-track animal.wcon --out animal/results.h5
         tianbao import-track plate.wcon.zip --worm 3 --medium agar --out animal/results.h5
         tianbao report animal output/forward_crawl""",
@@ -52,32 +52,32 @@ def _register_import(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_run(formats: argparse._SubParsersAction, name: str, act, about: str, file: str, what: str):
-    """A format for what a run left behind."""
+    """An export format for the results of a run."""
     parser = add_command(
         formats, name, act, about,
         f"""tianbao export {name} output/forward_crawl
         tianbao export {name} output/forward_crawl/{_RESULTS} --out {file or 'tables'}""",
     )  # fmt: skip
-    parser.add_argument("result", type=Path, metavar="RESULT", help=f"{_RESULTS}, or the folder that holds it")
-    where = f"{file} beside the result" if file else "the folder of the result"
+    parser.add_argument("result", type=Path, metavar="RESULT", help=f"{_RESULTS}, or its folder")
+    where = f"{file} next to the result" if file else "the folder of the result"
     parser.add_argument("--out", type=Path, metavar="PATH", help=f"{what} (default: {where})")
     return parser
 
 
 def _add_worm(formats: argparse._SubParsersAction, name: str, act, about: str) -> None:
-    """A format for the worm before it runs."""
+    """An export format for the model."""
     parser = add_command(
         formats, name, act, about,
         f"""tianbao export {name} --out {name}
         tianbao export {name} --config mutant.toml --out {name}_mutant""",
     )  # fmt: skip
     parser.add_argument("--config", type=Path, metavar="CONFIG.toml", help=_CONFIG)
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where; made if it is not there")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="created if necessary")
 
 
 def _which(args: argparse.Namespace) -> int:
-    """Never reached: a format is required, and brings its own act."""
-    raise OutputError("name a format: wcon, csv, nwb, neuroml or netpyne")
+    """Never reached: a format is required, and each has its own function."""
+    raise OutputError("give a format: wcon, csv, nwb, neuroml or netpyne")
 
 
 def _wcon(args: argparse.Namespace) -> int:
@@ -119,7 +119,7 @@ def _netpyne(args: argparse.Namespace) -> int:
 
 
 def _worm(config: Path | None):
-    """The worm of a configuration, with what was done to it."""
+    """The worm of a configuration, with its interventions."""
     from ..config import RunConfig, read_config
     from ..experiment import worm_of
 

@@ -1,4 +1,4 @@
-"""`tianbao run`, `resume` and `info`: let the worm live, go on after a stop, say what a result holds."""
+"""`tianbao run`, `resume` and `info`: run a simulation, resume it, summarise a result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SETTINGS = ("duration", "seed", "engine")
 def register(commands: argparse._SubParsersAction) -> None:
     """Add the commands."""
     run = add_command(
-        commands, "run", _run, "let the worm live and write results, plots, a report and a video",
+        commands, "run", _run, "run a simulation and write results, plots, a report and a video",
         """tianbao run
         tianbao run my.toml --out output/mine
         tianbao run --set arena.medium=water --set clock.tick=2
@@ -27,33 +27,33 @@ def register(commands: argparse._SubParsersAction) -> None:
         tianbao run --print-config > my.toml""",
     )  # fmt: skip
     add_run_arguments(run, "output/run", RunConfig())
-    run.add_argument("--print-config", action="store_true", help="write the complete configuration and stop")
+    run.add_argument("--print-config", action="store_true", help="print the complete configuration and exit")
     resume = add_command(
-        commands, "resume", _resume, "go on with a run that was stopped, from its newest checkpoint",
+        commands, "resume", _resume, "resume a run from its latest checkpoint",
         """tianbao resume output/run
         tianbao resume output/run --duration 20000""",
     )  # fmt: skip
     resume.add_argument("run", type=Path, help="folder of the run, or its checkpoint")
-    resume.add_argument("--duration", type=float, help="ms of biology of the whole run (default: as planned)")
+    resume.add_argument("--duration", type=float, help="total simulated time [ms] (default: as planned)")
     resume.add_argument("--no-video", action="store_true", help="skip the video")
     info = add_command(
-        commands, "info", _info, "say what a result holds and what made it",
+        commands, "info", _info, "summarise the contents and origin of a result",
         """tianbao info output/run
         tianbao info output/run --config""",
     )  # fmt: skip
     info.add_argument("result", type=Path, help="results.h5, or the folder of a run")
-    info.add_argument("--config", action="store_true", help="print its configuration, which runs it again")
+    info.add_argument("--config", action="store_true", help="print its configuration, from which it can be run again")
 
 
 def crawl_parser(
     description: str, out: str = "output/forward_crawl", preset: Mapping[str, Any] | None = None
 ) -> argparse.ArgumentParser:
-    """The options of a crawl, or of a swim, for scripts that are one.
+    """The command-line options of scripts that simulate crawling or swimming.
 
     Args:
         description: of the script.
-        out: folder for results when none is given.
-        preset: dotted keys whose values hold when neither file nor option says otherwise.
+        out: default folder for results.
+        preset: values of dotted keys that apply unless a file or an option overrides them.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -63,28 +63,28 @@ def crawl_parser(
 
 
 def run_crawl(args: argparse.Namespace) -> int:
-    """Simulate, print the gait beside the published ranges, write every file.
+    """Simulate, print the gait next to the published ranges, write all files.
 
     Returns:
-        0 if the worm crawled, or swam in water, 1 if it did not, 2 after an error, 130 after Ctrl-C.
+        0 if the worm crawled (in water: swam), 1 if it did not, 2 after an error, 130 after Ctrl-C.
     """
     return run_script(_run, args)
 
 
 def add_run_arguments(parser: argparse.ArgumentParser, out: str, default: RunConfig) -> None:
-    """The options of anything that runs the worm.
+    """Add the options shared by all commands that run a simulation.
 
     Args:
-        parser: gets them.
-        out: folder for results when none is given.
-        default: what neither file nor option says.
+        parser: to add them to.
+        out: default folder for results.
+        default: values that apply unless a file or an option overrides them.
     """
     parser.set_defaults(default=default, print_config=False)
     parser.add_argument("config", nargs="?", type=Path, help="TOML file; tianbao run --print-config writes one")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as clock.dt=0.25")
-    parser.add_argument("--do", action="append", default=[], metavar="WHAT", help="such as 'ablate AVB*'")
-    parser.add_argument("--duration", type=float, help=f"ms of biology (default {default.duration:g})")
-    parser.add_argument("--seed", type=int, help=f"of noise and start (default {default.seed})")
+    parser.add_argument("--do", action="append", default=[], metavar="WHAT", help="intervention, such as 'ablate AVB*'")
+    parser.add_argument("--duration", type=float, help=f"simulated time [ms] (default {default.duration:g})")
+    parser.add_argument("--seed", type=int, help=f"of noise and initial state (default {default.seed})")
     parser.add_argument("--medium", help=f"agar, wet_agar, water ... (default {default.arena.medium})")
     parser.add_argument("--engine", help=f"{', '.join(ENGINES)} (default {default.engine})")
     parser.add_argument("--out", type=Path, default=Path(out), help=f"folder for results (default {out})")
@@ -92,19 +92,19 @@ def add_run_arguments(parser: argparse.ArgumentParser, out: str, default: RunCon
 
 
 def configured(args: argparse.Namespace) -> RunConfig:
-    """The configuration that options ask for: file, then `--set`, then the options with a name of their own.
+    """The configuration given by file, then `--set`, then dedicated options such as `--seed`.
 
     Raises:
         ConfigError: for an unknown key, or a value of the wrong type.
     """
-    from ..interventions import spoken
+    from ..interventions import parse_command
 
     config = read_config(args.config, args.default) if args.config else args.default
     where = "command line"
     config = config.updated(dict(parse_setting(each) for each in args.set), where=where)
     named = {name: getattr(args, name) for name in _SETTINGS} | {"arena.medium": args.medium}
     config = config.updated(named, where=where)
-    done = tuple(spoken(each) for each in args.do)
+    done = tuple(parse_command(each) for each in args.do)
     return config.updated({"interventions": (*config.interventions, *done)}, where=where)
 
 
@@ -117,7 +117,7 @@ def _run(args: argparse.Namespace) -> int:
     try:
         outcome = perform(config, args.out, video=not args.no_video)
     except DivergedError as error:
-        print(f"kept until then: {', '.join(map(str, error.files))}", file=sys.stderr)
+        print(f"saved before the error: {', '.join(map(str, error.files))}", file=sys.stderr)
         raise
     return _tell(outcome, args.out)
 
@@ -126,7 +126,7 @@ def _resume(args: argparse.Namespace) -> int:
     from ..experiment import finished, resume
 
     if args.duration is None and finished(args.run):
-        print(f"{args.run} is complete; --duration makes it longer")
+        print(f"{args.run} is complete; use --duration to extend it")
         return 0
     outcome = resume(args.run, duration=args.duration, video=not args.no_video)
     return _tell(outcome, args.run if args.run.is_dir() else args.run.parent)
@@ -136,13 +136,13 @@ def _tell(outcome, folder: Path) -> int:
     _report(outcome)
     print("wrote " + ", ".join(path.name for path in outcome.files) + f" in {folder}")
     if not outcome.recording.complete:
-        print(f"stopped early; tianbao resume {folder} goes on", file=sys.stderr)
+        print(f"stopped early; to continue: tianbao resume {folder}", file=sys.stderr)
         return EXIT_INTERRUPTED
     return EXIT_FAILED if outcome.moved is False else 0
 
 
 def _report(outcome) -> None:
-    """Print measured beside published, and whether the worm crawled, or swam where it should."""
+    """Print measured and published values, and whether the worm crawled (in water: swam)."""
     from ..behaviour.gait import compare, missed
 
     recording = outcome.recording
@@ -150,17 +150,17 @@ def _report(outcome) -> None:
     for row in compare(recording.gait(), recording.medium):
         mark = "" if row.inside else "   (outside)"
         print(f"{row.metric:26s}{row.measured:10.3f}   {row.low:g} to {row.high:g} {row.unit}  {row.source}{mark}")
-    print(f"{recording.wall_s_per_bio_s:.1f} s of computing per second of biology")
+    print(f"{recording.wall_s_per_bio_s:.1f} s of computing per simulated second")
     if outcome.moved is None:
         gait = recording.gait()
         print(f"{gait.forward_speed_mm_s:.3f} mm/s, {gait.frequency_hz:.2f} Hz; no published ranges for this medium")
         return
     done, not_done = ("swam", "swim") if recording.medium == "water" else ("crawled", "crawl")
-    print(f"the worm {done}" if outcome.moved else f"the worm did not {not_done}, by the bars of this project:")
+    print(f"the worm {done}" if outcome.moved else f"the worm did not {not_done}; acceptance criteria not met:")
     gait = recording.gait()
-    for bar in missed(gait, recording.medium):
-        value = getattr(gait, bar.metric)
-        print(f"  {bar.metric} is {value:.4g} {bar.unit}, asked are {bar.low:g} to {bar.high:g}")
+    for each in missed(gait, recording.medium):
+        value = getattr(gait, each.metric)
+        print(f"  {each.metric} is {value:.4g} {each.unit}, required: {each.low:g} to {each.high:g}")
 
 
 def _print_config(config: RunConfig) -> int:
@@ -188,11 +188,11 @@ def _info(args: argparse.Namespace) -> int:
     lines = {
         "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
         "run": f"{recording.duration:g} ms, {len(recording.time)} frames, {state}, seed {recording.seed}",
-        "medium": recording.medium or "not said",
+        "medium": recording.medium or "unknown",
         "worms": str(len(recording.worms)),
         "recorded": ", ".join(f"{count} {what}" for what, count in counts.items()),
-        "made": f"{recording.created}, {recording.wall_s_per_bio_s:.2f} s of computing per second of biology",
-        "by": ", ".join(f"{name} {version}" for name, version in recording.versions.items()),
+        "created": f"{recording.created}, {recording.wall_s_per_bio_s:.2f} s of computing per simulated second",
+        "with": ", ".join(f"{name} {version}" for name, version in recording.versions.items()),
         "revision": recording.git_revision or "not from a checkout",
         "mechanisms": recording.mechanism_hash,
         "interventions": recording.interventions or "none",

@@ -21,27 +21,27 @@ _FILMS = (".mp4", ".webm", ".gif")
 def register(commands: argparse._SubParsersAction) -> None:
     """Add the commands."""
     view = add_command(
-        commands, "view", _view, "look at a run in three dimensions: body, muscles, neurons coloured by voltage",
+        commands, "view", _view, "view a run in three dimensions: body, muscles, neurons coloured by voltage",
         """tianbao view output/forward_crawl
         tianbao view output/forward_crawl --screenshot worm.png --time 4000""",
     )  # fmt: skip
     _add_result(view)
-    view.add_argument("--screenshot", type=Path, metavar="FILE", help="write one picture; needs no display")
-    view.add_argument("--time", type=float, metavar="MS", help="of the picture, or to start at [ms]")
+    view.add_argument("--screenshot", type=Path, metavar="FILE", help="write one picture, without a display")
+    view.add_argument("--time", type=float, metavar="MS", help="time of the picture, or to start at [ms]")
     view.add_argument("--worm", type=int, default=0, metavar="K", help="number of the worm, from 0 (default 0)")
 
     report = add_command(
-        commands, "report", _report, "write one HTML page about a run, or about several side by side",
+        commands, "report", _report, "write an HTML report of one run, or of several side by side",
         """tianbao report output/forward_crawl
         tianbao report output/wild_type output/avb_killed --out compared.html
         tianbao report output/forward_crawl --animal animal.wcon
         tianbao report output/forward_crawl --animal kymographs.csv --animal-episode omega --animal-window 0,6""",
     )  # fmt: skip
     report.add_argument("results", nargs="+", type=Path, metavar="RESULT", help=f"{_RESULTS}, or its folder")
-    report.add_argument("--out", type=Path, metavar="FILE", help="page (default: report.html beside the first result)")
+    report.add_argument("--out", type=Path, metavar="FILE", help="default: report.html next to the first result")
     report.add_argument(
         "--video", type=Path, action="append", metavar="FILE",
-        help="MP4 to take in, one per RESULT in their order (default: the one in the folder of each)",
+        help="MP4 to include, one per RESULT in the same order (default: the one in the folder of each)",
     )  # fmt: skip
     add_animal(report)
 
@@ -53,24 +53,24 @@ def register(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     _add_result(plot)
     plot.add_argument("kind", metavar="KIND", help=", ".join(KINDS))
-    plot.add_argument("--out", type=Path, metavar="FILE", help="picture (default: KIND.png beside the result)")
+    plot.add_argument("--out", type=Path, metavar="FILE", help="picture (default: KIND.png next to the result)")
     plot.add_argument("--worm", type=int, default=0, metavar="K", help="number of the worm, from 0 (default 0)")
     plot.add_argument("--neurons", nargs="+", metavar="GLOB", help="for traces: names or globs of recorded neurons")
 
     draw = add_command(
-        commands, "draw", _draw, "draw a neuron's traced shape, its synapses where they sit, or the whole wiring",
+        commands, "draw", _draw, "draw a neuron's traced morphology, the location of its synapses, or the whole wiring",
         """tianbao draw AVAL
         tianbao draw VB5 --synapses --out vb5.png
         tianbao draw --connectome""",
     )  # fmt: skip
     draw.add_argument("neuron", nargs="?", metavar="NEURON", help="such as AVAL")
-    draw.add_argument("--synapses", action="store_true", help="synapses and gap junctions on its shape, and partners")
+    draw.add_argument("--synapses", action="store_true", help="draw its synapses, gap junctions and partners")
     draw.add_argument("--connectome", action="store_true", help="the wiring of all neurons, class by class")
-    draw.add_argument("--out", type=Path, metavar="FILE", help="picture (default: named after what it shows)")
+    draw.add_argument("--out", type=Path, metavar="FILE", help="picture (default: named after its content)")
 
 
 def _add_result(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("result", type=Path, metavar="RESULT", help=f"{_RESULTS}, or the folder that holds it")
+    parser.add_argument("result", type=Path, metavar="RESULT", help=f"{_RESULTS}, or its folder")
 
 
 def _view(args: argparse.Namespace) -> int:
@@ -93,7 +93,7 @@ def _report(args: argparse.Namespace) -> int:
     runs = [opened(path) for path in args.results]
     films = list(args.video or []) or [_film(folder) for _, folder in runs]
     films += [None] * (len(runs) - len(films))
-    # The report of a run stays beside it; one of several is nobody's.
+    # The report of one run is stored with it; a report of several belongs to none of them.
     out = args.out or (runs[0][1] / "report.html" if len(runs) == 1 else Path("compared.html"))
     check_file(out)
     written = write_report([each for each, _ in runs], out, video=films, names=_names(args.results), animal=animal)
@@ -102,7 +102,7 @@ def _report(args: argparse.Namespace) -> int:
 
 
 def _film(folder: Path) -> Path | None:
-    """The video that a run left beside its results, if there is just one."""
+    """The video stored with the results of a run, if there is exactly one."""
     found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _FILMS and path.name[0] != "."]
     return found[0] if len(found) == 1 else None
 

@@ -1,4 +1,4 @@
-"""What every command shares: errors as sentences, exit codes, help that keeps its lines."""
+"""Shared by all commands: errors printed as one sentence, exit codes, help texts with examples."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ EXIT_FAILED, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def run_script(act: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
-    """Turn an error of ours into its sentence and an exit code, as every command does.
+    """Run a command; print any Tianbao error as one sentence and turn it into an exit code.
 
     Args:
-        act: what to do with the options; gives an exit code.
+        act: the command; takes the options and returns an exit code.
         args: options.
 
     Returns:
-        What `act` gives, 2 after an error, 130 after Ctrl-C.
+        The exit code of `act`, 2 after an error, 130 after Ctrl-C.
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("tianbao").setLevel(logging.INFO)
@@ -43,16 +43,16 @@ def run_script(act: Callable[[argparse.Namespace], int], args: argparse.Namespac
         print("tianbao: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except MemoryError as error:
-        print(f"tianbao: not enough memory ({error}); ask for less: a shorter run, longer frames", file=sys.stderr)
+        print(f"tianbao: not enough memory ({error}); try a shorter run or longer frames", file=sys.stderr)
         return EXIT_ERROR
     except BrokenPipeError:
-        # Whoever read the output, such as `head`, has had enough.
+        # The program that reads the output, such as `head`, has closed it.
         _drop_output()
         return 0
     except OSError as error:
-        # What is left is what was printed, such as into a file on a full disk.
+        # All other errors are raised as TianbaoError: this one comes from printing, such as to a file on a full disk.
         _drop_output()
-        print(f"tianbao: {error.strerror or error}; free some disk space, or print elsewhere", file=sys.stderr)
+        print(f"tianbao: {error.strerror or error}; free some disk space, or print to another file", file=sys.stderr)
         return EXIT_ERROR
 
 
@@ -61,7 +61,7 @@ def _drop_output() -> None:
 
 
 def _sentence(error: TianbaoError) -> str:
-    """An error on one line, whatever names it repeats."""
+    """An error message on one line, whatever characters it quotes."""
     text = "".join(each if each.isprintable() else " " for each in str(error))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
 
@@ -70,11 +70,11 @@ def add_command(commands: argparse._SubParsersAction, name: str, act: Callable, 
     """A sub-command with help and examples.
 
     Args:
-        commands: of the parser above.
+        commands: sub-parsers of the parent command.
         name: of the command.
-        act: what it does.
+        act: function that runs it.
         about: one line.
-        examples: lines of commands.
+        examples: example commands, one per line.
 
     Returns:
         Its parser.
@@ -92,7 +92,7 @@ def add_command(commands: argparse._SubParsersAction, name: str, act: Callable, 
 
 
 def opened(path: Path) -> tuple[Recording, Path]:
-    """The recording of a results file or of the folder that holds one, and that folder.
+    """The recording in a results file, or in the folder that contains one, and that folder.
 
     Raises:
         OutputError: when there is none, or it is damaged.

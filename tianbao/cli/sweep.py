@@ -15,29 +15,29 @@ _WIDTH = 160
 def register(commands: argparse._SubParsersAction) -> None:
     """Add the commands."""
     parser = add_command(
-        commands, "sweep", _sweep, "vary settings over many runs: here, on Ray or as a job array of Slurm",
+        commands, "sweep", _sweep, "vary settings over many runs: locally, on Ray or as a Slurm job array",
         """tianbao sweep sims/sweep_viscosity.toml --dry-run
         tianbao sweep sims/sweep_viscosity.toml --workers 2
         tianbao sweep sims/sweep_viscosity.toml --retry-failed
         tianbao sweep sims/sweep_viscosity.toml --backend slurm --out /scratch/viscosity""",
     )  # fmt: skip
     parser.description += (
-        " The same command again does only what is left. A run that fails is kept with its error (runs/*/error.txt) "
-        "and the others go on; exit code 1 says that some failed. The table is table.csv, a picture of it sweep.png."
+        " The same command again does only what is left. If a run fails, its error is kept (runs/*/error.txt) and the "
+        "others continue; exit code 1 means that some failed. Results are in table.csv and, as a plot, in sweep.png."
     )
     parser.add_argument("plan", type=Path, metavar="SWEEP.toml", help="base, [vary], design, seeds, metrics")
     parser.add_argument("--workers", type=int, help="runs at a time (default: one per core)")
     parser.add_argument("--out", type=Path, help="folder of the sweep (default: output/ and the name of the file)")
     parser.add_argument("--backend", default="pool", help="pool, ray or slurm (default pool)")
-    parser.add_argument("--address", help="of a Ray cluster, such as auto (default: Ray is started here)")
-    parser.add_argument("--retry-failed", action="store_true", help="try runs that failed before once more")
-    parser.add_argument("--dry-run", action="store_true", help="check every run and list them, start nothing")
+    parser.add_argument("--address", help="of a Ray cluster, such as auto (default: start Ray on this machine)")
+    parser.add_argument("--retry-failed", action="store_true", help="retry runs that failed before")
+    parser.add_argument("--dry-run", action="store_true", help="check and list all runs without starting any")
     one = add_command(
-        commands, "sweep-run", _sweep_run, "do one run of a planned sweep, as a task of a job array does",
+        commands, "sweep-run", _sweep_run, "do one run of a planned sweep, as each task of a job array does",
         "tianbao sweep-run output/sweep_viscosity 3",
     )  # fmt: skip
-    one.add_argument("folder", type=Path, metavar="FOLDER", help="of a sweep, such as --backend slurm leaves")
-    one.add_argument("number", type=int, metavar="NUMBER", help="of the run, from 1")
+    one.add_argument("folder", type=Path, metavar="FOLDER", help="folder of a sweep, such as --backend slurm prepares")
+    one.add_argument("number", type=int, metavar="NUMBER", help="number of the run, from 1")
 
 
 def _sweep(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`tianbao connectomes`: which wiring there is. `tianbao check`: what a user's own wiring or cells hold."""
+"""`tianbao connectomes`: list built-in connectomes. `tianbao check`: check user-supplied wiring or cells."""
 
 from __future__ import annotations
 
@@ -34,17 +34,19 @@ def register(commands: _SubParsersAction) -> None:
     """Add `connectomes` and `check`."""
     listing = commands.add_parser(
         "connectomes",
-        help="list the connectomes that come with Tianbao, or show one",
-        description="Connectomes by name: neurons, connections, what is counted, and where they come from.",
+        help="list the built-in connectomes, or describe one",
+        description="Built-in connectomes: neurons, connections, what is counted, and sources.",
         epilog=_CONNECTOMES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    listing.add_argument("name", nargs="?", help="one of them; A+B completes A by B, A@C takes the muscles of C")
+    listing.add_argument(
+        "name", nargs="?", help="one of them; A+B adds to A what it lacks from B, A@C takes the muscle connections of C"
+    )
     listing.set_defaults(act=_connectomes)
     check = commands.add_parser(
         "check",
-        help="say what a wiring table (CSV), a cell (SWC) or a folder of cells holds, or what is wrong with it",
-        description="Read a file of your own as a worm would, without building one.",
+        help="check a wiring table (CSV), a cell (SWC) or a folder of cells, and summarise it",
+        description="Check your own file without building a worm.",
         epilog=_CHECK,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -68,10 +70,10 @@ def _connectomes(args: argparse.Namespace) -> int:
 
 
 def _by_name(name: str, known: list[str]) -> str:
-    """The name as it is; files belong to `tianbao check`."""
+    """The name unchanged; files are for `tianbao check`."""
     for part in _PARTS.split(name):
         if part not in known:
-            raise AnatomyError(f"{unknown('connectome', part, known)}; for a file of your own: tianbao check FILE")
+            raise AnatomyError(f"{unknown('connectome', part, known)}; for your own file: tianbao check FILE")
     return name
 
 

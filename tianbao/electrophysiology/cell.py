@@ -13,7 +13,7 @@ from ..cells import published
 from ..cells.geometry import geometry
 from ..cells.membrane import Membrane, insert_membrane, membrane
 from ..cells.temperature import rate_factor, set_rates
-from ..errors import ConfigError, DivergedError, shown
+from ..errors import ConfigError, DivergedError, shorten
 from ..network.assembly import Network
 from ..progress import Progress
 from ..rows import number
@@ -152,7 +152,7 @@ class PatchedCell:
         """
         _check_step(dt)
         if not isinstance(protocol, Protocol):
-            raise ConfigError(f"a cell runs a Protocol, such as current_steps([5.0]), not {shown(repr(protocol))}")
+            raise ConfigError(f"a cell runs a Protocol, such as current_steps([5.0]), not {shorten(repr(protocol))}")
         if protocol.duration / dt > _MOST_SAMPLES:
             raise ConfigError(f"{protocol.duration:g} ms at dt {dt:g} ms are more than {_MOST_SAMPLES:g} samples")
         voltages, currents = [], []
@@ -224,4 +224,4 @@ class PatchedCell:
 
 def _check_step(dt: float) -> None:
     if isinstance(dt, bool) or not isinstance(dt, Real) or not 0 < dt <= _LONGEST_STEP:
-        raise ConfigError(f"a step of {shown(dt)} ms: it must be positive and at most {_LONGEST_STEP:g} ms")
+        raise ConfigError(f"a step of {shorten(dt)} ms: it must be positive and at most {_LONGEST_STEP:g} ms")

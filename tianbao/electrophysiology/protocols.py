@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
 
-from ..errors import ConfigError, shown
+from ..errors import ConfigError, shorten
 
 _LARGEST = 1e9  # of a level [pA or mV] or a duration [ms]
 
@@ -44,9 +44,9 @@ class Protocol:
 
     def __post_init__(self) -> None:
         if self.mode not in ("current", "voltage"):
-            raise ConfigError(f"protocol mode '{shown(self.mode)}': it must be 'current' or 'voltage'")
+            raise ConfigError(f"protocol mode '{shorten(self.mode)}': it must be 'current' or 'voltage'")
         if not isinstance(self.epochs, (tuple, list)) or not all(isinstance(each, Epoch) for each in self.epochs):
-            raise ConfigError(f"a protocol is made of epochs, not of {shown(repr(self.epochs))}")
+            raise ConfigError(f"a protocol is made of epochs, not of {shorten(repr(self.epochs))}")
         if not self.epochs or not 0 <= self.measured < len(self.epochs):
             raise ConfigError(f"a protocol of {len(self.epochs)} epochs has no epoch {self.measured} to measure in")
         counts = {len(each.levels) for each in self.epochs} - {1}
@@ -54,9 +54,9 @@ class Protocol:
             raise ConfigError("every epoch of a protocol needs one level, or as many as there are sweeps")
         for each in self.epochs:
             if not (_is_number(each.duration) and each.duration > 0):
-                raise ConfigError(f"an epoch of {shown(each.duration)} ms: its duration must be a positive number")
+                raise ConfigError(f"an epoch of {shorten(each.duration)} ms: its duration must be a positive number")
             if not all(_is_number(level) for level in each.levels):
-                raise ConfigError(f"levels {shown(each.levels)}: every level of a protocol must be a number")
+                raise ConfigError(f"levels {shorten(each.levels)}: every level of a protocol must be a number")
 
     @property
     def sweeps(self) -> int:
@@ -128,7 +128,7 @@ def _levels(values: Iterable[float] | float) -> tuple[float, ...]:
     except TypeError:
         levels = (values,)
     if not all(_is_number(each) for each in levels):
-        raise ConfigError(f"levels {shown(values)}: every level of a protocol must be a number")
+        raise ConfigError(f"levels {shorten(values)}: every level of a protocol must be a number")
     return tuple(map(float, levels))
 
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 import numpy as np
 
 from ..config import ArenaSection
-from ..errors import ConfigError, shown, unknown
+from ..errors import ConfigError, shorten, unknown
 from ..rows import number
 from .fields import Field, check_fields
 from .medium import Medium
@@ -31,7 +31,7 @@ def _obstacles(given: Sequence[Obstacle]) -> tuple[Obstacle, ...]:
             return tuple(given)
         each = wrong[0]
     what = "Pillar, Dish, Plane or SignedDistance"
-    raise ConfigError(f"arena: obstacles is a list of {what}, got {shown(repr(given if each is None else each))}")
+    raise ConfigError(f"arena: obstacles is a list of {what}, got {shorten(repr(given if each is None else each))}")
 
 
 @dataclass(init=False, unsafe_hash=True)
@@ -88,10 +88,10 @@ class Arena:
         for name, value, unit in (("gravity", gravity, "m/s2"), ("temperature", temperature, "degC")):
             number(value, "arena", name, unit, low=-_LARGEST, high=_LARGEST)
         if not isinstance(resolved, bool):
-            raise ConfigError(f"arena: resolved is True or False, not {shown(repr(resolved))}")
+            raise ConfigError(f"arena: resolved is True or False, not {shorten(repr(resolved))}")
         medium = medium if isinstance(medium, Medium) else Medium.named(medium)
         if resolved and medium.viscosity == 0.0:
-            raise ConfigError(f"medium '{medium.name}' is no Newtonian fluid: its flow cannot be resolved")
+            raise ConfigError(f"medium '{medium.name}' is not a Newtonian fluid: its flow cannot be resolved")
         # Past `__setattr__`, which refuses every later change.
         vars(self).update(
             medium=medium,

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..errors import ConfigError, shown, unknown
+from ..errors import ConfigError, shorten, unknown
 from ..rows import number, numbers
 
 UNITS = {"mM": 0.0, "degC": -273.15}
@@ -161,7 +161,7 @@ class Bath(_Given):
         where, least = _named(self.name, self.unit)
         if isinstance(self.steps, (str, bytes)) or not isinstance(self.steps, Sequence) or not self.steps:
             wanted = f"a list of [time in ms, value in {self.unit}]"
-            raise ConfigError(f"{where}: 'steps' must be {wanted}, got {shown(repr(self.steps))}")
+            raise ConfigError(f"{where}: 'steps' must be {wanted}, got {shorten(repr(self.steps))}")
         steps = []
         for each in self.steps:
             time, value = numbers(each, where, "steps", 2)
@@ -171,7 +171,7 @@ class Bath(_Given):
         if times[0] != 0.0:
             raise ConfigError(f"{where}: the first of 'steps' is at {times[0]:g} ms; give the value from 0 ms on")
         if any(later <= earlier for earlier, later in zip(times, times[1:], strict=False)):
-            raise ConfigError(f"{where}: the times of 'steps' must rise, got {shown(times)} ms")
+            raise ConfigError(f"{where}: the times of 'steps' must rise, got {shorten(times)} ms")
         _set(self, steps=tuple(steps))
 
     def at(self, points: np.ndarray, time: float) -> np.ndarray:
@@ -199,7 +199,7 @@ def field_of(table: Mapping[str, Any], where: str) -> Field:
         ConfigError: for an unknown kind or key, a key that is missing, or a value that the field refuses.
     """
     if not isinstance(table, Mapping):
-        raise ConfigError(f"{where}: a field is a table with a kind and a name, got {shown(repr(table))}")
+        raise ConfigError(f"{where}: a field is a table with a kind and a name, got {shorten(repr(table))}")
     options = dict(table)
     kind = options.pop("kind", None)
     if kind is None:
@@ -226,11 +226,11 @@ def check_fields(given: object) -> tuple[Field, ...]:
         ConfigError: for what is not a list of fields, or two of one name.
     """
     if not isinstance(given, (list, tuple)):
-        raise ConfigError(f"arena: fields is a list of fields such as Gaussian or Bath, got {shown(repr(given))}")
+        raise ConfigError(f"arena: fields is a list of fields such as Gaussian or Bath, got {shorten(repr(given))}")
     names: set[str] = set()
     for each in given:
         if isinstance(each, type) or not isinstance(each, Field):
-            raise ConfigError(f"arena: {shown(repr(each))} is not a field; give Gaussian, Bath or one of your own")
+            raise ConfigError(f"arena: {shorten(repr(each))} is not a field; give Gaussian, Bath or one of your own")
         _named(each.name, each.unit)
         if each.name in names:
             raise ConfigError(f"arena: two fields are named '{each.name}'; an arena holds one of each substance")
@@ -241,7 +241,7 @@ def check_fields(given: object) -> tuple[Field, ...]:
 def _named(name: object, unit: object) -> tuple[str, float]:
     """Words for a field in messages, and the least value in its unit."""
     if not isinstance(name, str) or not re.fullmatch("[A-Za-z0-9_-]+", name):
-        raise ConfigError(f"field: name {shown(repr(name))} must be a word of letters, digits, '_' and '-'")
+        raise ConfigError(f"field: name {shorten(repr(name))} must be a word of letters, digits, '_' and '-'")
     if not isinstance(unit, str) or unit not in UNITS:
         raise ConfigError(f"field '{name}': {unknown('unit', unit, UNITS)}")
     return f"field '{name}'", UNITS[unit]

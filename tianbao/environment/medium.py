@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from ..errors import ConfigError, shown, unknown
+from ..errors import ConfigError, shorten, unknown
 from ..rows import number
 
 TABLE = Path(__file__).with_name("media.csv")
@@ -96,7 +96,7 @@ class Medium:
         values = {"drag_normal": drag_normal, "drag_tangential": drag_tangential, "density": density}
         can_vanish = {"surface_stiffness": surface_stiffness, "viscosity": viscosity}
         if not (isinstance(name, str) and name and name.isprintable() and len(name) <= _LONGEST_NAME):
-            raise ConfigError(f"medium: name = '{shown(name)}' must be a text of 1 to {_LONGEST_NAME} characters")
+            raise ConfigError(f"medium: name = '{shorten(name)}' must be a text of 1 to {_LONGEST_NAME} characters")
         for what, value in {**values, **can_vanish}.items():
             if value is not math.nan:  # what is missing has a sentence of its own
                 number(value, f"medium '{name}'", what, high=_LARGEST)

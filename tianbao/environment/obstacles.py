@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..errors import ConfigError, shown, unknown
+from ..errors import ConfigError, shorten, unknown
 
 LATTICES = ("square", "hexagonal")
 # Step of the central differences of a signed distance [mm]: far above round-off 1 m from the origin.
@@ -209,10 +209,10 @@ def _set(obstacle: object, name: str, value: object) -> None:
 def _number(what: str, name: str, value: float, positive: bool = False) -> float:
     """A finite number that is not negative, or positive."""
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise ConfigError(f"{what}: {name} = {shown(repr(value))} must be a number")
+        raise ConfigError(f"{what}: {name} = {shorten(repr(value))} must be a number")
     if not 0.0 <= value <= _LARGEST or (positive and value == 0.0):
         kind = "positive number" if positive else "number that is not negative"
-        raise ConfigError(f"{what}: {name} = {shown(value)} must be a {kind}, at most {_LARGEST:g}")
+        raise ConfigError(f"{what}: {name} = {shorten(value)} must be a {kind}, at most {_LARGEST:g}")
     return float(value)
 
 
@@ -221,5 +221,5 @@ def _vector(what: str, name: str, value: Sequence[float], size: int) -> tuple[fl
     numbers = list(value) if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str) else []
     good = all(isinstance(each, Real) and not isinstance(each, bool) and abs(each) <= _LARGEST for each in numbers)
     if len(numbers) != size or not good:
-        raise ConfigError(f"{what}: {name} = {shown(value)} must be {size} finite numbers, none beyond {_LARGEST:g}")
+        raise ConfigError(f"{what}: {name} = {shorten(value)} must be {size} finite numbers, none beyond {_LARGEST:g}")
     return tuple(map(float, numbers))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-from ..errors import ConfigError, OutputError, shown
+from ..errors import ConfigError, OutputError, shorten
 from ..loop.state import RunState
 from ..rows import number
 from .files import write_atomically
@@ -31,7 +31,7 @@ class Checkpoints:
             ConfigError: for an interval that is not positive.
         """
         if not isinstance(path, (str, PathLike)) or not str(path):
-            raise ConfigError(f"checkpoints: give the path of a file, not '{shown(path)}'")
+            raise ConfigError(f"checkpoints: give the path of a file, not '{shorten(path)}'")
         self.path, self.every = Path(path), number(every, "checkpoints", "every", "ms", high=_LONGEST)
         if not self.every > 0.0:
             raise ConfigError(f"checkpoints: every = {every:g} ms must be positive")

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import OutputError, shown
+from ..errors import OutputError, shorten
 
 
 def prepare_folder(path: str | Path) -> Path:
@@ -100,7 +100,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 def _path(path: str | Path, folder: bool = False) -> Path:
     if not isinstance(path, (str, os.PathLike)) or not str(path) or "\0" in str(path):
-        raise OutputError(f"cannot write '{shown(path)}': give the path of a {'folder' if folder else 'file'}")
+        raise OutputError(f"cannot write '{shorten(path)}': give the path of a {'folder' if folder else 'file'}")
     path = Path(path)
     if not (folder or path.name):
         raise OutputError(f"cannot write {path}: it is a folder; give the path of a file")

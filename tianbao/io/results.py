@@ -23,7 +23,7 @@ import h5py
 import numpy as np
 
 from ..behaviour.gait import compare, crawled
-from ..errors import OutputError, shown
+from ..errors import OutputError, shorten
 from .files import prepare_folder, write_atomically
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def open_recording(path: str | Path) -> Recording:
     except FileNotFoundError as error:
         raise OutputError(f"there is no results file {path}; a run writes one, for example make crawl") from error
     except _DAMAGE as error:
-        reason = f"damaged or not a results file ({shown(error)})"
+        reason = f"damaged or not a results file ({shorten(error)})"
         raise OutputError(f"{path} is {reason}; run the simulation again") from error
     recording.check(str(path))
     return recording

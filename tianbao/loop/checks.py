@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..clock import Clock
 from ..engine import ENGINES
-from ..errors import ConfigError, shown, unknown
+from ..errors import ConfigError, shorten, unknown
 from ..rows import number, whole
 
 _MOST_BEND = 50.0  # [kappa L], ten times that of a crawling worm
@@ -22,7 +22,7 @@ def check_options(seed: int, engine: str, clock: Clock, initial_curvature: float
     if clock.corrections and engine == "neuron":
         raise ConfigError("corrections are a feature of engine 'native'; set corrections to 0 or choose it")
     if isinstance(seed, int) and seed < 0:
-        raise ConfigError(f"seed {shown(seed)} is negative; give a whole number from 0")
+        raise ConfigError(f"seed {shorten(seed)} is negative; give a whole number from 0")
     whole(seed, "simulation", "seed")
     number(initial_curvature, "simulation", "initial_curvature", "kappa L", low=-_MOST_BEND, high=_MOST_BEND)
 

@@ -15,7 +15,7 @@ from ..clock import Clock
 from ..config import RunConfig
 from ..engine import check_brains
 from ..environment import Arena
-from ..errors import ConfigError, shown
+from ..errors import ConfigError, shorten
 from ..network.assembly import Network
 from ..parameters import Parameters
 from ..recording import Recording
@@ -73,7 +73,7 @@ class Simulation:
         models = _models(worms)
         for what, value, kind in (("arena", arena, Arena), ("clock", clock, Clock), ("material", material, Material)):
             if value is not None and not isinstance(value, kind):
-                raise ConfigError(f"simulation: {what} is a tianbao.{kind.__name__}, not {shown(repr(value))}")
+                raise ConfigError(f"simulation: {what} is a tianbao.{kind.__name__}, not {shorten(repr(value))}")
         clock = clock or Clock()
         check_options(seed, engine, clock, initial_curvature)
         check_brains(len(models), engine)
@@ -135,7 +135,7 @@ class Simulation:
     @clock.setter
     def clock(self, clock: Clock) -> None:
         if not isinstance(clock, Clock):
-            raise ConfigError(f"simulation: clock is a tianbao.Clock, not {shown(repr(clock))}")
+            raise ConfigError(f"simulation: clock is a tianbao.Clock, not {shorten(repr(clock))}")
         check_options(self.seed, self.engine, clock, self.initial_curvature)
         self._loop.clock = clock
 
@@ -179,7 +179,7 @@ class Simulation:
             every: frame interval [ms]; the clock's when None.
         """
         if isinstance(voltage, str) or not isinstance(voltage, Sequence):
-            raise ConfigError(f"record: voltage takes a list of neurons, such as ['{shown(voltage)}']")
+            raise ConfigError(f"record: voltage takes a list of neurons, such as ['{shorten(voltage)}']")
         clock = self.clock if every is None else dataclasses.replace(self.clock, frame=every)
         self._neurons = tuple(anatomy.match_neurons(*voltage)) if voltage else ()
         self.clock = clock
@@ -195,7 +195,7 @@ class Simulation:
             material: of the bodies from now on; None leaves them as they are.
         """
         if not isinstance(parameters, Parameters):
-            raise ConfigError(f"retune: give tianbao.Parameters, not {shown(repr(parameters))}")
+            raise ConfigError(f"retune: give tianbao.Parameters, not {shorten(repr(parameters))}")
         loop, before = self._loop, Network.newest()
         body = None if material is None else _body(self.arena, self._slabs, material, len(self.worms), loop.threads)
         held = before is not None and len(self.worms) == 1 and before.design is loop.design()
@@ -287,7 +287,7 @@ class Simulation:
         tick = self.clock.tick
         ticks = round(duration / tick) if isinstance(duration, (int, float)) and 0 < duration < 1e12 else 0
         if ticks < 1 or abs(ticks * tick - duration) > 1e-9 * duration:
-            raise ConfigError(f"step of {shown(repr(duration))} ms: give a whole number of ticks of {tick:g} ms")
+            raise ConfigError(f"step of {shorten(repr(duration))} ms: give a whole number of ticks of {tick:g} ms")
         action = None if current is None else Action(self._injected(current))
         for _ in range(ticks):
             self._loop.advance(action)
@@ -321,10 +321,10 @@ class Simulation:
 def _models(worms: Worm | WormModel | Sequence[Worm | WormModel]) -> list[WormModel]:
     given = [worms] if isinstance(worms, (Worm, WormModel)) else worms
     if not isinstance(given, (list, tuple)) or not given:
-        raise ConfigError(f"a Simulation takes a tianbao.Worm or a list of them, not {shown(repr(worms))}")
+        raise ConfigError(f"a Simulation takes a tianbao.Worm or a list of them, not {shorten(repr(worms))}")
     for each in given:
         if not isinstance(each, (Worm, WormModel)):
-            raise ConfigError(f"a Simulation takes a tianbao.Worm or a list of them, not {shown(repr(each))}")
+            raise ConfigError(f"a Simulation takes a tianbao.Worm or a list of them, not {shorten(repr(each))}")
     return [each.model() if isinstance(each, Worm) else each for each in given]
 
 

@@ -1,4 +1,4 @@
-"""The 95 body wall muscles: cells of the same network, and the tension they pull with."""
+"""The 95 body wall muscles: cells in the same network, and the tension they generate."""
 
 from .cells import MuscleMembrane, muscle_section
 from .tension import TensionMap

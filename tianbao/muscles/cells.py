@@ -14,7 +14,7 @@ from ..units import PF_PER_UM2_AT_1_UF_CM2, density_s_per_cm2
 
 @dataclass(frozen=True)
 class MuscleMembrane:
-    """Passive membrane of every muscle cell; its activation curve is in the table of parameters.
+    """Passive membrane of every muscle cell; its activation curve is in the parameter table.
 
     Attributes:
         capacitance: [pF]

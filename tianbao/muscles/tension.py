@@ -15,11 +15,11 @@ _POINTS = 16  # per slab at which the taper of muscle cells is sampled
 
 
 def strength(s: np.ndarray, path: Path = STRENGTH) -> np.ndarray:
-    """Axial gradient of muscle strength: tension as a share of that which bends the whole body alike.
+    """Axial gradient of muscle strength: tension relative to the one that bends the whole body uniformly.
 
     Args:
         s: body coordinate [-], nose 0 to tail 1.
-        path: table with columns s and share, between whose rows it is linear.
+        path: table with columns s and share, interpolated linearly.
 
     Returns:
         [-], same shape.
@@ -33,11 +33,11 @@ def strength(s: np.ndarray, path: Path = STRENGTH) -> np.ndarray:
 
 
 class TensionMap:
-    """Spreads 95 activations over the slabs and quadrants of a body mesh.
+    """Distributes 95 activations over the slabs and quadrants of a body mesh.
 
     Muscle cells are spindles that lie in two staggered rows per quadrant (Sulston and Horvitz 1977, WormAtlas), so each
-    overlaps with its neighbours: the pull of a cell falls linearly from its middle to the middles of the cells before
-    and behind it. The missing MVL24 leaves the last stretch of its quadrant without fibres, as in the animal.
+    overlaps with its neighbours: the tension of a cell decreases linearly from its middle to the middles of the cells
+    anterior and posterior to it. The missing MVL24 leaves the end of its quadrant without fibres, as in the animal.
     """
 
     def __init__(self, muscles: pd.DataFrame, tension_per_curvature: np.ndarray, peak_curvature: float):
@@ -66,7 +66,7 @@ class TensionMap:
         return out
 
     def pull_back(self, tension: np.ndarray) -> np.ndarray:
-        """Gradient with respect to the activations from that with respect to the tension.
+        """Convert a gradient with respect to tension into one with respect to activation.
 
         Args:
             tension: of a loss L [L/Pa], shape (..., slabs, 4).
@@ -78,8 +78,8 @@ class TensionMap:
 
 
 def _spindles(muscles: pd.DataFrame, slabs: int) -> np.ndarray:
-    """Share of each slab's pull that a muscle cell has in its quadrant [-], shape (95, slabs)."""
-    # The middles of a complete quadrant serve all four, so that MVL23 tapers towards where MVL24 would be.
+    """Contribution of each muscle cell to the tension of each slab in its quadrant [-], shape (95, slabs)."""
+    # The middles of a complete quadrant are used for all four, so that MVL23 tapers towards the place of MVL24.
     middles = muscles.groupby("row").s.first()
     points = (np.arange(slabs * _POINTS) + 0.5) / (slabs * _POINTS)
     hats = np.array([np.interp(points, middles, middles.index == row) for row in middles.index])

@@ -1,4 +1,4 @@
-"""Where the runs of a sweep are done: a pool of processes here, Ray, or a Slurm job array."""
+"""Where the runs of a sweep are done: a pool of local processes, Ray, or a Slurm job array."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 from ..errors import ConfigError
 from ..io.files import write_atomically
 from .folder import OPEN, outcome
-from .pool import Hand, Settled, once_more
-from .work import Order
+from .pool import OnDone, Worker, once_more
+from .work import Task
 
 log = logging.getLogger(__name__)
 
 BACKENDS = ("pool", "ray", "slurm")
 SCRIPT = "job.sh"
-_NOBODY = "no Ray cluster answers at '{address}': start one with ray start --head, or leave the address out"
+_NO_CLUSTER = "no Ray cluster answers at '{address}': start one with ray start --head, or leave out the address"
 _REACH_S = 5.0
 _SLURM = """#!/bin/bash
 #SBATCH --job-name=tianbao
@@ -28,23 +28,23 @@ _SLURM = """#!/bin/bash
 #SBATCH --cpus-per-task=1
 #SBATCH --mem=2G
 #SBATCH --output="{logs}/%a.log"
-# One task per run that is open; add --partition, --time or --account as your cluster asks for.
-# Typing sbatch again does only what is left, once this file was written again.
+# One task per open run; add --partition, --time or --account as your cluster requires.
+# To do only what is left, write this file again and submit it again.
 export OMP_NUM_THREADS=1
 exec {command} sweep-run {folder} "$SLURM_ARRAY_TASK_ID"
 """
 
 
-def ray_tasks(orders: list[Order], settled: Settled, workers: int, address: str | None) -> None:
-    """Do all orders as tasks of Ray, one core and one fresh process each.
+def ray_tasks(tasks: list[Task], on_done: OnDone, workers: int, address: str | None) -> None:
+    """Do all runs as tasks of Ray, one core and one fresh process each.
 
-    The folder of the sweep must be seen by every machine of the cluster, under the same path.
+    Every machine of the cluster must see the folder of the sweep under the same path.
 
     Args:
-        orders: the runs to do.
-        settled: called after each run that is finished or failed.
-        workers: cores of a Ray that is started here [-]; a cluster has its own.
-        address: of a running cluster, such as "auto"; None starts Ray here.
+        tasks: the runs to do.
+        on_done: called after each run that is finished or failed.
+        workers: cores of a Ray that is started locally [-]; a cluster has its own.
+        address: of a running cluster, such as "auto"; None starts Ray locally.
 
     Raises:
         ConfigError: if Ray is missing, or no cluster answers.
@@ -52,7 +52,7 @@ def ray_tasks(orders: list[Order], settled: Settled, workers: int, address: str 
     ray = _ray()
     _join(ray, workers, address)
     try:
-        _follow(ray, orders, settled)
+        _follow(ray, tasks, on_done)
     finally:
         ray.shutdown()
 
@@ -63,7 +63,7 @@ def _ray():
     try:
         import ray
     except ImportError as error:
-        raise ConfigError("the backend ray needs Ray: pip install 'tianbao[ray]', or take backend pool") from error
+        raise ConfigError("the backend ray needs Ray: pip install 'tianbao[ray]', or use the backend pool") from error
     return ray
 
 
@@ -78,54 +78,54 @@ def _join(ray, workers: int, address: str | None) -> None:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise ConfigError(_NOBODY.format(address=address)) from error
+        raise ConfigError(_NO_CLUSTER.format(address=address)) from error
 
 
 def _reach(address: str) -> None:
-    """Refuse an address where nobody listens: Ray itself would try for minutes."""
+    """Refuse an address where nothing listens: Ray itself would try for minutes."""
     host, colon, port = address.rpartition("//")[2].rpartition(":")
     if not colon:
         return
     try:
         socket.create_connection((host, int(port)), timeout=_REACH_S).close()
     except (OSError, ValueError, OverflowError) as error:
-        raise ConfigError(_NOBODY.format(address=address)) from error
+        raise ConfigError(_NO_CLUSTER.format(address=address)) from error
 
 
-def _follow(ray, orders: list[Order], settled: Settled) -> None:
+def _follow(ray, tasks: list[Task], on_done: OnDone) -> None:
     """Submit everything; a run whose process or machine dies is submitted once more."""
-    task = ray.remote(num_cpus=1, max_retries=0)(_on_a_node)
-    running = {task.remote(order): order for order in orders}
+    remote = ray.remote(num_cpus=1, max_retries=0)(_on_a_node)
+    running = {remote.remote(task): task for task in tasks}
     tries: dict[int, int] = {}
     while running:
         (done,), _ = ray.wait(list(running))
-        order = running.pop(done)
+        task = running.pop(done)
         try:
             ending = ray.get(done)
         except ray.exceptions.RayError as error:
             ending = f"Ray lost its task ({type(error).__name__})"
-        if ending and outcome(Path(order.folder), order).status == OPEN:
-            tries[order.number] = tries.get(order.number, 0) + 1
-            if once_more(order, tries[order.number], ending):
-                running[task.remote(order)] = order
+        if ending and outcome(Path(task.folder), task).status == OPEN:
+            tries[task.number] = tries.get(task.number, 0) + 1
+            if once_more(task, tries[task.number], ending):
+                running[remote.remote(task)] = task
                 continue
-        settled(order)
+        on_done(task)
 
 
-def _on_a_node(order: Order) -> str:
+def _on_a_node(task: Task) -> str:
     """Do a run in a process of its own; "" or how that process died."""
-    hand = Hand(order)
+    worker = Worker(task)
     try:
-        return "" if hand.answered() else hand.ending()
+        return "" if worker.answered() else worker.ending()
     finally:
-        hand.stop()
+        worker.stop()
 
 
-def slurm_script(orders: list[Order], folder: Path) -> Path:
+def slurm_script(tasks: list[Task], folder: Path) -> Path:
     """Write the job array of a sweep.
 
     Args:
-        orders: the runs to do.
+        tasks: the runs to do.
         folder: of the sweep, seen by every node under the same path.
 
     Returns:
@@ -134,7 +134,7 @@ def slurm_script(orders: list[Order], folder: Path) -> Path:
     folder = folder.absolute()
     logs = folder / "slurm"
     logs.mkdir(parents=True, exist_ok=True)
-    array = _intervals([order.number for order in orders])
+    array = _intervals([task.number for task in tasks])
     text = _SLURM.format(array=array, logs=logs, command=_command(), folder=shlex.quote(str(folder)))
     return write_atomically(folder / SCRIPT, text.encode())
 

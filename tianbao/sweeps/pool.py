@@ -1,4 +1,4 @@
-"""Processes that do runs, and the pool that hands them out."""
+"""Worker processes that do runs, and the pool that hands the runs out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from .folder import LOG, OPEN, outcome
-from .work import Order, fail
+from .work import Task, fail
 
 log = logging.getLogger(__name__)
 
@@ -23,17 +23,17 @@ _MOST_RUNS = 50
 _TRIES = 2
 _GRACE_S = 5.0
 
-Settled = Callable[[Order], None]
+OnDone = Callable[[Task], None]
 
 
-class Hand:
-    """A process that does one run after the other.
+class Worker:
+    """A process that does one run after another.
 
     It is a fresh interpreter, since neither NEURON nor Taichi survives a fork, and it does not import the caller's
     script, so that a sweep may be called anywhere. It ends when this end of its connection closes.
     """
 
-    def __init__(self, first: Order) -> None:
+    def __init__(self, first: Task) -> None:
         self.connection, theirs = multiprocessing.Pipe()
         folder = Path(first.folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,18 +51,18 @@ class Hand:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """Process id."""
         return self._process.pid
 
-    def give(self, order: Order) -> None:
+    def give(self, task: Task) -> None:
         """Hand over a run."""
-        self.order = order
+        self.task = task
         self.runs += 1
         try:
-            self.connection.send(dataclasses.asdict(order))
+            self.connection.send(dataclasses.asdict(task))
         except OSError:
-            # It is gone already; taking its answer tells how.
-            log.debug("process %d took no order", self.pid)
+            # The process is already gone; reading its answer tells why.
+            log.debug("process %d did not accept the task", self.pid)
 
     def answered(self) -> bool:
         """Whether the run ended in its process, well or not; False if the process died under it. Waits for either."""
@@ -74,9 +74,9 @@ class Hand:
             return False
         return True
 
-    def fits(self, order: Order) -> bool:
+    def fits(self, task: Task) -> bool:
         """Whether the process may do this run next."""
-        return self.good and self.runs < _MOST_RUNS and self.group == order.group
+        return self.good and self.runs < _MOST_RUNS and self.group == task.group
 
     def stop(self) -> None:
         """End the process, in the middle of a run or not."""
@@ -88,7 +88,7 @@ class Hand:
             self._process.wait()
 
     def ending(self) -> str:
-        """How a process that died went, in words."""
+        """How a process that died ended, in words."""
         code = self._process.returncode
         if code is None or code >= 0:
             return f"its process ended with exit status {code}"
@@ -96,59 +96,59 @@ class Hand:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with our import path, and one thread each: the sweep is what is parallel."""
+    """Our environment and import path, with one thread per process: the sweep itself is what runs in parallel."""
     path = os.pathsep.join(os.path.abspath(each) for each in sys.path)
     return {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": path}
 
 
-def pool(orders: Iterable[Order], settled: Settled, workers: int) -> None:
-    """Do all orders, at most `workers` at a time; a run whose process dies is tried once more.
+def pool(tasks: Iterable[Task], on_done: OnDone, workers: int) -> None:
+    """Do all runs, at most `workers` at a time; a run whose process dies is tried once more.
 
     Args:
-        orders: the runs to do.
-        settled: called after each run that is finished or failed.
+        tasks: the runs to do.
+        on_done: called after each run that is finished or failed.
         workers: processes at a time [-].
     """
-    pending = list(orders)
+    pending = list(tasks)
     tries: dict[int, int] = {}
-    hands: list[Hand] = []
+    running: list[Worker] = []
     try:
-        while pending or hands:
-            while pending and len(hands) < workers:
-                hands.append(Hand(pending.pop(0)))
-            waiting = {hand.connection: hand for hand in hands}
+        while pending or running:
+            while pending and len(running) < workers:
+                running.append(Worker(pending.pop(0)))
+            waiting = {worker.connection: worker for worker in running}
             for connection in multiprocessing.connection.wait(list(waiting)):
-                _next(waiting[connection], hands, pending, tries, settled)
+                _next(waiting[connection], running, pending, tries, on_done)
     finally:
-        # After Ctrl-C as well: none outlives the sweep.
-        for hand in hands:
-            hand.stop()
+        # After Ctrl-C as well: no worker outlives the sweep.
+        for worker in running:
+            worker.stop()
 
 
-def _next(hand: Hand, hands: list[Hand], pending: list[Order], tries: dict[int, int], settled: Settled) -> None:
-    """Take a hand's answer and give it its next run, or let it go."""
-    order = hand.order
-    if hand.answered() or outcome(Path(order.folder), order).status != OPEN:
-        settled(order)
+def _next(worker: Worker, running: list[Worker], pending: list[Task], tries: dict[int, int], on_done: OnDone) -> None:
+    """Read a worker's answer and give it its next run, or end it."""
+    task = worker.task
+    if worker.answered() or outcome(Path(task.folder), task).status != OPEN:
+        on_done(task)
     else:
-        tries[order.number] = tries.get(order.number, 0) + 1
-        if once_more(order, tries[order.number], hand.ending()):
-            pending.insert(0, order)
+        tries[task.number] = tries.get(task.number, 0) + 1
+        if once_more(task, tries[task.number], worker.ending()):
+            pending.insert(0, task)
         else:
-            settled(order)
-    following = next((each for each in pending if hand.fits(each)), None)
+            on_done(task)
+    following = next((each for each in pending if worker.fits(each)), None)
     if following is None:
-        hands.remove(hand)
-        hand.stop()
+        running.remove(worker)
+        worker.stop()
     else:
         pending.remove(following)
-        hand.give(following)
+        worker.give(following)
 
 
-def once_more(order: Order, tries: int, ending: str) -> bool:
-    """Whether a run whose process died is tried again; its error is left when it is not."""
+def once_more(task: Task, tries: int, ending: str) -> bool:
+    """Whether a run whose process died is tried again; if not, its error is written."""
     if tries < _TRIES:
-        log.warning("run %d: %s; trying it once more", order.number, ending)
+        log.warning("run %d: %s; trying it once more", task.number, ending)
         return True
-    fail(Path(order.folder), f"{ending}, {_TRIES} times; if memory is short, use fewer workers; see {LOG}")
+    fail(Path(task.folder), f"{ending}, {_TRIES} times; if memory is short, use fewer workers; see {LOG}")
     return False

@@ -15,7 +15,7 @@ from .folder import ERROR, FAILED, FINISHED, held, load_plan, outcome, run_folde
 from .plan import Plan, make_plan, read_plan
 from .pool import pool
 from .table import Table, refresh
-from .work import Order, order, perform_run
+from .work import Task, perform_run, task_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,17 +64,17 @@ def sweep(
         settle_plan(folder, plan)
         table = Table(folder, plan)
         _mind_versions(table)
-        orders = _open_orders(table, folder, plan, retry_failed)
+        tasks = _open_tasks(table, folder, plan, retry_failed)
         table.write()
         if backend == "slurm":
-            _tell_slurm(orders, folder)
-        elif orders:
-            _do(orders, table, plan, backend, workers, address, progress)
+            _tell_slurm(tasks, folder)
+        elif tasks:
+            _do(tasks, table, plan, backend, workers, address, progress)
         return table.write()
 
 
 def sweep_run(folder: str | Path, number: int) -> str:
-    """Do one run of a sweep whose plan lies in its folder, as a task of a job array does.
+    """Do one run of a sweep whose plan lies in its folder, as each task of a job array does.
 
     Args:
         folder: of the sweep.
@@ -84,7 +84,7 @@ def sweep_run(folder: str | Path, number: int) -> str:
         Its status before: "finished" means that nothing was done.
 
     Raises:
-        ConfigError: if the folder holds no sweep, or the sweep no such run.
+        ConfigError: if the folder does not hold a sweep, or the sweep has no such run.
         TianbaoError: if the run fails; its error.txt says why.
     """
     folder = Path(folder)
@@ -93,7 +93,7 @@ def sweep_run(folder: str | Path, number: int) -> str:
     before = outcome(run_folder(folder, plan, run), run).status
     if before != FINISHED:
         try:
-            perform_run(order(folder, plan, run))
+            perform_run(task_for(folder, plan, run))
         finally:
             refresh(folder)
     return before
@@ -126,41 +126,43 @@ def _mind_versions(table: Table) -> None:
         there = {**summary.get("versions", {}), "mechanisms": summary.get("mechanism_hash", here["mechanisms"])}
         for name, value in there.items():
             if here.get(name, value) != value:
-                told = (name, value, here[name])
-                log.warning("finished runs were made with %s %s, this is %s: a new folder makes all alike", *told)
+                log.warning(
+                    "finished runs used %s %s, open ones will use %s: use a new folder if all must be alike",
+                    name, value, here[name],
+                )  # fmt: skip
                 return
 
 
-def _open_orders(table: Table, folder: Path, plan: Plan, retry_failed: bool) -> list[Order]:
+def _open_tasks(table: Table, folder: Path, plan: Plan, retry_failed: bool) -> list[Task]:
     """What is left to do."""
-    orders = []
+    tasks = []
     for run in plan.runs:
         if table.status(run) == FAILED and retry_failed:
             (run_folder(folder, plan, run) / ERROR).unlink(missing_ok=True)
             table.forget(run)
         if table.status(run) not in (FINISHED, FAILED):
-            orders.append(order(folder, plan, run))
-    done = len(plan.runs) - len(orders)
+            tasks.append(task_for(folder, plan, run))
+    done = len(plan.runs) - len(tasks)
     log.info("%d runs, %d of them done before", len(plan.runs), done)
-    return orders
+    return tasks
 
 
-def _tell_slurm(orders: list[Order], folder: Path) -> None:
-    if not orders:
+def _tell_slurm(tasks: list[Task], folder: Path) -> None:
+    if not tasks:
         log.info("nothing is left to do: no job array was written")
         return
-    script = slurm_script(orders, folder)
-    log.info("wrote %s for %d runs; type: sbatch %s", script, len(orders), script)
+    script = slurm_script(tasks, folder)
+    log.info("wrote %s for %d runs; type: sbatch %s", script, len(tasks), script)
 
 
 def _do(
-    orders: list[Order], table: Table, plan: Plan, backend: str, workers: int, address: str | None, progress: bool
+    tasks: list[Task], table: Table, plan: Plan, backend: str, workers: int, address: str | None, progress: bool
 ) -> None:
-    """Let a backend do the orders, and keep the table as they end."""
-    durations = {each.number: plan.config(plan.run(each.number)).duration for each in orders}
+    """Let a backend do the tasks, and keep the table as they end."""
+    durations = {each.number: plan.config(plan.run(each.number)).duration for each in tasks}
     with Progress(sum(durations.values()), f"sweep of {len(plan.runs)}", enabled=progress) as shown:
 
-        def settled(done: Order) -> None:
+        def on_done(done: Task) -> None:
             run = plan.run(done.number)
             failed = table.look(run) == FAILED
             log.log(logging.WARNING if failed else logging.INFO, *_line(run, table, len(plan.runs)))
@@ -169,9 +171,9 @@ def _do(
 
         try:
             if backend == "ray":
-                ray_tasks(orders, settled, workers, address)
+                ray_tasks(tasks, on_done, workers, address)
             else:
-                pool(orders, settled, min(workers, len(orders)))
+                pool(tasks, on_done, min(workers, len(tasks)))
         except KeyboardInterrupt:
             # A run may have ended between the last look and the interruption.
             table.look_at_all()

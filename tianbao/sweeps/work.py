@@ -1,7 +1,7 @@
-"""What one process of a sweep does: take a run, do its job, leave its files.
+"""What one worker of a sweep does: take a run, do it, write its files.
 
-`python -m tianbao.sweeps.work FD` takes runs from the connection on file descriptor FD and says so when one is done;
-`tianbao sweep-run` does a single one. Both go through `perform_run`.
+`python -m tianbao.sweeps.work FD` takes runs from the connection on file descriptor FD and reports each that is done;
+`tianbao sweep-run` does a single one. Both call `perform_run`.
 """
 
 from __future__ import annotations
@@ -39,18 +39,19 @@ Job = Callable[[RunConfig, Path, bool], Mapping[str, Any]]
 
 # How long a run waits for a process that was told to leave it [s].
 _PATIENCE_S = 10.0
-LEFT_ALONE = 3
+# Exit status of a worker whose sweep has gone.
+ORPHANED = 3
 
 
 @dataclass(frozen=True)
-class Order:
-    """A run as it is handed to a process.
+class Task:
+    """A run as it is handed to a worker.
 
     Attributes:
         number, name, digest: of the run.
         config: complete configuration, TOML.
         folder: of the run.
-        job: "module:function".
+        job: function that does the run, "module:function".
         video: whether a video is wanted.
         group: runs of one group may share a process: they have the same anatomy and interventions.
     """
@@ -65,17 +66,17 @@ class Order:
     group: str
 
 
-def order(folder: Path, plan: Plan, run: PlannedRun) -> Order:
-    """The order for a run of a sweep's folder."""
+def task_for(folder: Path, plan: Plan, run: PlannedRun) -> Task:
+    """The task for a run of a sweep's folder."""
     anatomy = {key: run.overrides[key] for key in run.overrides if key.startswith(("worm", "interventions", "engine"))}
     config = plan.config(run).to_toml()
     place = str(run_folder(folder, plan, run).absolute())
     group = json.dumps(anatomy, sort_keys=True)
-    return Order(run.number, run.name, run.digest, config, place, plan.job, plan.video, group)
+    return Task(run.number, run.name, run.digest, config, place, plan.job, plan.video, group)
 
 
 def experiment(config: RunConfig, folder: Path, video: bool) -> Mapping[str, Any]:
-    """The job of a sweep unless another is named: one experiment with all its files; its summary."""
+    """The default job of a sweep: one experiment with all its files; returns its summary."""
     from ..experiment import CHECKPOINT, perform
 
     state = _left_behind(folder)
@@ -84,45 +85,45 @@ def experiment(config: RunConfig, folder: Path, video: bool) -> Mapping[str, Any
     except ConfigError as error:
         if state is None:
             raise
-        log.warning("beginning anew: %s", error)
+        log.warning("starting over: %s", error)
         outcome = perform(config, folder, video=video, progress=False)
     if not outcome.recording.complete:
-        # Stopped by Ctrl-C or a batch system, which is no fault of the run: it stays open.
+        # Stopped by Ctrl-C or a batch system, not by a fault of the run: it stays open.
         raise KeyboardInterrupt
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
 
 
 def _left_behind(folder: Path) -> RunState | None:
-    """The checkpoint of a run that was stopped here before; None where there is none that is whole."""
+    """The checkpoint of a run that was stopped here before; None if there is none that can be read."""
     from ..experiment import CHECKPOINT
     from ..io.checkpoints import Checkpoints
 
     try:
         return Checkpoints(folder / CHECKPOINT).read() if (folder / CHECKPOINT).exists() else None
     except OutputError as error:
-        log.warning("beginning anew: %s", error)
+        log.warning("starting over: %s", error)
         return None
 
 
-def perform_run(told: Order) -> None:
-    """Do a run and leave its summary or, if it fails, its error.
+def perform_run(task: Task) -> None:
+    """Do a run and write its summary or, if it fails, its error.
 
     Raises:
         TianbaoError: if it fails, in one sentence; error.txt then holds it, with the traceback.
     """
-    folder = Path(told.folder)
-    with held(folder / ".lock", f"run {told.number} is being done by another process", _PATIENCE_S):
+    folder = Path(task.folder)
+    with held(folder / ".lock", f"run {task.number} is being done by another process", _PATIENCE_S):
         for name in (SUMMARY, ERROR):
             (folder / name).unlink(missing_ok=True)
         for leftover in folder.glob(".*.partial*"):
             leftover.unlink(missing_ok=True)
         started = time.perf_counter()
         try:
-            write_atomically(folder / CONFIG, told.config.encode())
-            summary = _job(told.job)(read_config(folder / CONFIG), folder, told.video)
+            write_atomically(folder / CONFIG, task.config.encode())
+            summary = _job(task.job)(read_config(folder / CONFIG), folder, task.video)
             wall = time.perf_counter() - started
-            mark = {"number": told.number, "name": told.name, "digest": told.digest, "wall_s": round(wall, 3)}
+            mark = {"number": task.number, "name": task.name, "digest": task.digest, "wall_s": round(wall, 3)}
             text = json.dumps(_written({**summary, "sweep": mark}), indent=2, allow_nan=False)
             # Written last and in one step: from now on the run is finished.
             write_atomically(folder / SUMMARY, f"{text}\n".encode())
@@ -130,17 +131,17 @@ def perform_run(told: Order) -> None:
             sentence = str(error) if isinstance(error, TianbaoError) else f"{type(error).__name__}: {error}"
             sentence = " ".join(sentence.split())
             fail(folder, sentence, traceback.format_exc())
-            raise TianbaoError(f"run {told.number} failed: {sentence}") from error
+            raise TianbaoError(f"run {task.number} failed: {sentence}") from error
 
 
 def fail(folder: Path, sentence: str, details: str = "") -> None:
-    """Leave the error of a run: one sentence, then what led to it."""
+    """Write the error of a run: one sentence, then its traceback."""
     (folder / SUMMARY).unlink(missing_ok=True)
     write_atomically(folder / ERROR, f"{sentence}\n\n{details}".encode())
 
 
 def _written(value: Any) -> Any:
-    """A value as JSON can hold it: numbers of NumPy as plain ones, what is not finite as null."""
+    """A value as JSON can hold it: NumPy numbers as plain ones, non-finite ones as null."""
     if isinstance(value, Mapping):
         return {str(key): _written(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
@@ -167,14 +168,14 @@ def main(descriptor: int) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("tianbao").setLevel(logging.INFO)
     connection = Connection(descriptor)
-    orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(connection, orders), daemon=True).start()
+    tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(connection, tasks), daemon=True).start()
     while True:
-        told = orders.get()
-        _log_to(Path(told.folder))
+        task = tasks.get()
+        _log_to(Path(task.folder))
         good = False
         with contextlib.suppress(TianbaoError):
-            perform_run(told)
+            perform_run(task)
             good = True
         gc.collect()
         connection.send(good)
@@ -182,17 +183,17 @@ def main(descriptor: int) -> int:
             return 1
 
 
-def _listen(connection: Connection, orders: queue.SimpleQueue) -> None:
-    """Pass orders on; when the other end is gone nobody waits for this process, in the middle of a run or not."""
+def _listen(connection: Connection, tasks: queue.SimpleQueue) -> None:
+    """Pass tasks on; once the other end is gone, nothing needs this process, in the middle of a run or not."""
     while True:
         try:
-            orders.put(Order(**connection.recv()))
+            tasks.put(Task(**connection.recv()))
         except (EOFError, OSError):
-            os._exit(LEFT_ALONE)
+            os._exit(ORPHANED)
 
 
 def _log_to(folder: Path) -> None:
-    """Send what a run prints, from Python or from C, to its own file."""
+    """Send what a run prints, from Python or from C, to its own log file."""
     folder.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     with open(folder / LOG, "ab") as file:

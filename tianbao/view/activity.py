@@ -1,4 +1,4 @@
-"""Activity on the animal: neurons along their traced shapes and muscles on the posture of the moment."""
+"""Activity shown on the body: neurons with their traced morphologies, and muscles, in the current posture."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from . import style
 from .nerves import UNRECORDED, VOLTAGE, Posture, muscle_activation_at, nerves, voltage_at, voltage_range
 from .outline import Outline
 
-# The bands of muscle lie outside the outline, or they would hide the nerve cords: from here to there in radii.
+# The muscle bands are drawn outside the outline, so that they do not hide the nerve cords: extent in radii.
 _BAND = (1.10, 1.42)
 _WIDE = 9.0  # [inch]
 _MARGIN_MM = 0.03
@@ -25,27 +25,27 @@ _BAR_INCH = 1.5
 
 
 def moments(time_ms: np.ndarray, midline: np.ndarray, wanted: list[float] | None, count: int = 4) -> list[int]:
-    """Frames to show: those nearest to the wanted times [ms], else a few evenly spread over the second half.
+    """Frames to show: those nearest to the given times [ms], or a few evenly spaced in the second half.
 
-    Frames whose midline is not known are passed over.
+    Frames without a midline are skipped.
     """
     known = np.flatnonzero(np.isfinite(midline).all(axis=(1, 2)))
     if not len(known):
         return []
     if wanted is None:
-        # The start is a transient: the worm has just been laid down.
+        # The start is a transient: the worm has just been placed in the arena.
         wanted = np.linspace(0.5 * (time_ms[known[0]] + time_ms[known[-1]]), time_ms[known[-1]], count)
     return list(dict.fromkeys(int(known[np.argmin(np.abs(time_ms[known] - each))]) for each in wanted))
 
 
 def activity_size(track: WormTrack, frames: list[int]) -> tuple[float, float]:
-    """Size of the picture [inch] that fits the levelled postures."""
+    """Figure size [inch] for the levelled postures."""
     tall = sum(np.ptp(_levelled(track, k)[0][:, 1]) + 4 * _MARGIN_MM + 0.08 for k in frames)
     return _WIDE, float(np.clip(_WIDE * 0.92 * tall / 1.06, 1.5, 14.0)) + _BAR_INCH
 
 
 def draw_activity(figure: Figure, time_ms: np.ndarray, track: WormTrack, frames: list[int]) -> None:
-    """One row per frame, the worm turned so that its head is on the right; colour bars below."""
+    """One row per frame, the worm rotated so that its head is on the right; colour bars below."""
     if not frames:
         style.say(figure.add_subplot(), "no frame with a posture was recorded")
         return
@@ -62,7 +62,7 @@ def draw_activity(figure: Figure, time_ms: np.ndarray, track: WormTrack, frames:
         _frame(axes, line, f"{time_ms[k] / MS_PER_S:.2f} s")
     recorded = len(set(track.neurons) & set(nerves().names))
     rows[0].set_title(_title(recorded, all(_dorsal_up(*each) for each in postures)), loc="left", pad=10)
-    for mappable, label in ((voltages, "soma voltage [mV]"), (active, "muscle activation: bands beside the body")):
+    for mappable, label in ((voltages, "soma voltage [mV]"), (active, "muscle activation: bands along the body")):
         if (recorded if mappable is voltages else len(track.muscles)) == 0:
             continue
         bar = figure.colorbar(mappable, ax=list(rows), location="bottom", pad=0.015, aspect=48, shrink=0.62)
@@ -72,9 +72,9 @@ def draw_activity(figure: Figure, time_ms: np.ndarray, track: WormTrack, frames:
 
 def _title(recorded: int, dorsal_up: bool) -> str:
     every = len(nerves().names)
-    told = {0: "no neuron recorded", every: f"all {every} neurons"}
+    counts = {0: "no neuron recorded", every: f"all {every} neurons"}
     side = ", dorsal up" if dorsal_up else ", from above"
-    return f"activity on the animal{side}: {told.get(recorded, f'{recorded} of {every} neurons, the others grey')}"
+    return f"activity{side}: {counts.get(recorded, f'{recorded} of {every} neurons, the others grey')}"
 
 
 def _dorsal_up(line: np.ndarray, dorsal: np.ndarray | None) -> bool:
@@ -85,7 +85,7 @@ def _dorsal_up(line: np.ndarray, dorsal: np.ndarray | None) -> bool:
 
 
 def _levelled(track: WormTrack, frame: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Midline turned about the vertical so that the head is right, hence dorsal up, and dorsal turned with it."""
+    """Midline rotated about the vertical so that the head is on the right and dorsal up, and dorsal rotated with it."""
     line = np.array(track.midline[frame], float)
     line -= line.mean(axis=0)
     chord = line[0] - line[-1]
@@ -102,7 +102,7 @@ def _body(axes: Axes, line: np.ndarray) -> None:
 
 
 def _muscles(axes: Axes, values: np.ndarray, line: np.ndarray, dorsal_up: bool, active: ScalarMappable) -> None:
-    """Left and right muscles of a row lie over each other seen from the side: their mean, dorsal and ventral."""
+    """Left and right muscles of a row overlap when seen from the side: draws their mean, dorsal and ventral."""
     table = muscles()
     if not np.isfinite(values).any():
         return
@@ -125,7 +125,7 @@ def _neurons(axes: Axes, posture: Posture, voltage: np.ndarray, shades: ScalarMa
     places = posture.place(shape.at)[:, :2]
     silent = np.isnan(voltage)
     colours = shades.to_rgba(np.where(silent, 0.0, voltage))
-    # The depolarised last, so that they lie on top.
+    # Depolarised neurons are drawn last, so that they are on top.
     drawn = np.argsort(np.where(silent, -np.inf, voltage)[shape.segment_neuron], kind="stable")
     for which, tint, wide, dot, layer in (
         (silent, np.array([style.FAINT]), 0.25, 1.2, 3), (~silent, None, 0.75, 13.0, 4),

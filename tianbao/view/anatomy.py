@@ -1,4 +1,4 @@
-"""Pictures of the anatomy: a neuron's shape, its synapses where they sit, the wiring of the whole animal."""
+"""Pictures of the anatomy: the morphology of a neuron, the location of its synapses, the wiring of the whole animal."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ KINDS = ("output", "input", "gap junction", "muscle")
 EXCITATORY, INHIBITORY, GAP = style.DORSAL, style.VENTRAL, "#3f8f5f"
 _SIGNS = {"excitatory": EXCITATORY, "inhibitory": INHIBITORY, "gap": GAP}
 _SECTION_KINDS = {1: ("soma", style.INK), 2: ("axon", "#2f7d86"), 3: ("neurite", "#b5762a")}
-_CUT_OFF = ("neurite the source cuts off", style.NEUTRAL)
+_CUT_OFF = ("neurite disconnected in the source", style.NEUTRAL)
 _MARKERS = {"output": "^", "input": "v", "gap junction": "s", "muscle": "D"}
-# A neuron longer than this many times its height is drawn stretched across the body, and says so.
+# A neuron longer than this many times its height is drawn stretched across the body, as its axis label states.
 _SLENDER = 7.0
-# One shorter than this many times half its height has its two views side by side.
+# The two views of one shorter than this many times half its height are side by side.
 _COMPACT = 6.0
 _SPACING = 3.0  # [um] between drawn points
-_POINTS = 49  # where the body reports its bend: needed to design a worm, without effect on its wiring
+_POINTS = 49  # points at which curvature is measured: needed to design a worm, without effect on its wiring
 _LISTED = 14
 _FEW = 6
 _MANY = 400  # compartments, beyond which their dots would hide the neuron
@@ -46,7 +46,7 @@ _UM_PER_MM = 1000.0
 
 
 def plot_morphology(neuron: str, path: str | Path | None = None) -> Figure | Path:
-    """Traced shape of a neuron, its soma and its compartments, from the side and from above.
+    """Traced morphology of a neuron, its soma and its compartments, from the side and from above.
 
     Args:
         neuron: such as "AVAL".
@@ -59,6 +59,7 @@ def plot_morphology(neuron: str, path: str | Path | None = None) -> Figure | Pat
     cell = cell_geometry(neuron_name(neuron), "traced", 2)
 
     def draw(figure: Figure) -> None:
+        """Side view and view from above, with a legend."""
         rows = _projections(figure, cell, f"{cell.name}: {_described(cell)}")
         for axes, across in rows:
             _shape(axes, cell, across)
@@ -75,12 +76,12 @@ def plot_morphology(neuron: str, path: str | Path | None = None) -> Figure | Pat
 
 
 def plot_synapses(neuron: str, path: str | Path | None = None, *, worm: Worm | None = None) -> Figure | Path:
-    """Synapses and gap junctions of a neuron where they sit on its shape, and the partner classes by weight.
+    """Synapses and gap junctions of a neuron on its morphology, and the partner classes by weight.
 
     Args:
         neuron: such as "AVAL".
         path: picture to write; None gives the figure.
-        worm: the animal whose wiring counts, its interventions included; an intact one when None.
+        worm: whose wiring is used, including its interventions; an intact one if None.
 
     Raises:
         AnatomyError: for an unknown neuron.
@@ -91,6 +92,7 @@ def plot_synapses(neuron: str, path: str | Path | None = None, *, worm: Worm | N
     found, cell = synapse_table(name, design), design.cells[name]
 
     def draw(figure: Figure) -> None:
+        """The synapses on the morphology, and the partner classes below."""
         upper, lower = figure.subfigures(2, 1, height_ratios=(1.25, 1.0))
         counts = ", ".join(f"{n} {_plural(kind, n)}" for kind, n in _counted(found))
         for axes, across in _projections(upper, cell, f"{name}: {counts or 'no connection'}"):
@@ -103,7 +105,7 @@ def plot_synapses(neuron: str, path: str | Path | None = None, *, worm: Worm | N
 
 
 def synapse_table(neuron: str, design: NetworkDesign) -> pd.DataFrame:
-    """Every connection of a neuron and where it sits.
+    """Every connection of a neuron and its location.
 
     Args:
         neuron: name.
@@ -151,7 +153,7 @@ def plot_connectome(
 
     Args:
         path: picture to write; None gives the figure.
-        worm: the animal whose wiring counts, its interventions included; an intact one when None.
+        worm: whose wiring is used, including its interventions; an intact one if None.
         kind: "chemical" (with the muscles as the last columns), "gap" or "all".
 
     Raises:
@@ -164,6 +166,7 @@ def plot_connectome(
     chemical, gap = class_matrices(_design(worm))
 
     def draw(figure: Figure) -> None:
+        """One matrix per kind of connection."""
         for axes, each in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
             _matrix(figure, axes, chemical if each == "chemical" else gap, signed=each == "chemical")
 
@@ -174,8 +177,8 @@ def class_matrices(design: NetworkDesign) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Summed conductance between classes [nS], ordered sensory, interneuron, motor, pharyngeal.
 
     Returns:
-        Chemical, rows presynaptic, the four muscle quadrants as last columns, inhibitory minus where that outweighs
-        the excitatory (the sum of both signs); gap junctions, symmetric.
+        Chemical, rows presynaptic, the four muscle quadrants as last columns, negative if inhibition outweighs
+        excitation (the sum of both signs); gap junctions, symmetric.
     """
     table = neurons()
     order = list(dict.fromkeys(table.assign(group=_groups(table)).sort_values(["group", "class"])["class"]))
@@ -190,7 +193,7 @@ def class_matrices(design: NetworkDesign) -> tuple[pd.DataFrame, pd.DataFrame]:
         post = np.array([column[of.get(name, f"muscle {name[1:3]}")] for name in rule.post], int)
         weight = rule.weights / US_PER_NS * (-1.0 if "inhibitory" in rule.label else 1.0)
         np.add.at(gap if rule.label == "gap" else chemical, (pre, post), weight)
-    # A junction between two of one class stands on the diagonal, where it must not count twice.
+    # A junction between two neurons of one class is on the diagonal and must not count twice.
     gap = gap + gap.T - np.diag(np.diag(gap))
     return pd.DataFrame(chemical, order, columns), pd.DataFrame(gap, order, order)
 
@@ -226,16 +229,16 @@ def _section_kind(kind: int) -> tuple[str, str]:
 def _described(cell: CellGeometry) -> str:
     row = neurons().loc[cell.name]
     length = sum(cable.length for cable in cell.cables if cable.parent is not None)
-    spoken = f", {row.transmitter}" if row.transmitter else ""
+    transmitter = f", {row.transmitter}" if row.transmitter else ""
     kind = row["type"] if row["type"].endswith("neuron") else f"{row['type']} neuron"
     return (
-        f"{kind}{spoken}; {length:.0f} um of neurite, {cell.compartments} compartments, "
+        f"{kind}{transmitter}; {length:.0f} um of neurite, {cell.compartments} compartments, "
         f"{cell.area:.0f} um2, {cell.capacitance:.2f} pF"
     )
 
 
 def _projections(figure, cell: CellGeometry, title: str) -> list[tuple[Axes, int]]:
-    """Side view and view from above on one scale, with the body's outline; the axes and their column."""
+    """Side view and view from above on one scale, with the outline of the body; the axes and their column."""
     points = np.concatenate([_body_um(cable.points[:, :3]) for cable in cell.cables])
     spare = 0.04 * np.ptp(points[:, 0]) + 4.0
     low, high = points[:, 0].min() - spare, points[:, 0].max() + spare
@@ -267,7 +270,7 @@ def _shape(axes: Axes, cell: CellGeometry, across: int, plain: bool = False) -> 
             size = 55.0 if plain else 70.0
             axes.scatter(centre[0], centre[across], s=size, c=tint, edgecolors=style.INK, linewidths=0.6, zorder=3)
             continue
-        # Closely spaced, because a straight piece of the posed animal is bent in the straightened one.
+        # Closely spaced, because a straight line in the posed animal is curved in the straightened one.
         locs = np.linspace(0.0, 1.0, 2 + int(cable.length / _SPACING))
         flat = _body_um(cable.at(locs))[:, [0, across]]
         calibre = np.interp(0.5 * (locs[1:] + locs[:-1]) * cable.length, cable.arc, cable.points[:, 3])
@@ -286,7 +289,7 @@ def _plural(kind: str, count: int) -> str:
 
 
 def _areas(weight: np.ndarray, heaviest: float) -> np.ndarray:
-    """Area of a marker [pt2]: in proportion to the conductance, but never too small to see."""
+    """Area of a marker [pt2]: proportional to the conductance, with a visible minimum."""
     return 7.0 + 110.0 * np.asarray(weight) / max(heaviest, 1e-12)
 
 
@@ -295,7 +298,7 @@ def _sites(axes: Axes, found: pd.DataFrame, across: int) -> None:
         return
     places = _body_um(found[["x", "y", "z"]].to_numpy())
     for kind in KINDS:
-        # Neuromuscular junctions are a hundred times as strong, so each kind has its own scale.
+        # Neuromuscular junctions are a hundred times stronger, so each kind has its own scale.
         mine = (found.kind == kind).to_numpy()
         weight = found.weight_ns.to_numpy()[mine]
         order = np.argsort(-weight)

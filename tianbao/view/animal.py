@@ -1,4 +1,4 @@
-"""The animal in three dimensions: skin, muscles and neurons as surfaces and lines that move with a recording."""
+"""The worm in three dimensions: skin, muscles and neurons as surfaces and lines that move with a recording."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .nerves import Posture, muscle_activation_at, nerves, tube, voltage_at
 
 _ALONG, _AROUND = 121, 28
 _MUSCLE_ALONG, _MUSCLE_AROUND = 6, 9
-# A muscle's share of the round, and how deep under the skin it lies, in radii.
+# Angle that a muscle spans around the body, and its distance from the axis in radii.
 _MUSCLE_ANGLE = np.radians(52.0)
 _MUSCLE_DEPTH = 0.97
 _MUSCLE_GAP = 0.06
@@ -30,9 +30,9 @@ class Patch:
     """A surface of quadrilaterals whose points move.
 
     Attributes:
-        at: places in the straightened body.
+        at: positions in the straightened body.
         quads: indices of corners, shape (quads, 4).
-        owner: which muscle a point belongs to; zeros for the skin, shape (points,).
+        owner: the muscle that each point belongs to; zeros for the skin, shape (points,).
     """
 
     at: BodyCoordinates
@@ -47,7 +47,7 @@ class Patch:
 
 
 class Animal:
-    """One recorded worm; every array of points belongs to the frame asked for.
+    """One recorded worm; arrays of points are those of the given frame.
 
     Args:
         recording: of a run.
@@ -55,14 +55,14 @@ class Animal:
 
     Raises:
         ConfigError: if there is no such worm.
-        OutputError: if the recording holds no frame with a posture.
+        OutputError: if the recording contains no frame with a posture.
     """
 
     def __init__(self, recording: Recording, worm: int = 0) -> None:
         self._track = recording.track(worm)
         known = np.isfinite(self._track.midline).all(axis=(1, 2)) if len(recording.time) else np.zeros(0, bool)
         if not known.any():
-            raise OutputError("view: the recording holds no frame with a posture; run the simulation for longer")
+            raise OutputError("view: the recording contains no frame with a posture; run the simulation for longer")
         self._known = np.flatnonzero(known)
         self.time = recording.time[self._known]
 
@@ -76,7 +76,7 @@ class Animal:
         return int(np.argmin(np.abs(self.time - time)))
 
     def posture(self, frame: int) -> Posture:
-        """Map from the straightened body to the world of a frame."""
+        """Map from the straightened body to world coordinates in a frame."""
         k, track = self._known[frame], self._track
         return Posture(track.midline[k], None if track.dorsal is None else track.dorsal[k])
 
@@ -85,26 +85,26 @@ class Animal:
         return self._track.midline[self._known[frame]].mean(axis=0)
 
     def ahead(self, frame: int) -> np.ndarray:
-        """A place just in front of the nose [mm], shape (3,)."""
+        """A point just in front of the nose [mm], shape (3,)."""
         line = self._track.midline[self._known[frame]]
         inward = line[0] - line[min(3, len(line) - 1)]
         return line[0] + _AHEAD_MM * inward / max(float(np.linalg.norm(inward)), 1e-12)
 
     def voltage(self, frame: int) -> np.ndarray:
-        """Soma voltage of the 302 neurons [mV], NaN where it was not recorded."""
+        """Soma voltage of the 302 neurons [mV], NaN for those not recorded."""
         return voltage_at(self._track, self.time[frame])
 
     def activation(self, frame: int) -> np.ndarray:
-        """Activation of the 95 muscles [-], NaN where it was not recorded."""
+        """Activation of the 95 muscles [-], NaN for those not recorded."""
         return muscle_activation_at(self._track, self._known[frame])
 
     @cached_property
     def skin(self) -> Patch:
-        """The surface of the body, closed round."""
+        """The closed surface of the body."""
         s = 0.5 - 0.5 * np.cos(np.linspace(0.0, np.pi, _ALONG))
         angle = np.linspace(0.0, 2.0 * np.pi, _AROUND, endpoint=False)
         at = tube(s, angle)
-        # The tips close like a quarter ellipse; the model's own mesh ends blunt.
+        # The tips close like a quarter ellipse; the mesh of the model has blunt ends.
         inward = np.clip(np.minimum(at.s, 1.0 - at.s) / 0.008, 0.0, 1.0)
         closing = np.sqrt(1.0 - (1.0 - inward) ** 2)
         at = BodyCoordinates(at.s, at.dorsal_um * closing, at.right_um * closing)
@@ -136,10 +136,10 @@ class Animal:
         return points.reshape(-1, 3), _quads(along + 1, around, closed=True)
 
     def somata(self, neurites: np.ndarray) -> np.ndarray:
-        """Points of the somata as spheres of their traced size [mm].
+        """Points of the somata, spheres of their traced size [mm].
 
         Args:
-            neurites: places of all traced points in the frame [mm], as `posture(frame).place(nerves().at)` gives.
+            neurites: positions of all traced points in the frame [mm], from `posture(frame).place(nerves().at)`.
         """
         shape = nerves()
         radius = np.maximum(shape.radius[shape.somata], _LEAST_SOMA_UM) * 1e-3
@@ -148,7 +148,7 @@ class Animal:
 
     @property
     def soma_normals(self) -> np.ndarray:
-        """Unit vectors out of the somata; they only travel, never turn, shape (points, 3)."""
+        """Outward unit vectors of the somata, which translate but do not rotate, shape (points, 3)."""
         return np.tile(self._ball[0], (len(nerves().names), 1))
 
     @cached_property
@@ -160,13 +160,13 @@ class Animal:
         return shifted.reshape(-1, 4), np.repeat(np.arange(count), len(ball))
 
     def neuron_near(self, point: np.ndarray, frame: int) -> str:
-        """The neuron whose traced shape comes nearest to a point [mm]."""
+        """The neuron whose traced morphology is nearest to a point [mm]."""
         shape = nerves()
         gap = np.linalg.norm(self.posture(frame).place(shape.at) - np.asarray(point, float), axis=1)
         return shape.names[shape.neuron[int(np.argmin(gap))]]
 
-    def told(self, neuron: str, frame: int) -> str:
-        """Name and voltage of a neuron in a sentence."""
+    def label(self, neuron: str, frame: int) -> str:
+        """Name and voltage of a neuron as text."""
         voltage = self.voltage(frame)[nerves().names.index(neuron)]
         return f"{neuron}   not recorded" if np.isnan(voltage) else f"{neuron}   {voltage:.1f} mV"
 

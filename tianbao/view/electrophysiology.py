@@ -23,16 +23,17 @@ _SETS = dict(zip(PARAMETER_SETS, ("-", ":"), strict=True))
 def sweeps(
     run: Sweeps, path: str | Path | None = None, title: str | None = None, recorded: pd.DataFrame | None = None
 ) -> Figure | Path:
-    """Traces of a protocol, and beside them peak and steady state over the level of the step.
+    """Traces of a protocol, and peak and steady state over the level of the step.
 
     Args:
         run: of a family of steps.
         path: picture to write; None gives the figure.
-        title: the cell's name when None.
+        title: the cell's name if None.
         recorded: rows of recordings.csv to compare with.
     """
 
     def draw(figure: Figure) -> None:
+        """Traces on the left, curves on the right."""
         traces, curve = figure.subplots(1, 2, width_ratios=(1.7, 1.0))
         _traces(traces, run)
         _curve(curve, run, recorded)
@@ -46,7 +47,7 @@ def _traces(axes: Axes, run: Sweeps) -> None:
     values, unit = (run.current, "pA") if voltage_clamp else (run.voltage, "mV")
     levels = run.protocol.levels(run.protocol.measured)
     shades = style.ELAPSED(np.linspace(0.05, 0.95, len(levels)))
-    # The capacitive transient of a clamp would hide everything else.
+    # The capacitive transient of a clamp would dominate the plot.
     inside = np.abs(run.time - run.protocol.onset) > 0.5 if voltage_clamp else slice(None)
     for k, (level, shade) in enumerate(zip(levels, shades, strict=True)):
         label = f"{level:g} {'mV' if voltage_clamp else 'pA'}"
@@ -81,6 +82,7 @@ def traces(runs: Sequence[tuple[str, Sweeps]], path: str | Path | None = None, t
     """First sweep of several experiments on one axis, each with its label."""
 
     def draw(figure: Figure) -> None:
+        """One voltage trace per experiment."""
         axes = figure.subplots()
         for (label, run), shade in zip(runs, style.ELAPSED(np.linspace(0.0, 0.9, len(runs))), strict=True):
             axes.plot(run.time, run.voltage[:, 0], color=shade, lw=1.0, label=label)
@@ -91,11 +93,11 @@ def traces(runs: Sequence[tuple[str, Sweeps]], path: str | Path | None = None, t
 
 
 def gates(path: str | Path | None = None, channels: Sequence[str] | None = None) -> Figure | Path:
-    """Steady states and time constants over voltage: set C19 drawn out, set H dotted.
+    """Steady states and time constants over voltage: set C19 solid, set H dotted.
 
     Args:
         path: picture to write; None gives the figure.
-        channels: of `CHANNELS`; all with a gate of voltage when None.
+        channels: of `CHANNELS`; all voltage-gated ones if None.
 
     Raises:
         ConfigError: for an unknown channel.

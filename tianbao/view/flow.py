@@ -1,4 +1,4 @@
-"""Pictures of the flow around worms."""
+"""Plots of the flow around worms."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def flow_picture(
     """Speed and streamlines of the fluid, seen from above in the plane of the worms.
 
     Args:
-        flow: what gives the fluid's velocity.
+        flow: gives the velocity of the fluid.
         midline: of the worms, head first [mm], shape (worms, rings, 3).
         force: of each ring on the fluid [uN], same shape.
         path: picture to write; None gives the figure.
@@ -58,7 +58,7 @@ def flow_picture(
 def draw_flow(axes: Axes, plane: FlowPlane, midline: np.ndarray):
     """Speed map, streamlines and the worms on given axes; the image of the speed [um/s].
 
-    Streamlines are those of the moment, in the frame of the resting fluid: they start and end on moving skin.
+    Streamlines are instantaneous, in the frame of the resting fluid: they start and end on the moving surface.
     """
     speed = _UM_PER_MM * np.linalg.norm(plane.velocity, axis=-1)
     top = float(np.percentile(speed, 99.5)) or 1.0

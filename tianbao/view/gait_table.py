@@ -1,4 +1,4 @@
-"""Gaits in a table: what was measured, worm beside worm, and what was published."""
+"""Tables of gaits: measured values of several worms side by side, and published ranges."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from ..behaviour.gait import PUBLISHED, Gait, Range
 from . import page
 from .page import Cell
 
-# Metric, how a reader calls it, unit, what it is.
+# Metric, its label, unit, explanation.
 _MOVEMENT = (
-    ("forward_speed_mm_s", "forward speed", "mm/s", "mean velocity of the centroid towards the head, or minus"),
+    ("forward_speed_mm_s", "forward speed", "mm/s", "mean velocity of the centroid, positive towards the head"),
     ("frequency_hz", "frequency", "Hz", "peak of the spectrum of curvature"),
     ("wavelength_body_lengths", "wavelength", "L", "of the bends along the body, in body lengths"),
     ("wave_direction", "wave direction", "", "+1 from head to tail, -1 from tail to head, 0 no wave"),
-    ("amplitude", "bending amplitude", "kappa L", "95 % of all curvatures are smaller"),
-    ("amplitude_head", "amplitude, head", "kappa L", "the same for the first fifth of the body"),
+    ("amplitude", "bending amplitude", "kappa L", "95th percentile of the absolute curvature"),
+    ("amplitude_head", "amplitude, head", "kappa L", "the same for the anterior fifth of the body"),
     ("amplitude_tail", "amplitude, tail", "kappa L", "the same for 0.7 to 0.95 of the body"),
-    ("straightness", "straightness", "", "net way over way gone, the sway of a stride taken out"),
+    ("straightness", "straightness", "", "net displacement over path length, smoothed over a stride"),
     ("peak_share", "rhythm", "", "share of the spectrum within 30 % of its peak; low in short runs"),
-    ("head_lock", "head lock", "", "share of the head's power at the body's rhythm"),
-    ("travelling_index", "travelling index", "", "+1 the wave only travels to the tail, 0 it stands"),
-    ("bias", "dorso-ventral bias", "kappa L", "mean curvature; positive to dorsal"),
-    ("measured_ms", "measured over", "ms", "of a run the first 3 s, but at most half, are dropped"),
+    ("head_lock", "head lock", "", "share of the head's power at the frequency of the body"),
+    ("travelling_index", "travelling index", "", "+1 a wave travelling to the tail, 0 a standing wave"),
+    ("bias", "dorso-ventral bias", "kappa L", "mean curvature; positive towards dorsal"),
+    ("measured_ms", "measured over", "ms", "the first 3 s of a run, at most half of it, are discarded"),
 )  # fmt: skip
 _SHAPE = (
-    ("travelling_r2", "one travelling wave", "", "share of the variance of curvature that the best one explains"),
-    ("travelling_r2_head", "the same with the head", "", "from 0.03 of the body on rather than from 0.15"),
+    ("travelling_r2", "one travelling wave", "", "share of the variance of curvature explained by the best fit"),
+    ("travelling_r2_head", "the same including the head", "", "from 0.03 of the body length rather than from 0.15"),
     ("wave_frequency_hz", "its frequency", "Hz", "of that travelling wave"),
     ("wave_length", "its length", "L", "positive from head to tail, negative from tail to head"),
     ("wave_amplitude", "its amplitude", "kappa L", "of that travelling wave"),
-    ("speed_cv_along", "uneven along the body", "", "spread of the wave's speed over four parts of the body"),
-    ("speed_cv_in_time", "uneven in time", "", "the same over successive eighths of a period; both over the mean"),
-    ("speed_slowest", "slowest moment", "", "slowest of those speeds over their mean; negative: it ran back"),
-    ("duty", "unequal half cycles", "", "how far from half the time a place is bent to dorsal"),
+    ("speed_cv_along", "uneven along the body", "", "CV of wave speed over four parts of the body"),
+    ("speed_cv_in_time", "uneven in time", "", "CV of wave speed over successive eighths of a period"),
+    ("speed_slowest", "slowest moment", "", "slowest of these speeds over their mean; negative: it reversed"),
+    ("duty", "unequal half cycles", "", "deviation from half of the share of time bent to dorsal"),
     ("stride_period_cv", "spread of the period", "", "from stride to stride, standard deviation over mean"),
     ("stride_amplitude_cv", "spread of the amplitude", "", "from stride to stride, standard deviation over mean"),
-    ("eigenworm_share", "four eigenworms", "", "share of the variance of posture held by its four largest modes"),
-    ("head_phase", "head ahead", "cycles", "of the body's wave extrapolated to it; 0 joins the wave"),
+    ("eigenworm_share", "four eigenworms", "", "share of the variance of posture in its four largest modes"),
+    ("head_phase", "head ahead", "cycles", "relative to the body's wave extrapolated to the head"),
     ("tail_over_middle", "tail over middle", "", "amplitude at 0.7 to 0.95 of the body over that at 0.38 to 0.7"),
     ("path_turn_deg_s", "path turns", "deg/s", "heading of the smoothed path; positive to dorsal"),
-    ("slip", "speed over the wave's", "", "1 no slip at all, on a rail; 0 it waves in place"),
-    ("shortest_length", "shortest length", "", "of the midline, over 1 mm, or over an animal's median length"),
+    ("slip", "speed over wave speed", "", "1 no slip at all; 0 undulation without displacement"),
+    ("shortest_length", "shortest length", "", "of the midline, relative to 1 mm or an animal's median"),
 )  # fmt: skip
 _NOT_MEASURED = "not measured"
 _PER_MILLE = 5e-4
 
 
 def tables(columns: Sequence[tuple[str, Gait]]) -> Iterator[str]:
-    """Tables of gaits side by side, given as (name, gait), each beside the ranges published for its medium."""
+    """Tables of gaits side by side, given as (name, gait), with the published ranges for their media."""
     head = ["measured", *[name for name, _ in columns]]
     if len(columns) > 1:
         head.append("difference" if len(columns) == 2 else "spread")
@@ -59,13 +59,13 @@ def tables(columns: Sequence[tuple[str, Gait]]) -> Iterator[str]:
     yield "<h3>Shape of the wave</h3>"
     yield page.table(head, [_row(gaits, *each[:3]) for each in _SHAPE])
     words = [[Cell(name), about] for _, name, _, about in (*_MOVEMENT, *_SHAPE)]
-    yield page.folded("What the words mean", page.table(["word", "meaning"], words))
+    yield page.folded("Definitions", page.table(["term", "meaning"], words))
 
 
-def against(gait: Gait, bar: Range) -> str:
-    """A metric and the bar it did not reach, in words."""
+def shortfall(gait: Gait, required: Range) -> str:
+    """A metric and the required range that it misses, in words."""
     called = {metric: name for metric, name, *_ in (*_MOVEMENT, *_SHAPE)}
-    return f"{called[bar.metric]} {_number(float(getattr(gait, bar.metric)))}, asked {_span(bar)}"
+    return f"{called[required.metric]} {_number(float(getattr(gait, required.metric)))}, required {_span(required)}"
 
 
 def _row(gaits: list[Gait], metric: str, name: str, unit: str) -> list[Cell]:
@@ -100,7 +100,7 @@ def _number(value: float) -> str:
 
 
 def _difference(values: list[float]) -> str:
-    """Second less first, in numbers and in percent; of more than two, largest less smallest."""
+    """Second minus first, as a number and in percent; for more than two, largest minus smallest."""
     if not all(map(math.isfinite, values)):
         return ""
     if len(values) > 2:

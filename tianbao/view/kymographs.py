@@ -1,4 +1,4 @@
-"""Kymographs beneath each other, at one scale of colour and one of time, so that worms can be compared by eye."""
+"""Kymographs below each other with the same colour and time scales, for comparison by eye."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Row = Kymograph | tuple[str, np.ndarray, np.ndarray, np.ndarray]
 
 
 def plot_kymographs(rows: Sequence[Row], path: str | Path | None = None) -> Figure | Path:
-    """Draw kymographs beneath each other; each starts at its own first frame, and a second is as wide in all.
+    """Draw kymographs below each other; each starts at its own first frame, and a second has the same width in all.
 
     Args:
         rows: kymographs, or tuples of a name, times [ms] (frames,), body coordinates (positions,) and kappa L
@@ -33,7 +33,7 @@ def plot_kymographs(rows: Sequence[Row], path: str | Path | None = None) -> Figu
         path: picture to write; None gives the figure.
 
     Raises:
-        ConfigError: for no row, or one whose arrays do not fit together.
+        ConfigError: for no row, or one whose arrays have inconsistent shapes.
     """
     checked = [_checked(k, each) for k, each in enumerate(rows)]
     if not checked:
@@ -42,7 +42,7 @@ def plot_kymographs(rows: Sequence[Row], path: str | Path | None = None) -> Figu
     return style.render(lambda figure: _draw(figure, checked), (_WIDTH, height), path)
 
 
-def told(gait: Gait) -> str:
+def wave_summary(gait: Gait) -> str:
     """The wave of a gait in one line."""
     if not math.isfinite(gait.travelling_r2):
         return "no wave could be measured"
@@ -54,9 +54,9 @@ def told(gait: Gait) -> str:
 
 
 def _checked(number: int, row: Row) -> tuple[str, np.ndarray, np.ndarray, np.ndarray]:
-    """A title, times [s] from the first frame, places and curvature."""
+    """A title, times [s] from the first frame, body coordinates and curvature."""
     if isinstance(row, Kymograph):
-        title, row = f"{row.name}: {told(row.gait)}", (row.name, row.time, row.s, row.curvature)
+        title, row = f"{row.name}: {wave_summary(row.gait)}", (row.name, row.time, row.s, row.curvature)
     elif isinstance(row, (tuple, list)) and len(row) == 4:
         title = str(row[0])
     else:
@@ -64,8 +64,8 @@ def _checked(number: int, row: Row) -> tuple[str, np.ndarray, np.ndarray, np.nda
     time, s, bend = (np.asarray(each, float) for each in row[1:])
     if time.ndim != 1 or s.ndim != 1 or bend.shape != (len(time), len(s)) or len(s) < 2:
         raise ConfigError(
-            f"kymographs: {row[0]} has {time.shape} times, {s.shape} places and {bend.shape} curvatures; they must be "
-            "(frames,), (positions,) and (frames, positions)"
+            f"kymographs: {row[0]} has {time.shape} times, {s.shape} body coordinates and {bend.shape} curvatures; "
+            "they must be (frames,), (positions,) and (frames, positions)"
         )
     return title, (time - time[:1]) / MS_PER_S, s, bend
 
@@ -74,7 +74,7 @@ def _draw(figure: Figure, rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarr
     stack = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
     drawn = [bend for _, time, _, bend in rows if len(time) > 1]
     largest = [float(np.percentile(np.abs(bend), _PERCENTILE)) for bend in drawn]
-    # At least this much, so that a worm that hardly bends does not look like one that crawls.
+    # A minimum, so that a worm that hardly bends does not look like one that crawls.
     limit = max([_LEAST_BEND, *map(math.ceil, largest)])
     image = None
     for axes, (title, seconds, s, bend) in zip(stack, rows, strict=True):

@@ -1,4 +1,4 @@
-"""The nervous system on a moving body: traced neurons, muscles and skin, placed along a midline."""
+"""The nervous system in a moving body: traced neurons, muscles and skin, placed along a midline."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..anatomy import BodyFrame, morphology, muscles, neurons
 from ..anatomy.frame import BodyCoordinates
 from ..body.mesh import radius_profile
 
-# Dark at rest, bright when depolarised; distinct from the bends' red and blue.
+# Dark at rest, bright when depolarised; distinct from the red and blue used for bends.
 VOLTAGE = LinearSegmentedColormap.from_list(
     "voltage", ["#1c2352", "#3b5b9a", "#4f9c93", "#b5c25a", "#f3c13a", "#e8702a"]
 )
 UNRECORDED = "#b9b5ad"
 _UM_PER_MM = 1000.0
-# Tracings reach a little beyond the body's skin at both ends, where the tracings stop and the body's tips begin.
+# At both ends of the body the tracings extend slightly beyond its surface.
 _INSIDE = 0.94
 
 
@@ -53,7 +53,7 @@ def nerves() -> Nerves:
     """The 302 traced neurons, read once.
 
     Raises:
-        AnatomyError: if a tracing or the body's mid line is missing.
+        AnatomyError: if a tracing or the body's midline is missing.
     """
     names = tuple(neurons().index)
     shapes = [morphology(name) for name in names]
@@ -74,15 +74,15 @@ def nerves() -> Nerves:
 
 
 def within_skin(at: BodyCoordinates) -> BodyCoordinates:
-    """The same places, pulled inwards where the tracing is wider than the body that is drawn."""
+    """The same positions, moved inwards where the tracing is wider than the body that is drawn."""
     reach = np.hypot(at.dorsal_um, at.right_um)
-    room = _INSIDE * _UM_PER_MM * radius_profile(at.s)
-    inward = np.minimum(1.0, room / np.maximum(reach, 1e-9))
+    limit = _INSIDE * _UM_PER_MM * radius_profile(at.s)
+    inward = np.minimum(1.0, limit / np.maximum(reach, 1e-9))
     return BodyCoordinates(at.s, at.dorsal_um * inward, at.right_um * inward)
 
 
 class Posture:
-    """One frame of a worm as a map from the straightened body to the world.
+    """One frame of a worm as a map from the straightened body to world coordinates.
 
     Args:
         midline: head first [mm], shape (points, 3).
@@ -95,12 +95,12 @@ class Posture:
         midline = np.asarray(midline, float)
         knots = np.linspace(0.0, 1.0, len(midline))
         self._line = CubicSpline(knots, midline)
-        # In the plane, dorsal is the way to the tail times up.
+        # In the plane, dorsal is the cross product of the direction to the tail and up.
         side = np.cross(self._line(knots, 1), [0.0, 0.0, 1.0]) if dorsal is None else np.asarray(dorsal, float)
         self._side = CubicSpline(knots, side)
 
     def place(self, at: BodyCoordinates) -> np.ndarray:
-        """Places in the world [mm], shape (n, 3)."""
+        """Positions in world coordinates [mm], shape (n, 3)."""
         s = np.asarray(at.s, float)
         along = _unit(self._line(s, 1))
         dorsal = self._side(s)
@@ -119,11 +119,11 @@ def tube(s: np.ndarray, angle: np.ndarray, share: float = 1.0) -> BodyCoordinate
 
     Args:
         s: body coordinates, shape (n,).
-        angle: round the body from dorsal, towards the right positive [rad], shape (m,).
-        share: of the skin's radius.
+        angle: around the body from dorsal, positive towards the right [rad], shape (m,).
+        share: of the radius of the skin.
 
     Returns:
-        Places of the n x m grid, the angle fastest.
+        Positions of the n x m grid, the angle varying fastest.
     """
     radius = share * _UM_PER_MM * radius_profile(s)
     across, round_ = np.repeat(radius, len(angle)), np.tile(angle, len(s))
@@ -131,11 +131,11 @@ def tube(s: np.ndarray, angle: np.ndarray, share: float = 1.0) -> BodyCoordinate
 
 
 def voltage_at(track, time: float) -> np.ndarray:
-    """Soma voltage of the 302 neurons at a time, NaN where it was not recorded.
+    """Soma voltage of the 302 neurons at a time, NaN for those not recorded.
 
     Args:
         track: a `WormTrack`.
-        time: [ms]; the nearest sample counts.
+        time: [ms]; the nearest sample is used.
 
     Returns:
         [mV], in the order of `nerves().names`, shape (302,).
@@ -151,7 +151,7 @@ def voltage_at(track, time: float) -> np.ndarray:
 
 
 def voltage_range(track) -> tuple[float, float]:
-    """Lowest and highest voltage worth a colour [mV]: 1 % and 99 % of all samples, at least 10 mV apart."""
+    """Range of the colour scale [mV]: 1st to 99th percentile of all samples, at least 10 mV wide."""
     if not track.voltage.size or not np.isfinite(track.voltage).any():
         return -80.0, 0.0
     low, high = np.nanpercentile(track.voltage, [1.0, 99.0])
@@ -160,7 +160,7 @@ def voltage_range(track) -> tuple[float, float]:
 
 
 def muscle_activation_at(track, frame: int) -> np.ndarray:
-    """Activation of the 95 muscles in a frame, NaN where it was not recorded, in the order of the muscle table.
+    """Activation of the 95 muscles in a frame, NaN for those not recorded, in the order of the muscle table.
 
     Returns:
         [-], shape (95,).

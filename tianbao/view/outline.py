@@ -1,4 +1,4 @@
-"""The shape of a worm in the plane, from its midline and the radius of its body."""
+"""The outline of a worm in the plane, from its midline and its radius."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from ..body.mesh import radius_profile
 
-# Length of the rounded tips [L]; drawn only, the body's mesh ends blunt.
+# Length of the rounded tips [L]; only drawn, the mesh of the body has blunt ends.
 _TIP = 0.008
-# Lines across the body: enough for a smooth shade, few enough to draw 25 times a second.
+# Lines across the body: enough for smooth shading, few enough to draw 25 times a second.
 ACROSS = 13
 
 
 class Outline:
-    """Turns midlines of a fixed number of points into a skin of small quadrilaterals.
+    """Converts midlines with a fixed number of points to a surface of small quadrilaterals.
 
     Args:
         points: of the midline.
@@ -21,7 +21,7 @@ class Outline:
     """
 
     def __init__(self, points: int, along: int = 145) -> None:
-        # Dense at both ends, where the outline turns round the tip.
+        # Dense at both ends, where the outline curves around the tip.
         self.s = 0.5 - 0.5 * np.cos(np.linspace(0.0, np.pi, along))
         self._knots = np.linspace(0.0, 1.0, points)
         self._radius = radius_profile(self.s) * _rounded(self.s)

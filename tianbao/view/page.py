@@ -1,4 +1,4 @@
-"""Pieces of one self-contained HTML page: everything escaped, nothing loaded from elsewhere."""
+"""Parts of a self-contained HTML page: everything escaped, no external resources."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-# The policy makes a browser refuse whatever is not in the file itself.
+# The policy makes a browser reject everything that is not in the file itself.
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -58,7 +58,7 @@ class Cell:
 
 
 def escaped(text: object) -> str:
-    """Text that cannot become markup."""
+    """Text with its HTML characters escaped."""
     return html.escape(str(text), quote=True)
 
 
@@ -73,7 +73,7 @@ def page(title: str, body: Iterable[str]) -> bytes:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str | Cell]]) -> str:
-    """A table that scrolls sideways on a small screen; the first cell of each row names it."""
+    """A table that scrolls sideways on a small screen; the first cell of each row is its heading."""
     top = "".join(f'<th scope="col">{escaped(each)}</th>' for each in head)
     body = "\n".join(f"<tr>{_row(row)}</tr>" for row in rows)
     return f'<div class="wide" tabindex="0"><table><thead><tr>{top}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
@@ -100,7 +100,7 @@ def paragraph(text: str, kind: str = "") -> str:
 
 
 def heading(text: str, anchor: str) -> str:
-    """A section's heading, which `contents` can point to."""
+    """The heading of a section, with an anchor for `contents`."""
     return f'<h2 id="{escaped(anchor)}">{escaped(text)}</h2>'
 
 
@@ -110,7 +110,7 @@ def contents(sections: Iterable[tuple[str, str]]) -> str:
 
 
 def folded(summary: str, inside: str) -> str:
-    """Markup behind a line that opens it."""
+    """Collapsible content below a summary line."""
     return f"<details><summary>{escaped(summary)}</summary>{inside}</details>"
 
 
@@ -120,22 +120,22 @@ def bullets(items: Iterable[str]) -> str:
 
 
 def beside(figures: Iterable[str]) -> str:
-    """Figures side by side where there is room."""
+    """Figures side by side if the screen is wide enough."""
     return '<div class="runs">' + "\n".join(figures) + "</div>"
 
 
 def picture(content: bytes, media_type: str, about: str, caption: str = "") -> str:
-    """A picture in the page itself, with what it shows for those who do not see it."""
+    """A picture embedded in the page, with a text alternative."""
     over = f"<figcaption>{escaped(caption)}</figcaption>" if caption else ""
     return f'<figure>{over}<img alt="{escaped(about)}" src="{_data(content, media_type)}"></figure>'
 
 
 def film(content: bytes, media_type: str, about: str) -> str:
-    """A video in the page itself."""
-    told = escaped(about)
+    """A video embedded in the page."""
+    caption = escaped(about)
     return (
-        f'<figure><figcaption>{told}</figcaption><video controls loop muted playsinline preload="metadata" '
-        f'aria-label="{told}" src="{_data(content, media_type)}"></video></figure>'
+        f'<figure><figcaption>{caption}</figcaption><video controls loop muted playsinline preload="metadata" '
+        f'aria-label="{caption}" src="{_data(content, media_type)}"></video></figure>'
     )
 
 

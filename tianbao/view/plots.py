@@ -1,4 +1,4 @@
-"""Plots of a recording: kymograph, voltages, raster, muscles, track, trajectory, activity on the animal."""
+"""Plots of a recording: kymograph, voltages, raster, muscles, track, trajectory, activity on the body."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from matplotlib.patches import Circle, Polygon
 
 from ..behaviour.gait import POINTS, Gait, curvature
 from ..behaviour.midline import centroid
-from ..errors import ConfigError, shown, unknown
+from ..errors import ConfigError, shorten, unknown
 from ..recording import QUADRANTS, Recording, WormTrack
 from ..units import MS_PER_S
 from . import style
@@ -27,7 +27,7 @@ from .outline import Outline
 from .raster import check_unit, draw_raster, raster_size
 from .trajectory import Field, draw_trajectory, trajectory_size
 
-# Classes worth a look in a crawling worm, head to cord, and how many neurons of each.
+# Classes shown by default for a crawling worm, from head to cord, and the number of neurons of each.
 _SHOWN = (
     ("AVA?", 1), ("AVB?", 1), ("SMDD?", 1), ("SMDV?", 1), ("DB*", 2), ("VB*", 2), ("DD*", 1), ("VD*", 1),
 )  # fmt: skip
@@ -38,13 +38,13 @@ _STRETCH = 0.95  # [mm] of track between drawn postures, about a body length
 
 
 class Plots:
-    """Plots of one recording. Each takes the path of a picture, or None to get the figure back."""
+    """Plots of one recording. Each takes the path of a picture, or None to return the figure."""
 
     def __init__(self, recording: Recording) -> None:
         self._run = recording
 
     def curvature(self, path: str | Path | None = None, *, worm: int = 0) -> Figure | Path:
-        """Kymograph: curvature over time and body, the gait in its title."""
+        """Kymograph: curvature along the body over time, with the gait in its title."""
         gait, track = self._run.gait(worm), self._run.track(worm)
         return style.render(lambda figure: _kymograph(figure, self._run.time, track, gait), (9.0, 3.6), path)
 
@@ -55,7 +55,7 @@ class Plots:
 
         Args:
             path: picture to write.
-            neurons: names or globs among those recorded; a readable selection when None.
+            neurons: names or globs among those recorded; a small selection if None.
             worm: number of the worm.
 
         Raises:
@@ -75,7 +75,7 @@ class Plots:
         return style.render(lambda figure: _muscles(figure, self._run.time, blocks), (9.0, 6.2), path)
 
     def track(self, path: str | Path | None = None, *, worm: int = 0) -> Figure | Path:
-        """Where the worm went, seen from above, with its posture at a few moments."""
+        """The track of the worm, seen from above, with its posture at a few moments."""
         midline, circles = self._run.track(worm).midline, self._run.round_obstacles
         return style.render(lambda figure: _track(figure, self._run.time, midline, circles), _track_size(midline), path)
 
@@ -97,16 +97,16 @@ class Plots:
     def trajectory(
         self, path: str | Path | None = None, *, field: Field | None = None, label: str = "field"
     ) -> Figure | Path:
-        """Way of every worm's centroid, coloured by time, between the obstacles of the arena.
+        """Path of every worm's centroid, coloured by time, with the obstacles of the arena.
 
         Args:
             path: picture to write.
-            field: drawn underneath: from points [mm], shape (n, 3), to a number each, shape (n,), or to a
-                velocity each, shape (n, 3).
+            field: drawn underneath; maps points [mm], shape (n, 3), to numbers, shape (n,), or velocities,
+                shape (n, 3).
             label: of the field, with its unit.
 
         Raises:
-            ConfigError: if the field gives another shape or what is not a number.
+            ConfigError: if the field returns another shape or values that are not numbers.
         """
         size = trajectory_size(self._run)
         return style.render(lambda figure: draw_trajectory(figure, self._run, field, label), size, path)
@@ -114,11 +114,11 @@ class Plots:
     def activity(
         self, path: str | Path | None = None, *, times: Sequence[float] | None = None, worm: int = 0
     ) -> Figure | Path:
-        """Neurons on their traced shapes, coloured by voltage, and muscles, on the animal's posture at a few moments.
+        """Neurons with their traced morphologies, coloured by voltage, and muscles, in the posture of a few moments.
 
         Args:
             path: picture to write.
-            times: moments [ms]; four of the second half when None.
+            times: moments [ms]; four in the second half if None.
             worm: number of the worm.
 
         Raises:
@@ -126,19 +126,19 @@ class Plots:
         """
         track = self._run.track(worm)
         if times is not None and not all(type(each) is not bool and isinstance(each, Real) for each in times):
-            raise ConfigError(f"activity: times {shown(times)} must be finite numbers [ms]")
+            raise ConfigError(f"activity: times {shorten(times)} must be finite numbers [ms]")
         if times is not None and not np.isfinite(np.asarray(times, float)).all():
-            raise ConfigError(f"activity: times {shown(times)} must be finite numbers [ms]")
+            raise ConfigError(f"activity: times {shorten(times)} must be finite numbers [ms]")
         frames = moments(self._run.time, track.midline, None if times is None else list(times))
         size = activity_size(track, frames)
         return style.render(lambda figure: draw_activity(figure, self._run.time, track, frames), size, path)
 
 
 def picture_path(path: str | Path) -> Path:
-    """The path of a picture whose format can be drawn.
+    """The path of a picture, after checking that its format is supported.
 
     Raises:
-        ConfigError: for another format, before any work is done.
+        ConfigError: for an unknown format, before any work is done.
     """
     path = Path(path)
     known = sorted(FigureCanvasBase.get_supported_filetypes())
@@ -148,10 +148,10 @@ def picture_path(path: str | Path) -> Path:
 
 
 def select_neurons(recorded: Sequence[str], wanted: Sequence[str] | None = None) -> list[str]:
-    """Neurons to show: those wanted, else a readable few of the classes that crawl.
+    """Neurons to show: those requested, or a few of the classes involved in crawling.
 
     Raises:
-        ConfigError: if a wanted neuron was not recorded.
+        ConfigError: if a requested neuron was not recorded.
     """
     if wanted is not None:
         chosen = []
@@ -164,7 +164,7 @@ def select_neurons(recorded: Sequence[str], wanted: Sequence[str] | None = None)
     chosen = []
     for glob, count in _SHOWN:
         found = sorted(fnmatch.filter(recorded, glob), key=lambda name: (len(name), name))
-        # The middle of the cord: far from the ends, where the wave is at its plainest.
+        # From the middle of the cord, far from the ends, where the wave is clearest.
         middle = [(2 * k + 1) * len(found) // (2 * count) for k in range(count)]
         chosen += [found[k] for k in dict.fromkeys(middle) if k < len(found)]
     return chosen or list(recorded[:10])
@@ -184,7 +184,7 @@ def headline(gait: Gait) -> str:
 def draw_kymograph(axes: Axes, time_ms: np.ndarray, track: WormTrack):
     """Curvature over time (s) and body (nose on top) on given axes; the image."""
     bend = curvature(track.midline, POINTS, track.dorsal)
-    # One scale for crawls, so that a worm that hardly bends looks like one beside them.
+    # A minimum, so that a worm that hardly bends does not look like one that crawls.
     limit = max(_LEAST_BEND, float(np.ceil(np.percentile(np.abs(bend), 99))))
     half = 0.5 * (time_ms[-1] - time_ms[0]) / max(len(time_ms) - 1, 1)
     extent = ((time_ms[0] - half) / MS_PER_S, (time_ms[-1] + half) / MS_PER_S, 1.0, 0.0)
@@ -222,7 +222,7 @@ def _traces(figure: Figure, time_ms: np.ndarray, rows: list[tuple[str, np.ndarra
     for axes, (name, voltage) in zip(stack, rows, strict=True):
         axes.plot(time_ms / MS_PER_S, voltage, color=_colour(name), linewidth=1.0)
         axes.set_ylabel(name, rotation=0, ha="right", va="center", fontweight="bold", color=_colour(name))
-        # At least 10 mV, or the noise of a resting neuron would look like activity.
+        # At least 10 mV; otherwise the noise of a resting neuron would look like activity.
         middle, half = 0.5 * (voltage.max() + voltage.min()), max(5.0, 0.55 * np.ptp(voltage))
         low, high = (5.0 * np.round((middle + side * half * 0.8) / 5.0) for side in (-1.0, 1.0))
         axes.set_ylim(middle - half, middle + half)
@@ -292,7 +292,7 @@ def _track(figure: Figure, time_ms: np.ndarray, midline: np.ndarray, circles: np
 
 
 def _postures(place: np.ndarray) -> list[int]:
-    """Frames whose worms hardly overlap: first, last, and one per stretch of track between."""
+    """Frames in which the worms hardly overlap: first, last, and evenly spaced ones along the track between."""
     gone = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(place, axis=0), axis=1))])
     between = np.linspace(0.0, gone[-1], 1 + int(np.clip(gone[-1] / _STRETCH, 1, 12)))
     return sorted({*np.searchsorted(gone, between[:-1]).tolist(), len(place) - 1})

@@ -19,7 +19,7 @@ from .nerves import VOLTAGE, voltage_range
 
 UNITS = ("mV", "z")
 _GROUPS = ("sensory", "interneuron", "motor", "pharyngeal", "other")
-# Heights [inch]: of a neuron, of the least that holds the name of a class, of the gap between groups.
+# Heights [inch]: of a neuron, the minimum for the name of a class, and of the gap between groups.
 _ROW, _LABEL, _GAP = 0.032, 0.098, 0.10
 _STILL_MV = 1e-3
 _Z_LIMIT = 2.5
@@ -29,10 +29,10 @@ def row_order(names: Sequence[str]) -> list[tuple[str, str, list[str]]]:
     """Neurons by group (sensory, interneuron, motor, pharyngeal, other) and class.
 
     Args:
-        names: of neurons; one that the anatomy does not know is a class of its own under "other".
+        names: of neurons; each unknown name is a separate class under "other".
 
     Returns:
-        Group, class and the neurons of it, in the order of the rows.
+        Group, class and its neurons, in the order of the rows.
     """
     table = neurons()
     rows = []
@@ -60,7 +60,7 @@ def raster_size(names: Sequence[str]) -> tuple[float, float]:
 
 
 def check_unit(unit: str) -> None:
-    """Refuse a unit that a raster does not have.
+    """Check the unit of a raster.
 
     Raises:
         ConfigError: unless it is "mV" or "z".
@@ -87,7 +87,7 @@ def draw_raster(figure: Figure, track: WormTrack, unit: str) -> None:
     )  # fmt: skip
     axes.set(xlim=(time[0] - half, time[-1] + half), ylim=(edges[-1], edges[0]), xlabel="time [s]")
     _name_rows(axes, order, bands)
-    what = "soma voltage" if unit == "mV" else "soma voltage, each neuron about its own mean"
+    what = "soma voltage" if unit == "mV" else "soma voltage of each neuron relative to its own mean"
     count = "1 neuron" if len(track.neurons) == 1 else f"{len(track.neurons)} neurons"
     axes.set_title(f"{what}: {count} by class", loc="left")
     bar = figure.colorbar(drawn, ax=axes, pad=0.085, aspect=30, shrink=min(1.0, 3.2 / edges[-1] + 0.1))
@@ -96,7 +96,7 @@ def draw_raster(figure: Figure, track: WormTrack, unit: str) -> None:
 
 
 def _edges(order: list[tuple[str, str, list[str]]]) -> tuple[np.ndarray, list[tuple[str, str, float, float]]]:
-    """Edges of the rows [inch], gaps between groups included, and where each class lies."""
+    """Edges of the rows [inch], including gaps between groups, and the position of each class."""
     edges, bands, before = [0.0], [], None
     for group, cls, members in order:
         if before is not None and group != before:
@@ -120,7 +120,7 @@ def _image(order: list[tuple[str, str, list[str]]], track: WormTrack, unit: str)
     image = np.array(rows, float)
     if unit == "z":
         spread = image.std(axis=1, keepdims=True)
-        # A neuron that rests has no deviations to speak of: its rounding must not look like activity.
+        # The deviations of a resting neuron are only rounding errors, which must not look like activity.
         image = (image - image.mean(axis=1, keepdims=True)) / np.where(spread < _STILL_MV, np.inf, spread)
     return np.ma.masked_invalid(image)
 
@@ -134,7 +134,7 @@ def _name_rows(axes: Axes, order, bands: list[tuple[str, str, float, float]]) ->
     for group, members in groupby(bands, key=lambda band: band[0]):
         members = list(members)
         top, foot = members[0][2], members[-1][3]
-        # A short group has no room for a word that runs down its side.
+        # A short group leaves no space for a vertical label.
         upright = foot - top > 0.075 * len(group)
         axes.annotate(
             group, (1.012, 0.5 * (top + foot)), xycoords=("axes fraction", "data"), va="center",

@@ -1,4 +1,4 @@
-"""The report of a run, or of several side by side: one HTML file that needs nothing else."""
+"""The report of one run, or of several side by side: a self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from ..io.files import write_atomically
 from ..recording import Recording, WormTrack
 from ..units import MS_PER_S
 from . import gait_table, page, settings
-from .kymographs import plot_kymographs, told
+from .kymographs import plot_kymographs, wave_summary
 from .page import Cell
 from .plots import headline
 
-# What a page may weigh [bytes], text apart: it should open on a phone and go through a mail server.
+# Largest size of the pictures and videos of a page [bytes]: it should open on a phone and fit into an e-mail.
 _LIMIT = 5_500_000
 _DPI = 105
 _KYMOGRAPHS = "kymographs"
 _FILMS = {".mp4": "video/mp4", ".webm": "video/webm", ".gif": "image/gif"}
 
 _PICTURES = (
-    (_KYMOGRAPHS, "kymographs: curvature over time and body, at one scale of colour and of time"),
+    (_KYMOGRAPHS, "kymographs: curvature along the body over time, with the same colour and time scales"),
     ("traces", "soma voltages"),
     ("raster", "all recorded neurons"),
-    ("activity", "activity on the animal"),
+    ("activity", "activity shown on the body"),
     ("muscles", "muscle activation"),
     ("trajectory", "trajectory"),
 )  # fmt: skip
@@ -62,12 +62,18 @@ class _Column:
 
 @dataclass
 class _Budget:
-    """Bytes of pictures and films that the page may still take in."""
+    """Bytes of pictures and videos that can still be added to the page."""
 
     left: int = _LIMIT
     refused: list[str] = field(default_factory=list)
 
     def admits(self, content: bytes, what: str) -> bool:
+        """Whether some content still fits into the page; it is then counted, otherwise noted as left out.
+
+        Args:
+            content: of a picture or video.
+            what: its description in the note.
+        """
         size = len(content) * 4 // 3
         if size > self.left:
             self.refused.append(f"{what} ({size / 1e6:.1f} MB)")
@@ -84,22 +90,22 @@ def write_report(
     names: Sequence[str] | None = None,
     animal: Kymograph | None = None,
 ) -> Path:
-    """Write a report: gait beside the published ranges, plots, settings, interventions, provenance.
+    """Write a report: gait and published ranges, plots, settings, interventions, provenance.
 
-    The file holds its pictures and its video and loads nothing from elsewhere. Of two runs it says how they differ.
+    The file contains its pictures and videos and loads nothing else. For two runs it shows how they differ.
 
     Args:
-        recordings: one, or several to be compared.
+        recordings: one, or several to compare.
         path: of the HTML file.
-        video: MP4, WebM or GIF to take in; of several recordings one each, None for none.
-        names: of the recordings; numbers when None.
-        animal: set beside them, its kymograph with theirs; see `read_kymograph`.
+        video: MP4, WebM or GIF to include; for several recordings one each, None for none.
+        names: of the recordings; numbers if None.
+        animal: to compare with, its kymograph shown with theirs; see `read_kymograph`.
 
     Returns:
         The path written.
 
     Raises:
-        ConfigError: for no recording, or a number of names or videos that is not that of the recordings.
+        ConfigError: for no recording, or if the number of names or videos differs from that of the recordings.
         OutputError: if a video cannot be read or the file cannot be written.
     """
     runs = [recordings] if isinstance(recordings, Recording) else list(recordings)
@@ -113,10 +119,10 @@ def write_report(
         for k in range(len(run.worms))
     ]
     if not columns:
-        raise ConfigError("report: the recording holds no worm; nothing can be reported")
+        raise ConfigError("report: the recording contains no worm; nothing can be reported")
     if animal is not None and not isinstance(animal, Kymograph):
         raise ConfigError("report: animal is a kymograph, such as tianbao.read_kymograph('animal.wcon')")
-    title = f"Tianbao: {' beside '.join(names)}" if len(runs) < 4 else f"Tianbao: {len(runs)} runs"
+    title = f"Tianbao: {' and '.join(names)}" if len(runs) < 4 else f"Tianbao: {len(runs)} runs"
     return write_atomically(path, page.page(title, _body(title, names, runs, columns, films, animal)))
 
 
@@ -131,13 +137,13 @@ def _names(names: Sequence[str] | None, count: int) -> list[str]:
 def _films(video: Any, count: int) -> list[Path | None]:
     listed = [video] if video is None or isinstance(video, (str, Path)) else list(video)
     if len(listed) > count or (len(listed) < count and listed != [None] and isinstance(video, (list, tuple))):
-        raise ConfigError(f"report: give {count} videos, one for each recording, or None where there is none")
+        raise ConfigError(f"report: give {count} videos, one for each recording, or None for those without")
     paths = [None if each is None else Path(each) for each in listed]
     for each in paths:
         if each is not None and each.suffix.lower() not in _FILMS:
             raise ConfigError(f"report: {each.name} is not an MP4, WebM or GIF; give one of those")
         if each is not None and not each.is_file():
-            raise OutputError(f"report: there is no video {each}; a run writes one, or leave the video out")
+            raise OutputError(f"report: there is no video file {each}; give the one that a run wrote, or none")
     return paths + [None] * (count - len(paths))
 
 
@@ -155,7 +161,7 @@ def _body(
     yield from _summary(columns)
     if animal is not None:
         span = f"{animal.time[0] / MS_PER_S:g} to {animal.time[-1] / MS_PER_S:g} s"
-        yield page.paragraph(f"{animal.name}, an animal, {span} of its record: {told(animal.gait)}.")
+        yield page.paragraph(f"{animal.name}, an animal, {span} of its recording: {wave_summary(animal.gait)}.")
     yield page.contents([*sections, ("Provenance", "provenance")])
     yield page.heading("Gait", "gait")
     beside = [] if animal is None else [(f"{animal.name} (animal)", animal.gait)]
@@ -185,16 +191,16 @@ def _summary(columns: list[_Column]) -> Iterator[str]:
 
 
 def _verdict(column: _Column) -> str:
-    """Whether the worm moved as it should in its medium, and by which bars it did not."""
-    said = {"agar": ("crawled", "crawl"), "water": ("swam", "swim")}
-    if column.recording.medium not in said or not math.isfinite(column.gait.forward_speed_mm_s):
+    """Whether the worm crawled or swam, and otherwise which acceptance criteria were not met."""
+    verbs = {"agar": ("crawled", "crawl"), "water": ("swam", "swim")}
+    if column.recording.medium not in verbs or not math.isfinite(column.gait.forward_speed_mm_s):
         return ""
-    did, do = said[column.recording.medium]
+    did, do = verbs[column.recording.medium]
     short = missed(column.gait, column.recording.medium)
     if not short:
         return f"The worm {did}."
-    reasons = [gait_table.against(column.gait, bar) for bar in short]
-    return f"By the bars of this project it did not {do}: {'; '.join(reasons)}."
+    reasons = [gait_table.shortfall(column.gait, each) for each in short]
+    return f"The worm did not {do}; acceptance criteria not met: {'; '.join(reasons)}."
 
 
 def _warnings(column: _Column) -> Iterator[str]:
@@ -206,13 +212,13 @@ def _warnings(column: _Column) -> Iterator[str]:
         counted = "1 frame" if frames == 1 else f"{frames} frames"
         yield f"{counted} recorded: too short to measure a gait."
     if not track.neurons:
-        yield "No neurons were recorded: this is a track of the body only, or the run kept no voltages."
+        yield "No neurons were recorded: this is a track of the body only, or voltages were not recorded."
     if not track.muscles:
         yield "No muscles were recorded."
 
 
 def _holds(column: _Column, kind: str) -> bool:
-    """Whether a worm has what a picture shows; one trajectory shows all worms of a run."""
+    """Whether a worm has the data for a picture; one trajectory shows all worms of a run."""
     neurons, moved = bool(column.track.neurons), bool(column.track.muscles)
     needed = {"traces": neurons, "raster": neurons, "activity": neurons or moved, "muscles": moved}
     return needed.get(kind, True) and not (kind == "trajectory" and column.worm > 0)
@@ -271,16 +277,16 @@ def _settings(names: list[str], runs: list[Recording]) -> Iterator[str]:
     values = [settings.settings(run) for run in runs]
     keys = list(dict.fromkeys(key for each in values for key in each))
     if not keys:
-        yield page.paragraph("These recordings carry no configuration." if len(runs) > 1 else
-                             "This recording carries no configuration.", "soft")  # fmt: skip
+        yield page.paragraph("These recordings contain no configuration." if len(runs) > 1 else
+                             "This recording contains no configuration.", "soft")  # fmt: skip
         return
     unlike = settings.differing(values)
     moved = [key for key in keys if any(key in each and settings.changed(key, each[key]) for each in values)]
     if len(runs) > 1:
-        yield f"<h3>{'What differs between the runs' if unlike else 'The runs have the same settings'}</h3>"
+        yield f"<h3>{'Differences between the runs' if unlike else 'The runs have the same settings'}</h3>"
         if unlike:
             yield _setting_table(unlike, names, values)
-    yield "<h3>What differs from the defaults</h3>"
+    yield "<h3>Differences from the defaults</h3>"
     yield _setting_table(moved, names, values) if moved else page.paragraph("nothing", "soft")
     yield page.folded(f"All {len(keys)} settings", _setting_table(keys, names, values))
 
@@ -304,9 +310,9 @@ def _provenance(names: list[str], runs: list[Recording]) -> Iterator[str]:
     keys = list(dict.fromkeys(key for each in columns for key in each))
     rows = []
     for key in keys:
-        said = [each.get(key, "") for each in columns]
-        kind = "changed" if len(set(said)) > 1 else ""
-        rows.append([Cell(key), *[Cell(each or "unknown", kind if each else f"{kind} soft".strip()) for each in said]])
+        texts = [each.get(key, "") for each in columns]
+        kind = "changed" if len(set(texts)) > 1 else ""
+        rows.append([Cell(key), *[Cell(each or "unknown", kind if each else f"{kind} soft".strip()) for each in texts]])
     yield page.table(["", *names], rows)
     if len(runs) > 1:
         yield page.paragraph("Rows that differ are marked.", "soft")
@@ -324,7 +330,7 @@ def _origin(run: Recording) -> dict[str, str]:
             f"{each.midline.shape[1]} points, {len(each.neurons)} neurons, {len(each.muscles)} muscles"
             for each in run.worms
         ),
-        "computing time": f"{wall * biological:.1f} s, {wall:.2f} s per second of biology" if computed else "",
+        "computing time": f"{wall * biological:.1f} s, {wall:.2f} s per simulated second" if computed else "",
         "mechanisms": run.mechanism_hash,
         "git revision": run.git_revision,
         **{f"version of {name}": version for name, version in sorted(run.versions.items())},

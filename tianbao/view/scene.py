@@ -1,4 +1,4 @@
-"""The moving picture of a recording: worm, track, kymograph, drawn again and again on one canvas."""
+"""The frames of a video: worm, track and kymograph, redrawn on one canvas."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _FOOT = 0.22  # share of the height that belongs to the strip
 class Scene:
     """Draws any moment of a recording into a buffer of pixels.
 
-    Only what moves is drawn per frame, over a background drawn once: the frame of reference is
-    the camera's, and everything else is shifted by where the camera is.
+    Only moving parts are drawn per frame, over a background drawn once. Coordinates are those of the
+    camera: everything is shifted by the camera's position.
 
     Args:
         recording: with at least two frames.
@@ -41,7 +41,7 @@ class Scene:
 
     def __init__(self, recording: Recording, size: tuple[int, int], worm: int = 0) -> None:
         self._time = recording.time
-        # One layout for every size: text and lines shrink with the picture.
+        # The same layout for every size: text and lines scale with the picture.
         dpi = size[0] / _WIDTH_INCH
         self._figure = Figure(figsize=(_WIDTH_INCH, size[1] / dpi), dpi=dpi, facecolor=style.AGAR)
         self._canvas = FigureCanvasAgg(self._figure)
@@ -52,7 +52,7 @@ class Scene:
             self._worms = [_DrawnWorm(self._plate, track) for track in recording.worms]
             self._clock = self._plate.text(0.025, 0.95, "", transform=self._plate.transAxes, fontsize=20, va="top")
             self._lay_captions(recording, worm)
-            # Over the worm and its trail, so redrawn with them.
+            # Drawn over the worm and its trail, so redrawn with them.
             self._over = [*self._plate.texts, *self._bar]
             for artist in self._over:
                 artist.set_animated(True)
@@ -65,7 +65,7 @@ class Scene:
         plate.set_axis_off()
         half = 0.5 * VIEW_MM
         tall = half * size[1] / size[0]
-        # The strip covers the foot of the picture, so the camera looks a little below the worm.
+        # The strip covers the bottom of the picture, so the camera points slightly below the worm.
         plate.set(xlim=(-half, half), ylim=(-(1.0 + _FOOT) * tall, (1.0 - _FOOT) * tall))
         at = np.arange(-half - _DOTS_MM, half + 2 * _DOTS_MM, _DOTS_MM)
         self._grid = np.stack(np.meshgrid(at, at), axis=-1).reshape(-1, 2)
@@ -74,7 +74,7 @@ class Scene:
         return plate
 
     def _lay_obstacles(self, circles: np.ndarray) -> None:
-        """Outlines of pillars and dishes, filled where a worm cannot be."""
+        """Outlines of pillars and dishes, filled where a worm cannot go."""
         self._circles = circles[:, :2]
         wide = 2.0 * circles[:, 2]
         solid = np.where(circles[:, 3:] == 0.0, [to_rgba(style.GRID, 0.8)], [to_rgba(style.GRID, 0.0)])
@@ -88,9 +88,9 @@ class Scene:
     def _lay_captions(self, recording: Recording, worm: int) -> None:
         plate, across = self._plate, self._plate.transAxes
         place = f"on {recording.medium}    " if recording.medium == "agar" else f"in {recording.medium}    "
-        said = headline(recording.gait(worm))
-        said = place + said if recording.medium else said
-        plate.text(0.025, 0.868, said, transform=across, va="top", color=style.NEUTRAL)
+        text = headline(recording.gait(worm))
+        text = place + text if recording.medium else text
+        plate.text(0.025, 0.868, text, transform=across, va="top", color=style.NEUTRAL)
         for row, (word, tint) in enumerate((("dorsal muscle", style.DORSAL), ("ventral muscle", style.VENTRAL))):
             plate.text(0.905, 0.945 - 0.045 * row, word, transform=across, ha="right", va="top", fontsize=10)
             ramp = np.linspace(to_rgb(style.BODY), to_rgb(tint), 64)[None]
@@ -141,7 +141,7 @@ class Scene:
 
 
 class _DrawnWorm:
-    """A worm and the groove its middle leaves behind."""
+    """A worm and the trail of its centre."""
 
     _TRAIL = 600  # segments at most
 
@@ -158,7 +158,7 @@ class _DrawnWorm:
             plate.add_collection(artist, autolim=False)
 
     def _side(self, track: WormTrack, quadrants: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-        """Where along the body, and how active over time, the muscles of one side are."""
+        """Positions along the body of the muscles of one side, and their activation over time."""
         columns = np.concatenate([track.quadrant(name) for name in quadrants])
         rows = np.array([int(track.muscles[k][3:]) for k in columns], int)
         listed = np.unique(rows)
@@ -208,7 +208,7 @@ def _at(values: np.ndarray, place: float) -> np.ndarray:
 def _smooth(time_ms: np.ndarray, track: np.ndarray) -> np.ndarray:
     """Running mean of a track, so that the camera does not sway with the worm."""
     half = max(1, int(0.5 * _CAMERA_MS / (time_ms[1] - time_ms[0])))
-    # Continued by point reflection, or the camera would stop at both ends of the film.
+    # Extended by point reflection; otherwise the camera would stop at both ends of the video.
     half = min(half, len(track) - 1)
     before, after = 2 * track[0] - track[half:0:-1], 2 * track[-1] - track[-2 : -half - 2 : -1]
     sums = np.cumsum(np.vstack([np.zeros(2), before, track, after]), axis=0)

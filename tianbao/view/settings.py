@@ -1,4 +1,4 @@
-"""The configuration of a recording as a reader wants it: flat, beside the defaults, beside another run's."""
+"""The configuration of a recording as a flat table, compared with the defaults and with other runs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _MISSING = object()
 
 
 def settings(recording: Recording) -> dict[str, Any]:
-    """Every setting of a run under its dotted key, interventions apart; empty when there is none to be read."""
+    """Every setting of a run by its dotted key, without interventions; empty if it has no configuration."""
     flat = _flat(_parsed(recording.config_toml))
     return {key: value for key, value in flat.items() if not key.endswith("interventions")}
 
 
 def interventions(recording: Recording) -> list[str]:
-    """What was done to the worm, one sentence each, such as `ablate: neurons AVB*`."""
+    """The interventions, one line each, such as `ablate: neurons AVB*`."""
     parsed = _parsed(recording.config_toml)
     worm = parsed.get("worm", {})
     listed = parsed.get("interventions") or (worm.get("interventions") if isinstance(worm, dict) else None) or []
@@ -30,7 +30,7 @@ def interventions(recording: Recording) -> list[str]:
 
 @cache
 def defaults() -> Mapping[str, Any]:
-    """Default of every setting under its dotted key."""
+    """Default of every setting by its dotted key."""
     from ..body.material import Material
     from ..config import RunConfig
     from ..parameters import defaults as parameters
@@ -41,13 +41,13 @@ def defaults() -> Mapping[str, Any]:
 
 
 def changed(key: str, value: Any) -> bool:
-    """Whether a setting has a default and is not it."""
+    """Whether a setting differs from its default."""
     default = defaults().get(key, _MISSING)
     return default is not _MISSING and not _same(default, value)
 
 
 def differing(runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Keys whose values differ between runs, or that some run lacks."""
+    """Keys whose values differ between runs, or that are missing in some of them."""
     keys = list(dict.fromkeys(key for run in runs for key in run))
     first = runs[0] if runs else {}
     return [key for key in keys if not all(_same(first.get(key, _MISSING), run.get(key, _MISSING)) for run in runs)]

@@ -1,4 +1,4 @@
-"""One look for every picture: colours, fonts, figures without a display."""
+"""Common style of all figures: colours, fonts, rendering without a display."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def render(draw: Callable[[Figure], None], size: tuple[float, float], path: str 
     Args:
         draw: puts the axes on the figure.
         size: [inch].
-        path: where, in any format of matplotlib; None gives the figure.
+        path: to write to, in any format of matplotlib; None returns the figure.
 
     Raises:
-        ConfigError: for a format that there is not.
+        ConfigError: for an unknown format.
         OutputError: if the file cannot be written.
     """
     if path is not None:
@@ -71,6 +71,6 @@ def render(draw: Callable[[Figure], None], size: tuple[float, float], path: str 
 
 
 def say(axes: Axes, sentence: str) -> None:
-    """Put a sentence where a plot would be."""
+    """Show a message in place of a plot."""
     axes.set_axis_off()
     axes.text(0.5, 0.5, sentence, ha="center", va="center", color=FAINT, transform=axes.transAxes)

@@ -1,4 +1,4 @@
-"""Pictures of a sweep: metrics against what was varied, lines for one key, a heat map for two."""
+"""Plots of a sweep: metrics against the varied keys, as lines for one key and as a heat map for two."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from ..errors import ConfigError, unknown
 from . import style
 
-# A key whose values span more than this is drawn on a log axis.
+# A key whose values span more than this factor is drawn on a log axis.
 _DECADES = 1.3
 _MOST_PANELS = 6
 _COLUMNS = 3
@@ -28,20 +28,20 @@ def plot_sweep(
     Args:
         table: of `tianbao.sweep`.
         keys: one varied key (lines, one point per run, the line through the means) or two (a heat map of the means).
-        path: picture to write; None gives the figure.
-        metrics: columns to draw, one panel each, at most six; the gait's main ones when None.
+        path: picture to write; None returns the figure.
+        metrics: columns to draw, one panel each, at most six; the main ones of the gait if None.
 
     Raises:
-        ConfigError: for a column that is not there, or another number of keys.
+        ConfigError: for an unknown column, or a different number of keys.
     """
     if len(keys) not in (1, 2):
-        raise ConfigError(f"a picture of a sweep takes one or two keys; got {len(keys)}")
+        raise ConfigError(f"a plot of a sweep takes one or two keys; got {len(keys)}")
     for key in (*keys, *(metrics or ())):
         if key not in table.columns:
             raise ConfigError(f"sweep table: {unknown('column', str(key), map(str, table.columns))}")
     chosen = list(metrics or _default_metrics(table, keys))
     if len(chosen) > _MOST_PANELS:
-        raise ConfigError(f"a picture of a sweep has at most {_MOST_PANELS} panels; got {len(chosen)} metrics")
+        raise ConfigError(f"a plot of a sweep has at most {_MOST_PANELS} panels; got {len(chosen)} metrics")
     done = table[table["status"] == "finished"]
     columns = 2 if len(chosen) == 4 else min(max(len(chosen), 1), _COLUMNS)
     rows = -(-max(len(chosen), 1) // columns)
@@ -86,7 +86,7 @@ def _lines(axes: Axes, done: pd.DataFrame, keys: list[str], metric: str) -> None
 
 
 def _map(axes: Axes, done: pd.DataFrame, keys: list[str], metric: str) -> None:
-    """Means over everything else, one cell per pair of values; pairs without a finished run stay empty."""
+    """Means over all other keys, one cell per pair of values; pairs without a finished run stay empty."""
     numbers = done.assign(**{metric: done[metric].astype(float)})
     grid = numbers.pivot_table(metric, keys[1], keys[0], "mean", dropna=False)
     image = axes.imshow(np.ma.masked_invalid(grid.values), origin="lower", aspect="auto", cmap=style.ACTIVATION)
@@ -98,7 +98,7 @@ def _map(axes: Axes, done: pd.DataFrame, keys: list[str], metric: str) -> None:
 
 
 def _positions(values: pd.Series) -> tuple[pd.Series, list[str]]:
-    """Where values stand on an axis, and their labels if they are words."""
+    """Positions of values on an axis, and their labels if they are words."""
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         return values.astype(float), []
     words = list(dict.fromkeys(values))

@@ -1,4 +1,4 @@
-"""The way a worm went, over obstacles and a field."""
+"""The trajectory of a worm, drawn with obstacles and a field."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MARGIN_MM = 0.25
 
 
 def trajectory_size(recording: Recording) -> tuple[float, float]:
-    """Size of the picture [inch]: that of the ground covered."""
+    """Figure size [inch], with the proportions of the area covered."""
     if not _shown(recording):
         return _WIDE, 2.6
     x0, x1, y0, y1 = _window(recording)
@@ -37,12 +37,12 @@ def trajectory_size(recording: Recording) -> tuple[float, float]:
 
 
 def draw_trajectory(figure: Figure, recording: Recording, field: Field | None, label: str) -> None:
-    """Tracks of the centroids coloured by time, first and last posture, what stands in the arena.
+    """Tracks of the centroids coloured by time, first and last posture, and the obstacles in the arena.
 
     Args:
         figure: to draw on.
         recording: of one or several worms.
-        field: from points [mm], shape (n, 3), to a number each, shape (n,), or a velocity [mm/s] each, (n, 3).
+        field: maps points [mm], shape (n, 3), to numbers, shape (n,), or velocities [mm/s], shape (n, 3).
         label: of the field.
     """
     axes = figure.add_subplot()
@@ -71,7 +71,7 @@ def _shown(recording: Recording) -> bool:
 
 
 def _window(recording: Recording) -> tuple[float, float, float, float]:
-    """Ground that the bodies covered, with a margin, never narrower than a third of its length [mm]."""
+    """Area covered by the bodies, with a margin, never narrower than a third of its length [mm]."""
     points = np.concatenate([track.midline[..., :2].reshape(-1, 2) for track in recording.worms])
     low, high = np.nanmin(points, axis=0) - _MARGIN_MM, np.nanmax(points, axis=0) + _MARGIN_MM
     least = 0.28 * (high - low).max()
@@ -85,9 +85,9 @@ def _title(recording: Recording) -> str:
     known = place[np.isfinite(place).all(axis=1)]
     path = np.linalg.norm(np.diff(known, axis=0), axis=1).sum()
     net = np.linalg.norm(known[-1] - known[0])
-    told = f"trajectory of the centroid: net {net:.2f} mm, path {path:.2f} mm in {recording.duration / MS_PER_S:.1f} s"
+    text = f"trajectory of the centroid: net {net:.2f} mm, path {path:.2f} mm in {recording.duration / MS_PER_S:.1f} s"
     flow = _arena_of(recording).get("flow")
-    return f"{told}, in the flow '{flow}'" if flow else told
+    return f"{text}, in the flow '{flow}'" if flow else text
 
 
 def _way(axes: Axes, recording: Recording, worm: int, seconds: np.ndarray, colour: ScalarMappable) -> None:

@@ -16,7 +16,7 @@ from .scene import Scene
 
 log = logging.getLogger(__name__)
 
-# Multiples of 16, which every H.264 player likes.
+# Multiples of 16, which every H.264 player supports.
 SIZE = (1280, 720)
 FRAMES_PER_S = 25
 GIF_SIZE = (640, 360)
@@ -31,16 +31,16 @@ def write_video(
     """Write a video in real time.
 
     Args:
-        recording: at least two frames of it.
-        path: .gif asks for a GIF; .mp4, .mov, .mkv become .gif where ffmpeg is missing.
+        recording: with at least two frames.
+        path: .gif gives a GIF; .mp4, .mov and .mkv become .gif if ffmpeg is missing.
         worm: the one the camera follows.
-        advance: told how many ms of biology have just been drawn.
+        advance: called with the simulated time [ms] that has just been drawn.
 
     Returns:
         The path written.
 
     Raises:
-        ConfigError: for a format that there is not.
+        ConfigError: for an unknown format.
         OutputError: if there is nothing to show or the file cannot be written.
     """
     check_file(path)
@@ -61,7 +61,7 @@ def write_video(
 
 
 def ffmpeg_available() -> bool:
-    """Whether imageio-ffmpeg finds an ffmpeg that runs."""
+    """Whether imageio-ffmpeg finds a working ffmpeg."""
     try:
         import imageio_ffmpeg
 

@@ -1,4 +1,4 @@
-"""A window on the animal in three dimensions; needs the extra `view` (pyvista)."""
+"""The three-dimensional viewer; needs the extra `view` (pyvista)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 _WINDOW = (1280, 800)
 _SKIN, _WALL = "#d9cdb4", "#eae3d3"
-_SAID = (0.02, 0.90)
+_LABEL = (0.02, 0.90)
 _MUSCLE = LinearSegmentedColormap.from_list("muscle", ["#efe9dc", "#f0b79a", style.DORSAL, "#7d1710"])
-_TICK_MS = 40  # of the clock on the wall, between drawn frames
+_TICK_MS = 40  # of wall-clock time between drawn frames
 _LONGEST_S = 86_400
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
@@ -35,24 +35,24 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 def show(
     recording: Recording, worm: int = 0, *, time: float | None = None, screenshot: str | Path | None = None
 ) -> Path | None:
-    """Open a window with a slider for time, play and pause, and neurons to be clicked; or write one picture of it.
+    """Open a window with a time slider, play and pause, in which neurons can be clicked; or write one picture of it.
 
-    The skin is glass, muscles are red by activation, neurons are coloured by recorded soma voltage along their
-    whole traced shape, and grey where none was recorded.
+    The skin is transparent, muscles are shaded red by activation, neurons are coloured along their whole traced
+    morphology by their recorded soma voltage, or grey if it was not recorded.
 
     Args:
         recording: of a run.
         worm: number of the worm.
-        time: to start at [ms]; the first frame in a window, the last in a picture when None.
+        time: to start at [ms]; if None, the first frame in a window and the last in a picture.
         screenshot: picture to write instead, without a display.
 
     Returns:
         The picture, None after a window.
 
     Raises:
-        ConfigError: if pyvista is missing, there is no such worm, the time is not in the recording or there is no
+        ConfigError: if pyvista is missing, the worm does not exist, the time is not in the recording or there is no
             display for a window.
-        OutputError: if the recording holds no frame or the picture cannot be written.
+        OutputError: if the recording contains no frame or the picture cannot be written.
     """
     animal = Animal(recording, worm)
     _check_time(animal, time)
@@ -75,7 +75,7 @@ def _check_time(animal: Animal, time: float | None) -> None:
         return
     first, last = float(animal.time[0]), float(animal.time[-1])
     if not (isinstance(time, (int, float)) and math.isfinite(time) and 0.0 <= time <= last):
-        raise ConfigError(f"view: time {time} ms is not in the recording; it holds {first:g} to {last:g} ms")
+        raise ConfigError(f"view: time {time} ms is not in the recording, which covers {first:g} to {last:g} ms")
 
 
 def _pyvista():
@@ -83,7 +83,7 @@ def _pyvista():
         import pyvista
     except ImportError as error:
         raise ConfigError("view: the viewer needs pyvista; install it: pip install 'tianbao[view]'") from error
-    # Without a display VTK draws in memory, after a warning that nobody can do anything about.
+    # Without a display VTK renders in memory, after a warning that would only confuse users.
     pyvista.vtk_verbosity("off")
     return pyvista
 
@@ -95,7 +95,7 @@ def _has_display() -> bool:
 
 
 class _Window:
-    """Meshes of one animal on a plotter, and what moves them."""
+    """Meshes of one worm in a plotter, and the functions that move them."""
 
     def __init__(self, pv, animal: Animal, voltages: tuple[float, float], *, off_screen: bool) -> None:
         self._animal, self._frame, self._playing, self._picked = animal, 0, False, ""
@@ -145,7 +145,7 @@ class _Window:
         if some:
             put(meshes["recorded"], line_width=2.4, render_lines_as_tubes=True, show_scalar_bar=False, **seen)
         put(meshes["somata"], show_scalar_bar=some, scalar_bar_args=_bar("soma voltage [mV]", 0.04), **seen)
-        # The far walls are drawn full and the near ones as glass, so that nothing hides the neurons.
+        # The far sides are opaque and the near ones transparent, so that nothing hides the neurons.
         glass = {"pickable": False, "lighting": False}
         known = bool(np.isfinite(self._animal.activation(0)).any())
         for cull, opacity in (("front", 1.0), ("back", 0.12)) if known else ():
@@ -157,7 +157,7 @@ class _Window:
         put(meshes["skin"], color=_SKIN, opacity=0.14, culling="back", pickable=False, specular=0.5)
 
     def _look(self) -> None:
-        """From above and a little from the ventral side, the whole worm in the picture."""
+        """View from above and slightly from the ventral side, with the whole worm in the picture."""
         middle, plotter = self._animal.middle(0), self._plotter
         reach = 0.68 * max(0.4, float(np.ptp(np.asarray(self._meshes["skin"].points), axis=0).max()))
         plotter.camera.focal_point = middle
@@ -181,9 +181,9 @@ class _Window:
     def _say(self) -> None:
         lines = [f"{self._animal.time[self._frame] / MS_PER_S:.2f} s"]
         if self._picked:
-            lines.append(self._animal.told(self._picked, self._frame))
-        look = {"viewport": True, "font_size": 12, "color": style.INK, "name": "said"}
-        self._plotter.add_text("\n".join(lines), position=_SAID, **look)
+            lines.append(self._animal.label(self._picked, self._frame))
+        look = {"viewport": True, "font_size": 12, "color": style.INK, "name": "label"}
+        self._plotter.add_text("\n".join(lines), position=_LABEL, **look)
         self._plotter.add_point_labels(
             self._animal.ahead(self._frame)[None], ["head"], font_size=14, text_color=style.NEUTRAL, shape=None,
             show_points=False, always_visible=True, pickable=False, reset_camera=False, render=False, name="head",
@@ -223,7 +223,7 @@ class _Window:
         plotter.show(title="Tianbao")
 
     def pick(self, point: np.ndarray | None) -> None:
-        """Name the neuron at a clicked point [mm]; a click beside the worm takes the name away."""
+        """Show the name of the neuron at a clicked point [mm]; a click outside the worm removes it."""
         self._picked = ""
         if point is not None and len(np.shape(point)) == 1:
             near = np.asarray(point, float)
@@ -232,7 +232,7 @@ class _Window:
         self._say()
 
     def toggle(self) -> None:
-        """Play, or pause; from the start again at the end."""
+        """Play or pause; at the end, play from the start."""
         self._playing = not self._playing
         if self._playing and self._frame == self._animal.frames - 1:
             self.go_to(0)
@@ -242,7 +242,7 @@ class _Window:
         self._started = (perf_counter(), float(self._animal.time[self._frame]))
 
     def _beat(self, _step: int) -> None:
-        """Biology runs as fast as the clock on the wall; a slow machine leaves frames out."""
+        """Advance in real time; a slow machine skips frames."""
         if not self._playing:
             return
         since, start = self._started
@@ -269,7 +269,7 @@ class _Window:
 
 
 def _bar(title: str, x: float) -> dict:
-    """A colour bar at the foot of the window."""
+    """A colour bar at the bottom of the window."""
     size = {"position_x": x, "position_y": 0.025, "width": 0.24, "height": 0.06, "n_labels": 2, "fmt": "%.0f"}
     return {"title": title, "color": style.INK, "title_font_size": 16, "label_font_size": 14, **size}
 
@@ -280,5 +280,5 @@ def _set_normals(mesh, normals: np.ndarray) -> None:
 
 
 def _faces(quads: np.ndarray) -> np.ndarray:
-    """Quadrilaterals as VTK wants them: each with its number of corners in front."""
+    """Quadrilaterals in VTK's format: each preceded by its number of corners."""
     return np.column_stack([np.full(len(quads), 4), quads]).ravel()

@@ -1,4 +1,4 @@
-"""`python -m tianbao.anatomy.build [--check]`: write the data, or compare them with a fresh build."""
+"""`python -m tianbao.anatomy.build [--check]`: write the data files, or compare them with a fresh build."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .wheels import open_wheels
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the builder; 0 when the data are written, or equal to a fresh build."""
+    """Run the builder; 0 if the data were written, or are identical to a fresh build."""
     parser = argparse.ArgumentParser(prog="python -m tianbao.anatomy.build", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; compare with the committed data")
     check = parser.parse_args(arguments).check
     root = checkout()
     try:
         if root is None:
-            raise AnatomyError("the data are built in a source checkout; this is an installed package")
+            raise AnatomyError("the data can only be built in a source checkout; this is an installed package")
         files = build(open_wheels(root / "build" / "wheels"))
     except AnatomyError as error:
         print(error, file=sys.stderr)
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def differences(root: Path, files: dict[str, str]) -> list[str]:
-    """Sentences naming each file that is absent, different, or not part of the build."""
+    """One sentence for each file that is absent, different, or not part of the build."""
     found = []
     for path, text in files.items():
         if not (root / path).is_file():
@@ -51,7 +51,7 @@ def _report(found: list[str], count: int) -> int:
     for sentence in found:
         print(sentence, file=sys.stderr)
     if not found:
-        print(f"{count} files equal a fresh build")
+        print(f"{count} files are identical to a fresh build")
     return 1 if found else 0
 
 

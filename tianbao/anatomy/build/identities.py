@@ -11,12 +11,12 @@ from .wheels import Wheel
 from .xlsx import read_sheet
 
 _CORD = re.compile(r"(AS|DA|DB|DD|VA|VB|VC|VD)\d+")
-# Families whose dorsal and ventral members the field counts as one class. The head motor and
-# sublateral families are not among them: their dorsal and ventral cells do opposite things.
+# Families whose dorsal and ventral members are conventionally one class. The head motor and
+# sublateral families are not among them: their dorsal and ventral cells have opposite functions.
 _ONE_CLASS = re.compile(r"(CEP|IL1|IL2|OLQ|RME|SAB|URA|URY)[DV]")
 _TRANSMITTERS = "cect/data/elife-95402-supp2-v1.xlsx"
 _CELL_TYPES = "cect/data/all_cell_info.csv"
-# Embryonic lineaging could not tell DB1 from DB3, so the table names both twice.
+# Embryonic lineaging could not distinguish DB1 from DB3, so the table lists both twice.
 _AMBIGUOUS = {"DB1/3": "DB1", "DB3/1": "DB3"}
 
 
@@ -68,7 +68,7 @@ def transmitters(cect: Wheel) -> dict[str, tuple[str, str]]:
 
 
 def _clean(label: str) -> str:
-    """Drop the marks for weak and for new findings; name orphans, and leave out males."""
+    """Remove the marks for weak and for new findings, name orphans, and leave out males."""
     text = label.replace("*", "").replace(" - NEW", "").strip()
     if text.startswith("male"):
         return ""

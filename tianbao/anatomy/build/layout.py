@@ -1,4 +1,4 @@
-"""Where the neurons' somata and the muscles lie in the straightened body."""
+"""Positions of somata and muscles in the straightened body."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _QUADRANT_SIGNS = {"DL": (0, -1), "DR": (0, 1), "VL": (180, 1), "VR": (180, -1)}
 
 
 def midline_table(frame: BodyFrame) -> Table:
-    """The mid line of the posed animal, nose first [um]."""
+    """The midline of the posed animal, nose first [um]."""
     rows = [(f"{frame.mid_plane:.2f}", f"{y:.3f}", f"{z:.3f}") for y, z in frame.line]
     return Table(("x", "y", "z"), rows, "fitted: BodyFrame.fit on morphologies/ [um]")
 
@@ -64,6 +64,6 @@ def _centre(row: int, constants: Mapping[str, float]) -> float:
     first = constants["first_body_row"]
     if row >= first:
         return constants["row_offset"] + constants["row_spacing"] * row
-    # Head rows are not resolved by the counts; equal muscles from the nose are assumed.
+    # The counts do not resolve the head rows: muscles of equal length from the nose are assumed.
     at_first = constants["row_offset"] + constants["row_spacing"] * first
     return at_first * (row - 0.5) / (first - 0.5)

@@ -1,7 +1,7 @@
-"""Connectomes beside Cook 2019, as published: counts of synapses, signs by the same rules.
+"""Connectomes other than Cook 2019, as published: counts of synapses, signs by the same rules.
 
-Each table has the form of a user's own CSV: pre, post, kind, synapses, sign, sign_source, sign_predicted.
-Contacts of a neuron with itself, and with cells that are neither neurons nor body wall muscles, are left out.
+Each table has the format of a user's CSV: pre, post, kind, synapses, sign, sign_source, sign_predicted.
+Autapses, and contacts with cells that are neither neurons nor body wall muscles, are left out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WHITE = "cect/data/aconnectome_white_1986_whole.csv"
 _VARSHNEY = "cect/data/NeuronConnectFormatted.xlsx"
 _WITVLIET = "cect/data/witvliet_2020_{0} adult.xlsx"
 _MUSCLE = re.compile(r"BWM-([DV][LR]\d\d)")
-# "Receive" rows repeat the "send" rows from the other side, and "NMJ" rows name no muscle.
+# "Receive" rows repeat the "send" rows from the other side, and "NMJ" rows do not give the muscle.
 _VARSHNEY_KINDS = {"S": CHEMICAL, "Sp": CHEMICAL, "EJ": GAP}
 _KINDS = {"chemical": CHEMICAL, "electrical": GAP}
 
@@ -150,7 +150,7 @@ def edge_table(other: Other, neurons: Mapping[str, tuple[str, str]], predicted: 
 
 
 def registry_table(cook: Cook, listed: list[Other], neurons: Collection[str]) -> Table:
-    """One row per connectome: what it holds, and the factors that bring its counts to EM sections."""
+    """One row per connectome: its size, and the factors that convert its counts to EM sections."""
     chemical = {(a, b): n for a, b, n in cook.chemical(neurons, neurons) if a != b}
     gap = {(a, b): n for a, b, n in cook.gap(neurons, neurons) if a < b}
     nmj = list(cook.chemical(neurons, cook.muscles))
@@ -177,7 +177,7 @@ def registry_table(cook: Cook, listed: list[Other], neurons: Collection[str]) ->
 
 
 def _factor(mine: Mapping[tuple[str, str], int], standard: Mapping[tuple[str, str], int]) -> tuple[int, float]:
-    """Number of common pairs, and the factor that gives them the same total."""
+    """Number of shared pairs, and the factor that gives them the same total."""
     common = mine.keys() & standard.keys()
     total = sum(standard[pair] for pair in common)
     return len(common), round(total / sum(mine[pair] for pair in common), 6)

@@ -43,7 +43,7 @@ def build(wheels: dict[str, Wheel]) -> dict[str, str]:
 
 
 def _parsed(tracings: dict[str, str]) -> dict[str, Morphology]:
-    """The tracings as the library will read them back."""
+    """The tracings as read back by the library."""
     with tempfile.TemporaryDirectory() as folder:
         parsed = {}
         for name, text in sorted(tracings.items()):

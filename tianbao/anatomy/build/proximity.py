@@ -13,7 +13,7 @@ _DECIMALS = 2
 
 
 def closest_approach(morphologies: Mapping[str, Morphology]) -> Callable[[str, str], float]:
-    """Function of two neurons: the least distance [um] between their centre lines."""
+    """A function that gives the smallest distance [um] between the centre lines of two neurons."""
     clouds = {name: each.resampled(_SPACING) for name, each in morphologies.items()}
     trees = {name: cKDTree(cloud) for name, cloud in clouds.items()}
 

@@ -1,4 +1,4 @@
-"""A table on its way to disk: columns, rows and how they are written."""
+"""A table to be written: columns, rows and number format."""
 
 from __future__ import annotations
 

