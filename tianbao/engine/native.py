@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from neuron import h
 
-from ..cells.temperature import set_rates
+from ..cells.temperature import RATE
 from ..errors import ConfigError, unknown
 from . import library
 from .extract import Extract, Instances, Partner, Pointer, extract
@@ -228,16 +228,17 @@ class NativeBrain:
 
     # --- running
 
-    def start(self, dt: float, order: int = 1, corrections: int = 0, rate: float = 1.0) -> None:
+    def start(self, dt: float, order: int = 1, corrections: int = 0, rate: float | None = 1.0) -> None:
         """Begin a run from the voltages that NEURON's segments hold, at time 0.
 
         Args:
             dt: step [ms].
             order: 1 for backward Euler, 2 for the staggered Crank-Nicolson of NEURON's secondorder 2.
             corrections: how often a step is solved again with the partners' new voltages in the gap junctions.
-            rate: factor on the rates of gates, at another temperature [-].
+            rate: factor on the rates of gates, at another temperature [-]; None leaves each instance its own.
         """
-        set_rates(h, rate)
+        if rate is not None:
+            self._set_rates(rate)
         place = self._layout.place
         values = h.Vector(len(place))
         self._start_sources.gather(values)
@@ -248,6 +249,11 @@ class NativeBrain:
         brain.probes = 0
         self._read_uniform()
         self._library.initial(ctypes.byref(brain))
+
+    def _set_rates(self, rate: float) -> None:
+        for _, fields in self._sets:
+            if RATE in fields:
+                fields[RATE][:] = rate
 
     def _read_uniform(self) -> None:
         folded = {}
