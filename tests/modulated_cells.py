@@ -183,6 +183,7 @@ def _parameters(name: str) -> list[str]:
 def rates() -> dict:
     """Two compartments at two rates: the engines agree, and gates of known time constants follow theirs."""
     h("rate_stranger = 5")
+    gone = h.GradedSynapse(spherical("gone")(0.5))  # its section is dropped at once
     pair = Pair(20_000_002, modulated=False)
     set_rates(h, 1.7)
     set_to = {getattr(segment, name).rate for segment in pair.post for name in CHANNELS if name != "nca"}
@@ -209,6 +210,7 @@ def rates() -> dict:
     return {
         "set to": sorted(set_to),
         "stranger": h.rate_stranger,
+        "left without a section": not gone.has_loc(),
         "engines at two rates": float(np.abs(ours - theirs).max()),
         "effect of rates": float(np.abs(ours - in_native(pair.native(), pair.somas, 0.1, 1)).max()),
         "time constants": (-50.0 / np.log((end - m) / (end - before))).tolist(),

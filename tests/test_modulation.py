@@ -57,7 +57,8 @@ def test_rates_are_those_of_the_instance_in_both_engines(measured):
 
 
 def test_one_rate_for_all_reaches_every_instance_of_ours_and_nobody_else(measured):
-    assert measured["rates"]["set to"] == [1.7] and measured["rates"]["stranger"] == 5.0
+    found = measured["rates"]
+    assert found["set to"] == [1.7] and found["stranger"] == 5.0 and found["left without a section"]
 
 
 def test_a_pointer_to_nothing_is_refused_only_where_it_counts(measured):

@@ -62,7 +62,8 @@ def set_rates(h, factor: float) -> None:
     h(f"forall {{\n{each}\n}}")
     for name in points:
         for point in h.List(name):
-            setattr(point, RATE, factor)
+            if point.has_loc():  # one whose section is gone holds nothing
+                setattr(point, RATE, factor)
 
 
 @cache
