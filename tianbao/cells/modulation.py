@@ -25,7 +25,7 @@ def modulate(instance, reference) -> None:
 
 
 def point_at_one(sections: Iterable) -> None:
-    """Let `modulation` of every density in these sections point at 1, until it is pointed elsewhere.
+    """Let `modulation` of every density in these sections that points to nothing point at 1.
 
     It does not count, but NEURON's `psection()` reads it and refuses a POINTER that points to nothing.
 
@@ -34,9 +34,9 @@ def point_at_one(sections: Iterable) -> None:
     """
     for section in sections:
         names = [each.name() for each in section(0.5) if hasattr(each, MODULATED)]
-        for segment in section if names else ():
-            for name in names:
-                setattr(getattr(segment, name), f"_ref_{MODULATION}", _one()._ref_x[0])
+        for instance in (getattr(segment, name) for segment in section for name in names):
+            if not hasattr(instance, MODULATION):
+                setattr(instance, f"_ref_{MODULATION}", _one()._ref_x[0])
 
 
 @cache
