@@ -12,8 +12,9 @@ NEURON {
     RANGE v_half_m, slope_m, v_half_h, slope_h
     RANGE tau_m_v, tau_m_k, tau_m_scale, tau_h_v, tau_h_k, tau_h_scale
     RANGE m_inf, m_tau, h_inf, h_tau
-    GLOBAL rate
-    THREADSAFE
+    RANGE rate, modulated
+    THREADSAFE : must stand before POINTER
+    POINTER modulation
 }
 
 UNITS {
@@ -24,6 +25,7 @@ UNITS {
 
 PARAMETER {
     rate = 1 (1)
+    modulated = 0 (1)
     gbar = 0 (S/cm2)
     v_half_m = -57.65 (mV)
     slope_m = 2.38 (mV)
@@ -50,11 +52,20 @@ ASSIGNED {
     m_tau (ms)
     h_inf (1)
     h_tau (ms)
+    modulation (1)
 }
 
 STATE { m h }
 
 INITIAL {
+    if (modulated != 0) {
+VERBATIM
+        if (!nrn_pointing(&(modulation))) {
+            hoc_execerror("cca1: 'modulation' points to nothing;",
+                "set it with segment.cca1._ref_modulation = vector._ref_x[k]");
+        }
+ENDVERBATIM
+    }
     rates(v)
     m = m_inf
     h = h_inf
@@ -64,6 +75,9 @@ BREAKPOINT {
     SOLVE gates METHOD cnexp
     CONDUCTANCE g USEION ca
     g = gbar*m*m*h
+    if (modulated != 0) {
+        g = modulation*g
+    }
     ica = g*(v - eca)
 }
 

@@ -11,8 +11,9 @@ NEURON {
     USEION ca READ eca WRITE ica
     RANGE gbar, ica, shift, set_shift
     RANGE m_inf, m_tau, h_inf, h_tau
-    GLOBAL rate
-    THREADSAFE
+    RANGE rate, modulated
+    THREADSAFE : must stand before POINTER
+    POINTER modulation
 }
 
 UNITS {
@@ -23,6 +24,7 @@ UNITS {
 
 PARAMETER {
     rate = 1 (1)
+    modulated = 0 (1)
     gbar = 0 (S/cm2)
     shift = 0 (mV)
     set_shift = -10 (mV)
@@ -62,11 +64,20 @@ ASSIGNED {
     m_tau (ms)
     h_inf (1)
     h_tau (ms)
+    modulation (1)
 }
 
 STATE { m h }
 
 INITIAL {
+    if (modulated != 0) {
+VERBATIM
+        if (!nrn_pointing(&(modulation))) {
+            hoc_execerror("egl19: 'modulation' points to nothing;",
+                "set it with segment.egl19._ref_modulation = vector._ref_x[k]");
+        }
+ENDVERBATIM
+    }
     rates(v - shift - set_shift)
     m = m_inf
     h = h_inf
@@ -76,6 +87,9 @@ BREAKPOINT {
     SOLVE gates METHOD cnexp
     CONDUCTANCE g USEION ca
     g = gbar*m*h
+    if (modulated != 0) {
+        g = modulation*g
+    }
     ica = g*(v - eca)
 }
 

@@ -12,8 +12,9 @@ NEURON {
     RANGE gbar, ik
     RANGE tau_span, tau_floor, tau_v_half, tau_slope
     RANGE m_inf, m_tau
-    GLOBAL rate
-    THREADSAFE
+    RANGE rate, modulated
+    THREADSAFE : must stand before POINTER
+    POINTER modulation
 }
 
 UNITS {
@@ -24,6 +25,7 @@ UNITS {
 
 PARAMETER {
     rate = 1 (1)
+    modulated = 0 (1)
     gbar = 0 (S/cm2)
     tau_span = 8.39 (ms)
     tau_floor = 4.04845 (ms)
@@ -40,11 +42,20 @@ ASSIGNED {
     g (S/cm2)
     m_inf (1)
     m_tau (ms)
+    modulation (1)
 }
 
 STATE { m }
 
 INITIAL {
+    if (modulated != 0) {
+VERBATIM
+        if (!nrn_pointing(&(modulation))) {
+            hoc_execerror("egl2: 'modulation' points to nothing;",
+                "set it with segment.egl2._ref_modulation = vector._ref_x[k]");
+        }
+ENDVERBATIM
+    }
     rates(v)
     m = m_inf
 }
@@ -53,6 +64,9 @@ BREAKPOINT {
     SOLVE gates METHOD cnexp
     CONDUCTANCE g USEION k
     g = gbar*m
+    if (modulated != 0) {
+        g = modulation*g
+    }
     ik = g*(v - ek)
 }
 

@@ -10,8 +10,9 @@ NEURON {
     USEION k READ ek WRITE ik
     RANGE gbar, ik
     RANGE m_inf
-    GLOBAL rate
-    THREADSAFE
+    RANGE rate, modulated
+    THREADSAFE : must stand before POINTER
+    POINTER modulation
 }
 
 UNITS {
@@ -22,6 +23,7 @@ UNITS {
 
 PARAMETER {
     rate = 1 (1)
+    modulated = 0 (1)
     gbar = 0 (S/cm2)
     v_half_m = 63 (mV)
     slope_m = 28.5 (mV)
@@ -39,11 +41,20 @@ ASSIGNED {
     ik (mA/cm2)
     g (S/cm2)
     m_inf (1)
+    modulation (1)
 }
 
 STATE { m1 m2 m3 }
 
 INITIAL {
+    if (modulated != 0) {
+VERBATIM
+        if (!nrn_pointing(&(modulation))) {
+            hoc_execerror("egl36: 'modulation' points to nothing;",
+                "set it with segment.egl36._ref_modulation = vector._ref_x[k]");
+        }
+ENDVERBATIM
+    }
     rates(v)
     m1 = m_inf
     m2 = m_inf
@@ -54,6 +65,9 @@ BREAKPOINT {
     SOLVE gates METHOD cnexp
     CONDUCTANCE g USEION k
     g = gbar*(m1_weight*m1 + m2_weight*m2 + m3_weight*m3)
+    if (modulated != 0) {
+        g = modulation*g
+    }
     ik = g*(v - ek)
 }
 

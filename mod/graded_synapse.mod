@@ -9,8 +9,9 @@ NEURON {
     POINT_PROCESS GradedSynapse
     NONSPECIFIC_CURRENT i
     RANGE weight, e, v_half, slope, tau, vpre, i
-    GLOBAL rate
-    THREADSAFE
+    RANGE rate, modulated
+    THREADSAFE : must stand before POINTER
+    POINTER modulation
 }
 
 UNITS {
@@ -21,6 +22,7 @@ UNITS {
 
 PARAMETER {
     rate = 1 (1)
+    modulated = 0 (1)
     weight = 0 (uS)
     e = 0 (mV)
     v_half = -32 (mV)
@@ -33,11 +35,20 @@ ASSIGNED {
     v (mV)
     i (nA)
     g (uS)
+    modulation (1)
 }
 
 STATE { s }
 
 INITIAL {
+    if (modulated != 0) {
+VERBATIM
+        if (!nrn_pointing(&(modulation))) {
+            hoc_execerror("GradedSynapse: 'modulation' points to nothing;",
+                "set it with synapse._ref_modulation = vector._ref_x[k]");
+        }
+ENDVERBATIM
+    }
     s = release(vpre)
 }
 
@@ -45,6 +56,9 @@ BREAKPOINT {
     SOLVE opening METHOD cnexp
     CONDUCTANCE g
     g = weight*s
+    if (modulated != 0) {
+        g = modulation*g
+    }
     i = g*(v - e)
 }
 

@@ -11,8 +11,9 @@ NEURON {
     USEION ca READ cai
     RANGE gbar, ik
     RANGE m_inf
-    GLOBAL rate
-    THREADSAFE
+    RANGE rate, modulated
+    THREADSAFE : must stand before POINTER
+    POINTER modulation
 }
 
 UNITS {
@@ -25,6 +26,7 @@ UNITS {
 
 PARAMETER {
     rate = 1 (1)
+    modulated = 0 (1)
     gbar = 0 (S/cm2)
     k_half = 3.3e-4 (mM)
     m_tau = 6.3 (ms)
@@ -37,11 +39,20 @@ ASSIGNED {
     ik (mA/cm2)
     g (S/cm2)
     m_inf (1)
+    modulation (1)
 }
 
 STATE { m }
 
 INITIAL {
+    if (modulated != 0) {
+VERBATIM
+        if (!nrn_pointing(&(modulation))) {
+            hoc_execerror("kcnl: 'modulation' points to nothing;",
+                "set it with segment.kcnl._ref_modulation = vector._ref_x[k]");
+        }
+ENDVERBATIM
+    }
     m_inf = cai/(k_half + cai)
     m = m_inf
 }
@@ -50,6 +61,9 @@ BREAKPOINT {
     SOLVE gates METHOD cnexp
     CONDUCTANCE g USEION k
     g = gbar*m
+    if (modulated != 0) {
+        g = modulation*g
+    }
     ik = g*(v - ek)
 }
 

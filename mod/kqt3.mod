@@ -12,8 +12,9 @@ NEURON {
     RANGE gbar, ik
     RANGE v_half_m, tau_scale
     RANGE m_inf, m_fast_tau, m_slow_tau, w_inf, w_tau, s_inf, s_tau
-    GLOBAL rate
-    THREADSAFE
+    RANGE rate, modulated
+    THREADSAFE : must stand before POINTER
+    POINTER modulation
 }
 
 UNITS {
@@ -24,6 +25,7 @@ UNITS {
 
 PARAMETER {
     rate = 1 (1)
+    modulated = 0 (1)
     gbar = 0 (S/cm2)
     v_half_m = -22.6726 (mV)
     tau_scale = 0.1 (1)
@@ -64,11 +66,20 @@ ASSIGNED {
     w_tau (ms)
     s_inf (1)
     s_tau (ms)
+    modulation (1)
 }
 
 STATE { m_fast m_slow w s }
 
 INITIAL {
+    if (modulated != 0) {
+VERBATIM
+        if (!nrn_pointing(&(modulation))) {
+            hoc_execerror("kqt3: 'modulation' points to nothing;",
+                "set it with segment.kqt3._ref_modulation = vector._ref_x[k]");
+        }
+ENDVERBATIM
+    }
     rates(v)
     m_fast = m_inf
     m_slow = m_inf
@@ -80,6 +91,9 @@ BREAKPOINT {
     SOLVE gates METHOD cnexp
     CONDUCTANCE g USEION k
     g = gbar*(fast_fraction*m_fast + (1 - fast_fraction)*m_slow)*w*s
+    if (modulated != 0) {
+        g = modulation*g
+    }
     ik = g*(v - ek)
 }
 

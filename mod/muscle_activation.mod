@@ -5,8 +5,7 @@ ENDCOMMENT
 
 NEURON {
     SUFFIX muscle_activation
-    RANGE v_half, slope, tau
-    GLOBAL rate
+    RANGE v_half, slope, tau, rate
     THREADSAFE
 }
 

@@ -8,7 +8,9 @@ NEURON {
     SUFFIX nca
     NONSPECIFIC_CURRENT i
     RANGE gbar, e, i
-    THREADSAFE
+    RANGE modulated
+    THREADSAFE : must stand before POINTER
+    POINTER modulation
 }
 
 UNITS {
@@ -18,6 +20,7 @@ UNITS {
 }
 
 PARAMETER {
+    modulated = 0 (1)
     gbar = 0 (S/cm2)
     e = 30 (mV)
 }
@@ -25,8 +28,23 @@ PARAMETER {
 ASSIGNED {
     v (mV)
     i (mA/cm2)
+    modulation (1)
+}
+
+INITIAL {
+    if (modulated != 0) {
+VERBATIM
+        if (!nrn_pointing(&(modulation))) {
+            hoc_execerror("nca: 'modulation' points to nothing;",
+                "set it with segment.nca._ref_modulation = vector._ref_x[k]");
+        }
+ENDVERBATIM
+    }
 }
 
 BREAKPOINT {
     i = gbar*(v - e)
+    if (modulated != 0) {
+        i = modulation*i
+    }
 }

@@ -10,8 +10,9 @@ NEURON {
     RANGE gbar, ik
     RANGE v_half_m, slope_m
     RANGE m_inf, m_tau, h_inf
-    GLOBAL rate
-    THREADSAFE
+    RANGE rate, modulated
+    THREADSAFE : must stand before POINTER
+    POINTER modulation
 }
 
 UNITS {
@@ -22,6 +23,7 @@ UNITS {
 
 PARAMETER {
     rate = 1 (1)
+    modulated = 0 (1)
     gbar = 0 (S/cm2)
     v_half_m = 20.4 (mV)
     slope_m = 7.7 (mV)
@@ -43,11 +45,20 @@ ASSIGNED {
     m_inf (1)
     m_tau (ms)
     h_inf (1)
+    modulation (1)
 }
 
 STATE { m h }
 
 INITIAL {
+    if (modulated != 0) {
+VERBATIM
+        if (!nrn_pointing(&(modulation))) {
+            hoc_execerror("shk1: 'modulation' points to nothing;",
+                "set it with segment.shk1._ref_modulation = vector._ref_x[k]");
+        }
+ENDVERBATIM
+    }
     rates(v)
     m = m_inf
     h = h_inf
@@ -57,6 +68,9 @@ BREAKPOINT {
     SOLVE gates METHOD cnexp
     CONDUCTANCE g USEION k
     g = gbar*m*h
+    if (modulated != 0) {
+        g = modulation*g
+    }
     ik = g*(v - ek)
 }
 

@@ -12,8 +12,9 @@ NEURON {
     RANGE gbar, ik
     RANGE v_half_m, v_half_h, tau_scale
     RANGE m_inf, m_tau, h_inf, h_fast_tau, h_slow_tau
-    GLOBAL rate
-    THREADSAFE
+    RANGE rate, modulated
+    THREADSAFE : must stand before POINTER
+    POINTER modulation
 }
 
 UNITS {
@@ -24,6 +25,7 @@ UNITS {
 
 PARAMETER {
     rate = 1 (1)
+    modulated = 0 (1)
     gbar = 0 (S/cm2)
     v_half_m = -6.8 (mV)
     v_half_h = -51.1 (mV)
@@ -61,11 +63,20 @@ ASSIGNED {
     h_inf (1)
     h_fast_tau (ms)
     h_slow_tau (ms)
+    modulation (1)
 }
 
 STATE { m h_fast h_slow }
 
 INITIAL {
+    if (modulated != 0) {
+VERBATIM
+        if (!nrn_pointing(&(modulation))) {
+            hoc_execerror("shl1: 'modulation' points to nothing;",
+                "set it with segment.shl1._ref_modulation = vector._ref_x[k]");
+        }
+ENDVERBATIM
+    }
     rates(v)
     m = m_inf
     h_fast = h_inf
@@ -76,6 +87,9 @@ BREAKPOINT {
     SOLVE gates METHOD cnexp
     CONDUCTANCE g USEION k
     g = gbar*m*m*m*(fast_fraction*h_fast + (1 - fast_fraction)*h_slow)
+    if (modulated != 0) {
+        g = modulation*g
+    }
     ik = g*(v - ek)
 }
 

@@ -11,8 +11,9 @@ NEURON {
     USEION k READ ek WRITE ik
     RANGE gbar, ik
     RANGE m_inf, m_tau, h_inf, h_fast_tau, h_slow_tau
-    GLOBAL rate
-    THREADSAFE
+    RANGE rate, modulated
+    THREADSAFE : must stand before POINTER
+    POINTER modulation
 }
 
 UNITS {
@@ -23,6 +24,7 @@ UNITS {
 
 PARAMETER {
     rate = 1 (1)
+    modulated = 0 (1)
     gbar = 0 (S/cm2)
     v_half_m = 0.26 (mV)
     slope_m = 16.25 (mV)
@@ -56,11 +58,20 @@ ASSIGNED {
     h_inf (1)
     h_fast_tau (ms)
     h_slow_tau (ms)
+    modulation (1)
 }
 
 STATE { m h_fast h_slow }
 
 INITIAL {
+    if (modulated != 0) {
+VERBATIM
+        if (!nrn_pointing(&(modulation))) {
+            hoc_execerror("shl1_n24: 'modulation' points to nothing;",
+                "set it with segment.shl1_n24._ref_modulation = vector._ref_x[k]");
+        }
+ENDVERBATIM
+    }
     rates(v)
     m = m_inf
     h_fast = h_inf
@@ -71,6 +82,9 @@ BREAKPOINT {
     SOLVE gates METHOD cnexp
     CONDUCTANCE g USEION k
     g = gbar*m*(fast_fraction*h_fast + (1 - fast_fraction)*h_slow)
+    if (modulated != 0) {
+        g = modulation*g
+    }
     ik = g*(v - ek)
 }
 

@@ -22,8 +22,9 @@ NEURON {
     RANGE m_egl19_inf, m_egl19_tau, h_egl19_inf, h_egl19_tau, o_egl19_inf, o_egl19_tau
     RANGE m_unc2_inf, m_unc2_tau, h_unc2_inf, h_unc2_tau, o_unc2_inf, o_unc2_tau
     RANGE nanodomain
-    GLOBAL rate
-    THREADSAFE
+    RANGE rate, modulated
+    THREADSAFE : must stand before POINTER
+    POINTER modulation
 }
 
 UNITS {
@@ -40,6 +41,7 @@ UNITS {
 
 PARAMETER {
     rate = 1 (1)
+    modulated = 0 (1)
     gbar_egl19 = 0 (S/cm2)
     gbar_unc2 = 0 (S/cm2)
     shift = 0 (mV)
@@ -137,11 +139,20 @@ ASSIGNED {
     h_unc2_tau (ms)
     o_unc2_inf (1)
     o_unc2_tau (ms)
+    modulation (1)
 }
 
 STATE { m_egl19 h_egl19 o_egl19 m_unc2 h_unc2 o_unc2 }
 
 INITIAL {
+    if (modulated != 0) {
+VERBATIM
+        if (!nrn_pointing(&(modulation))) {
+            hoc_execerror("slo2: 'modulation' points to nothing;",
+                "set it with segment.slo2._ref_modulation = vector._ref_x[k]");
+        }
+ENDVERBATIM
+    }
     constants()
     idle()
     calcium_gates(v)
@@ -158,6 +169,9 @@ BREAKPOINT {
     SOLVE gates METHOD cnexp
     CONDUCTANCE g USEION k
     g = gbar_egl19*o_egl19*h_egl19 + gbar_unc2*o_unc2*h_unc2
+    if (modulated != 0) {
+        g = modulation*g
+    }
     ik = g*(v - ek)
 }
 

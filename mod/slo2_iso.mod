@@ -15,8 +15,9 @@ NEURON {
     USEION ca READ cai
     RANGE gbar, ik
     RANGE m_inf, m_tau
-    GLOBAL rate
-    THREADSAFE
+    RANGE rate, modulated
+    THREADSAFE : must stand before POINTER
+    POINTER modulation
 }
 
 UNITS {
@@ -30,6 +31,7 @@ UNITS {
 
 PARAMETER {
     rate = 1 (1)
+    modulated = 0 (1)
     gbar = 0 (S/cm2)
     close_rate = 0.896395 (/ms)
     close_voltage = 0.019405 (/mV)
@@ -53,11 +55,20 @@ ASSIGNED {
     g (S/cm2)
     m_inf (1)
     m_tau (ms)
+    modulation (1)
 }
 
 STATE { m }
 
 INITIAL {
+    if (modulated != 0) {
+VERBATIM
+        if (!nrn_pointing(&(modulation))) {
+            hoc_execerror("slo2_iso: 'modulation' points to nothing;",
+                "set it with segment.slo2_iso._ref_modulation = vector._ref_x[k]");
+        }
+ENDVERBATIM
+    }
     rates(v, cai)
     m = m_inf
 }
@@ -66,6 +77,9 @@ BREAKPOINT {
     SOLVE gates METHOD cnexp
     CONDUCTANCE g USEION k
     g = gbar*m
+    if (modulated != 0) {
+        g = modulation*g
+    }
     ik = g*(v - ek)
 }
 

@@ -12,8 +12,9 @@ NEURON {
     RANGE gbar, ica
     RANGE v_half_m, v_half_h, tau_shift, tau_m_scale, tau_h_scale
     RANGE m_inf, m_tau, h_inf, h_tau
-    GLOBAL rate
-    THREADSAFE
+    RANGE rate, modulated
+    THREADSAFE : must stand before POINTER
+    POINTER modulation
 }
 
 UNITS {
@@ -24,6 +25,7 @@ UNITS {
 
 PARAMETER {
     rate = 1 (1)
+    modulated = 0 (1)
     gbar = 0 (S/cm2)
     v_half_m = -37.17 (mV)
     v_half_h = -77.47 (mV)
@@ -54,11 +56,20 @@ ASSIGNED {
     m_tau (ms)
     h_inf (1)
     h_tau (ms)
+    modulation (1)
 }
 
 STATE { m h }
 
 INITIAL {
+    if (modulated != 0) {
+VERBATIM
+        if (!nrn_pointing(&(modulation))) {
+            hoc_execerror("unc2: 'modulation' points to nothing;",
+                "set it with segment.unc2._ref_modulation = vector._ref_x[k]");
+        }
+ENDVERBATIM
+    }
     rates(v)
     m = m_inf
     h = h_inf
@@ -68,6 +79,9 @@ BREAKPOINT {
     SOLVE gates METHOD cnexp
     CONDUCTANCE g USEION ca
     g = gbar*m*h
+    if (modulated != 0) {
+        g = modulation*g
+    }
     ica = g*(v - eca)
 }
 

@@ -23,14 +23,21 @@ SIMS = Path(__file__).parents[1] / "sims"
 # What a network is made of, read from NEURON: the same words whoever built it.
 INVENTORY = '''
 import json
+from neuron import h
+
+def variables(mechanism):
+    """Of a density; not by psection(), which a POINTER that points to nothing stops."""
+    standard, text = h.MechanismStandard(mechanism, 0), h.ref("")
+    names = [standard.name(text, k) and text[0] for k in range(int(standard.count()))]
+    return [name for name in names if name != f"modulation_{mechanism}"]
 
 def section(each):
     built = each["hObj"]
     parent = built.parentseg()
     mechs = {
-        name: {key: values for key, values in held.items()}
-        for name, held in built.psection()["density_mechs"].items()
-        if name != "calcium_reversal"
+        mech.name(): {name: [getattr(segment, name) for segment in built] for name in variables(mech.name())}
+        for mech in built(0.5)
+        if mech.name() != "calcium_reversal" and not mech.name().endswith("_ion")
     }
     place = None if parent is None else (parent.sec.name().split(".")[-1], parent.x)
     return [built.nseg, built.L, built.Ra, [[s.area(), s.cm, s.diam] for s in built], place, mechs]

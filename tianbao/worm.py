@@ -175,7 +175,8 @@ class Worm:
         self.__dict__["_model"] = model
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a worm's '{shorten(name)}' cannot be set: give it to Worm(...), or use one of its methods")
+        todo = "give it to Worm(...), or use one of its methods"
+        raise AttributeError(f"a worm's '{shorten(name)}' cannot be set: {todo}")
 
     def __getattr__(self, name: str) -> Any:
         # What can be read of a worm is what can be read of its model: said once, there.

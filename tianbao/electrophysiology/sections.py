@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..cells.modulation import point_at_one
+
 
 def build(sections: dict[str, dict], name: str) -> dict:
     """NEURON sections of one cell outside any network.
@@ -35,6 +37,7 @@ def build(sections: dict[str, dict], name: str) -> dict:
                 for quantity, value in values.items():
                     setattr(getattr(segment, mechanism), quantity, value)
         _hold_reversals(section, described.get("ions", {}))
+    point_at_one(built.values())
     return built
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from neuron import h
 
-from ..cells.temperature import set_rates
 from ..errors import ConfigError
 from . import library
 from .extract import Partner, Pointer, extract, shared_values
@@ -58,18 +57,16 @@ class AttachedBrain(NativeBrain):
             self._sources.pset(k, segment._ref_v)
         self._node_of = {each: k for k, each in enumerate(self._handles.segments)}
 
-    def start(self, dt: float, order: int = 1, corrections: int = 0, rate: float = 1.0) -> None:
+    def start(self, dt: float, order: int = 1, corrections: int = 0, rate: float | None = 1.0) -> None:
         """Begin a run from the voltages that NEURON's segments hold, with the GLOBAL parameters of now, at time 0.
 
         Args:
             dt: step [ms].
-            order, corrections: see `NativeBrain.start`.
-            rate: factor on the rates of gates, at another temperature [-].
+            order, corrections, rate: see `NativeBrain.start`.
         """
-        set_rates(h, rate)
         voltage = h.Vector(len(self._handles.segments))
         self._sources.gather(voltage)
-        super().start(voltage.as_numpy(), dt, order, corrections, shared_values(self.network.kinds))
+        super().start(voltage.as_numpy(), dt, order, corrections, rate, shared_values(self.network.kinds))
 
     def nodes(self, segments: Sequence) -> np.ndarray:
         """Index in `voltage` of NEURON segments, shape (n,)."""

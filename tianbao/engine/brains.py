@@ -231,9 +231,8 @@ class CompiledBrain:
         """Begin a run; see `Brain`."""
         self._dt, self._steps = dt, 0
         self.native.external[:] = self.inputs
-        shared = {name: rate for name in self.compiled.network.extract.shared if name.startswith("rate_")}
-        shared |= {"celsius": reference(), "lead_GapJunction": METHODS[order][1]}
-        self.native.start(np.asarray(voltage)[self.compiled.cell], dt, order, corrections, shared)
+        shared = {"celsius": reference(), "lead_GapJunction": METHODS[order][1]}
+        self.native.start(np.asarray(voltage)[self.compiled.cell], dt, order, corrections, rate, shared)
         self._read()
 
     def advance(self, time: float) -> None:

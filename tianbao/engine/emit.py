@@ -13,25 +13,40 @@ from .graph import COMPARISONS, Graph, Level
 from .kinds import CONDITIONS, Kind, phases
 
 
-def code(kind: Kind, tables: bool = False) -> str:
-    """The C functions of every phase of a kind.
+def header(found: list[Kind], tables: bool = False) -> str:
+    """The generated part of the engine: one function per kind and phase, and their table.
 
     Args:
-        kind: what to write.
+        found: what to write.
         tables: read what depends on v alone from tables.
     """
-    return "\n".join(_Function(kind, phase, tables).text() for phase in phases(tables))
+    functions, rows = Functions(), []
+    for kind in found:
+        names = [functions.add(f"{kind.name}_{each}", _Function(kind, each, tables).text()) for each in phases(tables)]
+        rows.append("{" + ", ".join(names) + "}")
+    return functions.with_table("Kind kinds", rows)
 
 
-def header(found: list[Kind], tables: bool = False) -> str:
-    """The generated part of the engine: one function per kind and phase, and their table."""
-    parts = ["/* Generated from the .mod files. */", *(code(kind, tables) for kind in found)]
-    rows = [
-        "{" + ", ".join(f"{kind.name}_{phase}" if kind.outputs(phase) else "0" for phase in phases(tables)) + "}"
-        for kind in found
-    ]
-    parts.append("static const Kind kinds[] = {\n" + ",\n".join(rows) + "\n};\n")
-    return "\n".join(parts)
+class Functions:
+    """C functions in the order they are added, each body once: variants of a mechanism differ in few of theirs."""
+
+    def __init__(self) -> None:
+        self._texts = ["/* Generated from the .mod files. */"]
+        self._names: dict[str, str] = {}
+
+    def add(self, name: str, text: str) -> str:
+        """Take a function; gives the name under which it is found, 0 for one without text."""
+        if not text:
+            return "0"
+        body = text.replace(f" {name}(", " (", 1)
+        if body not in self._names:
+            self._names[body] = name
+            self._texts.append(text)
+        return self._names[body]
+
+    def with_table(self, declared: str, rows: Iterable[str]) -> str:
+        """All that was added, then a table of it."""
+        return "\n".join([*self._texts, f"static const {declared}[] = {{\n" + ",\n".join(rows) + "\n};\n"])
 
 
 class _Function:
@@ -44,6 +59,7 @@ class _Function:
         self._used_fields: set[int] = set()
         self._used_indices: set[int] = set()
         self._gathered: list[tuple[str, int]] = []
+        self._numbers: dict[int, int] = {}
         if phase not in ("prepare", "table"):
             for k, node in enumerate(kind.hoisted):
                 self._given[node] = self._load_field(f"@hoisted {k}", mark=False)
@@ -108,7 +124,8 @@ class _Function:
             if operation in ("number", "symbol") or operation in CONDITIONS:
                 continue
             target = scalars if graph.level(node) <= Level.UNIFORM else lines
-            target.append(f"const R t{node} = {self._operation(node)};")
+            operation = self._operation(node)
+            target.append(f"const R {self._name(node)} = {operation};")
         return scalars, lines
 
     def _wanted(self, outputs: Iterable[int]) -> list[int]:
@@ -148,7 +165,11 @@ class _Function:
             return f"({self._term(rest[0])} {operation} {self._term(rest[1])})"
         if operation == "!":
             return f"(!{self._term(rest[0])})"
-        return f"t{node}"
+        return self._name(node)
+
+    def _name(self, node: int) -> str:
+        """Counted from the start of the function: variants number their nodes differently."""
+        return f"t{self._numbers.setdefault(node, len(self._numbers))}"
 
     def _load(self, name: str) -> str:
         kind = self._kind

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..errors import MechanismError
 from .blocks import GEOMETRY, TRANSFERRED
-from .emit import _Function
+from .emit import Functions, _Function
 from .graph import Level
 from .kinds import PHASES, Kind
 
@@ -38,16 +38,13 @@ def reverse(found: Iterable[Kind]) -> Reverse:
     Raises:
         MechanismError: for a mechanism whose BREAKPOINT leaves a value for the next step.
     """
-    parts, rows, slots = ["/* Generated from the .mod files. */"], [], []
+    written, rows, slots = Functions(), [], []
     for kind in found:
         functions = [_Adjoint(kind, phase) for phase in PHASES]
-        texts = [each.text() for each in functions]
-        parts += [text for text in texts if text]
-        names = [each.name if text else "0" for each, text in zip(functions, texts, strict=True)]
+        names = [written.add(each.name, each.text()) for each in functions]
         rows.append("{" + ", ".join([*names, str(int(bool(kind.mechanism.concentrations_owned)))]) + "}")
         slots.append(max(each.slots for each in functions))
-    parts.append("static const Back backs[] = {\n" + ",\n".join(rows) + "\n};\n")
-    return Reverse("\n".join(parts), tuple(slots))
+    return Reverse(written.with_table("Back backs", rows), tuple(slots))
 
 
 def parameters(kind: Kind) -> list[str]:

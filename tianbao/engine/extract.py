@@ -33,7 +33,12 @@ class Partner:
 
 @dataclass(frozen=True)
 class Pointer:
-    """A point process whose POINTER reads one number of the engine's `external` vector."""
+    """A mechanism whose POINTER reads one number of the engine's `external` vector.
+
+    Attributes:
+        point: the point process, or (segment, name) of a density mechanism.
+        index: where it reads.
+    """
 
     point: object
     index: int
@@ -216,7 +221,8 @@ class _Reader:
         for section in self._sections:
             if section.orientation() != 0.0:
                 raise MechanismError(f"section {section} hangs on its parent by its end 1; the native engine wants 0")
-            inserted = [name for name in section.psection()["density_mechs"] if not name.endswith("_ion")]
+            # Not psection(): it reads all that a mechanism holds, also a POINTER that points to nothing.
+            inserted = [each.name() for each in section(0.5) if not each.name().endswith("_ion")]
             for name in inserted:
                 if name not in self._mechanisms and name not in _BUILT_IN:
                     raise MechanismError(
@@ -299,7 +305,8 @@ class _Reader:
         mechanism = kind.mechanism
         objects = [found[k][1] if mechanism.source.point else found[k][2] for k in rows]
         partner = [self._partner_of(each) for each in objects] if mechanism.reads_partner else []
-        external = [self._pointer_of(each) for each in objects] if mechanism.pointer else []
+        keys = objects if mechanism.source.point else [(each, mechanism.name) for each in objects]
+        external = [self._pointer_of(each) for each in keys] if kind.reads_pointer else []
         for key in (*mechanism.concentrations_owned, *mechanism.concentrations_read, *mechanism.ion_currents_read):
             self._check_ion(mechanism, key, objects)
         initial = {
@@ -318,7 +325,8 @@ class _Reader:
 
     def _pointer_of(self, point) -> int:
         if point not in self._external:
-            raise MechanismError(f"{point} has a POINTER, and nothing was connected to it")
+            who = f"'{point[1]}' in {point[0]}" if isinstance(point, tuple) else point
+            raise MechanismError(f"{who} reads a POINTER, and nothing was connected to it")
         return self._external[point]
 
     def _check_ion(self, mechanism: Mechanism, key: str, objects: list) -> None:

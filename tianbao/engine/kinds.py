@@ -53,14 +53,22 @@ class Kind:
         self.fields = [*m.instance, SCALE, PER_AREA, *self.states]
         self.indices = ["node"]
         self.indices += ["partner"] if m.reads_partner else []
-        self.indices += ["external"] if m.pointer else []
         self.indices += [*owned, *m.concentrations_read, *m.ion_currents_read]
         self.indices += [f"{name} to" for name in self.ion_currents]
+        # Last, so that a variant with a POINTER and one without have the same code wherever it is not read.
+        self.indices += ["external"] if self.reads_pointer else []
 
     @property
     def name(self) -> str:
         """Name in C."""
         return self.mechanism.name + "".join("yn"[not each] for each in self.variant.decided)
+
+    @property
+    def reads_pointer(self) -> bool:
+        """Whether this variant reads the POINTER of its mechanism."""
+        of = self.variant
+        nodes = [node for each in (of.initial, of.currents, of.update, of.noted) for node in each.values()]
+        return self.mechanism.pointer in of.graph.symbols(nodes)
 
     @property
     def ion_currents(self) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..cells.temperature import RATE
 from ..errors import ConfigError, unknown
 from . import library
 from .extract import Extract, Instances
@@ -256,7 +257,9 @@ class NativeBrain:
     def _fill(self, one, group: Group) -> dict[str, np.ndarray]:
         """Fields of a kind: instance values are the network's, all that a run changes is this brain's own."""
         kind, n = group.kind, len(group)
-        fields = {name: group.values[name] if name in group.values else self.zeros(n) for name in kind.all_fields()}
+        # A rate follows the temperature of a run, so it is this brain's own, too.
+        shared = {name: each for name, each in group.values.items() if name != RATE}
+        fields = {name: shared[name] if name in shared else self.zeros(n) for name in kind.all_fields()}
         for name, initial in group.instances.concentration.items():
             self.concentration[self.network.slots.index(group.instances, name)] = initial
         one.n = n
@@ -277,6 +280,7 @@ class NativeBrain:
         dt: float,
         order: int = 1,
         corrections: int = 0,
+        rate: float | None = None,
         shared: Mapping[str, float] | None = None,
     ) -> None:
         """Begin a run at time 0.
@@ -286,6 +290,7 @@ class NativeBrain:
             dt: step [ms].
             order: 1 for backward Euler, 2 for the staggered Crank-Nicolson of NEURON's secondorder 2.
             corrections: how often a step is solved again with the partners' new voltages in the gap junctions.
+            rate: factor on the rates of all gates, at another temperature [-]; None leaves each instance its own.
             shared: values that all instances of a mechanism share, where they differ from `Extract.shared`.
         """
         place = self.network.layout.place
@@ -300,6 +305,9 @@ class NativeBrain:
                 if name != "dt":
                     full = name if name == "celsius" else f"{name}_{kind.mechanism.name}"
                     self._uniform[kind.first_uniform + k] = now[full]
+        for group, fields in zip(self.network.groups, self.fields, strict=True):
+            if RATE in fields:
+                fields[RATE][:] = group.values[RATE] if rate is None else rate
         self._library.initial(ctypes.byref(struct))
 
     def advance(self, steps: int) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 
 from ..cells.channels import CHANNELS, COUPLED, EXTRA_CHANNELS
 from ..cells.geometry import Cable, CellGeometry, constants
+from ..cells.modulation import MODULATED
+from ..errors import ConfigError
 from .lems import number, parameters_of
 from .neuroml_channels import ChannelKind
 
@@ -43,12 +45,19 @@ def densities(sections: Mapping[str, dict]) -> list[Density]:
 
     Args:
         sections: with mechanisms, soma first.
+
+    Raises:
+        ConfigError: for a channel whose conductance something outside multiplies.
     """
     soma, *elsewhere = (section["mechs"] for section in sections.values())
     found = [Density(None, "all", soma["pas"]["g"], soma["pas"]["e"], "non_specific")]
     for name, values in soma.items():
         if name not in CHANNELS + EXTRA_CHANNELS:
             continue
+        if values.get(MODULATED):
+            raise ConfigError(
+                f"{name} is modulated from outside, which NeuroML has no element for: export a worm without modulation"
+            )
         everywhere = bool(elsewhere) and all(name in mechs for mechs in elsewhere)
         conductances = {each: value for each, value in values.items() if each.startswith("gbar") and value > 0.0}
         for conductance, value in conductances.items():

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from .. import mechanisms
 from ..cells.geometry import constants
 from ..cells.membrane import insert_membrane
+from ..cells.modulation import point_at_one
 from ..errors import ConfigError
 from ..muscles import muscle_section
 from ..sensing import dendrite_tip
@@ -59,6 +60,7 @@ class Network:
             sim.net.allCells = [cell.__dict__ for cell in sim.net.cells]
         self.cells = {cell.tags["pop"]: cell for cell in sim.net.cells}
         self._set_calcium_reversal()
+        point_at_one(self.sections)
         self._synapses = self._in_rule_order()
         expected = sum(len(rule.weights) * (2 if _bidirectional(rule) else 1) for rule in rules)
         if len(self._synapses) != expected:
