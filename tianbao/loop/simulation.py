@@ -267,18 +267,21 @@ class Simulation:
         self,
         duration: float,
         current: Mapping[str, float] | Sequence[Mapping[str, float]] | None = None,
+        light: float | Mapping[str, float] | Sequence[Mapping[str, float]] | None = None,
     ) -> Observation:
         """Go on by hand, from a `reset`, another `step`, or where a run has ended.
 
         Args:
             duration: [ms], a whole number of ticks.
             current: into the somas of neurons, or globs, meanwhile [nA]; one mapping for all worms, or one for each.
+            light: on neurons, or globs, that carry a channel by `Worm.express`, 0 (dark) to 1; a number lights all.
 
         Returns:
             The worms afterwards.
 
         Raises:
-            ConfigError: for a duration that is not a whole number of ticks, or a current that is not a number.
+            ConfigError: for a duration that is not a whole number of ticks, a current that is not a number, a light
+                outside 0 to 1, or on neurons that carry no channel for it.
             AnatomyError: for a neuron that does not exist.
             DivergedError: if brains or bodies leave the physical range.
         """
@@ -288,7 +291,9 @@ class Simulation:
         ticks = round(duration / tick) if isinstance(duration, (int, float)) and 0 < duration < 1e12 else 0
         if ticks < 1 or abs(ticks * tick - duration) > 1e-9 * duration:
             raise ConfigError(f"step of {shorten(repr(duration))} ms: give a whole number of ticks of {tick:g} ms")
-        action = None if current is None else Action(self._injected(current))
+        action = None
+        if current is not None or light is not None:
+            action = Action(self._injected(current or {}), self._lit({} if light is None else light))
         for _ in range(ticks):
             self._loop.advance(action)
         DivergenceGuard(ticks)(self._loop)
@@ -304,18 +309,38 @@ class Simulation:
 
     def _injected(self, current: Mapping[str, float] | Sequence[Mapping[str, float]]) -> np.ndarray:
         """Currents of a step [nA], shape (worms, neurons)."""
-        each_worm = [current] * len(self.worms) if isinstance(current, Mapping) else list(current)
-        if len(each_worm) != len(self.worms):
-            raise ConfigError(f"step: {len(each_worm)} mappings of currents for {len(self.worms)} worms")
         neurons = self._loop.design().neurons
         out = np.zeros((len(self.worms), len(neurons)))
-        for row, given in zip(out, each_worm, strict=True):
+        for row, given in zip(out, self._of_each_worm("currents", current), strict=True):
             for pattern, value in given.items():
                 what, most = f"current into {pattern}", _MOST_CURRENT
                 amplitude = number(value, "step", what, "nA", low=-most, high=most)
                 for name in anatomy.match_neurons(pattern):
                     row[neurons.index(name)] += amplitude
         return out
+
+    def _lit(self, light: float | Mapping[str, float] | Sequence[Mapping[str, float]]) -> tuple[np.ndarray, ...]:
+        """Light of a step on every neuron with a channel for it, per worm."""
+        found = []
+        given = {"*": light} if isinstance(light, (int, float)) else light
+        for k, on in enumerate(self._of_each_worm("lights", given)):
+            carriers = self._loop.design(k).driven
+            row = np.zeros(len(carriers))
+            for pattern, value in on.items():
+                bright = number(value, "step", f"light on {pattern}", low=0.0, high=1.0)
+                chosen = np.isin(carriers, anatomy.match_neurons(pattern))
+                if not chosen.any():
+                    todo = "give it one with Worm.express('cation', ...)"
+                    raise ConfigError(f"step: no neuron of '{pattern}' in worm {k} carries a channel for light; {todo}")
+                row[chosen] = bright
+            found.append(row)
+        return tuple(found)
+
+    def _of_each_worm(self, what: str, given: Mapping | Sequence[Mapping]) -> list[Mapping]:
+        each = [given] * len(self.worms) if isinstance(given, Mapping) else list(given)
+        if len(each) != len(self.worms):
+            raise ConfigError(f"step: {len(each)} mappings of {what} for {len(self.worms)} worms")
+        return each
 
 
 def _models(worms: Worm | WormModel | Sequence[Worm | WormModel]) -> list[WormModel]:
