@@ -16,10 +16,10 @@ from . import anatomy, parameters
 from .apparatus import Hold, Pulse
 from .cells.channels import PARAMETER_SETS
 from .cells.geometry import check_discretisation
-from .config import WormSection
 from .effects import EFFECTS, Effects, after
 from .errors import ConfigError, shorten, unknown
 from .network.design import SIGNS, NetworkDesign, intact_membranes, intact_tables
+from .options import WormSection
 from .parameters import Parameters
 from .rows import number, numbers
 

@@ -13,7 +13,6 @@ from ..body import Material, RingMesh, SoftBody
 from ..cells.temperature import rate_factor
 from ..clock import Clock
 from ..config import RunConfig
-from ..engine import check_brains
 from ..environment import Arena
 from ..errors import ConfigError, shorten
 from ..network.assembly import Network
@@ -47,6 +46,7 @@ class Simulation:
         material: of the tissue; values of body.csv when None.
         initial_curvature: amplitude of the initial bend [kappa L].
         engine: what integrates the neurons, one of `tianbao.engine.ENGINES`; "native" equals "neuron" to rounding.
+            "auto" takes NEURON for one worm and the native engine for several.
         threads: how many worms are computed at the same time; one per processor when None. No bit depends on it.
         progress: show time left and the real-time ratio.
 
@@ -75,8 +75,7 @@ class Simulation:
             if value is not None and not isinstance(value, kind):
                 raise ConfigError(f"simulation: {what} is a tianbao.{kind.__name__}, not {shorten(repr(value))}")
         clock = clock or Clock()
-        check_options(seed, engine, clock, initial_curvature)
-        check_brains(len(models), engine)
+        engine = check_options(seed, engine, clock, initial_curvature, len(models))
         arena = arena or Arena()
         rate_factor(arena.temperature)  # refused now rather than after the network is built
         self.seed = int(seed)
@@ -123,9 +122,7 @@ class Simulation:
 
     @engine.setter
     def engine(self, name: str) -> None:
-        check_options(self.seed, name, self.clock, self.initial_curvature)
-        check_brains(len(self.worms), name)
-        self._loop.engine = name
+        self._loop.engine = check_options(self.seed, name, self.clock, self.initial_curvature, len(self.worms))
 
     @property
     def clock(self) -> Clock:
@@ -136,7 +133,7 @@ class Simulation:
     def clock(self, clock: Clock) -> None:
         if not isinstance(clock, Clock):
             raise ConfigError(f"simulation: clock is a tianbao.Clock, not {shorten(repr(clock))}")
-        check_options(self.seed, self.engine, clock, self.initial_curvature)
+        check_options(self.seed, self.engine, clock, self.initial_curvature, len(self.worms))
         self._loop.clock = clock
 
     @property
@@ -259,7 +256,7 @@ class Simulation:
             ConfigError: for a seed that is not a whole number from 0, or a worm that starts inside an obstacle.
         """
         if seed is not None:
-            check_options(seed, self.engine, self.clock, self.initial_curvature)
+            check_options(seed, self.engine, self.clock, self.initial_curvature, len(self.worms))
             self.seed = int(seed)
         return self._loop.reset(self.seed)
 
