@@ -31,11 +31,12 @@ ASSEMBLY, STRETCH = "tianbao/network/assembly.py", "tianbao/sensing/propriocepti
 SIMULATION, RUN = "tianbao/loop/simulation.py", "tianbao/loop/run.py"
 BRAINS, TENSION, WALLS = "tianbao/engine/brains.py", "tianbao/muscles/tension.py", "tianbao/loop/walls.py"
 
-STATIC = "tests/test_wiring.py", "tests/test_exchange.py", "tests/test_strengths.py"
-LOOP = "tests/test_closed_loop.py", "tests/test_interventions.py", "tests/test_checkpoint.py"
-ENGINE = ("tests/test_engine.py",)
-NETWORK = (*STATIC, "tests/test_network.py", *LOOP)
-BODY = ("tests/test_body.py", "tests/test_contact.py", *LOOP)
+# The likely ones first: the first failure ends a mutant.
+STATIC = "tests/test_strengths.py", "tests/test_wiring.py", "tests/test_exchange.py"
+LOOP = "tests/test_closed_loop.py", "tests/test_checkpoint.py", "tests/test_interventions.py"
+ENGINE = ("tests/test_engine.py", "tests/test_network.py")
+NETWORK = (*STATIC, *LOOP, "tests/test_network.py")
+BODY = (*LOOP, "tests/test_contact.py", "tests/test_body.py")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Once around the loop: what the body does reaches the neurons, what the experimenter does reaches both, in its tick."""
+"""Once around the loop: what the body does reaches the neurons, what is done to the worm reaches both, in its tick."""
 
 from types import SimpleNamespace
 
@@ -64,8 +64,13 @@ def stretch(bend, s, start, end):
     return np.interp(np.linspace(start, end, 400), s, bend).mean()
 
 
+def scale(neuron, name):
+    """Factor on inputs onto a cell."""
+    return neuron.size[name] ** P.capacitance_exponent
+
+
 def place_of_muscles(neuron):
-    """Mean place of the muscles of a neuron and of its mirror images, by EM sections."""
+    """Mean place of the muscles of a neuron, by EM sections [L]."""
     table, s = anatomy.nmj(), anatomy.muscles().s
     mine = table[table.pre == neuron]
     return np.average(s.loc[mine.muscle], weights=mine.em_sections)
@@ -85,7 +90,7 @@ def test_a_neuron_of_the_cord_gets_the_current_of_the_bend_in_its_two_fields(neu
     assert min(*main, *opposite) > 0.02 and max(*main, *opposite) < 0.98
     felt = side * (P.cord_stretch_gain * stretch(bend, s, *main) - P.cord_opposite_gain * stretch(bend, s, *opposite))
     assert abs(felt) > 0.15
-    assert neuron.received[name] == pytest.approx(neuron.size[name] ** P.capacitance_exponent * felt, rel=0.05, abs=0.03)
+    assert neuron.received[name] == pytest.approx(scale(neuron, name) * felt, rel=0.05, abs=0.03)
 
 
 @pytest.mark.parametrize(("name", "side"), [("RMDDL", -1.0), ("RMDVR", 1.0), ("SMDDR", -1.0), ("SMDVL", 1.0)])
@@ -96,7 +101,7 @@ def test_a_neuron_of_the_head_gets_the_current_of_the_bend_of_head_and_neck(neur
         bend, s, P.head_window_start, P.head_window_start + P.head_window_length
     )
     assert abs(felt) > 0.15
-    assert neuron.received[name] == pytest.approx(neuron.size[name] ** P.capacitance_exponent * felt, rel=0.05, abs=0.03)
+    assert neuron.received[name] == pytest.approx(scale(neuron, name) * felt, rel=0.05, abs=0.03)
 
 
 @pytest.mark.parametrize("engine", ["neuron", "native"])

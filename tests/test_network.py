@@ -1,6 +1,6 @@
 """The built NetPyNE network holds the whole animal, and the whole loop runs on it.
 
-A process holds one network, so the tests that look at the shared one come before those that build their own.
+Tests that only look at the network share the one of conftest.py; those that run or change a worm build their own.
 """
 
 import collections
@@ -21,14 +21,9 @@ from tianbao.network.assembly import cell_sections
 PUBLISHED_COUNTS = Path(__file__).parent / "data" / "compartments.csv"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def simulation():
     return Simulation(Worm(), Arena("agar"), progress=False)
-
-
-@pytest.fixture(scope="module")
-def network(simulation):
-    return simulation.network
 
 
 def connections(network, prefix):
@@ -95,13 +90,13 @@ def test_every_neuron_carries_channels_in_its_soma(network):
         assert mechanisms - passive, name
 
 
-def test_calcium_reversal_is_held_while_cai_moves(simulation, network):
-    soma = network.soma("AWCL")(0.5)
-    simulation.worm.stimulate("AWCL", Pulse(0.02, start=0.0, stop=100.0))
+def test_calcium_reversal_is_held_while_cai_moves():
+    worm = Worm().stimulate("AWCL", Pulse(0.02, start=0.0, stop=100.0))
+    simulation = Simulation(worm, progress=False)
     simulation.run(60.0)
+    soma = simulation.network.soma("AWCL")(0.5)
     assert soma.eca == pytest.approx(60.0)
     assert soma.cai > 1.2 * 5e-5
-    simulation.worm.pulses.clear()
 
 
 def test_numpy_areas_equal_those_of_neuron(network):
@@ -170,15 +165,14 @@ def test_second_order_is_far_closer_to_short_steps_and_leaves_first_order_as_it_
     assert second_error < 0.1 * first_error
 
 
-def test_a_stimulus_reaches_its_neuron_and_its_muscles(simulation):
+def test_a_stimulus_reaches_its_neuron_and_its_muscles():
     def response(amplitude):
-        simulation.worm.pulses[:] = [("DB4", Pulse(amplitude, start=100.0, stop=400.0))]
-        track = simulation.record(voltage=["DB4"]).run(400.0).worms[0]
+        worm = Worm().stimulate("DB4", Pulse(amplitude, start=100.0, stop=400.0))
+        track = Simulation(worm, progress=False).record(voltage=["DB4"]).run(400.0).worms[0]
         mine = anatomy.nmj().query("pre == 'DB4'").muscle
         return track.voltage[-1, 0], track.muscle_activation[-1, np.isin(track.muscles, mine)].mean()
 
     (quiet_v, quiet_a), (driven_v, driven_a) = response(1e-6), response(0.02)
-    simulation.worm.pulses.clear()
     assert driven_v > quiet_v + 10.0
     assert driven_a > quiet_a
 
