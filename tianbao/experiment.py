@@ -157,6 +157,7 @@ def simulation(config: RunConfig, *, progress: bool = True) -> Simulation:
         initial_curvature=config.body.initial_curvature,
         material=material_of(config),
         engine=config.engine,
+        stream=config.stream,
         progress=progress,
     )
     return made.record(voltage=config.record.voltage)
