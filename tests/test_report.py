@@ -105,7 +105,7 @@ def test_provenance_is_complete(whole, run):
     told = {row[0]: row[-1] for row in page.rows if row}
     assert told["mechanisms"] == run.mechanism_hash and told["git revision"] == run.git_revision
     assert told["seed"] == "7" and told["created"] == run.created and told["version of neuron"] == "9.0.2"
-    assert told["computing time"] == "66.4 s, 8.30 s per second of biology"
+    assert told["computing time"] == "66.4 s, 8.30 s per simulated second"
 
 
 def test_two_runs_stand_side_by_side_with_their_difference(run, quick, tmp_path):
@@ -215,7 +215,7 @@ def test_a_track_of_an_animal_has_no_neurons_and_says_so(run, tmp_path, monkeypa
         run, worms=(bare,), config_toml="", versions={}, mechanism_hash="", git_revision="", wall_s_per_bio_s=0.0
     )
     page = written(tmp_path, animal)
-    assert "No neurons were recorded" in page and "carries no configuration" in page
+    assert "No neurons were recorded" in page and "contains no configuration" in page
     assert Reader(page).tags.count("img") == 2
     monkeypatch.setattr(report, "_PICTURES", report._PICTURES[:1])
     both = Reader(written(tmp_path, run, animal, names=["model", "animal"]))
@@ -242,7 +242,7 @@ def test_what_would_make_the_page_too_large_is_left_out_and_named(run, quick, tm
         (lambda run, to: write_report(run, to, names="run"), "names must be a list of 1"),
         (lambda run, to: write_report([run, run], to, video=["a.mp4"]), "give 2 videos"),
         (lambda run, to: write_report(run, to, video="crawl.avi"), "not an MP4"),
-        (lambda run, to: write_report(run, to, video="nowhere.mp4"), "no video nowhere.mp4"),
+        (lambda run, to: write_report(run, to, video="nowhere.mp4"), "there is no video file nowhere.mp4"),
         (lambda run, to: write_report(dataclasses.replace(run, worms=()), to), "no worm"),
         (lambda run, to: write_report(run, to, animal="animal.wcon"), "read_kymograph"),
     ],

@@ -209,7 +209,8 @@ def _report_briefly(recording: Recording, worms: list[Who]) -> None:
         did, short = moved(gait, recording.medium), ", ".join(row.metric for row in missed(gait, recording.medium))
         verdict = "" if did is None else words[0] if did else f"{words[1]} ({short})"
         values = "".join(f"{getattr(gait, metric):14.3f}" for metric in columns)
-        print(f"{each.name:10s}{values}   {'; '.join(filter(None, [verdict, each.interventions]))}".rstrip())
+        done = f"[{each.interventions}]" if each.interventions else ""
+        print(f"{each.name:10s}{values}   {'   '.join(filter(None, [verdict, done]))}".rstrip())
 
 
 def _print_config(config: RunConfig) -> int:
