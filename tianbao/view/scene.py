@@ -57,9 +57,8 @@ class Scene:
             self._lay_obstacles(recording.round_obstacles)
             self._fields = self._lay_fields(recording)
             known = who_is_who(recording) if len(recording.worms) > 1 else [None]
-            self._worms = [
-                _DrawnWorm(self._plate, *each, VIEW_MM / self._view) for each in zip(recording.worms, known, strict=True)
-            ]
+            tracks, scale = zip(recording.worms, known, strict=True), VIEW_MM / self._view
+            self._worms = [_DrawnWorm(self._plate, track, who, scale) for track, who in tracks]
             self._clock = self._plate.text(0.025, 0.95, "", transform=self._plate.transAxes, fontsize=20, va="top")
             self._lay_captions(recording, worm)
             # Drawn over the worm and its trail, so redrawn with them.
@@ -247,8 +246,8 @@ def _view(recording: Recording, camera: np.ndarray, size: tuple[int, int]) -> fl
     """Width of the picture [mm], wide enough for every worm of several, as far as they can still be seen."""
     if len(recording.worms) == 1:
         return VIEW_MM
-    away = np.concatenate([np.abs(track.midline[..., :2] - camera[:, None]).reshape(-1, 2) for track in recording.worms])
-    across, up = np.nanmax(away, axis=0) + 2.0 * _AHEAD_MM
+    away = [np.nanmax(np.abs(track.midline[..., :2] - camera[:, None]), axis=(0, 1)) for track in recording.worms]
+    across, up = np.max(away, axis=0) + 2.0 * _AHEAD_MM
     return float(np.clip(2.0 * max(across, up * size[0] / size[1] / (1.0 - _FOOT)), VIEW_MM, _WIDEST_MM))
 
 

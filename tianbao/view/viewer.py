@@ -40,8 +40,9 @@ def show(
 ) -> Path | None:
     """Open a window with a time slider, play and pause, in which neurons can be clicked; or write one picture of it.
 
-    Every worm of the recording is shown; the camera follows one. The skin is transparent, muscles are shaded red by activation, neurons are coloured along their whole traced
-    morphology by their recorded soma voltage, or grey if it was not recorded.
+    Every worm of the recording is shown; the camera follows one. The skin is transparent, muscles are shaded red by
+    activation, neurons are coloured along their whole traced morphology by their recorded soma voltage, or grey if it
+    was not recorded.
 
     Args:
         recording: of a run.
