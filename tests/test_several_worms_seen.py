@@ -217,7 +217,8 @@ def test_the_report_has_every_worm_in_its_tables_and_pictures(pair, tmp_path):
 def test_a_crowd_has_pictures_of_the_first_worms_and_the_page_names_the_others(monkeypatch, tmp_path):
     from tianbao.view import report
 
-    monkeypatch.setattr(report, "_PICTURES", [each for each in report._PICTURES if each[0] in ("kymographs", "muscles")])
+    few = [each for each in report._PICTURES if each[0] in ("kymographs", "muscles")]
+    monkeypatch.setattr(report, "_PICTURES", few)
     text = write_report(crowd(*[1] * 8, duration=1000.0), tmp_path / "crowd.html", names=["crowd"]).read_text()
     assert Reader(text).tags.count("img") == 1 + 6
     assert "Without pictures of their own: crowd, worm 6, crowd, worm 7" in text
@@ -266,8 +267,8 @@ def test_a_run_writes_pictures_of_all_and_removes_those_of_an_older_one(pair, tm
     drawn = {path.name for path in tmp_path.glob("*.png")}
     assert drawn == {"kymograph.png", "track.png", "traces_0.png", "traces_1.png"}
     assert drawn <= {path.name for path in files}
-    tall, one = (Image.open(path).size[1] for path in (tmp_path / "kymograph.png", pair.plot.curvature(tmp_path / "k.png")))
-    assert tall > one
+    alone = pair.plot.curvature(tmp_path / "alone.png")
+    assert Image.open(tmp_path / "kymograph.png").size[1] > Image.open(alone).size[1]
 
 
 def test_wcon_gives_every_worm_back_with_what_was_done_to_it(pair, tmp_path):
