@@ -2,7 +2,8 @@ COMMENT
 A conductance that an experimenter opens for a while: a channel gated by light or by a ligand, or, when it is large
 and fast, the tip of a voltage clamp.
 
-`opening` relaxes to 1 between `start` and `stop` and to 0 outside, with a time constant of its own each way. One
+`opening` relaxes to 1 between `start` and `stop` and to 0 outside, with a time constant of its own each way. Where
+`driven` is not 0 it relaxes to `light` instead, a number from 0 to 1 that is set from outside. One
 such channel may sit on several compartments, each with its part of the conductance. The network sets every
 parameter.
 ENDCOMMENT
@@ -10,8 +11,9 @@ ENDCOMMENT
 NEURON {
     POINT_PROCESS SwitchedConductance
     NONSPECIFIC_CURRENT i
-    RANGE g_max, e, start, stop, tau_on, tau_off, i
-    THREADSAFE
+    RANGE g_max, e, start, stop, tau_on, tau_off, driven, i
+    THREADSAFE : must stand before POINTER
+    POINTER light
 }
 
 UNITS {
@@ -27,17 +29,27 @@ PARAMETER {
     stop = 0 (ms)
     tau_on = 1 (ms)
     tau_off = 1 (ms)
+    driven = 0 (1)
 }
 
 ASSIGNED {
     v (mV)
     i (nA)
     g (uS)
+    light (1)
 }
 
 STATE { opening }
 
 INITIAL {
+    if (driven != 0) {
+VERBATIM
+        if (!nrn_pointing(&(light))) {
+            hoc_execerror("SwitchedConductance: 'light' points to nothing;",
+                "set it with conductance._ref_light = vector._ref_x[k]");
+        }
+ENDVERBATIM
+    }
     opening = 0
 }
 
@@ -54,18 +66,28 @@ DERIVATIVE gating {
 
 FUNCTION lit(time (ms)) (1) {
     lit = 0
-    if (time > start) {
-        if (time <= stop) {
-            lit = 1
+    if (driven != 0) {
+        lit = light
+    } else {
+        if (time > start) {
+            if (time <= stop) {
+                lit = 1
+            }
         }
     }
 }
 
 FUNCTION switching(time (ms)) (ms) {
     switching = tau_off
-    if (time > start) {
-        if (time <= stop) {
+    if (driven != 0) {
+        if (light > 0) {
             switching = tau_on
+        }
+    } else {
+        if (time > start) {
+            if (time <= stop) {
+                switching = tau_on
+            }
         }
     }
 }

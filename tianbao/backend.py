@@ -21,6 +21,10 @@ _running: dict[str, str] = {}
 # Whether loops stay on the calling thread: those of one worm last tens of microseconds, no longer than
 # it takes to wake another thread. Read when a kernel is compiled, which is after start.
 serial = False
+# Iterations that a heavy loop has per worm. Taichi hands each CPU thread at least 512 of them at a time, so a worm's
+# own are filled up to that many: it is then one task, and several worms use several threads.
+lanes = 1
+_TASK = 512
 
 
 def _import_backend() -> ModuleType:
@@ -64,8 +68,9 @@ def start(device: str = "cpu", threads: int = 1) -> None:
         )
     if _running:
         return
-    global serial
+    global serial, lanes
     serial = device == "cpu" and threads <= 1
+    lanes = _TASK if device == "cpu" and threads > 1 else 1
     try:
         # The banner of init would land in the output of every command.
         with contextlib.redirect_stdout(io.StringIO()):

@@ -15,64 +15,22 @@ from typing import Any
 from . import toml
 from .clock import Clock
 from .errors import ConfigError, shorten, unknown
-from .options import option
+from .options import (
+    ArenaSection,
+    BodySection,
+    CheckpointSection,
+    RecordSection,
+    WormSection,
+    option,
+)
+from .rows import number, whole
+
+SPACING = 1.5
+"""Default distance between worms on a grid [mm]."""
 
 # The longest file that can be a configuration [bytes]; what is larger is something else given by mistake.
 _LARGEST = 1_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class WormSection:
-    """The animal; see `tianbao.Worm`."""
-
-    at: tuple[float, ...] = option((0.0, 0.0, 0.0), "middle of the body [mm]")
-    heading: float = option(0.0, "direction of the head [rad], 0 along +x")
-    connectome: str = option("cook2019", "name, or path of your own CSV; see tianbao connectomes")
-    morphologies: str = option("", "folder of SWC files that replace traced neurons; empty for none")
-    discretisation: str = option("traced", "traced or d_lambda")
-    soma_compartments: int = option(2, "1 or 2")
-    channel_set: str = option("C19", "kinetic constants of the channels, C19 or H")
-    signs: str = option("predicted", "of synapses: predicted (Fenyves 2020) or transmitter")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArenaSection:
-    """Where it lives; see `tianbao.Arena`."""
-
-    medium: str = option("agar", "agar, wet_agar, water, newtonian, or such as 'water to agar, 0.5'")
-    viscosity_pa_s: float = option(0.0, "of medium newtonian [Pa s]")
-    gravity: float = option(0.0, "towards smaller z [m/s2]")
-    temperature: float = option(20.0, "[degC]; gates and muscles follow it")
-    resolved: bool = option(False, "whether the worm feels the flow it stirs up; Newtonian media")
-    pillars: tuple = option((), "each [x, y, radius, friction], lengths in mm")
-    dishes: tuple = option((), "each [x, y, radius, friction]")
-    planes: tuple = option((), "each [x, y, z of a point, x, y, z of the normal, friction]")
-    solids: tuple[str, ...] = option((), "functions given in Python; a file can only name them")
-    flow: str = option("", "a function given in Python; a file can only name it")
-
-
-@dataclass(frozen=True, kw_only=True)
-class BodySection:
-    """Mesh and first posture."""
-
-    slabs: int = option(48, "axial resolution of the mesh")
-    initial_curvature: float = option(4.0, "amplitude of the bend a run starts from, half that of a crawl [kappa L]")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordSection:
-    """What is kept beside midline and muscles."""
-
-    voltage: tuple[str, ...] = option(
-        ("AVA*", "AVB*", "DB*", "VB*", "DD*", "VD*", "SMD*", "RMD*"), "neurons or globs whose soma voltage is kept"
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckpointSection:
-    """What makes a run go on after it was stopped."""
-
-    every: float = option(1000.0, "interval of checkpoints [ms]; 0 for none")
+_MOST_WORMS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +40,7 @@ class RunConfig:
     Attributes:
         duration: [ms]
         seed: of noise, initial voltages and posture.
-        engine: one of `tianbao.engine.ENGINES`.
+        engine: one of `tianbao.engine.ENGINES`, or "auto".
         worm, arena, clock, body, record, checkpoint: sections.
         medium: drags of a medium of your own; empty when `arena.medium` is a name.
         material: changes of the tissue, rows of body.csv.
@@ -95,7 +53,7 @@ class RunConfig:
 
     duration: float = option(10_000.0, "[ms]")
     seed: int = option(1, "of noise, initial voltages and posture")
-    engine: str = option("neuron", "neuron or native: the same worm, native is several times faster")
+    engine: str = option("auto", "auto (neuron for one worm, native for several), neuron or native")
     worm: WormSection = option(WormSection, "")
     arena: ArenaSection = option(ArenaSection, "")
     clock: Clock = option(Clock, "")
@@ -137,7 +95,7 @@ class RunConfig:
         Raises:
             ConfigError: for an unknown key or a value of the wrong type.
         """
-        known, whole, within = _fields(self), {}, {}
+        known, given, within = _fields(self), {}, {}
         for key, value in _split(changes):
             section, _, name = key.partition(".")
             if section not in known:
@@ -148,17 +106,17 @@ class RunConfig:
             if name:
                 within.setdefault(section, {})[name] = _checked(before, section, name, value, where)
             else:
-                whole[section] = _whole(before, section, value, where)
+                given[section] = _whole(before, section, value, where)
         for section, values in within.items():
             before = getattr(self, section)
             # All of a section at once: some of its values are only possible together.
             try:
-                whole[section] = (
+                given[section] = (
                     {**before, **values} if isinstance(before, Mapping) else dataclasses.replace(before, **values)
                 )
             except ConfigError as error:
                 raise ConfigError(f"{where}: {error}") from error
-        return dataclasses.replace(self, **whole)
+        return dataclasses.replace(self, **given)
 
     def to_toml(self, *, comments: Mapping[str, str] | None = None) -> str:
         """The configuration as `read_config` reads it.
@@ -196,6 +154,29 @@ class RunConfig:
                 yield from ((f"{name}.{key}", each) for key, each in value.items())
             else:
                 yield name, value
+
+
+def on_a_grid(config: RunConfig, count: int, spacing: float) -> RunConfig:
+    """A configuration with several equal worms on a square grid, the first where its worm is.
+
+    Args:
+        config: of one worm.
+        count: how many worms.
+        spacing: between neighbours in x and y [mm]; worms are 1 mm long.
+
+    Raises:
+        ConfigError: for no worm, a spacing that is not positive, or a configuration that lists its worms.
+    """
+    whole(count, "worms", "worms", low=1, high=_MOST_WORMS)
+    if not number(spacing, "worms", "spacing", "mm") > 0.0:
+        raise ConfigError(f"worms: spacing = {spacing:g} mm must be positive")
+    if config.worms:
+        raise ConfigError(f"the configuration lists {len(config.worms)} worms already: leave out --worms")
+    if count == 1:
+        return config
+    (x, y, z), columns = config.worm.at, math.ceil(math.sqrt(count))
+    places = [(x + spacing * (k % columns), y + spacing * (k // columns), z) for k in range(count)]
+    return config.updated({"worms": [{"at": each} for each in places]}, where="worms")
 
 
 def read_config(path: str | Path, default: RunConfig | None = None) -> RunConfig:

@@ -17,6 +17,7 @@ from .cells.channels import CHANNELS, EXTRA_CHANNELS
 from .cells.membrane import Membrane, channel_of
 from .errors import AnatomyError, ConfigError, unknown
 from .network import perturbations, tools
+from .network.modulation import Modulator
 from .network.wiring import Tables
 from .rows import number
 
@@ -36,6 +37,7 @@ class Effects:
         conductances: what the experimenter opens in single cells.
         pulses: currents into somas: neuron and pulse.
         holds: walls around parts of the body.
+        modulators: what multiplies conductances slowly.
     """
 
     tables: Tables
@@ -44,6 +46,7 @@ class Effects:
     conductances: tuple[tools.SwitchedConductance, ...] = ()
     pulses: tuple[tuple[str, Pulse], ...] = ()
     holds: tuple[Hold, ...] = ()
+    modulators: tuple[Modulator, ...] = ()
 
 
 def after(intact: Effects, interventions: Iterable[Mapping[str, Any]]) -> Effects:
@@ -80,6 +83,29 @@ def _illuminate(
 ) -> Effects:
     opened = (tools.channel(channel, name, conductance, start, stop) for name in anatomy.match_neurons(*neurons))
     return replace(worm, conductances=(*worm.conductances, *opened))
+
+
+def _express(worm: Effects, channel: str, neurons: Iterable[str], conductance: float | None = None) -> Effects:
+    carried = (tools.channel(channel, name, conductance, driven=True) for name in anatomy.match_neurons(*neurons))
+    return replace(worm, conductances=(*worm.conductances, *carried))
+
+
+def _modulate(worm: Effects, gene: str, factor: float, cells: str, start: float, stop: float, tau: float) -> Effects:
+    _known_gene(gene)
+    chosen, releases = anatomy.match_neurons(cells), tools.release_genes()
+    synaptic = gene in releases
+    if synaptic:
+        made = anatomy.neurons().transmitter
+        found = [name for name in chosen if releases[gene] in ("*", made[name])]
+    else:
+        found = [name for name in chosen if worm.membranes[name].carries(gene)]
+    if not found:
+        raise ConfigError(f"modulate {gene}: no neuron of '{cells}' carries it, so there is nothing to change")
+    name = gene if synaptic else channel_of(gene)
+    modulator = Modulator(name, tuple(found), factor, start, stop, tau, synaptic)
+    for each in worm.modulators:
+        modulator.check_beside(each)
+    return replace(worm, modulators=(*worm.modulators, modulator))
 
 
 def _clamp(worm: Effects, neurons: Iterable[str], voltage: float, start: float, stop: float) -> Effects:
@@ -204,12 +230,14 @@ EFFECTS: dict[str, Callable[..., Effects]] = {
     "ablate": _ablate,
     "silence": _silence,
     "illuminate": _illuminate,
+    "express": _express,
     "clamp": _clamp,
     "stimulate": _stimulate,
     "hold": _hold,
     "knock_out": _knock_out,
     "knock_down": _knock_down,
     "over_express": _over_express,
+    "modulate": _modulate,
     "cut_synapses": lambda worm, pre, post: _scale_synapses(worm, pre, post, 0.0),
     "scale_synapses": lambda worm, pre, post, factor: _scale_synapses(
         worm, pre, post, _factor("scale_synapses", factor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -16,3 +16,57 @@ def option(default: Any, about: str = "") -> Any:
     if callable(default):
         return field(default_factory=default, metadata={"about": about})
     return field(default=default, metadata={"about": about})
+
+
+@dataclass(frozen=True, kw_only=True)
+class WormSection:
+    """The animal; see `tianbao.Worm`."""
+
+    at: tuple[float, ...] = option((0.0, 0.0, 0.0), "middle of the body [mm]")
+    heading: float = option(0.0, "direction of the head [rad], 0 along +x")
+    connectome: str = option("cook2019", "name, or path of your own CSV; see tianbao connectomes")
+    morphologies: str = option("", "folder of SWC files that replace traced neurons; empty for none")
+    discretisation: str = option("traced", "traced or d_lambda")
+    soma_compartments: int = option(2, "1 or 2")
+    channel_set: str = option("C19", "kinetic constants of the channels, C19 or H")
+    signs: str = option("predicted", "of synapses: predicted (Fenyves 2020) or transmitter")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArenaSection:
+    """Where it lives; see `tianbao.Arena`."""
+
+    medium: str = option("agar", "agar, wet_agar, water, newtonian, or such as 'water to agar, 0.5'")
+    viscosity_pa_s: float = option(0.0, "of medium newtonian [Pa s]")
+    gravity: float = option(0.0, "towards smaller z [m/s2]")
+    temperature: float = option(20.0, "[degC]; gates and muscles follow it")
+    resolved: bool = option(False, "whether the worm feels the flow it stirs up; Newtonian media")
+    pillars: tuple = option((), "each [x, y, radius, friction], lengths in mm")
+    dishes: tuple = option((), "each [x, y, radius, friction]")
+    planes: tuple = option((), "each [x, y, z of a point, x, y, z of the normal, friction]")
+    solids: tuple[str, ...] = option((), "functions given in Python; a file can only name them")
+    flow: str = option("", "a function given in Python; a file can only name it")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BodySection:
+    """Mesh and first posture."""
+
+    slabs: int = option(48, "axial resolution of the mesh")
+    initial_curvature: float = option(4.0, "amplitude of the bend a run starts from, half that of a crawl [kappa L]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordSection:
+    """What is kept beside midline and muscles."""
+
+    voltage: tuple[str, ...] = option(
+        ("AVA*", "AVB*", "DB*", "VB*", "DD*", "VD*", "SMD*", "RMD*"), "neurons or globs whose soma voltage is kept"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointSection:
+    """What makes a run go on after it was stopped."""
+
+    every: float = option(1000.0, "interval of checkpoints [ms]; 0 for none")

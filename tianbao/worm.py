@@ -16,10 +16,10 @@ from . import anatomy, parameters
 from .apparatus import Hold, Pulse
 from .cells.channels import PARAMETER_SETS
 from .cells.geometry import check_discretisation
-from .config import WormSection
 from .effects import EFFECTS, Effects, after
 from .errors import ConfigError, shorten, unknown
 from .network.design import SIGNS, NetworkDesign, intact_membranes, intact_tables
+from .options import WormSection
 from .parameters import Parameters
 from .rows import number, numbers
 
@@ -117,6 +117,7 @@ class WormModel:
             soma_compartments=self.soma_compartments,
             conductances=effects.conductances,
             cell_source=self.cell_source,
+            modulators=effects.modulators,
         )
 
 
@@ -238,6 +239,20 @@ class Worm:
         settings = {"channel": channel, "start": start, "stop": stop, "conductance": conductance}
         return self._changed("illuminate", neurons=neurons, **settings)
 
+    def express(self, channel: str, *neurons: str, conductance: float | None = None) -> Worm:
+        """Give neurons a light-gated channel that stays closed until `Simulation.step(..., light=...)` opens it.
+
+        Args:
+            channel: "cation" (channelrhodopsin-2) excites, "chloride" (GtACR) silences.
+            neurons: names or globs of those that carry the channel.
+            conductance: whole-cell under full light [nS]; that of network/tools.csv when None.
+
+        Raises:
+            AnatomyError: for a neuron that does not exist.
+            ConfigError: for an unknown channel or a value out of range.
+        """
+        return self._changed("express", channel=channel, neurons=neurons, conductance=conductance)
+
     def clamp(self, *neurons: str, voltage: float, start: float = 0.0, stop: float = math.inf) -> Worm:
         """Clamp somas to a voltage.
 
@@ -317,6 +332,31 @@ class Worm:
             ConfigError: for an unknown gene, a factor that is not above 1, or cells that do not carry it.
         """
         return self._changed("over_express", gene=gene, factor=factor, cells=cells)
+
+    def modulate(
+        self,
+        gene: str,
+        factor: float,
+        cells: str = "*",
+        start: float = 0.0,
+        stop: float = math.inf,
+        tau: float = 1000.0,
+    ) -> Worm:
+        """Multiply conductances slowly and for a while, as a modulator or a drug does.
+
+        Args:
+            gene: an ion channel, or what release needs, for the synapses that the cells make; see `knock_out`.
+            factor: towards which the conductances go [-].
+            cells: name or glob.
+            start, stop: of its presence [ms].
+            tau: time constant with which it takes hold and lets go [ms].
+
+        Raises:
+            ConfigError: for an unknown gene, cells that do not carry it, a value out of range, or conductances that
+                are modulated already.
+        """
+        given = {"factor": factor, "cells": cells, "start": start, "stop": stop, "tau": tau}
+        return self._changed("modulate", gene=gene, **given)
 
     def cut_synapses(self, pre: str, post: str) -> Worm:
         """Cut every chemical synapse from one group of neurons onto another, or onto muscles such as "MD*".

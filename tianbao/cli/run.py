@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import RunConfig, parse_setting, read_config
-from ..engine import ENGINES
-from ..errors import DivergedError
+from ..config import SPACING, RunConfig, on_a_grid, parse_setting, read_config
+from ..engine import AUTO, ENGINES
+from ..errors import ConfigError, DivergedError
 from .session import EXIT_FAILED, EXIT_INTERRUPTED, add_command, run_script
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def register(commands: argparse._SubParsersAction) -> None:
         tianbao run my.toml --out output/mine
         tianbao run --set arena.medium=water --set clock.tick=2
         tianbao run --do "ablate AVB*" --do "knock_out unc-2" --engine native
+        tianbao run --worms 5 --spacing 1.5
         tianbao run --print-config > my.toml""",
     )  # fmt: skip
     add_run_arguments(run, "output/run", RunConfig())
@@ -91,7 +92,9 @@ def add_run_arguments(parser: argparse.ArgumentParser, out: str, default: RunCon
     parser.add_argument("--duration", type=float, help=f"simulated time [ms] (default {default.duration:g})")
     parser.add_argument("--seed", type=int, help=f"of noise and initial state (default {default.seed})")
     parser.add_argument("--medium", help=f"agar, wet_agar, water ... (default {default.arena.medium})")
-    parser.add_argument("--engine", help=f"{', '.join(ENGINES)} (default {default.engine})")
+    parser.add_argument("--engine", help=f"{', '.join((AUTO, *ENGINES))} (default {default.engine})")
+    parser.add_argument("--worms", type=int, help="how many worms, on a square grid (default 1)")
+    parser.add_argument("--spacing", type=float, help=f"between worms on the grid [mm] (default {SPACING:g})")
     parser.add_argument("--out", type=Path, default=Path(out), help=f"folder for results (default {out})")
     parser.add_argument("--no-video", action="store_true", help="skip the video")
 
@@ -109,6 +112,10 @@ def configured(args: argparse.Namespace) -> RunConfig:
     config = config.updated(dict(parse_setting(each) for each in args.set), where=where)
     named = {name: getattr(args, name) for name in _SETTINGS} | {"arena.medium": args.medium}
     config = config.updated(named, where=where)
+    if args.worms is not None:
+        config = on_a_grid(config, args.worms, SPACING if args.spacing is None else args.spacing)
+    elif args.spacing is not None:
+        raise ConfigError("--spacing is the distance between several worms; give --worms, too")
     done = tuple(parse_command(each) for each in args.do)
     return config.updated({"interventions": (*config.interventions, *done)}, where=where)
 

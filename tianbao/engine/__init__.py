@@ -1,6 +1,6 @@
 """What integrates the nervous system: NEURON, or C generated from the same .mod files."""
 
-from ..errors import ConfigError
+from ..errors import ConfigError, unknown
 
 PRECISIONS = {
     "native": "f64",
@@ -13,15 +13,27 @@ PRECISIONS = {
 ENGINES = ("neuron", *PRECISIONS)
 """Names of every engine."""
 
+AUTO = "auto"
+"""Choice of an engine by the number of worms: NEURON for one, native for several."""
 
-def check_brains(count: int, engine: str) -> None:
-    """Refuse more brains than an engine holds in one process.
+
+def chosen(engine: str, worms: int) -> str:
+    """The engine that a choice comes to.
+
+    Args:
+        engine: one of `ENGINES`, or `AUTO`.
+        worms: how many there are.
 
     Raises:
-        ConfigError: for several in NEURON, which numbers its cells per process.
+        ConfigError: for an unknown engine, or several worms in NEURON, which numbers its cells per process.
     """
-    if engine == "neuron" and count > 1:
+    if engine == AUTO:
+        return "neuron" if worms == 1 else "native"
+    if engine not in ENGINES:
+        raise ConfigError(unknown("engine", engine, (AUTO, *ENGINES)))
+    if engine == "neuron" and worms > 1:
         raise ConfigError(
-            f"engine 'neuron' holds one brain per process, and there are {count} worms: choose engine 'native', "
+            f"engine 'neuron' holds one brain per process, and there are {worms} worms: choose engine 'native', "
             "or run each worm in a process of its own"
         )
+    return engine

@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ..errors import ConfigError, unknown
 from ..network.assembly import Network
 from ..network.design import NetworkDesign
-from . import ENGINES, PRECISIONS, check_brains
+from . import PRECISIONS, chosen
 
 
 class Population:
@@ -34,9 +33,7 @@ class Population:
     """
 
     def __init__(self, designs: Sequence[NetworkDesign], engine: str, threads: int = 1) -> None:
-        if engine not in ENGINES:
-            raise ConfigError(unknown("engine", engine, ENGINES))
-        check_brains(len(designs), engine)
+        engine = chosen(engine, len(designs))
         self.designs, self.engine = tuple(designs), engine
         self._network: Network | None = None
         self.brains = self._in_neuron() if engine == "neuron" else self._compiled(PRECISIONS[engine])

@@ -9,8 +9,8 @@ from typing import NoReturn
 
 import numpy as np
 
-from ..config import ArenaSection
 from ..errors import ConfigError, shorten, unknown
+from ..options import ArenaSection
 from ..rows import number
 from .fields import Field, check_fields
 from .medium import Medium

@@ -10,6 +10,7 @@ import numpy as np
 from ..engine.brain import Brain
 from ..muscles import TensionMap
 from ..network.design import NetworkDesign
+from ..network.modulation import Modulation
 from ..sensing import ChemicalSense, Seen, Sense, StretchSense
 from ..worm import WormModel
 from .exchange import Currents
@@ -41,7 +42,11 @@ class Animal:
         self.model, self.design, self.brain = model, design, brain
         self._tension = TensionMap(design.muscles, tension_per_curvature, design.parameters.peak_curvature)
         self._walls = Walls(model.holds, design.stretch_positions, tension_per_curvature, tick)
-        self.senses: tuple[Sense, ...] = (StretchSense(design.stretch, tick), ChemicalSense(design.chemical))
+        self.senses: tuple[Sense, ...] = (
+            StretchSense(design.stretch, tick),
+            ChemicalSense(design.chemical),
+            Modulation(design.modulators, tick),
+        )
         self._currents = Currents(design, model.pulses, rng, tick)
 
     def inputs(self, name: str) -> np.ndarray:
@@ -53,13 +58,15 @@ class Animal:
         for sense in self.senses:
             sense.write(seen, out=self.inputs(sense.name))
 
-    def drive(self, seen: Seen, injected: np.ndarray | None) -> None:
-        """Adapt the receptors, and write the currents of the tick that starts now.
+    def drive(self, seen: Seen, injected: np.ndarray | None = None, light: np.ndarray | None = None) -> None:
+        """Adapt the receptors, and write currents and light of the tick that starts now.
 
         Args:
             seen: what the senses saw of the world.
             injected: further current into every soma [nA], shape (neurons,).
+            light: on the neurons of `design.driven`, 0 (dark) to 1 [-], shape (driven,).
         """
+        self.inputs("light")[:] = 0.0 if light is None else light
         for sense in self.senses:
             sense.adapt(seen)
         self._currents.write(seen.time, out=self.brain.current)

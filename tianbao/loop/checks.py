@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from ..clock import Clock
-from ..engine import ENGINES
-from ..errors import ConfigError, shorten, unknown
+from ..engine import chosen
+from ..errors import ConfigError, shorten
 from ..rows import number, whole
 
 _MOST_BEND = 50.0  # [kappa L], ten times that of a crawling worm
 _MOST_FRAMES = 1_000_000  # of one recording: three gigabytes
 
 
-def check_options(seed: int, engine: str, clock: Clock, initial_curvature: float) -> None:
+def check_options(seed: int, engine: str, clock: Clock, initial_curvature: float, worms: int = 1) -> str:
     """Refuse options of a simulation that cannot be, without anything heavy.
+
+    Returns:
+        The engine that the choice of one comes to.
 
     Raises:
         ConfigError: for a value out of range.
     """
-    if engine not in ENGINES:
-        raise ConfigError(unknown("engine", engine, ENGINES))
+    engine = chosen(engine, worms)
     if clock.corrections and engine == "neuron":
         raise ConfigError("corrections are a feature of engine 'native'; set corrections to 0 or choose it")
     if isinstance(seed, int) and seed < 0:
         raise ConfigError(f"seed {shorten(seed)} is negative; give a whole number from 0")
     whole(seed, "simulation", "seed")
     number(initial_curvature, "simulation", "initial_curvature", "kappa L", low=-_MOST_BEND, high=_MOST_BEND)
+    return engine
 
 
 def check_duration(duration: float, clock: Clock) -> None:

@@ -31,9 +31,11 @@ class Action:
 
     Attributes:
         current: into every soma, beside the worms' own pulses [nA], shape (worms, neurons).
+        light: on the neurons of each worm that carry a channel for it, 0 to 1 [-], each of shape (driven,).
     """
 
     current: np.ndarray
+    light: tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,7 @@ class Loop:
         tick, body, arena = self.clock.tick, self.body, self.arena
         seen = self._sense()
         for k, animal in enumerate(self.animals):
-            animal.drive(seen[k], None if action is None else action.current[k])
+            animal.drive(seen[k], *(() if action is None else (action.current[k], action.light[k])))
         self._population.advance((self.ticks + 1) * tick)
         for k, animal in enumerate(self.animals):
             animal.pull(seen[k], self._pull[k])

@@ -13,7 +13,6 @@ from ..body import Material, RingMesh, SoftBody
 from ..cells.temperature import rate_factor
 from ..clock import Clock
 from ..config import RunConfig
-from ..engine import check_brains
 from ..environment import Arena
 from ..errors import ConfigError, shorten
 from ..network.assembly import Network
@@ -47,6 +46,7 @@ class Simulation:
         material: of the tissue; values of body.csv when None.
         initial_curvature: amplitude of the initial bend [kappa L].
         engine: what integrates the neurons, one of `tianbao.engine.ENGINES`; "native" equals "neuron" to rounding.
+            "auto" takes NEURON for one worm and the native engine for several.
         threads: how many worms are computed at the same time; one per processor when None. No bit depends on it.
         progress: show time left and the real-time ratio.
 
@@ -75,8 +75,7 @@ class Simulation:
             if value is not None and not isinstance(value, kind):
                 raise ConfigError(f"simulation: {what} is a tianbao.{kind.__name__}, not {shorten(repr(value))}")
         clock = clock or Clock()
-        check_options(seed, engine, clock, initial_curvature)
-        check_brains(len(models), engine)
+        engine = check_options(seed, engine, clock, initial_curvature, len(models))
         arena = arena or Arena()
         rate_factor(arena.temperature)  # refused now rather than after the network is built
         self.seed = int(seed)
@@ -123,9 +122,7 @@ class Simulation:
 
     @engine.setter
     def engine(self, name: str) -> None:
-        check_options(self.seed, name, self.clock, self.initial_curvature)
-        check_brains(len(self.worms), name)
-        self._loop.engine = name
+        self._loop.engine = check_options(self.seed, name, self.clock, self.initial_curvature, len(self.worms))
 
     @property
     def clock(self) -> Clock:
@@ -136,7 +133,7 @@ class Simulation:
     def clock(self, clock: Clock) -> None:
         if not isinstance(clock, Clock):
             raise ConfigError(f"simulation: clock is a tianbao.Clock, not {shorten(repr(clock))}")
-        check_options(self.seed, self.engine, clock, self.initial_curvature)
+        check_options(self.seed, self.engine, clock, self.initial_curvature, len(self.worms))
         self._loop.clock = clock
 
     @property
@@ -259,7 +256,7 @@ class Simulation:
             ConfigError: for a seed that is not a whole number from 0, or a worm that starts inside an obstacle.
         """
         if seed is not None:
-            check_options(seed, self.engine, self.clock, self.initial_curvature)
+            check_options(seed, self.engine, self.clock, self.initial_curvature, len(self.worms))
             self.seed = int(seed)
         return self._loop.reset(self.seed)
 
@@ -267,18 +264,21 @@ class Simulation:
         self,
         duration: float,
         current: Mapping[str, float] | Sequence[Mapping[str, float]] | None = None,
+        light: float | Mapping[str, float] | Sequence[Mapping[str, float]] | None = None,
     ) -> Observation:
         """Go on by hand, from a `reset`, another `step`, or where a run has ended.
 
         Args:
             duration: [ms], a whole number of ticks.
             current: into the somas of neurons, or globs, meanwhile [nA]; one mapping for all worms, or one for each.
+            light: on neurons, or globs, that carry a channel by `Worm.express`, 0 (dark) to 1; a number lights all.
 
         Returns:
             The worms afterwards.
 
         Raises:
-            ConfigError: for a duration that is not a whole number of ticks, or a current that is not a number.
+            ConfigError: for a duration that is not a whole number of ticks, a current that is not a number, a light
+                outside 0 to 1, or on neurons that carry no channel for it.
             AnatomyError: for a neuron that does not exist.
             DivergedError: if brains or bodies leave the physical range.
         """
@@ -288,7 +288,9 @@ class Simulation:
         ticks = round(duration / tick) if isinstance(duration, (int, float)) and 0 < duration < 1e12 else 0
         if ticks < 1 or abs(ticks * tick - duration) > 1e-9 * duration:
             raise ConfigError(f"step of {shorten(repr(duration))} ms: give a whole number of ticks of {tick:g} ms")
-        action = None if current is None else Action(self._injected(current))
+        action = None
+        if current is not None or light is not None:
+            action = Action(self._injected(current or {}), self._lit({} if light is None else light))
         for _ in range(ticks):
             self._loop.advance(action)
         DivergenceGuard(ticks)(self._loop)
@@ -304,18 +306,38 @@ class Simulation:
 
     def _injected(self, current: Mapping[str, float] | Sequence[Mapping[str, float]]) -> np.ndarray:
         """Currents of a step [nA], shape (worms, neurons)."""
-        each_worm = [current] * len(self.worms) if isinstance(current, Mapping) else list(current)
-        if len(each_worm) != len(self.worms):
-            raise ConfigError(f"step: {len(each_worm)} mappings of currents for {len(self.worms)} worms")
         neurons = self._loop.design().neurons
         out = np.zeros((len(self.worms), len(neurons)))
-        for row, given in zip(out, each_worm, strict=True):
+        for row, given in zip(out, self._of_each_worm("currents", current), strict=True):
             for pattern, value in given.items():
                 what, most = f"current into {pattern}", _MOST_CURRENT
                 amplitude = number(value, "step", what, "nA", low=-most, high=most)
                 for name in anatomy.match_neurons(pattern):
                     row[neurons.index(name)] += amplitude
         return out
+
+    def _lit(self, light: float | Mapping[str, float] | Sequence[Mapping[str, float]]) -> tuple[np.ndarray, ...]:
+        """Light of a step on every neuron with a channel for it, per worm."""
+        found = []
+        given = {"*": light} if isinstance(light, (int, float)) else light
+        for k, on in enumerate(self._of_each_worm("lights", given)):
+            carriers = self._loop.design(k).driven
+            row = np.zeros(len(carriers))
+            for pattern, value in on.items():
+                bright = number(value, "step", f"light on {pattern}", low=0.0, high=1.0)
+                chosen = np.isin(carriers, anatomy.match_neurons(pattern))
+                if not chosen.any():
+                    todo = "give it one with Worm.express('cation', ...)"
+                    raise ConfigError(f"step: no neuron of '{pattern}' in worm {k} carries a channel for light; {todo}")
+                row[chosen] = bright
+            found.append(row)
+        return tuple(found)
+
+    def _of_each_worm(self, what: str, given: Mapping | Sequence[Mapping]) -> list[Mapping]:
+        each = [given] * len(self.worms) if isinstance(given, Mapping) else list(given)
+        if len(each) != len(self.worms):
+            raise ConfigError(f"step: {len(each)} mappings of {what} for {len(self.worms)} worms")
+        return each
 
 
 def _models(worms: Worm | WormModel | Sequence[Worm | WormModel]) -> list[WormModel]:

@@ -10,20 +10,25 @@ from collections.abc import Iterator
 from .. import mechanisms
 from ..cells.geometry import constants
 from ..cells.membrane import insert_membrane
-from ..cells.modulation import point_at_one
+from ..cells.modulation import modulate, point_at_one
 from ..errors import ConfigError
 from ..muscles import muscle_section
 from ..sensing import dendrite_tip
 from ..units import NA_PER_PA
 from . import tools
 from .design import NetworkDesign
+from .modulation import Modulator
 from .rules import MUSCLE_SECTION, Rule, connection_rules
 from .wiring import input_scale
 
 log = logging.getLogger(__name__)
 
 _SET_BY_HAND = "pointerParams", "mod", "weight"
-POINTERS = {"StretchReceptor": "_ref_stretch", "SensoryTransduction": "_ref_concentration"}
+POINTERS = {
+    "StretchReceptor": "_ref_stretch",
+    "SensoryTransduction": "_ref_concentration",
+    "SwitchedConductance": "_ref_light",
+}
 """POINTER of each point process that reads an input."""
 
 
@@ -60,7 +65,6 @@ class Network:
             sim.net.allCells = [cell.__dict__ for cell in sim.net.cells]
         self.cells = {cell.tags["pop"]: cell for cell in sim.net.cells}
         self._set_calcium_reversal()
-        point_at_one(self.sections)
         self._synapses = self._in_rule_order()
         expected = sum(len(rule.weights) * (2 if _bidirectional(rule) else 1) for rule in rules)
         if len(self._synapses) != expected:
@@ -130,15 +134,43 @@ class Network:
         return [[section["hObj"] for section in self.cells[name].secs.values()] for name in names]
 
     def pointers(self) -> Iterator[tuple]:
-        """Every point process with a POINTER, and the index of the input that it reads."""
+        """Every mechanism with a POINTER, a point process or (segment, density), and the index of what it reads."""
         design = self.design
         for k, receptor in enumerate(design.stretch.receptors, start=design.inputs["stretch"].start):
             for point in self.receptors(receptor.neuron, "stretch"):
                 yield point, k
-        first = design.inputs["chemical"].start
         for k, receptor in enumerate(design.chemical):
             for point in self.receptors(receptor.neuron, f"chemical_{k}"):
-                yield point, first + k
+                yield point, design.inputs["chemical"].start + k
+        driven = [index for index, each in enumerate(design.conductances) if each.driven]
+        for k, (index, neuron) in enumerate(zip(driven, design.driven, strict=True)):
+            for point in self.receptors(neuron, f"switched_{index}"):
+                yield point, design.inputs["light"].start + k
+        for k, modulator in enumerate(design.modulators):
+            for instance in self._modulated(modulator):
+                yield instance, design.inputs["modulation"].start + k
+
+    def _modulated(self, modulator: Modulator) -> Iterator:
+        """Synapses, or (segment, mechanism) of the densities, that a modulator reaches."""
+        chosen = set(modulator.neurons)
+        if modulator.synaptic:
+            for (point, _), pre in zip(self.partners(), self._sources(), strict=True):
+                if pre in chosen and point.hname().startswith("GradedSynapse"):
+                    yield point
+            return
+        for name in modulator.neurons:
+            for section in self.cells[name].secs.values():
+                for segment in section["hObj"]:
+                    if hasattr(segment, modulator.gene):
+                        yield segment, modulator.gene
+
+    def _sources(self) -> Iterator[str]:
+        """Presynaptic cell of every entry of `partners`."""
+        for rule in connection_rules(self.design):
+            for a, b in zip(rule.pre, rule.post, strict=True):
+                yield a
+                if _bidirectional(rule):
+                    yield b
 
     @property
     def sections(self) -> list:
@@ -199,9 +231,16 @@ class Network:
         """The vector that POINTERs read."""
         from neuron import h
 
-        inputs = h.Vector(self.design.inputs.size)
-        for point, k in self.pointers():
-            setattr(point, POINTERS[point.hname().split("[")[0]], inputs._ref_x[k])
+        layout = self.design.inputs
+        inputs, modulation = h.Vector(layout.size), layout["modulation"]
+        for instance, k in self.pointers():
+            if modulation.start <= k < modulation.stop:
+                density = isinstance(instance, tuple)
+                modulate(getattr(*instance) if density else instance, inputs._ref_x[k])
+                inputs.x[k] = 1.0
+            else:
+                setattr(instance, POINTERS[instance.hname().split("[")[0]], inputs._ref_x[k])
+        point_at_one(self.sections)
         return inputs
 
     def _set_calcium_reversal(self) -> None:

@@ -19,6 +19,7 @@ from ..sensing import Receptor, StretchField, receptors, stretch_field
 from ..sensing.stretch import nmj_centroids
 from .drives import drives
 from .inputs import InputLayout
+from .modulation import Modulator
 from .tools import SwitchedConductance
 from .wiring import Tables, extrapolated, gap_totals, input_scale, on_both_sides
 
@@ -40,6 +41,7 @@ class NetworkDesign:
         soma_compartments: 1 or 2.
         conductances: what the experimenter opens in single cells.
         cell_source: where the morphologies come from.
+        modulators: what multiplies conductances slowly.
     """
 
     parameters: Parameters
@@ -52,6 +54,7 @@ class NetworkDesign:
     soma_compartments: int = 2
     conductances: tuple[SwitchedConductance, ...] = ()
     cell_source: CellSource = TRACED
+    modulators: tuple[Modulator, ...] = ()
 
     @cached_property
     def neurons(self) -> tuple[str, ...]:
@@ -85,7 +88,19 @@ class NetworkDesign:
     @cached_property
     def inputs(self) -> InputLayout:
         """Where each kind of input lies in the vector that the network's POINTERs read."""
-        return InputLayout({"stretch": len(self.stretch.receptors), "chemical": len(self.chemical)})
+        return InputLayout(
+            {
+                "stretch": len(self.stretch.receptors),
+                "chemical": len(self.chemical),
+                "modulation": len(self.modulators),
+                "light": len(self.driven),
+            }
+        )
+
+    @property
+    def driven(self) -> tuple[str, ...]:
+        """Neurons with a channel that the light of `Simulation.step` opens, one per channel."""
+        return tuple(each.neuron for each in self.conductances if each.driven)
 
     @property
     def chemical(self) -> tuple[Receptor, ...]:

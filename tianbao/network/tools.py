@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -33,6 +34,7 @@ class SwitchedConductance:
         start, stop: [ms].
         tau_on, tau_off: opening and closing time [ms].
         everywhere: spread over the membrane by area; at the soma alone otherwise.
+        driven: opened by the light of `Simulation.step` instead of from start to stop.
     """
 
     neuron: str
@@ -43,6 +45,7 @@ class SwitchedConductance:
     tau_on: float
     tau_off: float
     everywhere: bool
+    driven: bool = False
 
     def __post_init__(self) -> None:
         number(self.total, self.neuron, "conductance", "nS", high=_MOST)
@@ -63,7 +66,14 @@ def clamp(neuron: str, voltage: float, start: float, stop: float) -> SwitchedCon
     return SwitchedConductance(neuron, total, voltage, start, _end(stop), tau, tau, everywhere=False)
 
 
-def channel(kind: str, neuron: str, conductance: float | None, start: float, stop: float) -> SwitchedConductance:
+def channel(
+    kind: str,
+    neuron: str,
+    conductance: float | None,
+    start: float = 0.0,
+    stop: float = math.inf,
+    driven: bool = False,
+) -> SwitchedConductance:
     """A channel all over a neuron that light, or a ligand, opens.
 
     Args:
@@ -71,6 +81,7 @@ def channel(kind: str, neuron: str, conductance: float | None, start: float, sto
         neuron: name.
         conductance: whole-cell, fully open [nS]; that of tools.csv when None.
         start, stop: [ms]
+        driven: by the light of `Simulation.step`, instead of from start to stop.
 
     Raises:
         ConfigError: for an unknown kind, or a value out of range.
@@ -80,7 +91,7 @@ def channel(kind: str, neuron: str, conductance: float | None, start: float, sto
     names = ("reversal", "tau_on", "tau_off")
     reversal, tau_on, tau_off = (_value(f"{kind}_{name}") for name in names)
     total = _value(f"{kind}_conductance") if conductance is None else conductance
-    return SwitchedConductance(neuron, total, reversal, start, _end(stop), tau_on, tau_off, everywhere=True)
+    return SwitchedConductance(neuron, total, reversal, start, _end(stop), tau_on, tau_off, True, driven)
 
 
 def _end(stop: float) -> float:
@@ -108,6 +119,7 @@ def insert(
                 "stop": each.stop,
                 "tau_on": each.tau_on,
                 "tau_off": each.tau_off,
+                "driven": float(each.driven),
             }
 
 

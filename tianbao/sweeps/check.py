@@ -53,7 +53,7 @@ def _numbers(config: RunConfig) -> None:
     from ..loop.checks import check_duration, check_options
 
     clock = config.clock
-    check_options(config.seed, config.engine, clock, config.body.initial_curvature)
+    check_options(config.seed, config.engine, clock, config.body.initial_curvature, max(1, len(config.worms)))
     check_duration(config.duration, clock)
     rate_factor(config.arena.temperature)
     if not 0.0 <= config.checkpoint.every < math.inf:
