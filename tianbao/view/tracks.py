@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,9 +33,11 @@ _FAINT, _STRONG = 0.12, 0.6
 
 def track_size(recording: Recording, worms: Sequence[int]) -> tuple[float, float]:
     """Figure size [inch] with the proportions of the tracks."""
-    if len(worms) > 1 or settings.fields(recording):
+    fields = len(settings.fields(recording))
+    if len(worms) > 1 or fields:
         width, height = trajectory_size(recording, worms)
-        return width, height + _LEGEND_ROW * (1 + (len(worms) - 1) // _LEGEND_COLUMNS)
+        rows = math.ceil(((len(worms) if len(worms) > 1 else 0) + fields) / _LEGEND_COLUMNS)
+        return width, height + _LEGEND_ROW * rows
     midline = recording.worms[worms[0]].midline
     width, height = np.ptp(midline[..., :2].reshape(-1, 2), axis=0) if midline.size else (1.0, 1.0)
     return _WIDE, float(np.clip(0.8 * _WIDE * height / max(width, 1e-9), 2.2, 8.5)) + 1.0

@@ -49,8 +49,9 @@ class Who:
         """Where it starts, in words."""
         if not all(map(math.isfinite, self.at)):
             return "unknown"
-        x, y, z = (f"{each:.4g}" for each in self.at)
-        return f"({x}, {y}, {z}) mm, heading {math.degrees(self.heading):.4g} degrees"
+        # Rounded to 0.1 um and 0.01 degrees; adding 0 turns -0 into 0.
+        x, y, z = (f"{round(each, 4) + 0.0:g}" for each in self.at)
+        return f"({x}, {y}, {z}) mm, heading {round(math.degrees(self.heading), 2) + 0.0:g} degrees"
 
     def label(self) -> str:
         """Number and interventions, short enough for the legend of a picture."""
