@@ -4,7 +4,7 @@
 # ARGS passes options on: make crawl ARGS="--seed 2".
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mechs crawl data data-check test lint docs docs-check clean
+.PHONY: help setup mechs crawl data data-check test mutants lint docs docs-check clean
 
 ARGS ?=
 PYTHON ?=
@@ -61,6 +61,9 @@ data-check: setup  ## rebuild the data in a temporary folder and compare with th
 
 test: mechs  ## run the default tests
 	@$(CLEAN_ENV) "$(PY)" -m pytest -q -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+mutants: mechs  ## break a line of a copy at a time and see whether the tests notice (half an hour)
+	@$(CLEAN_ENV) "$(PY)" tests/mutants.py $(ARGS)
 
 lint: setup  ## check style
 	@"$(PY)" -m ruff check .

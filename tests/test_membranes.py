@@ -165,14 +165,21 @@ def test_every_channel_can_be_knocked_out_of_every_neuron():
         assert not set(each.conductances) - {"kqt1", "unc103"}, name
 
 
-def test_302_membranes_take_a_blink_and_come_out_the_same():
+def test_302_membranes_come_out_the_same_when_they_are_made_again():
+    membrane._membrane_of.cache_clear()
+    first = {name: membrane.membrane(name) for name in NEURONS}
+    membrane._membrane_of.cache_clear()
+    assert first == {name: membrane.membrane(name) for name in NEURONS}
+
+
+@pytest.mark.slow
+def test_302_membranes_take_a_fifth_of_a_second():
     membrane.membrane("AVAL")
     membrane._membrane_of.cache_clear()
     start = time.perf_counter()
-    first = {name: membrane.membrane(name) for name in NEURONS}
+    for name in NEURONS:
+        membrane.membrane(name)
     assert time.perf_counter() - start < 0.2
-    membrane._membrane_of.cache_clear()
-    assert first == {name: membrane.membrane(name) for name in NEURONS}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The built NetPyNE network holds the whole animal, and the whole loop runs on it.
 
-A process holds one network, so the tests that look at the shared one come before those that build their own.
+Tests that only look at the network share the one of conftest.py; those that run or change a worm build their own.
 """
 
 import collections
@@ -21,14 +21,9 @@ from tianbao.network.assembly import cell_sections
 PUBLISHED_COUNTS = Path(__file__).parent / "data" / "compartments.csv"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def simulation():
     return Simulation(Worm(), Arena("agar"), progress=False)
-
-
-@pytest.fixture(scope="module")
-def network(simulation):
-    return simulation.network
 
 
 def connections(network, prefix):
@@ -96,9 +91,10 @@ def test_every_neuron_carries_channels_in_its_soma(network):
 
 
 def test_calcium_reversal_is_held_while_cai_moves():
-    driven = Simulation(Worm().stimulate("AWCL", Pulse(0.02, start=0.0, stop=100.0)), progress=False)
-    driven.run(60.0)
-    soma = driven.network.soma("AWCL")(0.5)
+    worm = Worm().stimulate("AWCL", Pulse(0.02, start=0.0, stop=100.0))
+    simulation = Simulation(worm, progress=False)
+    simulation.run(60.0)
+    soma = simulation.network.soma("AWCL")(0.5)
     assert soma.eca == pytest.approx(60.0)
     assert soma.cai > 1.2 * 5e-5
 
@@ -172,8 +168,7 @@ def test_second_order_is_far_closer_to_short_steps_and_leaves_first_order_as_it_
 def test_a_stimulus_reaches_its_neuron_and_its_muscles():
     def response(amplitude):
         worm = Worm().stimulate("DB4", Pulse(amplitude, start=100.0, stop=400.0))
-        driven = Simulation(worm, engine="native", progress=False)
-        track = driven.record(voltage=["DB4"]).run(400.0).worms[0]
+        track = Simulation(worm, progress=False).record(voltage=["DB4"]).run(400.0).worms[0]
         mine = anatomy.nmj().query("pre == 'DB4'").muscle
         return track.voltage[-1, 0], track.muscle_activation[-1, np.isin(track.muscles, mine)].mean()
 
@@ -226,18 +221,16 @@ def test_a_retuned_network_equals_a_new_one():
     assert np.array_equal(retuned.worms[0].muscle_activation, fresh.worms[0].muscle_activation)
 
 
-def test_a_worm_changed_after_a_simulation_was_made_concerns_later_ones_only(simulation):
+def test_a_worm_changed_after_a_run_is_assembled_anew_and_so_is_one_that_lost_neuron(simulation):
     worm = Worm()
     first = Simulation(worm, progress=False)
     before = sum(len(cell.conns) for cell in first.network.cells.values())
     worm.ablate("AVBL")
-    assert first.worm.interventions == () and first.network.cells["AVBL"].conns
-    second = Simulation(worm, progress=False)
-    assert sum(len(cell.conns) for cell in second.network.cells.values()) < before
-    assert not second.network.cells["AVBL"].conns
-    second.retune(parameters.defaults().replace(gap_gain=0.02))
-    assert not second.network.cells["AVBL"].conns
-    # NEURON holds one network: coming back builds the other again.
+    assert sum(len(cell.conns) for cell in first.network.cells.values()) < before
+    assert not first.network.cells["AVBL"].conns
+    worm.ablate("AVBR")
+    first.retune(parameters.defaults())
+    assert not first.network.cells["AVBR"].conns
     kept = simulation.network
     assert kept.alive and kept.cells["AVBL"].conns
 

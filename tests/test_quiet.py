@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from synthetic import recording
 
 WINDOWS = ("tkinter", "_tkinter", "PyQt5", "PyQt6", "PySide2", "PySide6", "wx", "gi", "pyvista", "vtk", "vtkmodules")
@@ -20,6 +21,7 @@ def fresh(code: str, *arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_tianbao_is_imported_in_less_than_a_fifth_of_a_second():
     code = "import time; start = time.perf_counter(); import tianbao; print(time.perf_counter() - start)"
     # The best of several: a busy machine slows a single one down.
@@ -54,7 +56,16 @@ def test_results_and_runs_say_nothing_and_open_no_window(tmp_path):
     assert len(list(tmp_path.iterdir())) == 8
 
 
+REFUSAL = "import sys; from tianbao.cli import main; status = main(['run', '--set', 'sede=1'])"
+
+
+def test_a_refusal_of_the_command_line_loads_neither_neuron_nor_taichi():
+    done = fresh(f"{REFUSAL}; print(status, *({{'neuron', 'taichi', 'netpyne'}} & {{*sys.modules}}))")
+    assert done.stdout.split() == ["2"]
+
+
+@pytest.mark.slow
 def test_a_refusal_of_the_command_line_is_quick():
     started = time.perf_counter()
-    done = fresh("import sys; from tianbao.cli import main; sys.exit(main(['run', '--set', 'sede=1']))")
-    assert done.returncode == 2 and time.perf_counter() - started < 5.0
+    assert fresh(f"{REFUSAL}; sys.exit(status)").returncode == 2
+    assert time.perf_counter() - started < 5.0

@@ -72,7 +72,7 @@ def half_space(planes: T, worm, ring, k):
 
 
 @ti.func
-def _sum_up(
+def sum_up(
     x: T, start: T, tangent: T, vertices: T, flow: T, planes: T, count: T, grip: T, size: T, physics: T, force: T,
     scalars: T, residual: T, status: T, worm,
 ):  # fmt: skip
@@ -128,7 +128,7 @@ def _sum_up(
 
 
 @ti.func
-def _judge(x: T, start: T, velocity: T, dt, status: T, worm):
+def judge(x: T, start: T, velocity: T, dt, status: T, worm):
     """Takes or rejects the last move of the line search; a settled worm keeps the velocity of its step."""
     share = status[worm, SHARE]
     allowed = status[worm, ENERGY_BEFORE] + _ARMIJO * share * status[worm, SLOPE]
@@ -157,26 +157,31 @@ def _evaluate(
         )  # fmt: skip
     ti.loop_config(serialize=backend.serial)
     for worm in range(x.shape[0]):
-        _sum_up(
+        sum_up(
             x, start, tangent, vertices, flow, planes, count, grip, size, physics, force, scalars, residual, status,
             worm,
         )  # fmt: skip
-        _judge(x, start, velocity, physics[DT], status, worm)
+        judge(x, start, velocity, physics[DT], status, worm)
+
+
+@ti.func
+def move_vertex(x: T, direction: T, status: T, worm, vertex):
+    """Adds the change of a worm's share of the Newton direction to a vertex."""
+    # A direction from a bad factor may hold NaN: a share of nothing must not touch it.
+    if status[worm, CHANGE] != 0.0:
+        for i in ti.static(range(3)):
+            x[worm, vertex, i] += status[worm, CHANGE] * direction[worm, 3 * vertex + i]
 
 
 @ti.func
 def _move(x: T, direction: T, status: T):
-    """Adds the change of its share of the Newton direction to the positions of each worm."""
     ti.loop_config(serialize=backend.serial)
     for worm, vertex in ti.ndrange(x.shape[0], x.shape[1]):
-        # A direction from a bad factor may hold NaN: a share of nothing must not touch it.
-        if status[worm, CHANGE] != 0.0:
-            for i in ti.static(range(3)):
-                x[worm, vertex, i] += status[worm, CHANGE] * direction[worm, 3 * vertex + i]
+        move_vertex(x, direction, status, worm, vertex)
 
 
 @ti.func
-def _outside_stiffness(
+def outside_stiffness(
     x: T, tangent: T, vertices: T, planes: T, count: T, grip: T, size: T, physics: T, stiffness: T, shift,
     worm, ring,
 ):  # fmt: skip
@@ -215,7 +220,7 @@ def assemble(
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(x.shape[0], tangent.shape[1]):
         pressure_stiffness(slabs, swell, stiffness, size, worm, ring)
-        _outside_stiffness(
+        outside_stiffness(
             x, tangent, vertices, planes, count, grip, size, physics, stiffness, status[worm, SHIFT], worm, ring
         )  # fmt: skip
     # Neighbouring slabs share a ring: even ones go first, then odd ones, so that no two write at once.
@@ -229,7 +234,7 @@ def assemble(
 
 
 @ti.func
-def _aim(stiffness: T, residual: T, direction: T, status: T, size: T, worm):
+def aim(stiffness: T, residual: T, direction: T, status: T, size: T, worm):
     """Newton direction of a worm that has still to move; overwrites its stiffness."""
     status[worm, ENERGY_BEFORE] = status[worm, ENERGY]
     status[worm, RESIDUAL_BEFORE] = status[worm, RESIDUAL]
@@ -257,25 +262,37 @@ def chord(x: T, size: T, rings, worm, ring):
 
 
 @ti.func
-def freeze(x: T, corners: T, elements: T, size: T, strain: T, tangent: T):
-    """Strain that viscosity counts from, and axis that drag is split about, at the start of a step."""
-    ti.loop_config(serialize=backend.serial)
-    for worm, slab in ti.ndrange(x.shape[0], corners.shape[0]):
-        for e in range(corners.shape[1]):
-            f = deformation(x, corners, size, gradients(elements, slab, e), worm, slab, e)
-            c = f.transpose() @ f
-            for i, j in ti.static(ti.ndrange(3, 3)):
-                if ti.static(i >= j):
-                    strain[worm, slab, e, i * (i + 1) // 2 + j] = c[i, j]
-    ti.loop_config(serialize=backend.serial)
-    for worm, ring in ti.ndrange(x.shape[0], tangent.shape[1]):
-        t = chord(x, size, tangent.shape[1], worm, ring).normalized()
-        for i in ti.static(range(3)):
-            tangent[worm, ring, i] = t[i]
+def freeze_slab(x: T, corners: T, elements: T, size: T, strain: T, worm, slab):
+    """Strain that viscosity counts from."""
+    for e in range(corners.shape[1]):
+        f = deformation(x, corners, size, gradients(elements, slab, e), worm, slab, e)
+        c = f.transpose() @ f
+        for i, j in ti.static(ti.ndrange(3, 3)):
+            if ti.static(i >= j):
+                strain[worm, slab, e, i * (i + 1) // 2 + j] = c[i, j]
 
 
 @ti.func
-def _take_hold(x: T, velocity: T, planes: T, count: T, grip: T, size: T, physics: T, worm, ring):
+def freeze_ring(x: T, size: T, tangent: T, worm, ring):
+    """Axis that drag is split about."""
+    t = chord(x, size, tangent.shape[1], worm, ring).normalized()
+    for i in ti.static(range(3)):
+        tangent[worm, ring, i] = t[i]
+
+
+@ti.func
+def freeze(x: T, corners: T, elements: T, size: T, strain: T, tangent: T):
+    """What holds from the start of a step to its end."""
+    ti.loop_config(serialize=backend.serial)
+    for worm, slab in ti.ndrange(x.shape[0], corners.shape[0]):
+        freeze_slab(x, corners, elements, size, strain, worm, slab)
+    ti.loop_config(serialize=backend.serial)
+    for worm, ring in ti.ndrange(x.shape[0], tangent.shape[1]):
+        freeze_ring(x, size, tangent, worm, ring)
+
+
+@ti.func
+def take_hold(x: T, velocity: T, planes: T, count: T, grip: T, size: T, physics: T, worm, ring):
     """Friction of a ring as a drag on its outer vertices: that of the load and the slip it starts with."""
     for k in range(count[worm, ring]):
         n = half_space(planes, worm, ring, k)
@@ -289,6 +306,19 @@ def _take_hold(x: T, velocity: T, planes: T, count: T, grip: T, size: T, physics
         grip[worm, ring, k] = planes[worm, ring, k, FRICTION] * load / SIDES / ti.max(speed, physics[SLOWEST])
 
 
+@ti.func
+def begin_vertex(x: T, start: T, velocity: T, physics: T, status: T, predict, worm, vertex):
+    """Where a vertex starts, and moves on to as a first guess."""
+    if vertex == 0:
+        status[worm, SHARE] = 0.0
+        status[worm, SHIFT] = 0.0
+        nose = vector(x, worm, 0)
+        status[worm, FAR] = ti.select(nose[0] ** 2 + nose[1] ** 2 > FAR_OFF**2, 1.0, 0.0)
+    for i in ti.static(range(3)):
+        start[worm, vertex, i] = x[worm, vertex, i]
+        x[worm, vertex, i] += predict * physics[DT] * velocity[worm, vertex, i]
+
+
 @ti.kernel
 def begin_step(
     size: T, x: R3, start: R3, velocity: R3, tangent: R3, tension: R3, strain: R4, corners: I3, elements: R3,
@@ -299,17 +329,10 @@ def begin_step(
     freeze(x, corners, elements, size, strain, tangent)
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(x.shape[0], tangent.shape[1]):
-        _take_hold(x, velocity, planes, count, grip, size, physics, worm, ring)
+        take_hold(x, velocity, planes, count, grip, size, physics, worm, ring)
     ti.loop_config(serialize=backend.serial)
     for worm, vertex in ti.ndrange(x.shape[0], x.shape[1]):
-        if vertex == 0:
-            status[worm, SHARE] = 0.0
-            status[worm, SHIFT] = 0.0
-            nose = vector(x, worm, 0)
-            status[worm, FAR] = ti.select(nose[0] ** 2 + nose[1] ** 2 > FAR_OFF**2, 1.0, 0.0)
-        for i in ti.static(range(3)):
-            start[worm, vertex, i] = x[worm, vertex, i]
-            x[worm, vertex, i] += predict * physics[DT] * velocity[worm, vertex, i]
+        begin_vertex(x, start, velocity, physics, status, predict, worm, vertex)
     _evaluate(
         x, start, velocity, tangent, tension, strain, corners, elements, slabs, vertices,
         flow, planes, count, grip, size, physics, force, scalars, swell, residual, status,
@@ -329,7 +352,7 @@ def newton_step(
     )  # fmt: skip
     ti.loop_config(serialize=backend.serial)
     for worm in range(x.shape[0]):
-        _aim(stiffness, residual, direction, status, size, worm)
+        aim(stiffness, residual, direction, status, size, worm)
     _move(x, direction, status)
     _evaluate(
         x, start, velocity, tangent, tension, strain, corners, elements, slabs, vertices,

@@ -11,7 +11,7 @@ from ..environment import Medium, Obstacle
 from ..environment.stokes import CentreLineFlow
 from ..errors import ConfigError, DivergedError, unknown
 from ..units import MG_PER_MM3_KG_M3, MS_PER_S
-from . import calibration, kernels, observe, tissue
+from . import by_worm, calibration, kernels, observe, tissue
 from .material import Material, constant
 from .mesh import RingMesh
 from .posture import bent, frame_of
@@ -78,6 +78,7 @@ class SoftBody:
         if not (0.0 < tolerance < 1.0 and np.isfinite(gravity)):
             raise ConfigError(f"body: tolerance = {tolerance} must lie in 0 to 1, gravity = {gravity} be a number")
         start(device, threads)
+        self._steps = by_worm if device == "cpu" else kernels
         self.mesh = mesh or RingMesh.adult()
         self.material = material or Material()
         self.medium = medium or Medium.named("agar")
@@ -339,7 +340,7 @@ class SoftBody:
     def _minimise(self, tension: np.ndarray, seconds: float, predict: float) -> bool:
         """Newton's method on the energy of one step; False when it fails."""
         shared = self._shared(tension, seconds)
-        kernels.begin_step(*shared, predict)
+        self._steps.begin_step(*shared, predict)
         for _ in range(_ITERATIONS):
             if not self._least.min() > 0.0:
                 return False
@@ -347,7 +348,7 @@ class SoftBody:
                 # Kernels compare as if there were no NaN: a settled worm must be asked for its number.
                 return bool(self._squared.max() < np.inf)
             self.iterations += 1
-            kernels.newton_step(*shared, self._direction, self._stiffness)
+            self._steps.newton_step(*shared, self._direction, self._stiffness)
             if not self._line_search(shared):
                 return False
         return False
@@ -357,7 +358,7 @@ class SoftBody:
         for _ in range(_BACKTRACKS):
             if not self._rejected.any():
                 return True
-            kernels.backtrack(*shared, self._direction)
+            self._steps.backtrack(*shared, self._direction)
         return False
 
     def _shared(self, tension: np.ndarray, seconds: float) -> tuple:
