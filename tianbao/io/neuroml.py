@@ -60,6 +60,7 @@ def write_neuroml(worm: Worm, folder: str | Path, *, duration: float = 200.0) ->
         Path of the network file.
 
     Raises:
+        ConfigError: for a worm that is modulated or waits for light.
         MechanismError: for a channel whose formulas LEMS cannot express.
         OutputError: if the folder cannot be written to.
     """
@@ -67,6 +68,7 @@ def write_neuroml(worm: Worm, folder: str | Path, *, duration: float = 200.0) ->
     from ..network.rules import connection_rules
 
     design = worm.design(curvature_positions(_POSITIONS + 2))
+    design.check_exportable()
     if design.conductances:
         log.warning("clamps and gated channels of %d neurons are not in NeuroML", len(design.conductances))
     folder = prepare_folder(folder)
