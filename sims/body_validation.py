@@ -29,7 +29,7 @@ SETTLE = 500.0  # [ms] in which the wave grows
 TIERS = {"441 vertices": (48, 1), "873": (96, 1), "1161": (128, 1), "833, two layers": (48, 2)}
 # Largest allowed: theory against speed, spread of speed over steps and meshes, change of volume, net force, net
 # torque at a tight tolerance, drift with equal drags [mm/s].
-BARS = {"theory": 0.01, "spread": 0.03, "volume": 0.01, "force": 1e-8, "torque": 1e-8, "drift": 0.5e-3}
+CRITERIA = {"theory": 0.01, "spread": 0.03, "volume": 0.01, "force": 1e-8, "torque": 1e-8, "drift": 0.5e-3}
 TIGHT = 1e-7  # tolerance that shows what the method, not its early end, leaves of a net torque
 
 
@@ -191,7 +191,7 @@ def judged(table: pd.DataFrame) -> dict[str, tuple[float, float]]:
         "torque": tight.net_torque.max(),
         "drift": equal.forward_mm_s.abs().max() if backwards else np.inf,
     }
-    return {name: (float(value), BARS[name]) for name, value in worst.items()}
+    return {name: (float(value), CRITERIA[name]) for name, value in worst.items()}
 
 
 def experiment(args: argparse.Namespace) -> int:

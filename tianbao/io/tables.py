@@ -1,4 +1,4 @@
-"""A run as tidy CSV tables: one row per observation, units in the names of the columns."""
+"""A run as tidy CSV tables: one row per observation, with units in the column names."""
 
 from __future__ import annotations
 
@@ -62,19 +62,19 @@ def write_csv(recording: Recording, folder: str | Path, *, worm: int = 0) -> tup
 
     Args:
         recording: a run, or an imported track.
-        folder: where; made if it is not there.
-        worm: which one.
+        folder: to write to; created if necessary.
+        worm: its number.
 
     Returns:
         The files written.
 
     Raises:
-        ConfigError: if there is no such worm.
+        ConfigError: if the worm does not exist.
         OutputError: if there are no frames, or a file cannot be written.
     """
     folder = Path(folder)
     if not len(recording.time):
-        raise OutputError(f"nothing to write into {folder}: the recording holds no frames")
+        raise OutputError(f"nothing to write into {folder}: the recording contains no frames")
     recording.check(f"nothing written into {folder}")
     tables = {
         "midline": midline_table(recording, worm),
