@@ -1,11 +1,11 @@
-"""Does the worm go back on command, at once and with a wave that runs from tail to head?
+"""Does the worm reverse on command, immediately and with a wave from tail to head?
 
-Question: AVA is excited (light-gated cation channel) and AVB silenced for 3 s; SMD and RMD are silenced with them, as
-tyramine from RIM does through LGC-55 in the animal (an intervention until the worm has tyramine). Does the crawl turn
-round in whatever phase of the cycle the command comes, and go on forward after it?
-See: eight commands an eighth of a cycle apart, each from the same crawl: latency, speed and wave of the reversal and
-time until the worm goes forward again; with the stretch receptors of A neurons off it stops instead. Kymographs one
-below the other (beside an animal's with --animal), a video of the first.
+Question: AVA is excited (light-gated cation channel) and AVB silenced for 3 s; SMD and RMD are silenced as well, as by
+tyramine from RIM through LGC-55 in the animal (tyramine is not modelled yet). Does the worm reverse at every phase of
+the undulation cycle, and move forward again afterwards?
+See: eight commands an eighth of a cycle apart, each in the same run: latency, speed and wave of the reversal and
+time until the worm moves forward again; without the stretch receptors of A neurons it stops instead. Kymographs
+below each other (with an animal's, given --animal), and a video of the first.
 Time: about two minutes on agar and five in water, on two cores.
 Compare: Chalfie 1985, Kato 2015 (command neurons); Pirri 2009 (tyramine, LGC-55); Gao 2018 (A neurons).
 """
@@ -36,10 +36,10 @@ SHOWN_BEFORE = 2_000.0  # [ms] of the kymographs before the command
 
 @dataclass(frozen=True)
 class Criteria:
-    """What a reversal must reach: latency [s], speed [mm/s], travelling R2 [-], time until forward again [s]."""
+    """Criteria of a reversal: latency [s], speed [mm/s], travelling R2 [-], time until forward again [s]."""
 
     speed: float
-    again_speed: float  # [mm/s] from which the worm goes forward again
+    again_speed: float  # [mm/s] at which the worm counts as moving forward again
     latency: float = 0.3
     travelling_r2: float = 0.70
     again: float = 1.0

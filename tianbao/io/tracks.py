@@ -185,10 +185,10 @@ def _dorsal(seen: Sighting, whole: list[int], lines: np.ndarray, flipped: np.nda
     if not (side > 0.0).any():
         side[:] = -1.0
     side[side == 0.0] = 1.0
-    return side[:, None, None] * beside(lines)
+    return side[:, None, None] * dorsal_directions(lines)
 
 
-def beside(lines: np.ndarray) -> np.ndarray:
+def dorsal_directions(lines: np.ndarray) -> np.ndarray:
     """Dorsal directions of worms that lie on their left side in the x-y plane.
 
     Args:

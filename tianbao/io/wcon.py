@@ -23,7 +23,7 @@ from ..behaviour.midline import centroid
 from ..errors import OutputError
 from ..units import MS_PER_S
 from .files import write_atomically
-from .tracks import LONGEST_GAP_MS, Sighting, Track, beside, together, track
+from .tracks import LONGEST_GAP_MS, Sighting, Track, dorsal_directions, together, track
 from .wcon_units import millimetres, milliseconds
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _record(name: str, time: np.ndarray, worm: WormTrack) -> dict:
 
 def _ventral(worm: WormTrack) -> str | list[str]:
     """Side of the midline that is ventral, seen from above; "?" if the worm lies on its ventral or dorsal side."""
-    side = (beside(worm.midline) * worm.dorsal).sum(axis=-1).mean(axis=1)
+    side = (dorsal_directions(worm.midline) * worm.dorsal).sum(axis=-1).mean(axis=1)
     words = ["?" if abs(each) < 0.5 else "CW" if each > 0.0 else "CCW" for each in side]
     return words[0] if len(set(words)) == 1 else words
 

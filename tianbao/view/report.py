@@ -168,11 +168,11 @@ def _body(
     yield from gait_table.tables([*((each.name, each.gait) for each in columns), *beside])
     if shown:
         yield page.heading("Video", "video")
-        yield page.beside(shown)
+        yield page.side_by_side(shown)
     yield page.heading("Pictures", "pictures")
     for word, each in pictures:
         yield f"<h3>{page.escaped(word.capitalize())}</h3>"
-        yield page.beside(each)
+        yield page.side_by_side(each)
     if budget.refused:
         yield page.paragraph(f"Left out to keep this page small: {', '.join(budget.refused)}.", "note")
     yield from _interventions(names, runs)
