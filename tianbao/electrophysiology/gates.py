@@ -76,6 +76,7 @@ def gates(channel: str, channel_set: str = "C19", voltages: Sequence[float] = VO
     instance = getattr(section(0.5), channel)
 
     def value(name: str) -> float:
+        """Value of a RANGE or GLOBAL variable of the channel."""
         return getattr(instance, name) if hasattr(instance, name) else getattr(h, f"{name}_{channel}")
 
     rows = []

@@ -30,6 +30,7 @@ def current_step(time: np.ndarray, voltage: np.ndarray, onset: float, duration: 
     since = time - onset
 
     def around(moment: float) -> np.ndarray:
+        """Mean voltage around a time after the onset [mV]; nan after the end of the step."""
         if moment > duration:
             return np.full(voltage.shape[1:], np.nan)
         return voltage[(np.abs(since - moment) <= _AROUND) & (since <= duration)].mean(0)

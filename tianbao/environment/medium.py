@@ -194,6 +194,7 @@ class Medium:
             return thick if share else thin
 
         def mixed(name: str) -> float:
+            """A value interpolated on a logarithmic scale."""
             return getattr(thin, name) ** (1.0 - share) * getattr(thick, name) ** share
 
         return cls(

@@ -39,6 +39,7 @@ def adapt_loader(sim) -> None:
 
     @functools.wraps(load)
     def tolerant(path, *args, **options):
+        """Load a model, without options that `sim.loadModel` does not have."""
         return load(path, *args, **{name: value for name, value in options.items() if name in known})
 
     sim.loadModel = tolerant
@@ -55,6 +56,7 @@ def adapt_validator(validator, optional) -> None:
 
     @functools.wraps(rules)
     def extended(context):
+        """Rules that also accept lists of presynaptic sites."""
         specs = rules(context)
         for entry in specs.values():
             entry.setdefault(optional("preSecs"), [str])

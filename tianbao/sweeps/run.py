@@ -163,6 +163,7 @@ def _do(
     with Progress(sum(durations.values()), f"sweep of {len(plan.runs)}", enabled=progress) as shown:
 
         def on_done(done: Task) -> None:
+            """Log the outcome of a run, update the table and advance the progress."""
             run = plan.run(done.number)
             failed = table.look(run) == FAILED
             log.log(logging.WARNING if failed else logging.INFO, *_line(run, table, len(plan.runs)))

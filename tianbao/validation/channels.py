@@ -51,10 +51,22 @@ class _Patch:
         self.at = self.section(0.5)
 
     def value(self, mechanism: str, name: str) -> float:
+        """Value of a RANGE or GLOBAL variable of a mechanism, in its unit."""
         instance = getattr(self.at, mechanism)
         return getattr(instance, name) if hasattr(instance, name) else getattr(self.h, f"{name}_{mechanism}")
 
     def run(self, start: float, milliseconds: float, dt: float = 0.1, celsius: float = 20.0) -> np.ndarray:
+        """Simulate the free membrane.
+
+        Args:
+            start: initial voltage [mV].
+            milliseconds: duration [ms].
+            dt: time step [ms].
+            celsius: NEURON's temperature [degC], which must not matter.
+
+        Returns:
+            Voltage after every step [mV], shape (steps,).
+        """
         h = self.h
         set_rates(h, 1.0)
         h.celsius, h.dt, h.secondorder = celsius, dt, 0

@@ -49,14 +49,17 @@ class _Column:
 
     @property
     def track(self) -> WormTrack:
+        """The recorded worm."""
         return self.recording.worms[self.worm]
 
     @property
     def gait(self) -> Gait:
+        """Its gait."""
         return self.kymograph.gait
 
     @cached_property
     def kymograph(self) -> Kymograph:
+        """Its kymograph, with the gait."""
         return Kymograph.of(self.recording, self.worm, self.name)
 
 
