@@ -168,7 +168,7 @@ def test_words_say_what_a_table_says(table):
     ("table", "wrong"),
     [
         ({"verb": "abalte", "neurons": ["AVAL"]}, "did you mean 'ablate'"),
-        ({"neurons": ["AVAL"]}, "unknown intervention"),
+        ({"neurons": ["AVAL"]}, "no key .verb."),
         ({"verb": "ablate", "neuron": ["AVAL"]}, "did you mean 'neurons'"),
         ({"verb": "ablate", "neurons": [1]}, "takes names"),
         ({"verb": "clamp", "neurons": ["AVAL"]}, "needs 'voltage'"),
