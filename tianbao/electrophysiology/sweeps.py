@@ -1,4 +1,4 @@
-"""What a protocol on a patched neuron leaves behind."""
+"""Results of a protocol on a patched neuron."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Sweeps:
     """Recordings of one protocol.
 
     Attributes:
-        cell: what was patched.
-        protocol: what was done.
+        cell: name of the patched cell.
+        protocol: that was run.
         time: [ms], shape (samples,).
         voltage: of the soma [mV], shape (samples, sweeps).
         current: through the pipette [pA], outward positive under voltage clamp, shape (samples, sweeps).
@@ -30,7 +30,7 @@ class Sweeps:
     current: np.ndarray = field(repr=False)
 
     def measure(self) -> pd.DataFrame:
-        """Rest, peak, steady state and what lies between, of every sweep.
+        """Rest, peak, intermediate values and steady state of every sweep.
 
         Returns:
             One row per sweep: level [pA or mV], then the measures [mV or pA] (see `measures`).
@@ -45,7 +45,7 @@ class Sweeps:
         return pd.DataFrame({"level": levels, **{name: found[name] for name in MEASURES if name in found}})
 
     def plot(self, path, title: str | None = None):
-        """Draw the traces, and the I-V curve beside them; gives the path."""
+        """Draw the traces and the I-V curve; returns the path."""
         from ..view.electrophysiology import sweeps
 
         return sweeps(self, path, title)

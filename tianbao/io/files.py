@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one."""
+"""Atomic writing of files, so that a reader never sees an incomplete one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..errors import OutputError, shorten
 
 
 def prepare_folder(path: str | Path) -> Path:
-    """Make a folder for results and make sure that it can be written to.
+    """Create a folder for results and check that it can be written to.
 
     Raises:
-        OutputError: if it cannot; found out before the run rather than after.
+        OutputError: if it cannot, before the run rather than after it.
     """
     path = _path(path, folder=True)
     with _explained(path):
@@ -31,7 +31,7 @@ def _probe(folder: Path) -> None:
 
 
 def check_file(path: str | Path) -> None:
-    """Refuse a file that could not be written, before the work for it is done.
+    """Check that a file can be written, before the work for it is done.
 
     Raises:
         OutputError: see `replacing`.
@@ -47,10 +47,10 @@ def check_file(path: str | Path) -> None:
 
 @contextlib.contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Keep a folder for one run, so that the files of two are not mixed.
+    """Reserve a folder for one run, so that the files of two runs are not mixed.
 
     Raises:
-        OutputError: when another run is writing into it.
+        OutputError: if another run is writing into it.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -67,7 +67,7 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 def write_atomically(path: str | Path, content: bytes) -> Path:
-    """Write a file in one step, with the folders it needs: all of it, or the old one stays.
+    """Write a file atomically, creating its folder: either completely, or the old one is kept.
 
     Raises:
         OutputError: if the disk is full or the folder read-only.
@@ -81,13 +81,13 @@ def write_atomically(path: str | Path, content: bytes) -> Path:
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give the path of a file in the same folder that takes the name `path` when the block ends well.
+    """Path of a temporary file in the same folder, which is renamed to `path` if the block succeeds.
 
     Raises:
         OutputError: if the disk is full or the folder read-only.
     """
     path = _path(path)
-    # The suffix stays last: writers of pictures and videos choose the format by it.
+    # The suffix is kept: writers of pictures and videos choose the format by it.
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
