@@ -17,7 +17,6 @@ from synthetic import recording
 from tianbao.cli import main
 from tianbao.config import RunConfig
 from tianbao.io.results import write_summary
-from tianbao.loop.simulation import Simulation
 from tianbao.loop.state import RunState
 
 LONGEST = 700  # characters of an answer
