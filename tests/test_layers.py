@@ -18,7 +18,7 @@ LOOP_ROOMS = ("anatomy", "cells", "network", "muscles", "body", "environment", "
 ONLOOKERS = ("behaviour", "io", "view", "sweeps", "cli")
 # Where each heavy package may be imported, as path prefixes below tianbao/.
 HOMES = {
-    "neuron": ("cells/", "network/", "engine/", "electrophysiology/", "validation/", "mechanisms.py"),
+    "neuron": ("cells/", "network/", "engine/", "electrophysiology/", "validation/", "mechanisms/"),
     "taichi": ("backend.py",),
     "quadrants": ("backend.py",),
     "netpyne": ("network/", "io/"),
