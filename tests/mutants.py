@@ -27,8 +27,9 @@ COPIED, LINKED = ("tianbao", "tests"), ("mod", "morphologies", "connectome", "do
 LONGEST = 900.0  # [s] of one mutant; one that hangs counts as killed
 
 WIRING, DESIGN, RULES = "tianbao/network/wiring.py", "tianbao/network/design.py", "tianbao/network/rules.py"
-ASSEMBLY, STRETCH = "tianbao/network/assembly.py", "tianbao/sensing/proprioception.py"
-SIMULATION, RUN = "tianbao/loop/simulation.py", "tianbao/loop/run.py"
+ASSEMBLY, STRETCH = "tianbao/network/assembly.py", "tianbao/sensing/stretch.py"
+SIMULATION, ANIMAL, THE_LOOP = "tianbao/loop/simulation.py", "tianbao/loop/animal.py", "tianbao/loop/loop.py"
+RUN, NATIVE, CHEMICAL = "tianbao/loop/run.py", "tianbao/engine/native.py", "tianbao/sensing/chemical.py"
 BRAINS, TENSION, WALLS = "tianbao/engine/brains.py", "tianbao/muscles/tension.py", "tianbao/loop/walls.py"
 
 # The likely ones first: the first failure ends a mutant.
@@ -36,6 +37,7 @@ STATIC = "tests/test_strengths.py", "tests/test_wiring.py", "tests/test_exchange
 LOOP = "tests/test_closed_loop.py", "tests/test_checkpoint.py", "tests/test_interventions.py"
 ENGINE = ("tests/test_engine.py", "tests/test_network.py")
 NETWORK = (*STATIC, *LOOP, "tests/test_network.py")
+WORMS = ("tests/test_worms.py", "tests/test_inputs.py")
 BODY = (*LOOP, "tests/test_contact.py", "tests/test_body.py")
 
 
@@ -59,7 +61,7 @@ def mutant(name: str, file: str, old: str, new: str, tests: tuple[str, ...], *mo
     return Mutant(name, ((file, old, new), *more), tests)
 
 
-# The six that once survived, then twenty over network, senses, engine, loop and body.
+# The six that once survived, then others over network, senses, engine, loop and body.
 MUTANTS = (
     mutant("GABA contacts shared by the excitatory total", WIRING,
            '/ cord.groupby("sign")["count"].sum()', '/ cord["count"][cord.sign == "excitatory"].sum()', STATIC),
@@ -76,31 +78,39 @@ MUTANTS = (
            "capacitance[pre], p) for pre in table.pre", NETWORK),
     mutant("gap junctions one-sided", RULES, '"bidirectional": True', '"bidirectional": False', NETWORK),
     mutant("share of receptors ignored", ASSEMBLY, '"share": share,', '"share": 1.0,', NETWORK),
-    mutant("stretch windows mirrored", STRETCH, "1.0 if towards_tail else -1.0", "-1.0 if towards_tail else 1.0",
+    mutant("stretch windows mirrored", STRETCH, '"posterior": 1.0, "anterior": -1.0', '"posterior": -1.0, "anterior": 1.0',
            STATIC),
-    mutant("RMDD feel the ventral side", STRETCH, '("DB", "DA", "SMDD", "RMDD")', '("DB", "DA", "SMDD")', NETWORK),
-    mutant("temperature not handed to the native engine", BRAINS, "self.native.start(dt, order, corrections, rate)",
-           "self.native.start(dt, order, corrections)", LOOP),
+    mutant("RMDD feel the ventral side", "tianbao/sensing/stretch.csv", "RMDD,head,dorsal", "RMDD,head,ventral",
+           NETWORK),
+    mutant("temperature not handed to the native engine", BRAINS, "dt, order, corrections, rate, shared)",
+           "dt, order, corrections, 1.0, shared)", LOOP),
     mutant("no lead at order 2", BRAINS, "2: (2, 0.5)", "2: (2, 0.0)", ENGINE),
-    mutant("corrections ignored", BRAINS, "self.native.start(dt, order, corrections, rate)",
-           "self.native.start(dt, order, 0, rate)", ENGINE),
+    mutant("corrections ignored", BRAINS, "dt, order, corrections, rate, shared)", "dt, order, 0, rate, shared)",
+           ENGINE),
     mutant("NEURON gets the currents a tick late", BRAINS,
            "        self._clamps.scatter(self._current)\n        self._parallel.psolve(time)\n",
            "        self._parallel.psolve(time)\n        self._clamps.scatter(self._current)\n", (*LOOP, *ENGINE)),
-    mutant("currents of the next tick", SIMULATION, "currents.write((number - 1) *", "currents.write(number *",
+    mutant("currents of the next tick", ANIMAL, "_currents.write(seen.time,", "_currents.write(seen.time + 4.0,", LOOP),
+    mutant("frames a tick late", RUN, "if loop.ticks % each.every == 0:", "if (loop.ticks - 1) % each.every == 0:",
            LOOP),
-    mutant("frames a tick late", SIMULATION, "if number % self.clock", "if (number - 1) % self.clock", LOOP),
-    mutant("resumed without adaptation", RUN, 'simulation.receptors.restore(state.room("receptors"))', "pass", LOOP),
-    mutant("noise generator not restored", RUN, 'simulation.currents.generator = state.facts["generator"]', "pass",
-           LOOP),
-    mutant("flow reaches no worm", SIMULATION, "if self.arena.flow is not None:", "if self.arena.flow is None:", BODY),
+    mutant("resumed without adaptation", STRETCH, 'self._adapted[:] = state["adapted"]', "pass", LOOP),
+    mutant("noise generator not restored", THE_LOOP, "animal.generator = generator", "pass", LOOP),
+    mutant("flow reaches no worm", THE_LOOP, "if arena.flow is not None:", "if arena.flow is None:", BODY),
     mutant("left and right quadrants swapped", TENSION, '("DL", "DR", "VL", "VR")', '("DR", "DL", "VR", "VL")',
            NETWORK),
     mutant("walls push the other way", WALLS, "[0.5, 0.5, -0.5, -0.5]", "[-0.5, -0.5, 0.5, 0.5]", LOOP),
     mutant("gravity upwards", "tianbao/body/solver.py", "medium.surface_stiffness, self.gravity",
            "medium.surface_stiffness, -self.gravity", BODY),
-    mutant("heading mirrored", SIMULATION, "heading=self.worm.heading", "heading=-self.worm.heading", BODY),
-    mutant("a worm does not touch itself", SIMULATION, "touching=True, **place", "touching=False, **place", BODY),
+    mutant("heading mirrored", THE_LOOP, "heading=model.heading", "heading=-model.heading", BODY),
+    mutant("every worm bends as the first", THE_LOOP, "self._bend[k], self._line[k]", "self._bend[0], self._line[k]",
+           WORMS),
+    mutant("a worm alone draws other numbers", THE_LOOP, "children[2 * self.stream :]", "children[:]", WORMS),
+    mutant("taste at the tail", CHEMICAL, "points_at(seen.midline, self._sites", "points_at(seen.midline, 1 - self._sites",
+           WORMS),
+    mutant("modulators forgotten", "tianbao/network/modulation.py", "out[:] = self._level", "out[:] = 1.0", WORMS),
+    mutant("light stays on", ANIMAL, "0.0 if light is None else light", "1.0 if light is None else light", WORMS),
+    mutant("rates of the file", NATIVE, "group.values[RATE] if rate is None else rate", "group.values[RATE]", LOOP),
+    mutant("a worm does not touch itself", SIMULATION, "worms, touching=True,", "worms, touching=False,", BODY),
 )  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def test_a_neuron_is_drawn_under_its_one_name(tmp_path, monkeypatch):
         (("plot", "nowhere", "traces"), "no results file"),
         (("plot", ".", "traces"), "no results file"),
         (("report", "one", "nowhere"), "no results file"),
-        (("report", "one", "--video", "none.mp4"), "no video none.mp4"),
+        (("report", "one", "--video", "none.mp4"), "no video file none.mp4"),
         (("report", "one", "--video", "a.mp4", "--video", "b.mp4"), "2 videos for 1 results"),
         (("draw", "AVAl"), "did you mean 'AVAL'?"),
         (("draw",), "give the name of a neuron"),

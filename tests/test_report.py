@@ -105,7 +105,7 @@ def test_provenance_is_complete(whole, run):
     told = {row[0]: row[-1] for row in page.rows if row}
     assert told["mechanisms"] == run.mechanism_hash and told["git revision"] == run.git_revision
     assert told["seed"] == "7" and told["created"] == run.created and told["version of neuron"] == "9.0.2"
-    assert told["computing time"] == "66.4 s, 8.30 s per second of biology"
+    assert told["computing time"] == "66.4 s, 8.30 s per simulated second"
 
 
 def test_two_runs_stand_side_by_side_with_their_difference(run, quick, tmp_path):
@@ -131,7 +131,7 @@ def test_the_shape_of_the_wave_stands_beside_the_animals(run, quick, tmp_path):
         row = page.row(name)
         assert float(row[1][:5]) == pytest.approx(getattr(run.gait(), metric), abs=1e-3)
         assert row[2] and "Broekmans" in row[3]
-    assert page.row("path turns")[1].endswith("✓ inside") and page.row("speed over the wave's")[2] == ""
+    assert page.row("path turns")[1].endswith("✓ inside") and page.row("speed over wave speed")[2] == ""
 
 
 def test_every_metric_of_a_gait_has_its_row(run, quick, tmp_path):
@@ -168,7 +168,7 @@ def test_the_command_takes_an_animal_from_a_table(run, quick, tmp_path, capsys):
     assert "b (animal)" in Reader((tmp_path / "page.html").read_text()).rows[0]
     capsys.readouterr()
     for wrong, sentence in (
-        (command, "pick one"),
+        (command, "select one"),
         ([*command, *more[:2], "--animal-window", "6"], "start and stop"),
         ([*command[:4], *more], "add --animal FILE"),
         ([*command[:5], str(tmp_path / "none.csv")], "there is no file"),
@@ -215,7 +215,7 @@ def test_a_track_of_an_animal_has_no_neurons_and_says_so(run, tmp_path, monkeypa
         run, worms=(bare,), config_toml="", versions={}, mechanism_hash="", git_revision="", wall_s_per_bio_s=0.0
     )
     page = written(tmp_path, animal)
-    assert "No neurons were recorded" in page and "carries no configuration" in page
+    assert "No neurons were recorded" in page and "contains no configuration" in page
     assert Reader(page).tags.count("img") == 2
     monkeypatch.setattr(report, "_PICTURES", report._PICTURES[:1])
     both = Reader(written(tmp_path, run, animal, names=["model", "animal"]))
@@ -224,7 +224,7 @@ def test_a_track_of_an_animal_has_no_neurons_and_says_so(run, tmp_path, monkeypa
 
 def test_every_worm_of_a_run_has_its_column(run, quick, tmp_path):
     pair = dataclasses.replace(run, worms=(run.track(), run.track()))
-    assert Reader(written(tmp_path, pair, names=["pair"])).rows[0][1:3] == ["pair, worm 0", "pair, worm 1"]
+    assert Reader(written(tmp_path, pair, names=["pair"])).row("measured")[1:3] == ["pair, worm 0", "pair, worm 1"]
 
 
 def test_what_would_make_the_page_too_large_is_left_out_and_named(run, quick, tmp_path):
@@ -242,7 +242,7 @@ def test_what_would_make_the_page_too_large_is_left_out_and_named(run, quick, tm
         (lambda run, to: write_report(run, to, names="run"), "names must be a list of 1"),
         (lambda run, to: write_report([run, run], to, video=["a.mp4"]), "give 2 videos"),
         (lambda run, to: write_report(run, to, video="crawl.avi"), "not an MP4"),
-        (lambda run, to: write_report(run, to, video="nowhere.mp4"), "no video nowhere.mp4"),
+        (lambda run, to: write_report(run, to, video="nowhere.mp4"), "there is no video file nowhere.mp4"),
         (lambda run, to: write_report(dataclasses.replace(run, worms=()), to), "no worm"),
         (lambda run, to: write_report(run, to, animal="animal.wcon"), "read_kymograph"),
     ],

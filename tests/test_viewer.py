@@ -67,7 +67,7 @@ def test_without_pyvista_the_sentence_says_how_to_install_it(run, tmp_path, monk
 
 @pytest.mark.parametrize("time", [-1.0, 2001.0, float("nan"), float("inf"), "soon"])
 def test_a_time_outside_the_recording_is_refused(run, time, tmp_path):
-    with pytest.raises(tb.ConfigError, match="it holds 20 to 2000 ms"):
+    with pytest.raises(tb.ConfigError, match="which covers 20 to 2000 ms"):
         viewer.show(run, time=time, screenshot=tmp_path / "worm.png")
 
 

@@ -40,6 +40,7 @@ class RunConfig:
     Attributes:
         duration: [ms]
         seed: of noise, initial voltages and posture.
+        stream: of random numbers; worm k takes stream + k of those that the seed gives.
         engine: one of `tianbao.engine.ENGINES`, or "auto".
         worm, arena, clock, body, record, checkpoint: sections.
         medium: drags of a medium of your own; empty when `arena.medium` is a name.
@@ -53,6 +54,7 @@ class RunConfig:
 
     duration: float = option(10_000.0, "[ms]")
     seed: int = option(1, "of noise, initial voltages and posture")
+    stream: int = option(0, "of random numbers: worm k takes stream + k of those that the seed gives")
     engine: str = option("auto", "auto (neuron for one worm, native for several), neuron or native")
     worm: WormSection = option(WormSection, "")
     arena: ArenaSection = option(ArenaSection, "")

@@ -26,7 +26,7 @@ CHECKPOINT = "checkpoint.tianbao"
 """Name of the checkpoint in the folder of a run."""
 
 _FILMS = [f"{gait}.{kind}" for gait in ("crawl", "swim") for kind in ("mp4", "gif")]
-_DRAWN = ("kymograph.png", "traces.png", "report.html", *_FILMS)
+_DRAWN = ("kymograph.png", "traces.png", "track.png", "report.html", *_FILMS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Outcome:
     Attributes:
         recording: of the run.
         files: written, data first.
-        moved: whether the worm crawled, or swam in water, by the published ranges; None in a medium without any.
+        moved: whether every worm crawled, or swam in water, by the published ranges; None in a medium without any.
     """
 
     recording: Recording
@@ -157,6 +157,7 @@ def simulation(config: RunConfig, *, progress: bool = True) -> Simulation:
         initial_curvature=config.body.initial_curvature,
         material=material_of(config),
         engine=config.engine,
+        stream=config.stream,
         progress=progress,
     )
     return made.record(voltage=config.record.voltage)
@@ -288,19 +289,34 @@ def _write(
 
     folder = checkpoint.parent
     files = [_saved(recording, folder / "results.h5"), write_summary(recording, folder / "summary.json")]
-    for name in _DRAWN:
+    for old in [*(folder / name for name in _DRAWN), *folder.glob("traces_[0-9]*.png")]:
         # Pictures of an older run in this folder would be taken for this one's.
-        (folder / name).unlink(missing_ok=True)
+        old.unlink(missing_ok=True)
     files += [_write_config(config, folder), *([checkpoint] if checkpoint.exists() else [])]
     if len(recording.time) > 1:
-        plot = recording.plot
-        files += [plot.curvature(folder / "kymograph.png"), plot.traces(folder / "traces.png")]
+        files += _drawn(recording, folder)
     if video:
         name = "swim.mp4" if recording.medium == "water" else "crawl.mp4"
         files.append(recording.video(folder / name, progress=progress))
     films = files[-1:] if video else [None]
     files.append(write_report(recording, folder / "report.html", video=films[0], names=[folder.name or "run"]))
     return tuple(files)
+
+
+def _drawn(recording: Recording, folder: Path) -> list[Path]:
+    """Kymograph and voltages; of several worms their kymographs below each other, and the tracks of all."""
+    from .behaviour.kymograph import Kymograph
+    from .view.kymographs import plot_kymographs
+
+    plot, several = recording.plot, range(len(recording.worms))
+    if len(several) == 1:
+        return [plot.curvature(folder / "kymograph.png"), plot.traces(folder / "traces.png")]
+    rows = [Kymograph.of(recording, worm) for worm in several]
+    return [
+        plot_kymographs(rows, folder / "kymograph.png"),
+        plot.track(folder / "track.png"),
+        *(plot.traces(folder / f"traces_{worm}.png", worm=worm) for worm in several),
+    ]
 
 
 def _saved(recording: Recording, path: Path) -> Path:
@@ -313,12 +329,11 @@ def _saved(recording: Recording, path: Path) -> Path:
 
 
 def _moved(recording: Recording) -> bool | None:
-    from .behaviour.gait import compare, crawled, swam
+    """Whether every worm crawled, or swam in water; None in a medium without published ranges."""
+    from .io.results import moved
 
-    gait = recording.gait()
-    if not compare(gait, recording.medium):
-        return None
-    return (swam if recording.medium == "water" else crawled)(gait)
+    each = [moved(recording.gait(worm), recording.medium) for worm in range(len(recording.worms))]
+    return None if None in each else all(each)
 
 
 def result_file(source: str | Path) -> Path:

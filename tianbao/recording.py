@@ -159,8 +159,27 @@ class Recording:
 
     @property
     def interventions(self) -> str:
-        """What was done to the worm, in words; "" for nothing."""
-        return described(each for each in self._section("interventions", list) if isinstance(each, dict))
+        """What was done in the run, in words; "" for nothing. Several worms are named where they differ."""
+        done = [self.interventions_of(worm) for worm in range(len(self.worms))]
+        if len(set(done)) == 1:
+            return done[0]
+        return " | ".join(f"worm {worm}: {each}" for worm, each in enumerate(done) if each)
+
+    def interventions_of(self, worm: int = 0) -> str:
+        """What was done to one worm, in words: what was done to every worm, then what was done to this one.
+
+        Args:
+            worm: number of the worm.
+
+        Raises:
+            ConfigError: if there is no such worm.
+        """
+        self.track(worm)
+        entries = self._section("worms", list)
+        entry = entries[worm] if worm < len(entries) and isinstance(entries[worm], dict) else {}
+        own = entry.get("interventions")
+        done = [*self._section("interventions", list), *(own if isinstance(own, list) else [])]
+        return described(each for each in done if isinstance(each, dict))
 
     @property
     def round_obstacles(self) -> np.ndarray:

@@ -2,123 +2,25 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-import json
 import math
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from . import anatomy, parameters
-from .apparatus import Hold, Pulse
+from .apparatus import Pulse
 from .cells.channels import PARAMETER_SETS
 from .cells.geometry import check_discretisation
-from .effects import EFFECTS, Effects, after
+from .effects import EFFECTS
 from .errors import ConfigError, shorten, unknown
-from .network.design import SIGNS, NetworkDesign, intact_membranes, intact_tables
+from .network.design import SIGNS
 from .options import WormSection
 from .parameters import Parameters
 from .rows import number, numbers
+from .worm_model import WormModel
 
 _FARTHEST = 1e4  # [mm] from the origin, where the round-off of a position is still far below a micrometre
 _MOST_TURN = 1e3  # [rad]
-# Interventions that act on the worm from outside and leave its nervous system as it is.
-_OUTSIDE = ("stimulate", "hold")
 _DEFAULT = WormSection()
-
-
-@dataclass(frozen=True, eq=False)
-class WormModel:
-    """A worm that does not change: what a simulation holds.
-
-    Attributes:
-        at, heading, parameters, discretisation, soma_compartments, channel_set, signs: see `Worm`.
-        wiring: its connectome.
-        cell_source: its morphologies.
-        record: its interventions, in order; all else derives from them.
-    """
-
-    at: tuple[float, float, float]
-    heading: float
-    parameters: Parameters
-    discretisation: str
-    soma_compartments: int
-    channel_set: str
-    signs: str
-    wiring: anatomy.Connectome
-    cell_source: anatomy.CellSource
-    record: tuple[dict[str, Any], ...] = ()
-
-    @cached_property
-    def effects(self) -> Effects:
-        """What the interventions have made of it."""
-        return after(Effects(intact_tables(self.signs, self.wiring), intact_membranes()), self.record)
-
-    @property
-    def connectome(self) -> str:
-        """Name of the connectome."""
-        return self.wiring.name
-
-    @property
-    def morphologies(self) -> str:
-        """Folder of the user's own morphologies, "" for none."""
-        return self.cell_source.folder
-
-    @property
-    def interventions(self) -> tuple[dict[str, Any], ...]:
-        """Copies of its interventions, in order: tables of `verb` and its arguments."""
-        return copy.deepcopy(self.record)
-
-    @property
-    def pulses(self) -> tuple[tuple[str, Pulse], ...]:
-        """Currents injected into somas: neuron and pulse."""
-        return self.effects.pulses
-
-    @property
-    def holds(self) -> tuple[Hold, ...]:
-        """Walls around parts of the body."""
-        return self.effects.holds
-
-    @property
-    def anatomy_changes(self) -> tuple[dict[str, Any], ...]:
-        """Interventions that call for a network of their own; injected currents and walls do not."""
-        return tuple(each for each in self.interventions if each["verb"] not in _OUTSIDE)
-
-    @cached_property
-    def network_key(self) -> tuple:
-        """Equal for worms with the same nervous system, wherever they are and whatever acts on them from outside."""
-        options = (self.discretisation, self.soma_compartments, self.channel_set, self.signs)
-        record = json.dumps(self.anatomy_changes, sort_keys=True, default=str)
-        return (*options, *self.provenance.values(), tuple(dict(self.parameters).items()), record)
-
-    @property
-    def provenance(self) -> dict[str, str]:
-        """Wiring and cells it is made of, user-supplied files with their digests."""
-        return {"connectome": self.wiring.provenance, "morphologies": self.cell_source.provenance}
-
-    def design(self, stretch_positions: np.ndarray) -> NetworkDesign:
-        """The nervous system to assemble.
-
-        Args:
-            stretch_positions: body coordinates at which the body reports kappa L.
-        """
-        effects = self.effects
-        return NetworkDesign(
-            parameters=self.parameters,
-            tables=effects.tables,
-            membranes=effects.membranes,
-            discretisation=self.discretisation,
-            channel_set=self.channel_set,
-            stretch_positions=stretch_positions,
-            deaf=effects.deaf,
-            soma_compartments=self.soma_compartments,
-            conductances=effects.conductances,
-            cell_source=self.cell_source,
-            modulators=effects.modulators,
-        )
 
 
 class Worm:

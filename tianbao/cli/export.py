@@ -26,11 +26,11 @@ def register(commands: argparse._SubParsersAction) -> None:
     _add_run(formats, "wcon", _wcon, "write the tracks in WCON, the format of worm trackers", "track.wcon",
              "file; compressed if its name ends in .zip")  # fmt: skip
     csv = _add_run(formats, "csv", _csv, "write posture, voltages and activations as CSV tables", "",
-                   "folder")  # fmt: skip
-    csv.add_argument("--worm", type=int, default=0, metavar="K", help="number of the worm, from 0 (default 0)")
+                   "folder; several worms go into worm_0, worm_1 ... there")  # fmt: skip
+    csv.add_argument("--worm", type=int, metavar="K", help="number of the only worm to write, from 0 (default: all)")
     nwb = _add_run(formats, "nwb", _nwb, "write a run in NWB, a data archive format (needs tianbao[nwb])",
-                   "run.nwb", "file")  # fmt: skip
-    nwb.add_argument("--worm", type=int, default=0, metavar="K", help="number of the worm, from 0 (default 0)")
+                   "run.nwb", "file; of several worms each has its own, run_0.nwb, run_1.nwb ...")  # fmt: skip
+    nwb.add_argument("--worm", type=int, metavar="K", help="number of the only worm to write, from 0 (default: all)")
     nwb.add_argument("--experimenter", action="append", default=[], metavar="'LAST, FIRST'", help="may be repeated")
     nwb.add_argument("--institution", default="", metavar="NAME", help="where it was done")
     _add_worm(formats, "neuroml", _neuroml, "write neurons, muscles and network in NeuroML 2")
@@ -98,9 +98,12 @@ def _nwb(args: argparse.Namespace) -> int:
     from ..io.nwb import write_nwb
 
     run, folder = opened(args.result)
-    path = args.out or folder / "run.nwb"
-    who = tuple(args.experimenter)
-    return _wrote(write_nwb(run, path, worm=args.worm, experimenter=who, institution=args.institution))
+    path, who = args.out or folder / "run.nwb", {"experimenter": tuple(args.experimenter)}
+    who["institution"] = args.institution
+    if args.worm is not None or len(run.worms) == 1:
+        return _wrote(write_nwb(run, path, worm=args.worm, **who))
+    each = [(worm, path.with_stem(f"{path.stem}_{worm}")) for worm in range(len(run.worms))]
+    return _wrote(*(write_nwb(run, path, worm=worm, **who) for worm, path in each))
 
 
 def _neuroml(args: argparse.Namespace) -> int:

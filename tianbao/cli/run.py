@@ -6,13 +6,18 @@ import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..config import SPACING, RunConfig, on_a_grid, parse_setting, read_config
 from ..engine import AUTO, ENGINES
 from ..errors import ConfigError, DivergedError
 from .session import EXIT_FAILED, EXIT_INTERRUPTED, add_command, run_script
 
+if TYPE_CHECKING:
+    from ..recording import Recording
+    from ..view.worms import Who
+
+_MOST_TABLES = 3  # of worms; of more, one line each
 _SETTINGS = ("duration", "seed", "engine")
 
 
@@ -149,25 +154,70 @@ def _tell(outcome, folder: Path) -> int:
 
 
 def _report(outcome) -> None:
-    """Print measured and published values, and whether the worm crawled (in water: swam)."""
-    from ..behaviour.gait import compare, missed
+    """Print measured and published values of each worm, and whether it crawled (in water: swam)."""
+    from ..view.worms import who_is_who
 
     recording = outcome.recording
+    worms = who_is_who(recording)
+    if len(worms) > _MOST_TABLES:
+        _report_briefly(recording, worms)
+    for each in worms if len(worms) <= _MOST_TABLES else ():
+        if len(worms) > 1:
+            print(f"{each.name}: {each.interventions or 'intact'}")
+        _table(recording, each.number)
+    print(f"{recording.wall_s_per_bio_s:.1f} s of computing per simulated second")
+    for each in worms if len(worms) <= _MOST_TABLES else ():
+        print("\n".join(_verdict(recording, each.number, each.name if len(worms) > 1 else "the worm")))
+
+
+def _table(recording: Recording, worm: int) -> None:
+    """Metrics of one worm beside the published ranges."""
+    from ..behaviour.gait import compare
+
     print(f"{'':26s}{'measured':>10s}   published")
-    for row in compare(recording.gait(), recording.medium):
+    for row in compare(recording.gait(worm), recording.medium):
         mark = "" if row.inside else "   (outside)"
         print(f"{row.metric:26s}{row.measured:10.3f}   {row.low:g} to {row.high:g} {row.unit}  {row.source}{mark}")
-    print(f"{recording.wall_s_per_bio_s:.1f} s of computing per simulated second")
-    if outcome.moved is None:
-        gait = recording.gait()
-        print(f"{gait.forward_speed_mm_s:.3f} mm/s, {gait.frequency_hz:.2f} Hz; no published ranges for this medium")
-        return
+
+
+def _verdict(recording: Recording, worm: int, name: str) -> list[str]:
+    """Whether a worm moved as its kind does in this medium, with the acceptance criteria that it did not meet."""
+    from ..behaviour.gait import missed
+    from ..io.results import moved
+
+    gait = recording.gait(worm)
+    did = moved(gait, recording.medium)
+    if did is None:
+        measured = f"{gait.forward_speed_mm_s:.3f} mm/s, {gait.frequency_hz:.2f} Hz"
+        whose = "" if name == "the worm" else f"{name}: "
+        return [f"{whose}{measured}; no published ranges for this medium"]
     done, not_done = ("swam", "swim") if recording.medium == "water" else ("crawled", "crawl")
-    print(f"the worm {done}" if outcome.moved else f"the worm did not {not_done}; acceptance criteria not met:")
-    gait = recording.gait()
+    if did:
+        return [f"{name} {done}"]
+    lines = [f"{name} did not {not_done}; acceptance criteria not met:"]
     for each in missed(gait, recording.medium):
         value = getattr(gait, each.metric)
-        print(f"  {each.metric} is {value:.4g} {each.unit}, required: {each.low:g} to {each.high:g}")
+        lines.append(f"  {each.metric} is {value:.4g} {each.unit}, required: {each.low:g} to {each.high:g}")
+    return lines
+
+
+def _report_briefly(recording: Recording, worms: list[Who]) -> None:
+    """One line per worm, under a line with the published ranges."""
+    from ..behaviour.gait import PUBLISHED, missed
+    from ..io.results import moved
+
+    ranges = {each.metric: f"{each.low:g} to {each.high:g}" for each in PUBLISHED if each.medium == recording.medium}
+    words = ("swam", "did not swim") if recording.medium == "water" else ("crawled", "did not crawl")
+    columns = {"forward_speed_mm_s": "mm/s", "frequency_hz": "Hz", "wavelength_body_lengths": "L"}
+    head = "".join(f"{unit:>14s}" for unit in columns.values())
+    print(f"{'':10s}{head}\n{'published':10s}" + "".join(f"{ranges.get(metric, ''):>14s}" for metric in columns))
+    for each in worms:
+        gait = recording.gait(each.number)
+        did, short = moved(gait, recording.medium), ", ".join(row.metric for row in missed(gait, recording.medium))
+        verdict = "" if did is None else words[0] if did else f"{words[1]} ({short})"
+        values = "".join(f"{getattr(gait, metric):14.3f}" for metric in columns)
+        done = f"[{each.interventions}]" if each.interventions else ""
+        print(f"{each.name:10s}{values}   {'   '.join(filter(None, [verdict, done]))}".rstrip())
 
 
 def _print_config(config: RunConfig) -> int:
@@ -183,6 +233,7 @@ def _print_config(config: RunConfig) -> int:
 def _info(args: argparse.Namespace) -> int:
     from ..experiment import result_file
     from ..io.results import open_recording
+    from ..view.worms import who_is_who
 
     path = result_file(args.result)
     recording = open_recording(path)
@@ -192,19 +243,28 @@ def _info(args: argparse.Namespace) -> int:
     first = recording.worms[0]
     counts = {"midline points": first.midline.shape[1], "muscles": len(first.muscles), "neurons": len(first.neurons)}
     state = "complete" if recording.complete else "stopped early"
+    worms = who_is_who(recording)
+    several = len(worms) > 1
     lines = {
         "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
         "run": f"{recording.duration:g} ms, {len(recording.time)} frames, {state}, seed {recording.seed}",
         "medium": recording.medium or "unknown",
-        "worms": str(len(recording.worms)),
+        "worms": str(len(worms)),
         "recorded": ", ".join(f"{count} {what}" for what, count in counts.items()),
         "created": f"{recording.created}, {recording.wall_s_per_bio_s:.2f} s of computing per simulated second",
         "with": ", ".join(f"{name} {version}" for name, version in recording.versions.items()),
         "revision": recording.git_revision or "not from a checkout",
         "mechanisms": recording.mechanism_hash,
-        "interventions": recording.interventions or "none",
+        **({} if several else {"start": worms[0].place, "interventions": recording.interventions or "none"}),
         **recording.anatomy,
+        **({each.name: _described(each) for each in worms} if several else {}),
     }
     for name, text in lines.items():
         print(f"{name:14s}{text}")
     return 0
+
+
+def _described(who: Who) -> str:
+    """One worm of several on one line: start, interventions, and wiring where it is not that of the first."""
+    wiring = [f"{name}: {text}" for name, text in who.anatomy.items()]
+    return "; ".join([f"starts at {who.place}", f"interventions: {who.interventions or 'none'}", *wiring])

@@ -13,8 +13,9 @@ _RESULTS = "results.h5"
 # Kind on the command line -> method of Recording.plot.
 KINDS = {
     "kymograph": "curvature", "traces": "traces", "raster": "raster", "trajectory": "trajectory",
-    "activity": "activity", "muscles": "muscles", "track": "track",
+    "activity": "activity", "muscles": "muscles", "sensed": "sensed", "track": "track",
 }  # fmt: skip
+_OF_ALL = ("track", "trajectory")  # show every worm unless one is named
 _FILMS = (".mp4", ".webm", ".gif")
 
 
@@ -28,7 +29,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     _add_result(view)
     view.add_argument("--screenshot", type=Path, metavar="FILE", help="write one picture, without a display")
     view.add_argument("--time", type=float, metavar="MS", help="time of the picture, or to start at [ms]")
-    view.add_argument("--worm", type=int, default=0, metavar="K", help="number of the worm, from 0 (default 0)")
+    view.add_argument("--worm", type=int, default=0, metavar="K", help="the one the camera follows, from 0 (default 0)")
 
     report = add_command(
         commands, "report", _report, "write an HTML report of one run, or of several side by side",
@@ -49,12 +50,15 @@ def register(commands: argparse._SubParsersAction) -> None:
         commands, "plot", _plot, "draw one picture of a run",
         """tianbao plot output/forward_crawl kymograph
         tianbao plot output/forward_crawl activity --out activity.pdf
-        tianbao plot output/forward_crawl traces --neurons 'DB*' 'VB*'""",
+        tianbao plot output/forward_crawl traces --neurons 'DB*' 'VB*'
+        tianbao plot output/pair muscles --worm 1""",
     )  # fmt: skip
     _add_result(plot)
     plot.add_argument("kind", metavar="KIND", help=", ".join(KINDS))
     plot.add_argument("--out", type=Path, metavar="FILE", help="picture (default: KIND.png next to the result)")
-    plot.add_argument("--worm", type=int, default=0, metavar="K", help="number of the worm, from 0 (default 0)")
+    plot.add_argument(
+        "--worm", type=int, metavar="K", help="number of the worm, from 0 (default 0; all for track and trajectory)"
+    )
     plot.add_argument("--neurons", nargs="+", metavar="GLOB", help="for traces: names or globs of recorded neurons")
 
     draw = add_command(
@@ -120,8 +124,9 @@ def _plot(args: argparse.Namespace) -> int:
     if args.kind not in KINDS:
         raise ConfigError(f"plot: {unknown('kind', args.kind, KINDS)}")
     recording, folder = opened(args.result)
-    options = {} if args.kind == "trajectory" else {"worm": args.worm}
-    recording.track(args.worm)
+    worm = 0 if args.worm is None and args.kind not in _OF_ALL else args.worm
+    options = {"worm": worm}
+    recording.track(worm or 0)
     if args.neurons:
         if args.kind != "traces":
             raise ConfigError(f"plot: --neurons is for traces, not for {args.kind}")

@@ -1,8 +1,9 @@
 """A recording in NWB (Neurodata Without Borders), the format of the archives of neurophysiology.
 
 One file per worm, because NWB knows one subject per file. `processing/icephys` holds the voltages of the neurons,
-`processing/behavior` the midline, its curvature, positions and muscle activations; tables beside them name the
-columns. The configuration is in `general/notes`, the software that computed it in `general/was_generated_by`.
+`processing/behavior` the midline, its curvature, positions, muscle activations and what receptors sensed; tables beside
+them name the columns. The configuration is in `general/notes`, the software that computed it in
+`general/was_generated_by`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..behaviour.midline import centroid, curvature
-from ..errors import OutputError
+from ..errors import ConfigError, OutputError
 from ..units import MS_PER_S
 from .files import write_atomically
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _METRES_PER_MM = 1e-3
 _VOLTS_PER_MV = 1e-3
+_SENSED = {"chemical": ("mol/L", 1e-3)}  # unit of what a sense reads, and the factor from ours: mM
 _UNEVEN = 1e-3
 _FRAME = (
     "x and y in the plane of the substrate, z up, origin where the simulation put it; a worm on its left side has "
@@ -41,7 +43,7 @@ def write_nwb(
     recording: Recording,
     path: str | Path,
     *,
-    worm: int = 0,
+    worm: int | None = None,
     experimenter: tuple[str, ...] = (),
     institution: str = "",
     start: datetime | None = None,
@@ -51,7 +53,7 @@ def write_nwb(
     Args:
         recording: a run, or an imported track.
         path: where; the name should end in .nwb.
-        worm: which one.
+        worm: number of the worm; needed where the recording holds several.
         experimenter: names as "Last, First"; archives ask for them.
         institution: where the experimenter works.
         start: when the session began; when the recording was made if None.
@@ -60,9 +62,13 @@ def write_nwb(
         The path written.
 
     Raises:
-        ConfigError: if there is no such worm.
+        ConfigError: if there is no such worm, or there are several and none is chosen.
         OutputError: if pynwb is missing, there are no frames, no time is known or the file cannot be written.
     """
+    if worm is None and len(recording.worms) > 1:
+        last = len(recording.worms) - 1
+        raise ConfigError(f"nothing written into {path}: NWB holds one worm per file; choose worm=0 to worm={last}")
+    worm = worm or 0
     track = recording.track(worm)
     if len(recording.time) < 2:
         raise OutputError(f"nothing to write into {path}: the recording holds fewer than two frames")
@@ -115,7 +121,7 @@ def _file(recording: Recording, worm: int, start: datetime, experimenter: tuple[
         identifier=str(uuid.uuid5(uuid.NAMESPACE_URL, identity)),
         session_start_time=start if start.tzinfo else start.replace(tzinfo=UTC),
         session_id=f"seed-{recording.seed}",
-        experiment_description=_experiment(recording, simulated),
+        experiment_description=_experiment(recording, worm, simulated),
         keywords=["C. elegans", "locomotion", "simulation" if simulated else "tracking"],
         subject=Subject(
             subject_id=f"worm-{worm}",
@@ -129,11 +135,13 @@ def _file(recording: Recording, worm: int, start: datetime, experimenter: tuple[
     )
 
 
-def _experiment(recording: Recording, simulated: bool) -> str:
+def _experiment(recording: Recording, worm: int, simulated: bool) -> str:
     if not simulated:
         return "Midline of an animal as a tracker saw it, imported by Tianbao"
     return (
         "Whole-animal simulation by Tianbao: 302 neurons, 95 muscles and a soft body in one closed loop. "
+        f"{'' if len(recording.worms) == 1 else f'worm {worm} of {len(recording.worms)}, counted from 0; '}"
+        f"interventions: {recording.interventions_of(worm) or 'none'}; "
         f"seed {recording.seed}, mechanisms {recording.mechanism_hash or 'unknown'}, "
         f"revision {recording.git_revision or 'unknown'}, {'complete' if recording.complete else 'ended early'}"
     )
@@ -179,6 +187,12 @@ def _add_behaviour(file: NWBFile, time: np.ndarray, track: WormTrack) -> None:
         room.add(_series("muscle_activation", time, track.muscle_activation, "1", TimeSeries, description=(
             "Activation of each body wall muscle, 0 relaxed to 1, columns as in the table muscles")))  # fmt: skip
         room.add(_names("muscles", "Columns of muscle_activation", track.muscles, "body wall muscle"))
+    for sense, values in track.inputs.items():
+        unit, conversion = _SENSED.get(sense, ("1", 1.0))
+        room.add(_series(f"sensed_{sense}", time, values, unit, TimeSeries, conversion=conversion, description=(
+            f"What each {sense} receptor sensed, columns as in the table receptors_{sense}")))  # fmt: skip
+        about = f"Columns of sensed_{sense}: neuron, and what it senses"
+        room.add(_names(f"receptors_{sense}", about, track.receptors[sense], "receptor"))
 
 
 def _add_voltages(file: NWBFile, track: WormTrack) -> None:

@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from ..behaviour.gait import compare, crawled
+from ..behaviour.gait import Gait, compare, crawled, swam
 from ..errors import OutputError, shorten
 from .files import prepare_folder, write_atomically
 
 if TYPE_CHECKING:
     from ..recording import Recording, WormTrack
 
-__all__ = ["open_recording", "prepare_folder", "save_recording", "write_summary"]
+__all__ = ["moved", "open_recording", "prepare_folder", "save_recording", "write_summary"]
 
 FORMAT = "tianbao results 2"
 _VERSION = "_version"
@@ -175,14 +175,23 @@ def write_summary(recording: Recording, path: str | Path) -> Path:
 
 
 def summary(recording: Recording) -> dict:
-    """What summary.json holds: the first worm's gait at the top, the others under `other_worms`."""
+    """What summary.json holds: the first worm's gait at the top, that of every worm under `worms`."""
     gaits = [recording.gait(worm) for worm in range(len(recording.worms))]
+    worms = [
+        {
+            **gait.as_dict(),
+            "crawled": crawled(gait),
+            "moved": moved(gait, recording.medium),
+            "interventions": recording.interventions_of(worm),
+        }
+        for worm, gait in enumerate(gaits)
+    ]
     return {
         **gaits[0].as_dict(),
         "crawled": crawled(gaits[0]),
         "medium": recording.medium,
         "published": [asdict(row) for row in compare(gaits[0])],
-        "other_worms": [gait.as_dict() for gait in gaits[1:]],
+        "worms": worms,
         "duration_ms": recording.duration,
         "complete": recording.complete,
         "wall_s_per_bio_s": recording.wall_s_per_bio_s,
@@ -193,6 +202,13 @@ def summary(recording: Recording) -> dict:
         "git_revision": recording.git_revision,
         "anatomy": recording.anatomy,
     }
+
+
+def moved(gait: Gait, medium: str) -> bool | None:
+    """Whether a worm crawled, or swam in water, by the published ranges; None in a medium without any."""
+    if not compare(gait, medium):
+        return None
+    return (swam if medium == "water" else crawled)(gait)
 
 
 def _finite(value):

@@ -45,6 +45,12 @@ def activation_table(recording: Recording, worm: int = 0) -> pd.DataFrame:
     return _long(recording.time, track.muscles, track.muscle_activation, "muscle", "activation")
 
 
+def sensed_table(recording: Recording, worm: int = 0) -> pd.DataFrame:
+    """One row per receptor and frame: columns `time_ms`, `receptor` such as "ASEL nacl", `concentration_mM`."""
+    sensed = recording.sensed(worm)
+    return _long(recording.time, tuple(sensed.columns), sensed.to_numpy(), "receptor", "concentration_mM")
+
+
 def _long(time: np.ndarray, names: tuple[str, ...], values: np.ndarray, name: str, value: str) -> pd.DataFrame:
     import pandas as pd
 
@@ -57,13 +63,13 @@ def _long(time: np.ndarray, names: tuple[str, ...], values: np.ndarray, name: st
     return pd.DataFrame(columns)
 
 
-def write_csv(recording: Recording, folder: str | Path, *, worm: int = 0) -> tuple[Path, ...]:
-    """Write midline.csv, posture.csv, voltages.csv and activations.csv; tables without rows are left out.
+def write_csv(recording: Recording, folder: str | Path, *, worm: int | None = None) -> tuple[Path, ...]:
+    """Write midline.csv, posture.csv, voltages.csv, activations.csv and sensed.csv; those without rows are left out.
 
     Args:
         recording: a run, or an imported track.
         folder: where; made if it is not there.
-        worm: which one.
+        worm: number of the only one to write; if None, all, those of several in folders worm_0, worm_1 and so on.
 
     Returns:
         The files written.
@@ -76,11 +82,19 @@ def write_csv(recording: Recording, folder: str | Path, *, worm: int = 0) -> tup
     if not len(recording.time):
         raise OutputError(f"nothing to write into {folder}: the recording holds no frames")
     recording.check(f"nothing written into {folder}")
+    if worm is None and len(recording.worms) > 1:
+        several = [_write(recording, folder / f"worm_{k}", k) for k in range(len(recording.worms))]
+        return tuple(path for each in several for path in each)
+    return _write(recording, folder, worm or 0)
+
+
+def _write(recording: Recording, folder: Path, worm: int) -> tuple[Path, ...]:
     tables = {
         "midline": midline_table(recording, worm),
         "posture": recording.frame(worm).reset_index(),
         "voltages": voltage_table(recording, worm),
         "activations": activation_table(recording, worm),
+        "sensed": sensed_table(recording, worm),
     }
     return tuple(
         write_atomically(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.9g").encode())

@@ -1,8 +1,8 @@
 """Tracks in WCON, the format in which trackers of worms exchange them, written and read.
 
-Written: midlines in mm, head first, times in s, one record per worm; what WCON has no word for (directions towards
-dorsal, provenance) stands under `@Tianbao`, which other readers skip. Read: files of any tracker that follows
-the specification, with the units, origins, orientations and gaps that it allows.
+Written: midlines in mm, head first, times in s, one record per worm, whose ids are "1", "2" and so on; what WCON has no
+word for (directions towards dorsal, provenance) stands under `@Tianbao`, which other readers skip. Read: files of any
+tracker that follows the specification, with the units, origins, orientations and gaps that it allows.
 
 Source: WCON format of the Tracker Commons (openworm/tracker-commons, WCON_format.md, wcon_schema.json).
 """
@@ -13,14 +13,17 @@ import io
 import json
 import logging
 import math
+import tomllib
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..behaviour.midline import centroid
-from ..errors import OutputError
+from ..config import config_of
+from ..errors import ConfigError, OutputError
 from ..units import MS_PER_S
 from .files import write_atomically
 from .tracks import LONGEST_GAP_MS, Sighting, Track, beside, together, track
@@ -88,7 +91,7 @@ def _document(recording: Recording) -> dict:
         for name in ("versions", "mechanism_hash", "git_revision", "seed", "created", "complete", "anatomy")
     }
     own["wall_s_per_bio_s"] = recording.wall_s_per_bio_s if math.isfinite(recording.wall_s_per_bio_s) else None
-    records = [_record(str(k), recording.time, worm) for k, worm in enumerate(recording.worms)]
+    records = [_record(str(k), recording.time, worm) for k, worm in enumerate(recording.worms, start=1)]
     return {"units": units, "metadata": metadata, OWN: own, "data": records}
 
 
@@ -103,9 +106,12 @@ def _record(name: str, time: np.ndarray, worm: WormTrack) -> dict:
         record["c" + axis] = np.round(centroid(worm.midline)[:, k], _DECIMALS_MM).tolist()
     record["head"] = "L"
     record["ventral"] = "CW" if worm.dorsal is None else _ventral(worm)
+    own: dict[str, Any] = {}
     if worm.dorsal is not None:
-        record[OWN] = {"dorsal": np.round(np.asarray(worm.dorsal, float), _DECIMALS_UNIT).tolist()}
-    return record
+        own["dorsal"] = np.round(np.asarray(worm.dorsal, float), _DECIMALS_UNIT).tolist()
+    if worm.anatomy:
+        own["anatomy"] = dict(worm.anatomy)
+    return {**record, **({OWN: own} if own else {})}
 
 
 def _ventral(worm: WormTrack) -> str | list[str]:
@@ -143,12 +149,41 @@ def read_wcon(
             raise OutputError(f"{path} holds no worm '{worm}'; it holds {', '.join(list(seen)[:12])}")
         seen = {str(worm): seen[str(worm)]}
     tracks = together(_tracks(seen, path, longest_gap))
-    time, none = tracks[0].time, np.zeros((0, 0))
+    time, none, about = tracks[0].time, np.zeros((0, 0)), _anatomies(document)
     worms = tuple(
-        WormTrack(each.midline, np.zeros((len(time), 0)), (), none, np.zeros(0), (), dorsal=each.dorsal)
+        WormTrack(
+            each.midline, np.zeros((len(time), 0)), (), none, np.zeros(0), (), dorsal=each.dorsal,
+            anatomy=about.get(each.name, {}),
+        )
         for each in tracks
-    )
-    return Recording(time=time, worms=worms, **_provenance(document, path, medium))
+    )  # fmt: skip
+    provenance = _provenance(document, path, medium)
+    config = _config_of_some(provenance["config_toml"], [each.name for each in tracks])
+    return Recording(time=time, worms=worms, **{**provenance, "config_toml": config})
+
+
+def _config_of_some(config: str, names: list[str]) -> str:
+    """The configuration of a run of ours with the entries of the worms that were read: record "1" is the first."""
+    try:
+        entries = tomllib.loads(config).get("worms")
+        wanted = [int(name) - 1 for name in names]
+    except (ValueError, RecursionError):
+        return config
+    if not isinstance(entries, list) or wanted == list(range(len(entries))):
+        return config
+    try:
+        known = config_of(config, "WCON")
+        return replace(known, worms=tuple(known.worms[k] for k in wanted if 0 <= k < len(known.worms))).to_toml()
+    except ConfigError:  # of a release that knew other keys
+        return config
+
+
+def _anatomies(document: dict) -> dict[str, dict[str, str]]:
+    """Wiring and cells of each worm of a run of ours, by its id."""
+    data = document["data"]
+    records = [data] if isinstance(data, dict) else data
+    owns = {str(each.get("id")): each.get(OWN) for each in records}
+    return {name: _texts(own.get("anatomy")) for name, own in owns.items() if isinstance(own, dict)}
 
 
 def _tracks(seen: dict[str, Sighting], path: Path, longest_gap: float) -> list[Track]:

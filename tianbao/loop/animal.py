@@ -12,7 +12,7 @@ from ..muscles import TensionMap
 from ..network.design import NetworkDesign
 from ..network.modulation import Modulation
 from ..sensing import ChemicalSense, Seen, Sense, StretchSense
-from ..worm import WormModel
+from ..worm_model import WormModel
 from .exchange import Currents
 from .state import gathered, part
 from .walls import Walls

@@ -11,7 +11,7 @@ from ..clock import Clock
 from ..config import RunConfig
 from ..environment import Arena, Medium
 from ..errors import ConfigError
-from ..worm import WormModel
+from ..worm_model import WormModel
 
 _OPTIONS = ("heading", "connectome", "morphologies", "discretisation", "soma_compartments", "channel_set", "signs")
 
@@ -24,13 +24,14 @@ def described(worms: Sequence[WormModel], arena: Arena, body: SoftBody, clock: C
 
     Args:
         worms, arena, body, clock: as they are.
-        run: `duration` [ms], `seed`, `engine`, `initial_curvature` [kappa L], `voltage` (neurons recorded).
+        run: `duration` [ms], `seed`, `stream`, `engine`, `initial_curvature` [kappa L], `voltage` (neurons recorded).
     """
     first, medium, place = worms[0], arena.medium, arena.described()
     fields = place.pop("fields")
     changes = {
         "duration": float(run["duration"]),
         "seed": run["seed"],
+        "stream": run["stream"],
         "engine": run["engine"],
         "worm": _options(first),
         "arena": {"medium": medium.name, **place},

@@ -15,7 +15,7 @@ from ..environment import Arena
 from ..errors import ConfigError
 from ..network.design import NetworkDesign
 from ..sensing import Seen
-from ..worm import WormModel
+from ..worm_model import WormModel
 from .animal import Animal
 from .state import LoopState, gathered, part
 
@@ -76,6 +76,7 @@ class Loop:
         engine: one of `tianbao.engine.ENGINES`.
         threads: how many brains are integrated at the same time; the bits do not depend on it.
         initial_curvature: amplitude of the initial bend [kappa L].
+        stream: of random numbers that the first worm takes.
     """
 
     def __init__(
@@ -88,11 +89,12 @@ class Loop:
         engine: str,
         threads: int = 1,
         initial_curvature: float,
+        stream: int = 0,
     ) -> None:
         # Fields that change are this loop's own.
         arena = arena.replace(fields=copy.deepcopy(arena.fields)) if arena.fields else arena
         self.worms, self.arena, self.clock, self.body = tuple(worms), arena, clock, body
-        self.engine, self.threads, self.initial_curvature = engine, threads, initial_curvature
+        self.engine, self.threads, self.initial_curvature, self.stream = engine, threads, initial_curvature, stream
         self.animals: tuple[Animal, ...] = ()
         self.ticks = 0
         self._designs: dict[tuple, NetworkDesign] = {}
@@ -125,7 +127,8 @@ class Loop:
         """Begin at time 0.
 
         Args:
-            seed: of noise, initial voltages and postures; worm k draws from the seed's children 2k and 2k + 1.
+            seed: of noise, initial voltages and postures; the worm of stream k draws from the seed's children 2k and
+                2k + 1, so that it draws the same in any company.
 
         Raises:
             ConfigError: for a worm that starts inside an obstacle or another.
@@ -161,8 +164,8 @@ class Loop:
 
     def _generators(self, seed: int) -> tuple[list[np.random.Generator], list[np.random.Generator]]:
         """Generators of each worm: of its start, and of its noise."""
-        children = np.random.SeedSequence(seed).spawn(2 * len(self.worms))
-        generators = [np.random.default_rng(each) for each in children]
+        children = np.random.SeedSequence(seed).spawn(2 * (self.stream + len(self.worms)))
+        generators = [np.random.default_rng(each) for each in children[2 * self.stream :]]
         return generators[::2], generators[1::2]
 
     def check_start(self, seed: int) -> None:

@@ -19,7 +19,8 @@ from ..network.assembly import Network
 from ..parameters import Parameters
 from ..recording import Recording
 from ..rows import number, whole
-from ..worm import Worm, WormModel
+from ..worm import Worm
+from ..worm_model import WormModel
 from .checks import check_duration, check_options
 from .description import described
 from .loop import Action, Loop, Observation, with_parameters
@@ -28,6 +29,7 @@ from .run import Plan, Run, check_fit
 from .state import Checkpoints, RunState
 
 _MOST_CURRENT = 1e3  # [nA]
+_MOST_STREAMS = 1_000_000
 _DEFAULT = RunConfig()
 
 
@@ -47,6 +49,7 @@ class Simulation:
         initial_curvature: amplitude of the initial bend [kappa L].
         engine: what integrates the neurons, one of `tianbao.engine.ENGINES`; "native" equals "neuron" to rounding.
             "auto" takes NEURON for one worm and the native engine for several.
+        stream: of random numbers that the first worm takes; the others take those that follow.
         threads: how many worms are computed at the same time; one per processor when None. No bit depends on it.
         progress: show time left and the real-time ratio.
 
@@ -67,6 +70,7 @@ class Simulation:
         material: Material | None = None,
         initial_curvature: float = _DEFAULT.body.initial_curvature,
         engine: str = _DEFAULT.engine,
+        stream: int = _DEFAULT.stream,
         threads: int | None = None,
         progress: bool = True,
     ) -> None:
@@ -85,6 +89,7 @@ class Simulation:
         self._loop = Loop(
             models, arena, clock, _body(arena, slabs, material, len(models), threads),
             engine=engine, threads=threads, initial_curvature=float(initial_curvature),
+            stream=whole(stream, "simulation", "stream", high=_MOST_STREAMS),
         )  # fmt: skip
         self._neurons: tuple[str, ...] = ()
 
@@ -163,8 +168,28 @@ class Simulation:
         """The resolved configuration of a run of this length [ms]."""
         return described(
             self.worms, self.arena, self.body, self.clock, duration=duration, seed=self.seed, engine=self.engine,
-            initial_curvature=self.initial_curvature, voltage=self._neurons,
+            stream=self._loop.stream, initial_curvature=self.initial_curvature, voltage=self._neurons,
         )  # fmt: skip
+
+    def alone(self, worm: int) -> Simulation:
+        """One of the worms in the same arena without the others, with the random numbers that it has in company.
+
+        What its company changes is the difference; where nothing touches it, there is none.
+
+        Args:
+            worm: its number, counted from 0.
+
+        Raises:
+            ConfigError: if there is no such worm.
+        """
+        which = whole(worm, "alone", "worm", high=len(self.worms) - 1)
+        single = Simulation(
+            self.worms[which], self.arena, seed=self.seed, clock=self.clock, slabs=self._slabs,
+            material=self.body.material, initial_curvature=self.initial_curvature, engine=self.engine,
+            stream=self._loop.stream + which, progress=self.progress,
+        )  # fmt: skip
+        single._neurons = self._neurons
+        return single
 
     # --- changing it between runs
 

@@ -49,6 +49,10 @@ class Patch:
 class Animal:
     """One recorded worm; arrays of points are those of the given frame.
 
+    Attributes:
+        name: such as "worm 0".
+        time: of the frames with a posture [ms], shape (frames,).
+
     Args:
         recording: of a run.
         worm: number of the worm.
@@ -60,6 +64,7 @@ class Animal:
 
     def __init__(self, recording: Recording, worm: int = 0) -> None:
         self._track = recording.track(worm)
+        self.name = f"worm {worm}"
         known = np.isfinite(self._track.midline).all(axis=(1, 2)) if len(recording.time) else np.zeros(0, bool)
         if not known.any():
             raise OutputError("view: the recording contains no frame with a posture; run the simulation for longer")
@@ -80,13 +85,17 @@ class Animal:
         k, track = self._known[frame], self._track
         return Posture(track.midline[k], None if track.dorsal is None else track.dorsal[k])
 
+    def line(self, frame: int) -> np.ndarray:
+        """The midline [mm], head first, shape (points, 3)."""
+        return self._track.midline[self._known[frame]]
+
     def middle(self, frame: int) -> np.ndarray:
         """Centre of the midline [mm], shape (3,)."""
-        return self._track.midline[self._known[frame]].mean(axis=0)
+        return self.line(frame).mean(axis=0)
 
     def ahead(self, frame: int) -> np.ndarray:
         """A point just in front of the nose [mm], shape (3,)."""
-        line = self._track.midline[self._known[frame]]
+        line = self.line(frame)
         inward = line[0] - line[min(3, len(line) - 1)]
         return line[0] + _AHEAD_MM * inward / max(float(np.linalg.norm(inward)), 1e-12)
 

@@ -1,4 +1,4 @@
-"""Plots of a recording: kymograph, voltages, raster, muscles, track, trajectory, activity on the body."""
+"""Plots of a recording: kymograph, voltages, raster, muscles, senses, track, trajectory, activity on the body."""
 
 from __future__ import annotations
 
@@ -10,21 +10,17 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import FigureCanvasBase
-from matplotlib.cm import ScalarMappable
-from matplotlib.collections import LineCollection
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, Polygon
 
 from ..behaviour.gait import POINTS, Gait, curvature
-from ..behaviour.midline import centroid
 from ..errors import ConfigError, shorten, unknown
 from ..recording import QUADRANTS, Recording, WormTrack
 from ..units import MS_PER_S
 from . import style
 from .activity import activity_size, draw_activity, moments
-from .outline import Outline
 from .raster import check_unit, draw_raster, raster_size
+from .sensed import draw_sensed, sensed_size
+from .tracks import draw_track, track_size
 from .trajectory import Field, draw_trajectory, trajectory_size
 
 # Classes shown by default for a crawling worm, from head to cord, and the number of neurons of each.
@@ -34,7 +30,6 @@ _SHOWN = (
 _LEAST_BEND = 10.0  # [kappa L]
 _DORSAL = ("SMDD", "RMDD", "DA", "DB", "DD", "AS")
 _VENTRAL = ("SMDV", "RMDV", "VA", "VB", "VD", "VC")
-_STRETCH = 0.95  # [mm] of track between drawn postures, about a body length
 
 
 class Plots:
@@ -74,10 +69,17 @@ class Plots:
         blocks = [(name, track.muscle_activation[:, track.quadrant(name)].T) for name in QUADRANTS]
         return style.render(lambda figure: _muscles(figure, self._run.time, blocks), (9.0, 6.2), path)
 
-    def track(self, path: str | Path | None = None, *, worm: int = 0) -> Figure | Path:
-        """The track of the worm, seen from above, with its posture at a few moments."""
-        midline, circles = self._run.track(worm).midline, self._run.round_obstacles
-        return style.render(lambda figure: _track(figure, self._run.time, midline, circles), _track_size(midline), path)
+    def track(self, path: str | Path | None = None, *, worm: int | None = None) -> Figure | Path:
+        """The tracks of all worms, each in its colour, seen from above, with their postures on the way.
+
+        One worm alone is coloured by time. Contours show the fields of the arena at the last frame.
+
+        Args:
+            path: picture to write.
+            worm: number of the only one to draw; all if None.
+        """
+        run, worms = self._run, self._numbers(worm)
+        return style.render(lambda figure: draw_track(figure, run, worms), track_size(run, worms), path)
 
     def raster(self, path: str | Path | None = None, *, worm: int = 0, unit: str = "mV") -> Figure | Path:
         """Voltage of every recorded neuron as an image, rows grouped by class.
@@ -95,21 +97,35 @@ class Plots:
         return style.render(lambda figure: draw_raster(figure, track, unit), raster_size(track.neurons), path)
 
     def trajectory(
-        self, path: str | Path | None = None, *, field: Field | None = None, label: str = "field"
-    ) -> Figure | Path:
-        """Path of every worm's centroid, coloured by time, with the obstacles of the arena.
+        self, path: str | Path | None = None, *, field: Field | None = None, label: str = "field",
+        worm: int | None = None,
+    ) -> Figure | Path:  # fmt: skip
+        """Path of every worm's centroid, coloured by time, with the obstacles and the fields of the arena.
 
         Args:
             path: picture to write.
             field: drawn underneath; maps points [mm], shape (n, 3), to numbers, shape (n,), or velocities,
                 shape (n, 3).
             label: of the field, with its unit.
+            worm: number of the only one to draw; all if None.
 
         Raises:
             ConfigError: if the field returns another shape or values that are not numbers.
         """
-        size = trajectory_size(self._run)
-        return style.render(lambda figure: draw_trajectory(figure, self._run, field, label), size, path)
+        run, worms = self._run, self._numbers(worm)
+        size = trajectory_size(run, worms)
+        return style.render(lambda figure: draw_trajectory(figure, run, field, label, worms), size, path)
+
+    def sensed(self, path: str | Path | None = None, *, worm: int = 0) -> Figure | Path:
+        """What each receptor senses over time, and below the soma voltages of the neurons that have them.
+
+        Args:
+            path: picture to write.
+            worm: number of the worm.
+        """
+        run = self._run
+        run.track(worm)
+        return style.render(lambda figure: draw_sensed(figure, run, worm), sensed_size(run, worm), path)
 
     def activity(
         self, path: str | Path | None = None, *, times: Sequence[float] | None = None, worm: int = 0
@@ -132,6 +148,13 @@ class Plots:
         frames = moments(self._run.time, track.midline, None if times is None else list(times))
         size = activity_size(track, frames)
         return style.render(lambda figure: draw_activity(figure, self._run.time, track, frames), size, path)
+
+    def _numbers(self, worm: int | None) -> list[int]:
+        """Of the worms to draw."""
+        if worm is None:
+            return list(range(len(self._run.worms)))
+        self._run.track(worm)
+        return [worm]
 
 
 def picture_path(path: str | Path) -> Path:
@@ -261,45 +284,3 @@ def _muscles(figure: Figure, time_ms: np.ndarray, blocks: list[tuple[str, np.nda
     bar = figure.colorbar(image, ax=stack, pad=0.012, aspect=38)
     bar.set_label("activation")
     bar.outline.set_visible(False)
-
-
-def _track(figure: Figure, time_ms: np.ndarray, midline: np.ndarray, circles: np.ndarray) -> None:
-    axes = figure.add_subplot()
-    if len(time_ms) < 2:
-        style.say(axes, "fewer than two frames were recorded")
-        return
-    outline, place = Outline(midline.shape[1]), centroid(midline)
-    colour = ScalarMappable(Normalize(0.0, time_ms[-1] / MS_PER_S), style.ELAPSED)
-    for k in _postures(place):
-        tint = colour.to_rgba(time_ms[k] / MS_PER_S)
-        rim = outline.rim(outline.grid(midline[k]))
-        axes.add_patch(Polygon(rim, facecolor=(*tint[:3], 0.35), edgecolor=tint, linewidth=0.8))
-        axes.annotate(f"{time_ms[k] / MS_PER_S:.0f} s", midline[k, 0, :2], xytext=(4, 7),
-                      textcoords="offset points", fontsize=8, color=style.INK)  # fmt: skip
-    segments = np.stack([place[:-1], place[1:]], axis=1)
-    axes.add_collection(LineCollection(segments, colors=colour.to_rgba(time_ms[1:] / MS_PER_S), linewidth=2.0))
-    axes.set_aspect("equal")
-    axes.margins(0.06)
-    axes.autoscale_view()
-    axes.set_autoscale_on(False)
-    for x, y, radius, _ in circles:
-        axes.add_patch(Circle((x, y), radius, facecolor="none", edgecolor=style.NEUTRAL, linewidth=1.0))
-    axes.set(xlabel="x [mm]", ylabel="y [mm]")
-    axes.set_title(f"track of the centroid, net {np.linalg.norm(place[-1] - place[0]):.2f} mm", loc="left")
-    bar = figure.colorbar(colour, ax=axes, pad=0.012, aspect=18, shrink=0.7)
-    bar.set_label("time [s]")
-    bar.outline.set_visible(False)
-
-
-def _postures(place: np.ndarray) -> list[int]:
-    """Frames in which the worms hardly overlap: first, last, and evenly spaced ones along the track between."""
-    gone = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(place, axis=0), axis=1))])
-    between = np.linspace(0.0, gone[-1], 1 + int(np.clip(gone[-1] / _STRETCH, 1, 12)))
-    return sorted({*np.searchsorted(gone, between[:-1]).tolist(), len(place) - 1})
-
-
-def _track_size(midline: np.ndarray) -> tuple[float, float]:
-    """Figure size [inch] with the proportions of the track."""
-    width, height = np.ptp(midline[..., :2].reshape(-1, 2), axis=0) if midline.size else (1.0, 1.0)
-    wide = 8.5
-    return wide, float(np.clip(0.8 * wide * height / max(width, 1e-9), 2.2, 8.5)) + 1.0

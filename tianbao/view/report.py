@@ -22,7 +22,12 @@ from . import gait_table, page, settings
 from .kymographs import plot_kymographs, wave_summary
 from .page import Cell
 from .plots import headline
+from .sensed import has_receptors
+from .worms import who_is_who
 
+# Worms of one run that have pictures of their own; every worm is in the tables, the kymographs and the tracks.
+_MOST_DRAWN = 6
+_OF_A_RUN = ("track", "trajectory")  # pictures that show every worm of a run
 # Largest size of the pictures and videos of a page [bytes]: it should open on a phone and fit into an e-mail.
 _LIMIT = 5_500_000
 _DPI = 105
@@ -35,15 +40,18 @@ _PICTURES = (
     ("raster", "all recorded neurons"),
     ("activity", "activity shown on the body"),
     ("muscles", "muscle activation"),
+    ("sensed", "what the receptors sense, and the voltages of their neurons"),
+    ("track", "tracks of all worms"),
     ("trajectory", "trajectory"),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class _Column:
-    """One worm of one run."""
+    """One worm of one run: its name, that of its run, and its number."""
 
     name: str
+    run: str
     recording: Recording
     worm: int
 
@@ -114,7 +122,7 @@ def write_report(
     names = _names(names, len(runs))
     films = _films(video, len(runs))
     columns = [
-        _Column(name if len(run.worms) == 1 else f"{name}, worm {k}", run, k)
+        _Column(name if len(run.worms) == 1 else f"{name}, worm {k}", name, run, k)
         for name, run in zip(names, runs, strict=True)
         for k in range(len(run.worms))
     ]
@@ -154,7 +162,9 @@ def _body(
     shown_kinds = [each for each in _PICTURES if any(_holds(column, each[0]) for column in columns)]
     pictures = [(word, list(_pictures(kind, word, columns, budget, animal))) for kind, word in shown_kinds]
     shown = list(_shown_films(names, films, budget))
-    sections = [("Gait", "gait")]
+    crowds = [each for each in _by_run(columns) if len(each) > 1]
+    sections = [("Worms", "worms")] if crowds else []
+    sections += [("Gait", "gait")]
     sections += [("Video", "video")] if shown else []
     sections += [("Pictures", "pictures"), ("Interventions", "interventions"), ("Settings", "settings")]
     yield f"<h1>{page.escaped(title)}</h1>"
@@ -163,6 +173,12 @@ def _body(
         span = f"{animal.time[0] / MS_PER_S:g} to {animal.time[-1] / MS_PER_S:g} s"
         yield page.paragraph(f"{animal.name}, an animal, {span} of its recording: {wave_summary(animal.gait)}.")
     yield page.contents([*sections, ("Provenance", "provenance")])
+    if crowds:
+        yield page.heading("Worms", "worms")
+    for each in crowds:
+        if len(runs) > 1:
+            yield f"<h3>{page.escaped(each[0].run)}</h3>"
+        yield _worms(each)
     yield page.heading("Gait", "gait")
     beside = [] if animal is None else [(f"{animal.name} (animal)", animal.gait)]
     yield from gait_table.tables([*((each.name, each.gait) for each in columns), *beside])
@@ -173,11 +189,33 @@ def _body(
     for word, each in pictures:
         yield f"<h3>{page.escaped(word.capitalize())}</h3>"
         yield page.beside(each)
+    if undrawn := [each.name for each in columns if each.worm >= _MOST_DRAWN]:
+        yield page.paragraph(f"Without pictures of their own: {', '.join(undrawn)}; see tianbao plot --worm.", "note")
     if budget.refused:
         yield page.paragraph(f"Left out to keep this page small: {', '.join(budget.refused)}.", "note")
     yield from _interventions(names, runs)
     yield from _settings(names, runs)
     yield from _provenance(names, runs)
+
+
+def _by_run(columns: list[_Column]) -> Iterator[list[_Column]]:
+    """The worms of each run."""
+    for k, each in enumerate(columns):
+        if each.worm == 0:
+            yield columns[k : k + len(each.recording.worms)]
+
+
+def _worms(columns: list[_Column]) -> str:
+    """Which worm of a run is which: start, interventions, wiring if it differs, and how it moved."""
+    rows = []
+    for each, who in zip(columns, who_is_who(columns[0].recording), strict=True):
+        anatomy = who.anatomy if who.number else each.track.anatomy
+        wiring = "; ".join(f"{name}: {text}" for name, text in anatomy.items())
+        same = "as worm 0" if who.number else ""
+        cells = [who.name, who.place, who.interventions or "none: the intact animal", wiring or same]
+        cells += [headline(each.gait).replace("    ", ", "), _verdict(each).partition(";")[0].rstrip(".")]
+        rows.append([Cell(text) for text in cells])
+    return page.table(["worm", "starts at", "interventions", "wiring and cells", "gait", ""], rows)
 
 
 def _summary(columns: list[_Column]) -> Iterator[str]:
@@ -218,10 +256,16 @@ def _warnings(column: _Column) -> Iterator[str]:
 
 
 def _holds(column: _Column, kind: str) -> bool:
-    """Whether a worm has the data for a picture; one trajectory shows all worms of a run."""
+    """Whether a worm has the data for a picture; some pictures show all worms of a run, once."""
+    if kind in _OF_A_RUN:
+        return column.worm == 0 and (kind == "trajectory" or len(column.recording.worms) > 1)
+    if column.worm >= _MOST_DRAWN and kind != _KYMOGRAPHS:
+        return False
     neurons, moved = bool(column.track.neurons), bool(column.track.muscles)
     needed = {"traces": neurons, "raster": neurons, "activity": neurons or moved, "muscles": moved}
-    return needed.get(kind, True) and not (kind == "trajectory" and column.worm > 0)
+    if kind == "sensed":
+        return has_receptors(column.recording, column.worm)
+    return needed.get(kind, True)
 
 
 def _pictures(
@@ -234,13 +278,14 @@ def _pictures(
             yield page.picture(content, "image/webp", word)
         return
     for each in columns:
-        options = {} if kind == "trajectory" else {"worm": each.worm}
+        whole = kind in _OF_A_RUN
         if not _holds(each, kind):
             continue
-        content = _rendered(getattr(each.recording.plot, kind)(**options))
-        about = f"{each.name}: {word}" if len(columns) > 1 else word
+        content = _rendered(getattr(each.recording.plot, kind)(**({} if whole else {"worm": each.worm})))
+        caption = "" if len(columns) == 1 else each.run if whole else each.name
+        about = f"{caption}: {word}" if caption else word
         if budget.admits(content, about):
-            yield page.picture(content, "image/webp", about, caption=each.name if len(columns) > 1 else "")
+            yield page.picture(content, "image/webp", about, caption=caption)
 
 
 def _rendered(figure: Figure) -> bytes:
@@ -266,10 +311,13 @@ def _shown_films(names: list[str], films: list[Path | None], budget: _Budget) ->
 def _interventions(names: list[str], runs: list[Recording]) -> Iterator[str]:
     yield page.heading("Interventions", "interventions")
     for name, run in zip(names, runs, strict=True):
-        done = settings.interventions(run)
-        if len(runs) > 1:
-            yield f"<h3>{page.escaped(name)}</h3>"
-        yield page.bullets(done) if done else page.paragraph("none: the intact animal", "soft")
+        for worm in range(len(run.worms)):
+            who = [name] if len(runs) > 1 else []
+            who += [f"worm {worm}"] if len(run.worms) > 1 else []
+            if who:
+                yield f"<h3>{page.escaped(', '.join(who))}</h3>"
+            done = settings.interventions(run, worm)
+            yield page.bullets(done) if done else page.paragraph("none: the intact animal", "soft")
 
 
 def _settings(names: list[str], runs: list[Recording]) -> Iterator[str]:
@@ -292,15 +340,15 @@ def _settings(names: list[str], runs: list[Recording]) -> Iterator[str]:
 
 
 def _setting_table(keys: list[str], names: list[str], values: list[dict]) -> str:
-    default = settings.defaults()
     rows = []
     for key in keys:
+        default = settings.default_of(key)
         cells = [
             Cell(settings.spelled(each[key]), "number changed" if settings.changed(key, each[key]) else "number")
             if key in each else Cell("not set", "soft")
             for each in values
         ]  # fmt: skip
-        rows.append([Cell(key), *cells, Cell(settings.spelled(default[key]) if key in default else "", "number soft")])
+        rows.append([Cell(key), *cells, Cell("" if default is None else settings.spelled(default), "number soft")])
     return page.table(["setting", *names, "default"], rows)
 
 

@@ -1,4 +1,4 @@
-"""The frames of a video: worm, track and kymograph, redrawn on one canvas."""
+"""The frames of a video: worms, tracks, fields and a kymograph, redrawn on one canvas."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from ..behaviour.midline import centroid
 from ..recording import Recording, WormTrack
 from ..units import MS_PER_S
 from . import style
+from .fields import contours
 from .outline import Outline
 from .plots import draw_kymograph, headline
+from .worms import Who, who_is_who
 
 VIEW_MM = 2.0
-_DOTS_MM = 0.2
+_WIDEST_MM = 6.0  # beyond it a worm is too small to be seen bending
+_STEP_MM, _WIDE_STEP_MM = 0.2, 0.5
 _WIDTH_INCH = 12.8
-_SCALE_BAR_MM = 0.2
 _CAMERA_MS = 2000.0
 _STRIP = (0.075, 0.055, 0.85, 0.145)
+_AHEAD_MM = 0.05  # from the nose to the number of a worm
 _FOOT = 0.22  # share of the height that belongs to the strip
 
 
@@ -47,13 +50,20 @@ class Scene:
         self._canvas = FigureCanvasAgg(self._figure)
         self._camera = _smooth(self._time, centroid(recording.track(worm).midline))
         with mpl.rc_context({"font.family": "DejaVu Sans", "text.color": style.INK, "font.size": 11}):
+            self._view = _view(recording, self._camera, size)
+            # Dots and scale bar: a fifth of a body length, or half of one in a wide view.
+            self._step = _STEP_MM if self._view < 2.0 * VIEW_MM else _WIDE_STEP_MM
             self._plate = self._lay_plate(size)
             self._lay_obstacles(recording.round_obstacles)
-            self._worms = [_DrawnWorm(self._plate, track) for track in recording.worms]
+            self._fields = self._lay_fields(recording)
+            known = who_is_who(recording) if len(recording.worms) > 1 else [None]
+            tracks, scale = zip(recording.worms, known, strict=True), VIEW_MM / self._view
+            self._worms = [_DrawnWorm(self._plate, track, who, scale) for track, who in tracks]
             self._clock = self._plate.text(0.025, 0.95, "", transform=self._plate.transAxes, fontsize=20, va="top")
             self._lay_captions(recording, worm)
             # Drawn over the worm and its trail, so redrawn with them.
-            self._over = [*self._plate.texts, *self._bar]
+            numbers = [each for drawn in self._worms for each in drawn.texts]
+            self._over = [*(each for each in self._plate.texts if each not in numbers), *self._bar]
             for artist in self._over:
                 artist.set_animated(True)
             self._cursor = self._lay_strip(recording, worm)
@@ -63,11 +73,11 @@ class Scene:
     def _lay_plate(self, size: tuple[int, int]) -> Axes:
         plate = self._figure.add_axes((0.0, 0.0, 1.0, 1.0))
         plate.set_axis_off()
-        half = 0.5 * VIEW_MM
+        half = 0.5 * self._view
         tall = half * size[1] / size[0]
         # The strip covers the bottom of the picture, so the camera points slightly below the worm.
         plate.set(xlim=(-half, half), ylim=(-(1.0 + _FOOT) * tall, (1.0 - _FOOT) * tall))
-        at = np.arange(-half - _DOTS_MM, half + 2 * _DOTS_MM, _DOTS_MM)
+        at = np.arange(-half - self._step, half + 2 * self._step, self._step)
         self._grid = np.stack(np.meshgrid(at, at), axis=-1).reshape(-1, 2)
         self._dots = plate.scatter(*self._grid.T, s=5, color=style.GRID, linewidths=0, animated=True)
         self._dots.set_clip_path(Rectangle((0.0, _FOOT), 1.0, 1.0 - _FOOT, transform=plate.transAxes))
@@ -85,11 +95,28 @@ class Scene:
         self._plate.add_collection(self._obstacles)
         self._obstacles.set_clip_path(Rectangle((0.0, _FOOT), 1.0, 1.0 - _FOOT, transform=self._plate.transAxes))
 
+    def _lay_fields(self, recording: Recording) -> list[tuple[list[np.ndarray], LineCollection]]:
+        """Contours of the fields of the arena wherever the camera gets to; they stay while it moves."""
+        low, high = self._camera.min(axis=0) - 0.5 * self._view, self._camera.max(axis=0) + 0.5 * self._view
+        laid, labels = [], []
+        for each in contours(recording, (low[0], high[0], low[1], high[1])):
+            colour, dashes = each.look
+            lines = LineCollection([], colors=colour, linestyles=dashes, linewidths=0.9, animated=True)
+            self._plate.add_collection(lines, autolim=False)
+            lines.set_clip_path(Rectangle((0.0, _FOOT), 1.0, 1.0 - _FOOT, transform=self._plate.transAxes))
+            laid.append((each.lines(), lines))
+            labels.append(each.label if not len(each.levels) else f"contours: {each.label}, {_spaced(each.levels)}")
+        self._plate.text(0.025, 0.245, "\n".join(labels), transform=self._plate.transAxes, fontsize=10,
+                         color=style.NEUTRAL, va="bottom")  # fmt: skip
+        return laid
+
     def _lay_captions(self, recording: Recording, worm: int) -> None:
         plate, across = self._plate, self._plate.transAxes
         place = f"on {recording.medium}    " if recording.medium == "agar" else f"in {recording.medium}    "
         text = headline(recording.gait(worm))
         text = place + text if recording.medium else text
+        if len(recording.worms) > 1:
+            text = f"{who_is_who(recording)[worm].label()}\n{text}"
         plate.text(0.025, 0.868, text, transform=across, va="top", color=style.NEUTRAL)
         for row, (word, tint) in enumerate((("dorsal muscle", style.DORSAL), ("ventral muscle", style.VENTRAL))):
             plate.text(0.905, 0.945 - 0.045 * row, word, transform=across, ha="right", va="top", fontsize=10)
@@ -98,15 +125,17 @@ class Scene:
             inset.imshow(ramp, aspect="auto", interpolation="bilinear")
             inset.set_axis_off()
         right, low = plate.get_xlim()[1] * 0.95, plate.get_ylim()[0] + 0.25 * np.ptp(plate.get_ylim())
-        self._bar = plate.plot([right - _SCALE_BAR_MM, right], [low, low], color=style.INK, lw=3, solid_capstyle="butt")
-        plate.text(right - 0.5 * _SCALE_BAR_MM, low + 0.012, f"{_SCALE_BAR_MM:g} mm", ha="center", va="bottom")
+        self._bar = plate.plot([right - self._step, right], [low, low], color=style.INK, lw=3, solid_capstyle="butt")
+        above = low + 0.006 * self._view
+        plate.text(right - 0.5 * self._step, above, f"{self._step:g} mm", ha="center", va="bottom")
 
     def _lay_strip(self, recording: Recording, worm: int):
         strip = self._figure.add_axes(_STRIP)
         draw_kymograph(strip, self._time, recording.track(worm))
         strip.set_yticks([0.03, 0.97], ["nose", "tail"], fontsize=9)
         strip.tick_params(length=0, labelsize=9, labelcolor=style.INK)
-        caption = "curvature over time [s]: dorsal bends red, ventral bends blue"
+        whose = f" of worm {worm}" if len(recording.worms) > 1 else ""
+        caption = f"curvature{whose} over time [s]: dorsal bends red, ventral bends blue"
         strip.set_xlabel(caption, fontsize=9, labelpad=1, color=style.NEUTRAL)
         strip.set_autoscale_on(False)
         for spine in strip.spines.values():
@@ -125,11 +154,14 @@ class Scene:
         place = float(np.interp(time, self._time, np.arange(len(self._time))))
         eye = _at(self._camera, place)
         self._canvas.restore_region(self._background)
-        self._dots.set_offsets(self._grid - eye % _DOTS_MM)
+        self._dots.set_offsets(self._grid - eye % self._step)
         self._plate.draw_artist(self._dots)
         if len(self._circles):
             self._obstacles.set_offsets(self._circles - eye)
             self._plate.draw_artist(self._obstacles)
+        for lines, drawn in self._fields:
+            drawn.set_segments([line - eye for line in lines])
+            self._plate.draw_artist(drawn)
         for drawn in self._worms:
             drawn.draw(place, eye)
         self._clock.set_text(f"{time / MS_PER_S:.1f} s")
@@ -141,21 +173,35 @@ class Scene:
 
 
 class _DrawnWorm:
-    """A worm and the trail of its centre."""
+    """A worm and the trail of its centre; of several worms, each with its number at its head, in its colour.
+
+    Attributes:
+        texts: the number, if there is one.
+    """
 
     _TRAIL = 600  # segments at most
 
-    def __init__(self, plate: Axes, track: WormTrack) -> None:
+    def __init__(self, plate: Axes, track: WormTrack, who: Who | None, scale: float) -> None:
         self._plate, self._track = plate, track
         self._outline = Outline(track.midline.shape[1])
         self._middle = track.midline[:, track.midline.shape[1] // 2, :2]
         self._shade = _shade(self._outline.across)
         self._sides = [self._side(track, names) for names in (("VL", "VR"), ("DL", "DR"))]
-        self._trail = LineCollection([], colors=style.TRAIL, linewidths=5.0, capstyle="round", animated=True)
+        trail = to_rgba(who.colour, 0.45) if who else style.TRAIL
+        self._trail = LineCollection([], colors=[trail], linewidths=5.0 * scale, capstyle="round", animated=True)
         self._skin = PolyCollection([], animated=True, antialiased=False, linewidths=0)
-        (self._rim,) = plate.plot([], [], color=style.INK, lw=1.3, solid_joinstyle="round", animated=True)
+        (self._rim,) = plate.plot([], [], color=style.INK, lw=1.3 * scale, solid_joinstyle="round", animated=True)
         for artist in (self._trail, self._skin):
             plate.add_collection(artist, autolim=False)
+        self.texts = [
+            plate.text(0.0, 0.0, str(each.number), ha="center", va="center", fontweight="bold", color=each.colour,
+                       fontsize=13, animated=True)
+            for each in [who] if each
+        ]  # fmt: skip
+        self._moving = [self._trail, self._skin, self._rim, *self.texts]
+        # Above the strip, which the worm that the camera follows never reaches, but others may.
+        for artist in self._moving:
+            artist.set_clip_path(Rectangle((0.0, _FOOT), 1.0, 1.0 - _FOOT, transform=plate.transAxes))
 
     def _side(self, track: WormTrack, quadrants: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
         """Positions along the body of the muscles of one side, and their activation over time."""
@@ -167,14 +213,18 @@ class _DrawnWorm:
 
     def draw(self, place: float, eye: np.ndarray) -> None:
         """Draw at a fractional frame, seen from `eye` [mm]."""
-        grid = self._outline.grid(_at(self._track.midline, place)) - eye
+        line = _at(self._track.midline, place)
+        grid = self._outline.grid(line) - eye
         gone = self._middle[: int(place) + 1]
-        line = gone[:: max(1, len(gone) // self._TRAIL)] - eye
-        self._trail.set_segments([line] if len(line) > 1 else [])
+        trail = gone[:: max(1, len(gone) // self._TRAIL)] - eye
+        self._trail.set_segments([trail] if len(trail) > 1 else [])
         self._skin.set_verts(self._outline.quads(grid))
         self._skin.set_facecolor(self._colours(place))
         self._rim.set_data(*self._outline.rim(grid).T)
-        for artist in (self._trail, self._skin, self._rim):
+        inward = line[0, :2] - line[min(3, len(line) - 1), :2]
+        for number in self.texts:
+            number.set_position(line[0, :2] - eye + _AHEAD_MM * inward / max(float(np.linalg.norm(inward)), 1e-12))
+        for artist in self._moving:
             self._plate.draw_artist(artist)
 
     def _colours(self, place: float) -> np.ndarray:
@@ -190,6 +240,22 @@ class _DrawnWorm:
             weight = level[:, None] * np.clip(1.6 * np.abs(v[side]), 0.0, 1.0)
             body[:, side] += weight[..., None] * (np.array(to_rgb(tint)) - body[:, side])
         return (body * self._shade[:, None]).reshape(-1, 3)
+
+
+def _view(recording: Recording, camera: np.ndarray, size: tuple[int, int]) -> float:
+    """Width of the picture [mm], wide enough for every worm of several, as far as they can still be seen."""
+    if len(recording.worms) == 1:
+        return VIEW_MM
+    away = [np.nanmax(np.abs(track.midline[..., :2] - camera[:, None]), axis=(0, 1)) for track in recording.worms]
+    across, up = np.max(away, axis=0) + 2.0 * _AHEAD_MM
+    return float(np.clip(2.0 * max(across, up * size[0] / size[1] / (1.0 - _FOOT)), VIEW_MM, _WIDEST_MM))
+
+
+def _spaced(levels: np.ndarray) -> str:
+    """Evenly spaced levels in words."""
+    if len(levels) == 1:
+        return f"at {levels[0]:g}"
+    return f"{levels[0]:g} to {levels[-1]:g} in steps of {levels[1] - levels[0]:g}"
 
 
 def _shade(across: np.ndarray) -> np.ndarray:

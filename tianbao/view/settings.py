@@ -6,26 +6,51 @@ import dataclasses
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
+from ..environment import Field, field_of
+from ..errors import ConfigError
 from ..recording import Recording
 
 _MISSING = object()
 
 
 def settings(recording: Recording) -> dict[str, Any]:
-    """Every setting of a run by its dotted key, without interventions; empty if it has no configuration."""
-    flat = _flat(_parsed(recording.config_toml))
+    """Every setting of a run by its dotted key, without interventions; empty if it has no configuration.
+
+    Those of several worms are `worms.0.at` and so on, those of a field `fields.nacl.peak`.
+    """
+    parsed = _parsed(recording.config_toml)
+    listed = {name: _by_name(name, parsed.pop(name)) for name in ("worms", "fields") if parsed.get(name)}
+    flat = _flat({**parsed, **listed})
     return {key: value for key, value in flat.items() if not key.endswith("interventions")}
 
 
-def interventions(recording: Recording) -> list[str]:
-    """The interventions, one line each, such as `ablate: neurons AVB*`."""
+def worm_settings(recording: Recording, worm: int = 0) -> dict[str, Any]:
+    """What the configuration says of one worm: section `worm`, and what its entry of `worms` changes."""
     parsed = _parsed(recording.config_toml)
-    worm = parsed.get("worm", {})
-    listed = parsed.get("interventions") or (worm.get("interventions") if isinstance(worm, dict) else None) or []
-    return [_told(each) for each in listed] if isinstance(listed, list) else [str(listed)]
+    section, entries = parsed.get("worm"), parsed.get("worms")
+    entry = entries[worm] if isinstance(entries, list) and worm < len(entries) else {}
+    return {**(section if isinstance(section, dict) else {}), **(entry if isinstance(entry, dict) else {})}
+
+
+def interventions(recording: Recording, worm: int = 0) -> list[str]:
+    """The interventions on one worm, one line each, such as `ablate: neurons AVB*`."""
+    listed = _parsed(recording.config_toml).get("interventions") or []
+    own = worm_settings(recording, worm).get("interventions") or []
+    return [line for each in (listed, own) for line in (map(_told, each) if isinstance(each, list) else [str(each)])]
+
+
+def fields(recording: Recording) -> list[Field]:
+    """The fields of the arena that can be made again from the configuration; one written in Python cannot."""
+    listed = _parsed(recording.config_toml).get("fields")
+    made = []
+    for number, table in enumerate(listed if isinstance(listed, list) else [], start=1):
+        with suppress(ConfigError):
+            made.append(field_of(table, f"field {number}"))
+    return made
 
 
 @cache
@@ -40,10 +65,16 @@ def defaults() -> Mapping[str, Any]:
     return flat | {f"material.{name}": value for name, value in dataclasses.asdict(Material()).items()}
 
 
+def default_of(key: str) -> Any:
+    """Default of a setting, None if it has none; that of an entry of `worms` is that of section `worm`."""
+    default = _default(key)
+    return None if default is _MISSING else default
+
+
 def changed(key: str, value: Any) -> bool:
-    """Whether a setting differs from its default."""
-    default = defaults().get(key, _MISSING)
-    return default is not _MISSING and not _same(default, value)
+    """Whether a setting differs from its default; an arena has no fields by default."""
+    default = _default(key)
+    return key.startswith("fields.") or (default is not _MISSING and not _same(default, value))
 
 
 def differing(runs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -64,6 +95,25 @@ def spelled(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {spelled(each)}" for key, each in value.items())
     return str(value) if value != "" else "none"
+
+
+def _default(key: str) -> Any:
+    section, _, rest = key.partition(".")
+    if section == "worms":
+        inside = rest.partition(".")[2]
+        key = inside if inside.startswith("parameters.") else f"worm.{inside}"
+    return defaults().get(key, _MISSING)
+
+
+def _by_name(section: str, listed: Any) -> dict[str, Any]:
+    """Tables of a list by their number, or by their name where each has one of its own."""
+    tables = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    names = [str(each.get("name", "")) for each in tables]
+    named = section == "fields" and all(names) and len(set(names)) == len(names)
+    return {
+        (names[k] if named else str(k)): {key: value for key, value in each.items() if not named or key != "name"}
+        for k, each in enumerate(tables)
+    }
 
 
 def _same(a: Any, b: Any) -> bool:

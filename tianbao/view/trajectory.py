@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,62 +17,75 @@ from ..behaviour.midline import centroid
 from ..errors import ConfigError
 from ..recording import Recording
 from ..units import MS_PER_S
-from . import style
+from . import settings, style
+from .fields import Window, draw_fields
 from .outline import Outline
 
 Field = Callable[[np.ndarray], np.ndarray]
 
 FIELD = LinearSegmentedColormap.from_list("field", [style.PAPER, "#f3e3c3", "#e5bd83", "#c98f55"])
 _GRID = 120  # points of the field along the longer side
-_WIDE, _TALLEST = 8.5, 9.0  # [inch]
+_WIDE, _TALLEST, _LEGEND = 8.5, 9.0, 0.3  # [inch]
 _MARGIN_MM = 0.25
 
 
-def trajectory_size(recording: Recording) -> tuple[float, float]:
-    """Figure size [inch], with the proportions of the area covered."""
-    if not _shown(recording):
+def trajectory_size(recording: Recording, worms: Sequence[int]) -> tuple[float, float]:
+    """Figure size [inch], with the proportions of the area that some worms cover."""
+    if not _shown(recording, worms):
         return _WIDE, 2.6
-    x0, x1, y0, y1 = _window(recording)
-    return _WIDE, float(np.clip(0.82 * _WIDE * (y1 - y0) / (x1 - x0), 1.9, _TALLEST)) + 0.9
+    x0, x1, y0, y1 = window_of(recording, worms)
+    legend = _LEGEND if settings.fields(recording) else 0.0
+    return _WIDE, float(np.clip(0.82 * _WIDE * (y1 - y0) / (x1 - x0), 1.9, _TALLEST)) + 0.9 + legend
 
 
-def draw_trajectory(figure: Figure, recording: Recording, field: Field | None, label: str) -> None:
-    """Tracks of the centroids coloured by time, first and last posture, and the obstacles in the arena.
+def draw_trajectory(
+    figure: Figure, recording: Recording, field: Field | None, label: str, worms: Sequence[int]
+) -> None:
+    """Tracks of the centroids coloured by time, first and last posture, and what is in the arena.
 
     Args:
         figure: to draw on.
         recording: of one or several worms.
-        field: maps points [mm], shape (n, 3), to numbers, shape (n,), or velocities [mm/s], shape (n, 3).
+        field: maps points [mm], shape (n, 3), to numbers, shape (n,), or velocities [mm/s], shape (n, 3); the
+            fields of the arena are drawn if None.
         label: of the field.
+        worms: numbers of those to draw.
     """
     axes = figure.add_subplot()
-    if not _shown(recording):
+    if not _shown(recording, worms):
         style.say(axes, "fewer than two frames were recorded")
         return
-    window = _window(recording)
+    window = window_of(recording, worms)
     if field is not None:
         _field(figure, axes, window, field, label)
-    _arena(axes, recording, window)
+    entries = draw_fields(axes, recording, window) if field is None else []
+    if entries:
+        figure.legend(handles=entries, loc="outside lower left", ncols=len(entries), frameon=False, fontsize=8.5)
+    draw_arena(axes, recording, window)
     seconds = recording.time / MS_PER_S
     colour = ScalarMappable(Normalize(seconds[0], seconds[-1]), style.ELAPSED)
-    for k in range(len(recording.worms)):
+    for k in worms:
         _way(axes, recording, k, seconds, colour)
     axes.set(xlim=window[:2], ylim=window[2:], xlabel="x [mm]", ylabel="y [mm]")
     axes.set_aspect("equal")
-    axes.set_title(_title(recording), loc="left")
+    axes.set_title(_title(recording, worms), loc="left")
     bar = figure.colorbar(colour, ax=axes, pad=0.012, aspect=18, shrink=0.8)
     bar.set_label("time [s]")
     bar.outline.set_visible(False)
 
 
-def _shown(recording: Recording) -> bool:
-    lines = [track.midline for track in recording.worms]
+def _shown(recording: Recording, worms: Sequence[int]) -> bool:
+    lines = [recording.worms[k].midline for k in worms]
     return len(recording.time) > 1 and any(np.isfinite(line).any() for line in lines)
 
 
-def _window(recording: Recording) -> tuple[float, float, float, float]:
-    """Area covered by the bodies, with a margin, never narrower than a third of its length [mm]."""
-    points = np.concatenate([track.midline[..., :2].reshape(-1, 2) for track in recording.worms])
+def window_of(recording: Recording, worms: Sequence[int]) -> Window:
+    """Area covered by the bodies of some worms, with a margin, never narrower than a third of its length.
+
+    Returns:
+        x from and to, y from and to [mm].
+    """
+    points = np.concatenate([recording.worms[k].midline[..., :2].reshape(-1, 2) for k in worms])
     low, high = np.nanmin(points, axis=0) - _MARGIN_MM, np.nanmax(points, axis=0) + _MARGIN_MM
     least = 0.28 * (high - low).max()
     spare = np.maximum(0.0, 0.5 * (least - (high - low)))
@@ -80,12 +93,19 @@ def _window(recording: Recording) -> tuple[float, float, float, float]:
     return float(x0), float(x1), float(y0), float(y1)
 
 
-def _title(recording: Recording) -> str:
-    place = centroid(recording.worms[0].midline)
-    known = place[np.isfinite(place).all(axis=1)]
-    path = np.linalg.norm(np.diff(known, axis=0), axis=1).sum()
-    net = np.linalg.norm(known[-1] - known[0])
-    text = f"trajectory of the centroid: net {net:.2f} mm, path {path:.2f} mm in {recording.duration / MS_PER_S:.1f} s"
+def _title(recording: Recording, worms: Sequence[int]) -> str:
+    gone = []
+    for k in worms:
+        place = centroid(recording.worms[k].midline)
+        known = place[np.isfinite(place).all(axis=1)]
+        path = np.linalg.norm(np.diff(known, axis=0), axis=1).sum()
+        gone.append((np.linalg.norm(known[-1] - known[0]) if len(known) else 0.0, path))
+    if len(worms) == 1:
+        what = f"trajectory of the centroid: net {gone[0][0]:.2f} mm, path {gone[0][1]:.2f} mm"
+    else:
+        nets = [net for net, _ in gone]
+        what = f"trajectories of {len(worms)} centroids: net {min(nets):.2f} to {max(nets):.2f} mm"
+    text = f"{what} in {recording.duration / MS_PER_S:.1f} s"
     flow = _arena_of(recording).get("flow")
     return f"{text}, in the flow '{flow}'" if flow else text
 
@@ -120,7 +140,7 @@ def _arena_of(recording: Recording) -> dict:
     return arena if isinstance(arena, dict) else {}
 
 
-def _arena(axes: Axes, recording: Recording, window: tuple[float, float, float, float]) -> None:
+def draw_arena(axes: Axes, recording: Recording, window: Window) -> None:
     """Pillars filled, dishes open, upright walls as lines."""
     for x, y, radius, hollow in recording.round_obstacles:
         face = "none" if hollow else style.GRID
@@ -133,7 +153,7 @@ def _arena(axes: Axes, recording: Recording, window: tuple[float, float, float, 
             axes.plot(*ends.T, color=style.NEUTRAL, linewidth=1.6, zorder=2)
 
 
-def _field(figure: Figure, axes: Axes, window: tuple[float, float, float, float], field: Field, label: str) -> None:
+def _field(figure: Figure, axes: Axes, window: Window, field: Field, label: str) -> None:
     x0, x1, y0, y1 = window
     step = max(x1 - x0, y1 - y0) / _GRID
     x, y = np.arange(x0, x1 + step, step), np.arange(y0, y1 + step, step)

@@ -29,6 +29,9 @@ _LABEL = (0.02, 0.90)
 _MUSCLE = LinearSegmentedColormap.from_list("muscle", ["#efe9dc", "#f0b79a", style.DORSAL, "#7d1710"])
 _TICK_MS = 40  # of wall-clock time between drawn frames
 _LONGEST_S = 86_400
+_LOOKS = 200  # frames in which the distances of neighbours are looked up
+# Distance of the camera over that of a neighbour along x and y, and the largest [mm], from which a worm is still seen.
+_WIDTHS, _FARTHEST = np.array([1.15, 1.75]), 4.5
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 
@@ -37,12 +40,13 @@ def show(
 ) -> Path | None:
     """Open a window with a time slider, play and pause, in which neurons can be clicked; or write one picture of it.
 
-    The skin is transparent, muscles are shaded red by activation, neurons are coloured along their whole traced
-    morphology by their recorded soma voltage, or grey if it was not recorded.
+    Every worm of the recording is shown; the camera follows one. The skin is transparent, muscles are shaded red by
+    activation, neurons are coloured along their whole traced morphology by their recorded soma voltage, or grey if it
+    was not recorded.
 
     Args:
         recording: of a run.
-        worm: number of the worm.
+        worm: number of the worm that the camera follows.
         time: to start at [ms]; if None, the first frame in a window and the last in a picture.
         screenshot: picture to write instead, without a display.
 
@@ -56,18 +60,33 @@ def show(
     """
     animal = Animal(recording, worm)
     _check_time(animal, time)
+    others = [Animal(recording, k) for k in range(len(recording.worms)) if k != worm and _is_seen(recording, k)]
     if screenshot is not None and Path(screenshot).suffix.lower() not in _PICTURES:
         raise ConfigError(f"view: a screenshot is one of {', '.join(_PICTURES)}, not '{Path(screenshot).name}'")
     pv = _pyvista()
     if screenshot is None and not _has_display():
         raise ConfigError("view: there is no display for a window; write a picture with --screenshot FILE")
     start = animal.frames - 1 if screenshot is not None else 0
-    window = _Window(pv, animal, voltage_range(recording.track(worm)), off_screen=screenshot is not None)
+    voltages = _voltages(recording)
+    window = _Window(pv, [animal, *others], voltages, off_screen=screenshot is not None)
     window.go_to(start if time is None else animal.nearest(time))
     if screenshot is not None:
         return window.write(Path(screenshot))
     window.open()
     return None
+
+
+def _is_seen(recording: Recording, worm: int) -> bool:
+    """Whether any frame shows the posture of a worm."""
+    return bool(np.isfinite(recording.worms[worm].midline).all(axis=(1, 2)).any())
+
+
+def _voltages(recording: Recording) -> tuple[float, float]:
+    """One range of the colour scale for all worms [mV]."""
+    known = [voltage_range(track) for track in recording.worms if track.voltage.size]
+    if not known:
+        return voltage_range(recording.worms[0])
+    return min(low for low, _ in known), max(high for _, high in known)
 
 
 def _check_time(animal: Animal, time: float | None) -> None:
@@ -94,14 +113,11 @@ def _has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-class _Window:
-    """Meshes of one worm in a plotter, and the functions that move them."""
+class _Body:
+    """Meshes of one worm, and the functions that move them."""
 
-    def __init__(self, pv, animal: Animal, voltages: tuple[float, float], *, off_screen: bool) -> None:
-        self._animal, self._frame, self._playing, self._picked = animal, 0, False, ""
-        self._started = (0.0, 0.0)  # wall clock [s] and time of the recording [ms] when play began
-        self._plotter: pyvista.Plotter = pv.Plotter(off_screen=off_screen, window_size=_WINDOW, lighting="light kit")
-        self._plotter.set_background(style.PAPER, top=style.AGAR)
+    def __init__(self, pv, animal: Animal) -> None:
+        self.animal = animal
         self._recorded = np.isfinite(animal.voltage(0))
         self._meshes = {
             "skin": pv.PolyData(np.zeros((len(animal.skin.at.s), 3)), faces=_faces(animal.skin.quads)),
@@ -112,9 +128,7 @@ class _Window:
         quads, self._soma_of = animal.soma_quads
         self._meshes["somata"] = pv.PolyData(np.zeros((len(self._soma_of), 3)), faces=_faces(quads))
         _set_normals(self._meshes["somata"], animal.soma_normals)
-        self._place(0)
-        self._lay(voltages)
-        self._look()
+        self.place(0)
 
     @staticmethod
     def _neurites(pv, which: np.ndarray):
@@ -123,9 +137,14 @@ class _Window:
         lines = np.column_stack([np.full(len(pieces), 2), pieces])
         return pv.PolyData(np.zeros((len(nerves().neuron), 3)), lines=lines.ravel(), verts=np.empty(0, int))
 
-    def _place(self, frame: int) -> None:
+    @property
+    def skin(self) -> np.ndarray:
+        """Points of the skin [mm], shape (points, 3)."""
+        return np.asarray(self._meshes["skin"].points)
+
+    def place(self, frame: int) -> None:
         """Points, normals and colours of a frame."""
-        animal, meshes, posture = self._animal, self._meshes, self._animal.posture(frame)
+        animal, meshes, posture = self.animal, self._meshes, self.animal.posture(frame)
         for name, patch in (("skin", animal.skin), ("muscle", animal.muscle)):
             meshes[name].points, normals = patch.placed(posture)
             _set_normals(meshes[name], normals)
@@ -137,29 +156,53 @@ class _Window:
         meshes["somata"]["voltage"] = voltage[self._soma_of]
         meshes["muscle"]["activation"] = animal.activation(frame)[animal.muscle.owner]
 
-    def _lay(self, voltages: tuple[float, float]) -> None:
-        put, meshes = self._plotter.add_mesh, self._meshes
+    def lay(self, plotter, voltages: tuple[float, float], *, bars: bool) -> None:
+        """Put the meshes into a plotter, with colour bars or without."""
+        put, meshes = plotter.add_mesh, self._meshes
         some = bool(self._recorded.any())
         seen = {"scalars": "voltage", "cmap": VOLTAGE, "clim": voltages, "nan_color": UNRECORDED, "ambient": 0.35}
         put(meshes["others"], color=UNRECORDED, line_width=1.0, lighting=False)
         if some:
             put(meshes["recorded"], line_width=2.4, render_lines_as_tubes=True, show_scalar_bar=False, **seen)
-        put(meshes["somata"], show_scalar_bar=some, scalar_bar_args=_bar("soma voltage [mV]", 0.04), **seen)
+        put(meshes["somata"], show_scalar_bar=bars and some, scalar_bar_args=_bar("soma voltage [mV]", 0.04), **seen)
         # The far sides are opaque and the near ones transparent, so that nothing hides the neurons.
         glass = {"pickable": False, "lighting": False}
-        known = bool(np.isfinite(self._animal.activation(0)).any())
+        known = bool(np.isfinite(self.animal.activation(0)).any())
         for cull, opacity in (("front", 1.0), ("back", 0.12)) if known else ():
             put(
                 meshes["muscle"], scalars="activation", cmap=_MUSCLE, clim=(0.0, 1.0), opacity=opacity, culling=cull,
-                show_scalar_bar=cull == "front", scalar_bar_args=_bar("muscle activation", 0.72), **glass,
+                show_scalar_bar=bars and cull == "front", scalar_bar_args=_bar("muscle activation", 0.72), **glass,
             )  # fmt: skip
         put(meshes["skin"], color=_WALL, culling="front", **glass)
         put(meshes["skin"], color=_SKIN, opacity=0.14, culling="back", pickable=False, specular=0.5)
 
-    def _look(self) -> None:
-        """View from above and slightly from the ventral side, with the whole worm in the picture."""
+
+class _Window:
+    """Worms in a plotter; the camera follows the first, whose frames are those of the window."""
+
+    def __init__(self, pv, animals: list[Animal], voltages: tuple[float, float], *, off_screen: bool) -> None:
+        self._frame, self._playing = 0, False
+        self._picked: tuple[Animal, str] | None = None  # a worm and its neuron
+        self._started = (0.0, 0.0)  # wall clock [s] and time of the recording [ms] when play began
+        self._plotter: pyvista.Plotter = pv.Plotter(off_screen=off_screen, window_size=_WINDOW, lighting="light kit")
+        self._plotter.set_background(style.PAPER, top=style.AGAR)
+        self._animal = animals[0]
+        self._bodies = [_Body(pv, each) for each in animals]
+        for k, body in enumerate(self._bodies):
+            body.lay(self._plotter, voltages, bars=k == 0)
+        self._look(_apart(animals))
+
+    def _look(self, neighbours: np.ndarray) -> None:
+        """View from above and slightly from the ventral side, with the whole worm in the picture.
+
+        Args:
+            neighbours: how far other worms get from the middle of this one along x and y [mm], shape (2,).
+        """
         middle, plotter = self._animal.middle(0), self._plotter
-        reach = 0.68 * max(0.4, float(np.ptp(np.asarray(self._meshes["skin"].points), axis=0).max()))
+        reach = 0.68 * max(0.4, float(np.ptp(self._bodies[0].skin, axis=0).max()))
+        if len(self._bodies) > 1:
+            # The tilt of the camera shortens y; the picture is wider than it is high.
+            reach = float(np.clip((_WIDTHS * neighbours).max(), reach, _FARTHEST))
         plotter.camera.focal_point = middle
         plotter.camera.position = middle + reach * np.array([0.0, -0.75, 1.35])
         plotter.camera.up = (0.0, 1.0, 0.0)
@@ -169,7 +212,9 @@ class _Window:
 
     def go_to(self, frame: int) -> None:
         """Move everything to a frame; the camera keeps its distance to the worm."""
-        self._place(frame)
+        time = float(self._animal.time[frame])
+        for body in self._bodies:
+            body.place(frame if body.animal is self._animal else body.animal.nearest(time))
         middle = self._animal.middle(frame)
         shift = middle - np.asarray(self._plotter.camera.focal_point)
         self._plotter.camera.focal_point = middle
@@ -179,13 +224,19 @@ class _Window:
         self._say()
 
     def _say(self) -> None:
-        lines = [f"{self._animal.time[self._frame] / MS_PER_S:.2f} s"]
-        if self._picked:
-            lines.append(self._animal.label(self._picked, self._frame))
+        time = float(self._animal.time[self._frame])
+        several = len(self._bodies) > 1
+        lines = [f"{time / MS_PER_S:.2f} s"]
+        if self._picked is not None:
+            animal, neuron = self._picked
+            told = animal.label(neuron, animal.nearest(time))
+            lines.append(f"{animal.name}: {told}" if several else told)
         look = {"viewport": True, "font_size": 12, "color": style.INK, "name": "label"}
         self._plotter.add_text("\n".join(lines), position=_LABEL, **look)
+        animals = [body.animal for body in self._bodies]
         self._plotter.add_point_labels(
-            self._animal.ahead(self._frame)[None], ["head"], font_size=14, text_color=style.NEUTRAL, shape=None,
+            np.array([each.ahead(each.nearest(time)) for each in animals]),
+            [each.name if several else "head" for each in animals], font_size=14, text_color=style.NEUTRAL, shape=None,
             show_points=False, always_visible=True, pickable=False, reset_camera=False, render=False, name="head",
         )  # fmt: skip
 
@@ -223,12 +274,15 @@ class _Window:
         plotter.show(title="Tianbao")
 
     def pick(self, point: np.ndarray | None) -> None:
-        """Show the name of the neuron at a clicked point [mm]; a click outside the worm removes it."""
-        self._picked = ""
+        """Show the name of the neuron at a clicked point [mm]; a click outside the worms removes it."""
+        self._picked = None
         if point is not None and len(np.shape(point)) == 1:
             near = np.asarray(point, float)
-            if np.linalg.norm(np.asarray(self._meshes["skin"].points) - near, axis=1).min() < extent_mm():
-                self._picked = self._animal.neuron_near(near, self._frame)
+            away = [np.linalg.norm(body.skin - near, axis=1).min() for body in self._bodies]
+            animal = self._bodies[int(np.argmin(away))].animal
+            if min(away) < extent_mm():
+                frame = animal.nearest(float(self._animal.time[self._frame]))
+                self._picked = (animal, animal.neuron_near(near, frame))
         self._say()
 
     def toggle(self) -> None:
@@ -266,6 +320,16 @@ class _Window:
         self.go_to(frame)
         self._slider.GetRepresentation().SetValue(float(self._animal.time[frame]) / MS_PER_S)
         self._plotter.render()
+
+
+def _apart(animals: list[Animal]) -> np.ndarray:
+    """Farthest that other worms get from the middle of the first along x and y [mm], shape (2,)."""
+    first, reach = animals[0], np.zeros(2)
+    for frame in range(0, first.frames, max(1, first.frames // _LOOKS)):
+        for each in animals[1:]:
+            line = each.line(each.nearest(first.time[frame]))[:, :2]
+            reach = np.maximum(reach, np.abs(line - first.middle(frame)[:2]).max(axis=0))
+    return reach
 
 
 def _bar(title: str, x: float) -> dict:
