@@ -124,7 +124,7 @@ def _kept(time: np.ndarray, first: float, last: float, path: Path) -> np.ndarray
 
 
 def _of_track(path: Path, episode: str | None, first: float, last: float) -> Kymograph:
-    from ..experiment import result_file
+    from ..io.files import result_file
     from ..io.results import open_recording
     from ..io.wcon import read_wcon
 

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one."""
+"""Finding the files of a run, and writing files so that a reader never meets half of one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import OutputError, shorten
+
+
+def file_in(source: str | Path, name: str) -> Path:
+    """The file that a path names, or the one of some name in the folder that it names; neither needs to be there.
+
+    Raises:
+        OutputError: for what is no path.
+    """
+    if not isinstance(source, (str, os.PathLike)) or not str(source):
+        raise OutputError(f"'{shorten(source)}' is no path; give the folder of a run")
+    return Path(source) / name if os.path.isdir(source) else Path(source)
+
+
+def result_file(source: str | Path) -> Path:
+    """The results file that a path names: the file, or the one in a folder.
+
+    Raises:
+        OutputError: when there is none.
+    """
+    path = file_in(source, "results.h5")
+    if not os.path.isfile(path):
+        raise OutputError(f"there is no results file {path}; give a results.h5 or the folder of a run")
+    return path
 
 
 def prepare_folder(path: str | Path) -> Path:
