@@ -1,9 +1,9 @@
-"""How does a worm move when its motor neurons feel their own bending less, or more?
+"""How does a worm move if proprioception of its motor neurons is weaker or stronger?
 
-One class-level parameter, `cord_stretch_gain` [pA], over four values with NetPyNE's own batchtools: Ray hands out the
-trials, each is a run of brain and body in a process of its own. Needs `pip install "tianbao[batch]"`.
-See: the less they feel, the slower the worm; without the sense of bend it is slowest.
-Time: about a minute with two workers (Ray alone takes a quarter of one to start).
+Varies one class-level parameter, `cord_stretch_gain` [pA], over four values with NetPyNE's own batchtools: Ray
+distributes the trials, each a run of brain and body in its own process. Needs `pip install "tianbao[batch]"`.
+See: the weaker proprioception, the slower the worm; without it the worm is slowest.
+Time: about a minute with two workers (a quarter of it for starting Ray).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ VALUES = (0.0, 0.165, 0.33, 0.495)
 
 
 def options(arguments: list[str] | None) -> argparse.Namespace:
-    """Options of the sweep, and of one trial of it."""
+    """Options of the sweep and of a single trial."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--duration", type=float, default=2000.0, help="ms of biology (default 2000)")
-    parser.add_argument("--seed", type=int, default=1, help="of noise and start (default 1)")
+    parser.add_argument("--duration", type=float, default=2000.0, help="simulated time [ms] (default 2000)")
+    parser.add_argument("--seed", type=int, default=1, help="of noise and initial state (default 1)")
     parser.add_argument("--workers", type=int, default=2, help="trials at a time (default 2)")
     parser.add_argument("--out", type=Path, default=Path("output/batch_gain"), help="folder for results")
     parser.add_argument("--trial", action="store_true", help=argparse.SUPPRESS)
@@ -37,7 +37,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def trial(args: argparse.Namespace) -> int:
-    """Run one worm with the value that batchtools hands over, and hand back how it moved."""
+    """Run one worm with the value given by batchtools, and return its gait."""
     import tianbao as tb
     from tianbao import mechanisms, parameters
     from tianbao.behaviour import curvature
@@ -61,13 +61,13 @@ def trial(args: argparse.Namespace) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the sweep; exit code 0 only if every value gave a result and the worm without sense is the slowest."""
+    """Run the sweep; exit code 0 only if every value gave a result and the worm without proprioception is slowest."""
     args = options(arguments)
     return run_script(trial if args.trial else sweep, args)
 
 
 def sweep(args: argparse.Namespace) -> int:
-    """All values, a trial each."""
+    """Run all values, one trial each."""
     if args.workers < 1:
         raise ConfigError(f"--workers {args.workers}: give a whole number from 1")
     try:
@@ -112,9 +112,10 @@ def report(rows: list[dict], out: Path) -> int:
     if len(table) < len(VALUES):
         print(f"only {len(table)} of {len(VALUES)} trials gave a result: see {out / 'trials'}")
         return 1
-    deaf, felt = table.speed_mm_s.iloc[0], table.speed_mm_s.iloc[1:]
-    slowest = bool(deaf < felt.min())
-    print(f"without the sense of bend: {deaf:.3f} mm/s, {'slowest' if slowest else 'not the slowest'} of {len(table)}")
+    without, others = table.speed_mm_s.iloc[0], table.speed_mm_s.iloc[1:]
+    slowest = bool(without < others.min())
+    rank = "slowest" if slowest else "not the slowest"
+    print(f"without proprioception: {without:.3f} mm/s, {rank} of {len(table)}")
     return 0 if slowest else 1
 
 

@@ -1,11 +1,11 @@
-"""Would a physicist sign the body's mechanics?
+"""Are the mechanics of the body correct?
 
-A wave of muscle tension is played on agar and in water. Question: does the worm move as resistive force theory
-says, whatever the step and the mesh; do the forces on it add up to nothing; does it keep its volume; does it stand
-still where drag is the same in all directions?
-Method: the theory is solved here in NumPy from the shapes alone: place and heading are stripped from every frame,
-and zero net force and torque give them back.
-See: one row per medium, step and mesh, beside the bar it is held against.
+A wave of muscle tension is prescribed on agar and in water. Question: does the worm move as resistive force theory
+predicts, for any step and mesh; do the forces on it sum to zero; does it keep its volume; is there no net motion
+if drag is equal in all directions?
+Method: the theory is solved here in NumPy from the shapes alone: position and heading are removed from every frame,
+and are recovered from the condition of zero net force and torque.
+See: one row per medium, step and mesh, and the largest errors with their limits.
 Time: about three minutes.
 """
 
@@ -29,19 +29,19 @@ SETTLE = 500.0  # [ms] in which the wave grows
 TIERS = {"441 vertices": (48, 1), "873": (96, 1), "1161": (128, 1), "833, two layers": (48, 2)}
 # Largest allowed: theory against speed, spread of speed over steps and meshes, change of volume, net force, net
 # torque at a tight tolerance, drift with equal drags [mm/s].
-BARS = {"theory": 0.01, "spread": 0.03, "volume": 0.01, "force": 1e-8, "torque": 1e-8, "drift": 0.5e-3}
+CRITERIA = {"theory": 0.01, "spread": 0.03, "volume": 0.01, "force": 1e-8, "torque": 1e-8, "drift": 0.5e-3}
 TIGHT = 1e-7  # tolerance that shows what the method, not its early end, leaves of a net torque
 
 
 @dataclass(frozen=True)
 class Wave:
-    """A travelling wave of the curvature that the muscles ask for.
+    """A travelling wave of the curvature prescribed to the muscles.
 
     Attributes:
         frequency: [Hz].
         wavelength: [L].
-        amplitude: of kappa L asked for [-].
-        direction: +1 runs from head to tail.
+        amplitude: of the prescribed kappa L [-].
+        direction: +1 from head to tail.
     """
 
     frequency: float
@@ -64,7 +64,7 @@ GAITS = {"agar": Wave(0.4, 0.65, 8.5), "water": Wave(1.7, 1.5, 7.6)}
 
 @dataclass(frozen=True)
 class Travel:
-    """One settled period of a played wave.
+    """One period of a prescribed wave in the steady state.
 
     Attributes:
         midline: [mm], shape (frames, rings, 3).
@@ -87,12 +87,12 @@ class Travel:
         return (centre[-1] - centre[0]) / (len(centre) - 1) / self.every * MS_PER_S
 
     def forward_speed(self) -> float:
-        """Along the direction from tail to head [mm/s]."""
+        """Velocity along the direction from tail to head [mm/s]."""
         chord = (self.midline[:, 0] - self.midline[:, -1]).mean(axis=0)
         return float(self.velocity() @ chord / np.linalg.norm(chord))
 
     def predicted_velocity(self, medium: tb.Medium) -> np.ndarray:
-        """What resistive force theory gives a planar worm of these shapes [mm/s], shape (2,)."""
+        """Velocity of a planar worm with these shapes from resistive force theory [mm/s], shape (2,)."""
         shapes = [frame[:, :2] - frame[:, :2].mean(axis=0) for frame in self.midline]
         for k in range(1, len(shapes)):
             now, before = shapes[k] @ [1, 1j], shapes[k - 1] @ [1, 1j]
@@ -108,7 +108,7 @@ class Travel:
 
 
 def _rigid_motion(shape: np.ndarray, rate: np.ndarray, medium: tb.Medium) -> np.ndarray:
-    """Velocity and turning rate that leave a changing shape without net force and torque."""
+    """Velocity and turning rate for which a changing shape has no net force and torque."""
     weights = np.ones(len(shape))
     weights[[0, -1]] = 0.5
     tangent = np.gradient(shape, axis=0)
@@ -124,12 +124,12 @@ def _rigid_motion(shape: np.ndarray, rate: np.ndarray, medium: tb.Medium) -> np.
 
 
 def travel(body: SoftBody, wave: Wave, tick: float) -> Travel:
-    """Play a wave and follow one period of it.
+    """Prescribe a wave and record one period of it.
 
     Args:
         body: at rest.
-        wave: to play.
-        tick: body step [ms]; the last frame is the one nearest to a whole period.
+        wave: to prescribe.
+        tick: body step [ms]; the last frame is the one nearest to a full period.
     """
     body.pose()
     steps = max(1, round(20.0 / wave.frequency / 2.0 / tick))
@@ -151,7 +151,7 @@ def travel(body: SoftBody, wave: Wave, tick: float) -> Travel:
 
 
 def row_of(name: str, medium: tb.Medium, wave: Wave, tick: float, tier: str = "441 vertices", **options) -> dict:
-    """Speed beside theory, and what must vanish, of one way to compute a gait."""
+    """Speed, theory and the quantities that must vanish, for one numerical setting."""
     body = SoftBody(RingMesh.adult(*TIERS[tier]), medium=medium, **options)
     moved = travel(body, wave, tick)
     speed, theory = (np.linalg.norm(each) for each in (moved.velocity(), moved.predicted_velocity(medium)))
@@ -178,7 +178,7 @@ def cases():
 
 
 def judged(table: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    """The worst of the table beside each bar; infinite drift if a reversed wave does not go backwards."""
+    """Largest error of each kind with its limit; infinite drift if a reversed wave does not move the worm backwards."""
     moving, equal = table[table.case != "equal drags"], table[table.case == "equal drags"]
     alike = table[table.case.isin(["step", "mesh"])].groupby("medium").forward_mm_s
     tight = table[table.case == "tight tolerance"]
@@ -191,7 +191,7 @@ def judged(table: pd.DataFrame) -> dict[str, tuple[float, float]]:
         "torque": tight.net_torque.max(),
         "drift": equal.forward_mm_s.abs().max() if backwards else np.inf,
     }
-    return {name: (float(value), BARS[name]) for name, value in worst.items()}
+    return {name: (float(value), CRITERIA[name]) for name, value in worst.items()}
 
 
 def experiment(args: argparse.Namespace) -> int:
@@ -206,7 +206,7 @@ def experiment(args: argparse.Namespace) -> int:
     print(f"wrote body.csv in {args.out}")
     verdicts = judged(table)
     for name, (value, bar) in verdicts.items():
-        print(f"{name:8s} {value:9.2e}   bar {bar:g}")
+        print(f"{name:8s} {value:9.2e}   limit {bar:g}")
     return 0 if all(value < bar for value, bar in verdicts.values()) else 1
 
 

@@ -1,4 +1,4 @@
-"""Question: for how long, and at which neurons, does NetPyNE look? Run options for netParams.py, as `simConfig`."""
+"""Question: for how long does NetPyNE run, and which neurons does it record? `simConfig` for netParams.py."""
 
 from tianbao.io.netpyne_model import run_options
 

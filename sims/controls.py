@@ -1,10 +1,10 @@
-"""What must stop the crawl, what must only spoil it, and what must not: controls with unchanged parameters.
+"""Controls with unchanged parameters: which changes must abolish crawling, which must impair it, and which must not?
 
-Question: is it the loop through this connectome that crawls, or would any wiring do? What do the neurons outside the
-motor circuit add?
-See: a verdict of its own for every control. Without stretch receptors, AVB, B neurons or their gap junctions with AVB
-the worm goes nowhere; with shuffled synapses it loses its gait; without D neurons it is slow and its wave is broken.
-Time: about a quarter of an hour on two cores: intact worms for 23 s of biology, everything else for 13 s.
+Question: does crawling depend on the loop through this connectome, or would any wiring do? What do the neurons outside
+the motor circuit contribute?
+See: a verdict for every control. Without stretch receptors, AVB, B neurons or their gap junctions with AVB
+the worm does not move; with shuffled synapses it loses its gait; without D neurons it is slow and its wave disrupted.
+Time: about a quarter of an hour on two cores: intact worms for 23 s, everything else for 13 s.
 Compare: Wen 2012 (proprioception), Xu 2018 (AVB-B gap junctions), Chalfie 1985 (AVB, A), Deng 2021 (D).
 """
 
@@ -24,7 +24,7 @@ from tianbao import anatomy
 from tianbao.behaviour.gait import METRICS, Gait, crawled
 from tianbao.io.files import prepare_folder
 
-# Cells that forward movement was once found to need no more than; all others are ablated in one control.
+# Cells found sufficient for forward movement earlier; all others are ablated in one control.
 MOTOR_CIRCUIT = ("AVB*", "DB*", "VB*", "DD*", "VD*", "SMDD*", "SMDV*", "RMDD*", "RMDV*")
 
 STOPPED = 0.02  # [mm/s] a stopped worm is slower
@@ -39,10 +39,10 @@ class Control:
 
     Attributes:
         name: of the group.
-        change: what is done to the worm.
-        expected: what its runs must come to, a key of VERDICTS; "" if they are only reported.
-        published: what the animal does.
-        medium: what is done to the arena's medium.
+        change: applied to the worm.
+        expected: outcome required of its runs, a key of VERDICTS; "" if they are only reported.
+        published: behaviour of the animal.
+        medium: change of the medium of the arena.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Control:
 
 
 def ablated(*neurons: str) -> Callable[[tb.Worm, int], object]:
-    """A change that kills neurons."""
+    """A change that ablates neurons."""
     return lambda worm, seed: worm.ablate(*neurons)
 
 
@@ -94,7 +94,7 @@ CONTROLS = (
     Control("shuffled nmj across", shuffled("nmj_across"), "spoiled"),
 )  # fmt: skip
 
-# What is expected -> whether a run of a control (second) beside the mean intact worm (first) shows it.
+# Expected outcome -> whether a run of a control (second argument) shows it, compared with the mean intact worm (first).
 VERDICTS: dict[str, Callable[[pd.Series, pd.Series], bool]] = {
     "crawls": lambda intact, run: crawled(gait_of(run)),
     "stops": lambda intact, run: abs(run.forward_speed_mm_s) < STOPPED,
@@ -108,7 +108,7 @@ VERDICTS: dict[str, Callable[[pd.Series, pd.Series], bool]] = {
 
 
 def spoiled(intact: pd.Series, run: pd.Series) -> int:
-    """How many of speed, amplitude and shape are lost; a wave that cannot be measured is lost."""
+    """How many of speed, amplitude and shape are lost; a wave that cannot be measured counts as lost."""
     lost = [not run[name] > share * intact[name] for name, share in SPOILED.items()]
     return sum([*lost, not run.travelling_r2 >= BROKEN])
 
@@ -134,7 +134,7 @@ def measure(job: tuple[str, int, float, str, str]) -> dict:
 
 
 def verdicts(table: pd.DataFrame) -> pd.DataFrame:
-    """Of every control: how many of its runs came to what is expected, its means, what the animal does."""
+    """For every control: how many runs had the expected outcome, the means, and the behaviour of the animal."""
     intact = table[table.control == "intact"].mean(numeric_only=True)
     rows = []
     for control in CONTROLS:
@@ -150,23 +150,23 @@ def verdicts(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def passed(table: pd.DataFrame) -> bool:
-    """Whether every judged run came to what is expected of it."""
+    """Whether every judged run had the expected outcome."""
     judged = verdicts(table).query("expected != ''")
     return bool(len(judged) and (judged.as_expected == judged.runs).all())
 
 
 def line_of(row: dict) -> str:
-    """What the console shows of a run."""
+    """One line of output for a run."""
     shown = {"forward_speed_mm_s": "mm/s", "frequency_hz": "Hz", "amplitude": "kappa L", "travelling_r2": "R2"}
     numbers = "  ".join(f"{row[name]:7.3f} {unit}" for name, unit in shown.items())
     return f"{row['control']:28s} seed {row['seed']}  {numbers}"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the controls; exit code 0 only if each did what it must."""
+    """Run the controls; exit code 0 only if each had the expected outcome."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--duration", type=float, default=23_000.0, help="ms of biology of an intact worm")
-    parser.add_argument("--control-duration", type=float, default=13_000.0, help="ms of every other; 3 s are dropped")
+    parser.add_argument("--duration", type=float, default=23_000.0, help="ms for an intact worm")
+    parser.add_argument("--control-duration", type=float, default=13_000.0, help="ms for all others")
     parser.add_argument("--seed", type=int, default=5, help="runs of each control, seeds of noise or shuffle 1 to this")
     parser.add_argument("--medium", default="agar")
     parser.add_argument("--engine", default="native", help='"neuron" gives the same in four times the time')
@@ -190,7 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(summary.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
     print(f"wrote controls.csv and verdicts.csv in {folder}")
     verdict = passed(table)
-    print("every control did what it must" if verdict else "a control did not do what it must")
+    print("every control had the expected outcome" if verdict else "some control did not have the expected outcome")
     return 0 if verdict else 1
 
 

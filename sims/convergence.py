@@ -1,8 +1,8 @@
-"""Does the crawl depend on the time steps or the mesh?
+"""Does crawling depend on the time steps or the mesh?
 
-Question: how much do speed, frequency and the share of a travelling wave change when NEURON integrates instead of the
-native engine, the neural step is halved or of second order, the exchange between brain and body is halved, and the
-body mesh is twice as fine along its axis? Without noise, which is drawn once a tick: other ticks would be other noise.
+Question: how much do speed, frequency and the fit of a travelling wave change if NEURON is used instead of the
+native engine, the neural step is halved or second-order, the exchange interval between brain and body is halved, or the
+body mesh is twice as fine along its axis? Without noise, which is drawn once per tick and would differ between ticks.
 See: a table of changes; those of speed and R2 must stay below 3 %.
 Time: about two minutes on two cores for 23 s of biology per row.
 """
@@ -56,7 +56,7 @@ def table_of(rows: list[dict]) -> pd.DataFrame:
 def main(arguments: list[str] | None = None) -> int:
     """Run every variant; exit code 0 only if all changes stay below the limit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--duration", type=float, default=23_000.0, help="ms of biology each, the first 3 s dropped")
+    parser.add_argument("--duration", type=float, default=23_000.0, help="ms each, of which 3 s are discarded")
     parser.add_argument("--seed", type=int, default=1, help="number of seeds averaged, from 1")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("output/convergence"))

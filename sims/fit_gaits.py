@@ -1,15 +1,15 @@
-"""Fit the class-level parameters until one worm moves as the animal does, on agar, backwards and in water.
+"""Fit the class-level parameters so that one worm moves as the animal does, on agar, in reversals and in water.
 
-Question: is there one set of class gains (no value per synapse) whose wave has the animal's shape in both media, that
-backs up when AVA is excited, and that needs its D neurons?
-Method: a candidate runs seven times: without channel noise on agar, forwards, then four times backwards on command,
-three of them with a ventral bias of the head at the release, which should turn the worm round; without noise on agar,
-steered to dorsal and then to ventral by its head; without noise in water; with noise on agar without DD and VD neurons,
-twice; and with noise and every searched value off by up to a tenth, on agar and in water again.
-The search is a response surface: every measured number is regressed on the parameters of the candidates near the
-best one, and the next candidates are those whose predicted numbers cost least, plus some at random. Seeded and
+Question: is there one set of class gains (no value per synapse) whose wave has the animal's shape in both media, which
+reverses when AVA is excited, and which needs its D neurons?
+Method: a candidate runs seven times: without channel noise on agar, forwards, then four reversals on command,
+three of them with a ventral bias of the head at the end, which should cause an omega turn; without noise on agar,
+steered by its head towards dorsal and then ventral; without noise in water; with noise on agar without DD and VD
+neurons, twice; and with noise and every searched value perturbed by up to 10 %, on agar and in water again.
+The search uses a response surface: every measured quantity is regressed on the parameters of the candidates near the
+best one, and the next candidates are those with the lowest predicted cost, plus some random ones. Seeded and
 resumable: every evaluation is appended to the log, and a restart replays the log before it computes anything new.
-Not in the cost: shuffles, ablations other than D, media between water and agar, and the trap.
+Not part of the cost: shuffles, ablations other than D, media between water and agar, and the channel experiment.
 See: one line per evaluation; the best set is written as JSON with its cost and numbers.
 Time: about half a minute per evaluation on two cores.
 """
@@ -36,7 +36,7 @@ from tianbao.commands import back_up, bend_head_to_ventral, steer
 from tianbao.io.files import prepare_folder
 from tianbao.units import MS_PER_S, NA_PER_PA
 
-# Searched parameters and the size of one unit of the search: a factor e, or an addition.
+# Searched parameters and the size of one unit of the search: a factor of e, or an increment.
 LOGARITHMIC = {
     "excitatory_gain": 1.0, "inhibitory_gain": 1.0, "gap_gain": 0.7, "avb_conductance": 0.7, "release_slope": 0.5,
     "cord_stretch_gain": 1.0, "cord_opposite_gain": 2.0, "head_stretch_gain": 2.0, "cord_window_length": 0.7,
@@ -49,7 +49,7 @@ ADDITIVE = {
     "head_window_start": 0.3, "muscle_half": 10.0, "b_adaptation": 1.0,
 }  # fmt: skip
 SEARCHED = [*LOGARITHMIC, *ADDITIVE]
-# Of the tissue rather than of the network: attribute of Material, and bounds by what has been published.
+# Tissue parameters: attribute of Material, with bounds from published values.
 TISSUE = {
     "bending_stiffness": ("bending_stiffness_n_m2", 8e-15, 1e-13),  # Boyle et al. 2012 to Fang-Yen et al. 2010
     "internal_viscosity_time": ("internal_viscosity_time", 5.0, 125.0),  # Fang-Yen et al. 2010 to Boyle et al. 2012
@@ -62,8 +62,8 @@ RIDGE = 0.3
 PERTURBED = 0.1
 FIRST_SEED = 100  # of noise; seeds below it are left for tests
 
-# Times [ms] of the run on agar: the command to back up comes and goes, then three times more, each at another phase of
-# the wave, with the head biased at the release.
+# Times [ms] of the run on agar: one reversal on command, then three more, each at a different phase of
+# the wave, with the head biased at the end of the command.
 COMMAND, RELEASE = 11_000.0, 13_500.0
 AGAIN = (15_500.0, 23_700.0, 31_900.0)
 BACKING, ROUND_TIME = 2_000.0, 6_200.0  # [ms] of backing up, and of what follows
@@ -72,7 +72,7 @@ LATENCY = 500.0  # [ms] left out after a command
 BIASED = 2_000.0  # [ms] of the head at the release
 STEERED, SWITCH = 2.0, 8_500.0  # [pA] onto SMDD and off SMDV, and the other way round from then on [ms]
 
-# What is measured, the range it should lie in, and the miss that costs 1.
+# Measured quantities, their target ranges, and the deviation that costs 1.
 AGAR = {
     "travelling_r2": (0.90, 9.0, 0.04), "travelling_r2_head": (0.87, 9.0, 0.04), "speed_cv_along": (0.0, 0.06, 0.05),
     "speed_cv_in_time": (0.0, 0.22, 0.1), "speed_slowest": (0.6, 9.0, 0.3), "duty": (0.0, 0.05, 0.03),
@@ -97,10 +97,10 @@ OFF_WATER = {"wave_frequency_hz": (1.5, 2.2, 0.3), "forward_speed_mm_s": (0.18, 
              "travelling_r2": (0.75, 9.0, 0.1)}  # fmt: skip
 RANGES = {"agar": AGAR, "water": WATER, "backwards": BACKWARDS, "round": ROUND, "steered": UNDER_WAY,
           "without D": WITHOUT_D, "off, agar": OFF_AGAR, "off, water": OFF_WATER}  # fmt: skip
-# A dead worm has no numbers: each of its metrics costs as much as a miss by ten units.
+# If a worm does not move, nothing can be measured: each metric then costs as much as a deviation of ten units.
 MOST_MISSED = 10.0
 
-# Run -> (worker, medium, duration [ms], time dropped [ms], whether there is noise, whether the parameters are off).
+# Run -> (worker, medium, duration [ms], time discarded [ms], whether there is noise, whether parameters are perturbed).
 RUNS = {
     "agar": ("agar", "agar", END, 3000.0, False, False),
     "off, agar": ("agar", "agar", 8000.0, 2500.0, True, True),
@@ -126,7 +126,7 @@ def candidate(x: np.ndarray, start: dict[str, float]) -> dict[str, float]:
 
 
 def off(values: dict[str, float], seed: int) -> dict[str, float]:
-    """The same, each value multiplied by a factor of its own."""
+    """The same, with each value multiplied by its own factor."""
     factors = np.random.default_rng(seed).uniform(1.0 - PERTURBED, 1.0 + PERTURBED, len(values))
     return {name: value * factor for (name, value), factor in zip(values.items(), factors, strict=True)}
 
@@ -135,7 +135,7 @@ _simulation = None
 
 
 def worm_of(worker: str) -> tb.Worm:
-    """The worm of a worker: told to back up, by its commands and as tyramine tells the head; steered; or without D."""
+    """The worm of a worker: with reversal commands (including the silenced head), steered, or without D neurons."""
     worm = tb.Worm()
     if worker == "without D":
         return worm.ablate("DD*", "VD*")
@@ -150,14 +150,14 @@ def worm_of(worker: str) -> tb.Worm:
 
 
 def build(worker: str) -> None:
-    """Give a worker process the network it keeps between candidates."""
+    """Build the network that a worker process reuses for all candidates."""
     global _simulation
     medium = "water" if worker == "water" else "agar"
     _simulation = tb.Simulation(worm_of(worker), tb.Arena(medium), engine="native", progress=False)
 
 
 def numbers_of(job: tuple[str, dict[str, float], int]) -> dict[str, float] | None:
-    """What one run of one candidate measures; None if it diverged."""
+    """Measurements of one run of one candidate; None if it diverged."""
     run, values, seed = job
     _, medium, duration, dropped, noisy, is_off = RUNS[run]
     values = off(values, seed) if is_off else dict(values)
@@ -179,7 +179,7 @@ def numbers_of(job: tuple[str, dict[str, float], int]) -> dict[str, float] | Non
 
 
 def commanded(recording: tb.Recording, frequency: float) -> dict[str, float]:
-    """What the worm does on command: the worst of all reversals and turns."""
+    """Measures of the commanded behaviour: the worst of all reversals and turns."""
     stride = MS_PER_S / max(frequency, 0.2)
     track, backs, turns = recording.track(), [], []
     for start, release in zip((COMMAND, *AGAIN), (RELEASE, *(each + BACKING for each in AGAIN)), strict=True):
@@ -193,7 +193,7 @@ def commanded(recording: tb.Recording, frequency: float) -> dict[str, float]:
         "round.tail_bend": max(each.band_depth[-1] for each in turns),
         "round.speed_after_mm_s": min(each.speed_after_mm_s for each in turns),
         "back.speed_mm_s": max(each.speed_mm_s for each in backs),
-        # The others are too short for a wave to be told.
+        # The others are too short for fitting a wave.
         "back.travelling_r2": backs[0].travelling_r2 if backs[0].wave_length < 0.0 else 0.0,
         "back.tail_amplitude": min(each.tail_amplitude for each in backs),
         "back.again": again["forward_speed_mm_s"],
@@ -201,7 +201,7 @@ def commanded(recording: tb.Recording, frequency: float) -> dict[str, float]:
 
 
 def steered(recording: tb.Recording, dropped: float) -> dict[str, float]:
-    """How strongly the head steers [deg/s per pA], and the slower of the two speeds."""
+    """Effect of the head on steering [deg/s per pA], and the lower of the two speeds."""
     rates, speeds = [], []
     for start in (0.0, SWITCH):
         numbers = piece(recording, start + dropped, start + SWITCH, "agar")
@@ -213,7 +213,7 @@ def steered(recording: tb.Recording, dropped: float) -> dict[str, float]:
 
 
 def piece(recording: tb.Recording, start: float, stop: float, medium: str) -> dict[str, float]:
-    """Gait of a piece of a run [ms]."""
+    """Gait in a time window of a run [ms]."""
     kept = (recording.time >= start) & (recording.time <= stop)
     time, track = recording.time[kept], recording.worms[0]
     midline, dorsal = track.midline[kept], track.dorsal[kept]
@@ -241,7 +241,7 @@ def measured(runs: dict[str, dict[str, float] | None]) -> dict[str, float] | Non
 
 
 def misses(numbers: np.ndarray) -> np.ndarray:
-    """How far numbers lie outside their ranges, in units of the miss that costs 1.
+    """Deviations of values from their ranges, in units of the deviation that costs 1.
 
     Args:
         numbers: in the order of RANGES, shape (..., metrics).
@@ -252,12 +252,12 @@ def misses(numbers: np.ndarray) -> np.ndarray:
 
 
 def cost(numbers: np.ndarray) -> np.ndarray:
-    """Sum over metrics of a miss that counts fully at first and ever less, so that none rules alone."""
+    """Sum over metrics of deviations, which saturate so that no single metric dominates."""
     return np.log1p(misses(numbers)).sum(axis=-1)
 
 
 class Surface:
-    """Linear response, with the curvature of each axis, of every number near the best candidate."""
+    """Linear response, with the curvature of each axis, of every quantity near the best candidate."""
 
     def __init__(self, points: np.ndarray, numbers: np.ndarray, radius: float) -> None:
         """
@@ -270,7 +270,7 @@ class Surface:
         self.best = points[np.argmin(costs)]
         distance = np.linalg.norm(points - self.best, axis=1) / math.sqrt(points.shape[1])
         near = np.argsort(distance)[:NEAREST]
-        # Neighbours average out the noise of a single run: the best of a log is partly luck.
+        # Neighbours average out the noise of single runs: the best evaluation of a log is partly due to chance.
         weight = 1.0 / (1.0 + (distance[near] / radius) ** 2)
         filled = np.where(np.isfinite(numbers[near]), numbers[near], np.nanmedian(numbers, axis=0))
         terms = self._terms(points[near])
@@ -302,7 +302,7 @@ class Surface:
 
 
 def next_points(known: list[dict], number: int, seed: int, radius: float) -> np.ndarray:
-    """Points of one generation, a function of the log, the seed and the number alone."""
+    """Points of one generation, which depend only on the log, the seed and the number."""
     rng = np.random.default_rng([seed, number])
     done = [row for row in known if row["numbers"] is not None]
     if len(done) < 2 * POPULATION:
@@ -320,11 +320,11 @@ def _listed(numbers: dict[str, float | None]) -> list[float]:
 
 
 def generation(pools: dict, points: np.ndarray, start: dict[str, float], replayed: list[dict], number: int):
-    """Yield the rows of one generation, those of the log first."""
+    """Yield the rows of one generation, first those already in the log."""
     yield from replayed
     fresh = points[len(replayed) :]
     values = [candidate(x, start) for x in fresh]
-    # All runs of a candidate come before those of the next, so that an interrupted search loses one candidate.
+    # All runs of a candidate precede those of the next, so that an interrupted search loses only one candidate.
     jobs = [(run, each, seed_of(run, number)) for each in values for run in RUNS]
     results = [pools[RUNS[job[0]][0]].apply_async(numbers_of, (job,)) for job in jobs]
     for k, (x, each) in enumerate(zip(fresh, values, strict=True)):
@@ -337,12 +337,12 @@ def generation(pools: dict, points: np.ndarray, start: dict[str, float], replaye
 
 
 def seed_of(run: str, number: int) -> int:
-    """Seed of noise and start of a run of that generation."""
+    """Seed of the noise and the initial state of a run of a generation."""
     return FIRST_SEED + number + (500 if run.endswith("again") else 0)
 
 
 def line_of(row: dict) -> str:
-    """What the console shows of an evaluation."""
+    """One line of output for an evaluation."""
     if not row["numbers"]:
         return f"cost {row['cost']:6.2f}  diverged"
     n = {name: math.nan if value is None else value for name, value in row["numbers"].items()}
@@ -371,15 +371,15 @@ def arguments() -> argparse.Namespace:
 
 
 def same_settings(path: Path, settings: dict) -> None:
-    """Refuse to go on with a log that other settings made.
+    """Check that a log was made with the same settings.
 
     Raises:
-        ConfigError: naming the folder.
+        ConfigError: if it was not.
     """
     kept = {key: value for key, value in settings.items() if key not in ("out", "evaluations", "start")}
     wanted = json.dumps(kept, indent=1)
     if path.exists() and path.read_text(encoding="utf-8") != wanted:
-        raise tb.ConfigError(f"{path.parent} holds a search with other settings: choose another --out")
+        raise tb.ConfigError(f"{path.parent} contains a search with other settings: choose another --out")
     path.write_text(wanted, encoding="utf-8")
 
 

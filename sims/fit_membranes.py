@@ -1,18 +1,18 @@
-"""Fit the conductances of recorded neurons to what was measured in them, on their traced shapes.
+"""Fit the conductances of recorded neurons to their recordings, with their traced morphologies.
 
-Question: which channels, and how much of each, make a traced cell do what its recording did?
-See: the error on every sweep, and how much of it all the data leave open. Time: 42 minutes of one core for all.
+Question: which channels, and how much of each, reproduce the recording of a traced cell?
+See: the error on every sweep, and the remaining uncertainty. Time: 42 minutes on one core for all.
 Compare: the recordings and the predecessor's fit in tianbao/electrophysiology/recordings.csv.
 
     python sims/fit_membranes.py                 # every cell of fit_membranes.toml
     python sims/fit_membranes.py AWA --starts 4
 
-CMA-ES from several seeded starts. A start that is finished is kept in docs/fits/membranes/CELL.json
-and never run again, so an interrupted search goes on where it was; --again forgets it. The best start,
-its errors beside the recordings, and what the data leave open are written there too.
+CMA-ES from several seeded starts. A finished start is stored in docs/fits/membranes/CELL.json
+and not run again, so that an interrupted search continues where it was; --again discards it. The best start,
+its errors and its uncertainty are written to the same file.
 
---adopt writes the results into tianbao/cells/templates.csv, where the worm reads them. --crawling prints which
-densities of the membranes that crawl (B, A, SMD, RMD) lie within two deviations of the fit of a recorded one.
+--adopt writes the results to tianbao/cells/templates.csv, from which the worm reads them. --crawling prints which
+densities of the membranes tuned for crawling (B, A, SMD, RMD) are within two deviations of the fit of a recorded cell.
 """
 
 from __future__ import annotations
@@ -45,26 +45,26 @@ TEMPLATES = Path(tianbao.__file__).parent / "cells" / "templates.csv"
 # [nS] Less of a channel is left out of the table: it moves no measure.
 SMALLEST = 1e-3
 KINETICS_SOURCE = "Nicoletti 2024, who take SHK-1 of AWA from Liu Q. 2018"
-# Neurons whose membrane is matched for the crawl -> the fit of a recorded or published cell of their kind.
+# Neurons whose membrane is tuned for crawling -> the fit of a recorded or published cell of their kind.
 CRAWLING = {"VA5": "VA5", "VB6": "VB6", "RMDDL": "RMD"}
 MEASURES = {"CC": ("steady", "peak", "at_1s", "at_100ms"), "VC": ("steady", "peak", "at_1s")}
 CANDIDATES = 32
-# Where a start is drawn from, and how wide it searches, in the unit cube.
+# Range from which a start is drawn, and initial width of the search, in the unit cube.
 FIRST, SPREAD = (0.1, 0.5), 0.2
-# A search that is told where to begin (`first`) stays within about this of it.
+# Initial width of a search that starts at a given point (`first`).
 NEARBY = 0.08
 
 
 def main() -> int:
-    """Fit the cells named on the command line."""
+    """Fit the cells given on the command line."""
     described = tomllib.loads(CELLS.read_text())
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cells", nargs="*", metavar="CELL", help=f"of {', '.join(described)} (default: all)")
     parser.add_argument("--starts", type=int, default=4, help="seeds 1 to this (default 4)")
     parser.add_argument("--generations", type=int, default=300, help="of each start (default 300)")
-    parser.add_argument("--adopt", action="store_true", help="write results into the table of templates; fit nothing")
-    parser.add_argument("--crawling", action="store_true", help="compare the crawling membranes with fits; fit nothing")
-    parser.add_argument("--again", action="store_true", help="forget finished starts")
+    parser.add_argument("--adopt", action="store_true", help="write results to the table of templates without fitting")
+    parser.add_argument("--crawling", action="store_true", help="compare the crawling membranes with fits")
+    parser.add_argument("--again", action="store_true", help="discard finished starts")
     return run_script(lambda args: _fit_all(described, args), parser.parse_args())
 
 
@@ -83,7 +83,7 @@ def _fit_all(described: dict, args: argparse.Namespace) -> int:
 
 
 def crawling() -> pd.DataFrame:
-    """Membranes that crawl beside the fits of recorded cells of their class.
+    """Compare membranes tuned for crawling with the fits of recorded cells of their class.
 
     Returns:
         One row per recorded neuron and quantity: value in the worm, fit and its deviation [nS or mV], and whether
@@ -114,7 +114,7 @@ def _adopt(name: str, described: dict) -> None:
         rows = list(csv.DictReader(lines))
     columns = list(rows[0])
     others = [row for row in rows if row["template"] != template]
-    # In the place of the old ones, at the end when there were none.
+    # In place of the old ones, or at the end if there were none.
     place = next((k for k, row in enumerate(rows) if row["template"] == template), len(others))
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, lineterminator="\n")
@@ -142,7 +142,7 @@ def _rows(template: str, name: str, described: dict, found: dict) -> list[dict]:
 
 
 def cell_fit(described: dict, candidates: int = CANDIDATES) -> CellFit:
-    """The search that a table of fit_membranes.toml describes."""
+    """The search described by a table of fit_membranes.toml."""
     mode, sweeps = _sweeps(described)
     return CellFit(
         described["neuron"],

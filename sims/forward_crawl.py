@@ -1,9 +1,9 @@
 """Does the connectome make the worm crawl?
 
 302 multi-compartment neurons and 95 muscles move a soft body over agar. No input, no rhythm
-generator, no map from neurons to muscles but the neuromuscular junctions.
+generator, no map from neurons to muscles except the neuromuscular junctions.
 See: a wave of bending from head to tail and forward motion of 0.1-0.3 mm/s (video, kymograph).
-Time: about a minute and a half for the default 10 s of biology on two cores.
+Time: about a minute and a half for the default 10 s on two cores.
 Published ranges: tianbao/behaviour/published.csv (Karbowski 2006, Fang-Yen 2010, Boyle 2012).
 """
 

@@ -1,9 +1,9 @@
-"""Does the gait change with the medium as the animal's does, with nothing in the worm changed?
+"""Does the gait change with the medium as the animal's does, with an unchanged worm?
 
-The same worm in Newtonian fluids from 1 mPa s to 30 Pa s and in media on the way from water to agar.
-See: frequency and wavelength fall as the medium thickens (table, picture beside the published points);
-nothing but the drag on the body tells the worm where it is.
-Time: about seven minutes on two cores; interrupted, it goes on with the rows that are missing.
+The same worm in Newtonian fluids from 1 mPa s to 30 Pa s and in media interpolated between water and agar.
+See: frequency and wavelength fall as viscosity increases (table, picture with the published data points);
+the worm senses the medium only through the drag on its body.
+Time: about seven minutes on two cores; an interrupted run continues with the missing rows.
 Compare: Fang-Yen 2010 (tianbao/behaviour/gait_modulation.csv), Berri 2009 for gels.
 """
 
@@ -40,7 +40,7 @@ LABELS = {"frequency_hz": "frequency [Hz]", "wavelength_body_lengths": "waveleng
 
 @dataclass(frozen=True)
 class Case:
-    """One run: which sweep, how far along it, and the seed."""
+    """One run: its sweep, the position in it, and the seed."""
 
     sweep: str
     value: float
@@ -48,14 +48,14 @@ class Case:
 
     @property
     def medium(self) -> tb.Medium:
-        """What the worm is put into."""
+        """The medium of the run."""
         if self.sweep == "newtonian":
             return tb.Medium.newtonian(self.value)
         return tb.Medium.between("water", "agar", self.value)
 
 
 def cases(seeds: int) -> list[Case]:
-    """Every run; those of one seed together, so that an early stop leaves whole sweeps."""
+    """Every run, ordered by seed, so that an early stop leaves complete sweeps."""
     return [
         Case(sweep, value, seed)
         for seed in range(1, seeds + 1)
@@ -86,27 +86,27 @@ def means(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def falls(values: np.ndarray, least: float) -> bool:
-    """Whether values go down from first to last, level stretches allowed, by at least a factor."""
+    """Whether values decrease by at least a factor from first to last, allowing for level parts."""
     steps = values[1:] / values[:-1]
     return bool((steps < 1.0 + LEVEL).all() and values[0] >= least * values[-1])
 
 
 def passed(table: pd.DataFrame) -> bool:
-    """Whether every worm went forward and, in both sweeps, frequency and wavelength fell."""
+    """Whether every worm moved forward and frequency and wavelength fell in both sweeps."""
     forward = (table.forward_speed_mm_s > 0.0) & (table.wave_direction == 1)
     modulated = [falls(rows[name].to_numpy(), least) for rows in means(table).values() for name, least in FALL.items()]
     return bool(forward.all() and all(modulated))
 
 
 def published() -> pd.DataFrame:
-    """The published curve, a row per point."""
+    """The published curve, one row per point."""
     with open(Path(tianbao.behaviour.__file__).with_name("gait_modulation.csv"), newline="", encoding="utf-8") as lines:
         table = pd.DataFrame(csv.DictReader(lines))
     return table.astype({"viscosity_pa_s": float, "value": float})
 
 
 def draw(figure: Figure, table: pd.DataFrame) -> None:
-    """Frequency and wavelength against viscosity beside the published curve, and against drag in gels."""
+    """Frequency and wavelength against viscosity, with the published curve, and against drag in gels."""
     sweeps, points = means(table), published()
     grid = figure.subplots(len(CYCLES), 2, sharex="col", sharey="row")
     for name, (fluid, gel) in zip(CYCLES, grid, strict=True):
@@ -138,25 +138,25 @@ def kept_rows(folder: Path, settings: dict) -> list[dict]:
     """Rows of an interrupted run in this folder.
 
     Raises:
-        ConfigError: if another worm or other lengths of run made them.
+        ConfigError: if they were made with another worm or other durations.
     """
     path, wanted = folder / "settings.json", json.dumps(settings, indent=1)
     if path.exists() and path.read_text(encoding="utf-8") != wanted:
-        raise tb.ConfigError(f"{folder} holds a sweep with other settings: choose another --out")
+        raise tb.ConfigError(f"{folder} contains a sweep with other settings: choose another --out")
     write_atomically(path, wanted.encode())
     rows = folder / "gait_modulation.csv"
     return pd.read_csv(rows).to_dict("records") if rows.exists() else []
 
 
 def line_of(row: dict) -> str:
-    """What the console shows of a run."""
+    """One line of output for a run."""
     medium = Case(row["sweep"], row["value"], row["seed"]).medium.name
     numbers = f"{row['frequency_hz']:6.2f} Hz {row['wavelength_body_lengths']:6.2f} L"
     return f"{medium:24s} seed {row['seed']}  {numbers} {row['forward_speed_mm_s']:+7.3f} mm/s"
 
 
 def experiment(args: argparse.Namespace) -> int:
-    """Run the sweeps; exit code 0 only if the gait changed as it must."""
+    """Run the sweeps; exit code 0 only if the gait changed as required."""
     if args.seed < 1 or args.workers < 1:
         raise tb.ConfigError(f"--seed {args.seed} and --workers {args.workers} must be at least 1")
     folder = prepare_folder(args.out)
@@ -179,14 +179,14 @@ def experiment(args: argparse.Namespace) -> int:
     picture = style.render(lambda figure: draw(figure, table), (9.0, 6.0), folder / "gait_modulation.png")
     print(f"wrote gait_modulation.csv and {picture.name} in {folder}")
     verdict = passed(table)
-    print("the gait changed with the medium" if verdict else "the gait did not change with the medium as it must")
+    print("the gait changed with the medium" if verdict else "the gait did not change with the medium as required")
     return 0 if verdict else 1
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the sweeps; exit code 0 only if the gait changed as it must."""
+    """Run the sweeps; exit code 0 only if the gait changed as required."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--duration", type=float, default=9_000.0, help="ms of biology in thin media; 3 s are dropped")
+    parser.add_argument("--duration", type=float, default=9_000.0, help="ms in thin media, of which 3 s are discarded")
     parser.add_argument("--slow-duration", type=float, default=23_000.0, help="the same in thick media")
     parser.add_argument("--seed", type=int, default=1, help="number of seeds averaged, from 1")
     parser.add_argument("--engine", default="native", help='"neuron" gives the same in several times the time')

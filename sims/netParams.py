@@ -9,8 +9,8 @@ NetPyNE's `netParams` of the standard worm, to import, edit and run as usual:
     netParams.stimSourceParams["current_AVBL"]["amp"] += 0.01    # nA
     sim.createSimulateAnalyze(netParams, simConfig)
 
-See: voltages of neurons that take part in crawling, which settle: nothing is felt (stretch receptors read 0).
-Time: some seconds for the 200 ms of cfg.py. A folder for others, without Tianbao: tianbao export netpyne.
+See: voltages of neurons involved in crawling, which become constant, because the input of stretch receptors is 0.
+Time: some seconds for the 200 ms of cfg.py. For a folder that does not need Tianbao: tianbao export netpyne.
 """
 
 from tianbao import Worm

@@ -1,10 +1,10 @@
-"""How far are the voltages from exact at each neural step, method by method?
+"""How large are the errors of the voltages for each neural step and method?
 
 Question: which order, how many corrections and which step does a run need?
-See: the largest and the root-mean-square distance of all 302 soma voltages from a run with a step of
-0.0125 ms, while a wave of bending is played to the stretch receptors.
-Time: half a minute; the native engine integrates (python sims/controls.py judges the crawl itself).
-Compare: a step of Crank-Nicolson halved should leave a quarter of the error, one of Euler half.
+See: the largest and the root-mean-square difference of all 302 soma voltages from a run with a step of
+0.0125 ms, with a prescribed wave of bending as input to the stretch receptors.
+Time: half a minute with the native engine (python sims/convergence.py tests crawling itself).
+Compare: halving the step should divide the error by four for Crank-Nicolson and by two for Euler.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SAMPLE = 4.0  # [ms]
 
 
 class OpenLoop:
-    """A nervous system that feels a prescribed wave of bending instead of a body."""
+    """A nervous system whose stretch receptors receive a prescribed wave of bending instead of a body."""
 
     def __init__(self, precision: str = "f64", engine: str = "native") -> None:
         self._simulation = tb.Simulation(tb.Worm(), progress=False, engine=engine)
@@ -61,7 +61,7 @@ class OpenLoop:
 def main() -> int:
     """Measure every method and step, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--duration", type=float, default=1_000.0, help="ms of biology each")
+    parser.add_argument("--duration", type=float, default=1_000.0, help="simulated time of each [ms]")
     parser.add_argument("--out", type=Path, default=Path("output/neural_convergence"))
     args = parser.parse_args()
     loop = OpenLoop()

@@ -1,11 +1,11 @@
-"""Does a ventral bend of the head, made on the edge from reversal to forward movement, become an omega turn?
+"""Does a ventral head bend at the transition from reversal to forward movement become an omega turn?
 
-Question: the worm goes back for 2 s on command (as in sims/reversal.py); at the release the ventral neurons of the head
-(SMDV, RMDV, RIV) get +20 pA and the dorsal ones (SMDD, RMDD) -20 pA for 2 s, and nothing is done along the body. Does
-the bend travel to the tail and turn the worm round, in whatever phase of the cycle it comes?
-See: eight turns an eighth of a cycle apart: change of heading from 1 s before the release to 4.8 s after it (negative
-to ventral), the deepest ventral bend at five places and when it is there; a reversal without the bias beside them.
-Kymographs one below the other (beside an animal's with --animal), the path and a video of the first.
+Question: the worm reverses for 2 s on command (as in sims/reversal.py); at the end of the command the ventral neurons
+of the head (SMDV, RMDV, RIV) receive +20 pA and the dorsal ones (SMDD, RMDD) -20 pA for 2 s, without any stimulus to
+the body. Does the bend travel to the tail and turn the worm, at every phase of the undulation cycle?
+See: eight turns an eighth of a cycle apart: change of heading from 1 s before the end of the command to 4.8 s after it
+(negative towards ventral), the deepest ventral bend at five positions and its time; and a reversal without the bias.
+Kymographs below each other (with an animal's, given --animal), the path and a video of the first.
 Time: about three minutes on two cores.
 Compare: Gray 2005 (SMD, RIV and omega turns), Broekmans 2016 (after escape: about -160 degrees), Donnelly 2013.
 """
@@ -30,7 +30,7 @@ from tianbao.io.files import prepare_folder
 from tianbao.view.kymographs import plot_kymographs
 
 REVERSAL, BIASED, AFTER = 2_000.0, 2_000.0, 6_500.0  # [ms]
-TURNED = -100.0  # [deg] at least as far to ventral
+TURNED = -100.0  # [deg] at least this far towards ventral
 TAIL_BEND = -6.0  # [kappa L] at s 0.8, at least as deep
 FORWARD = 0.15  # [mm/s] afterwards
 
@@ -57,7 +57,7 @@ def worm_of(case: Case, setting: Setting) -> tb.Worm:
 
 
 def measure(job: tuple[Case, Setting]) -> tuple[dict, Picture | None]:
-    """One turn, in a process of its own: its numbers, and its kymograph."""
+    """One turn, in its own process: its measures, and its kymograph."""
     case, setting = job
     row = asdict(case)
     try:
@@ -87,7 +87,7 @@ def columns(found: Turn) -> dict[str, float]:
 
 
 def holds(row: pd.Series) -> bool:
-    """Whether a biased turn went round, its bend reached the tail and the worm went on; NaN does not."""
+    """Whether a biased turn was complete, its bend reached the tail and the worm crawled on; not for NaN."""
     return bool(
         row.heading_change_deg <= TURNED
         and row.travels is True
@@ -97,7 +97,7 @@ def holds(row: pd.Series) -> bool:
 
 
 def line_of(row: dict) -> str:
-    """What the console and the pictures say of a row."""
+    """One line of text for a row, for output and pictures."""
     name = f"phase {row['phase']}" if row["biased"] else "reversal alone"
     if "travels" not in row:
         return f"{name} seed {row['seed']}: {row['note']}"
@@ -107,7 +107,7 @@ def line_of(row: dict) -> str:
 
 
 def experiment(args: argparse.Namespace) -> int:
-    """Make all turns; exit code 0 only if every one reached its bars."""
+    """Run all turns; exit code 0 only if every one met its criteria."""
     animal, folder = animal_of(args), prepare_folder(args.out)
 
     def cases(onsets: Sequence[float]) -> list[Case]:
@@ -122,13 +122,13 @@ def experiment(args: argparse.Namespace) -> int:
 
 
 def conclusion(table: pd.DataFrame, pictures: list, folder: Path) -> int:
-    """Draw the kymographs, name the files and say whether the bars held."""
+    """Draw the kymographs, print the files and whether the criteria were met."""
     files = ["omega.csv", *([plot_kymographs(pictures, folder / "kymographs.png").name] if pictures else [])]
     files += sorted(each.name for each in folder.iterdir() if each.name in ("path.png", "omega.mp4", "omega.gif"))
     judged = table[table.biased].reindex(columns=JUDGED)
     good = judged.apply(holds, axis=1)
     print(f"wrote {', '.join(files)} in {folder}")
-    print(f"{int(good.sum())} of {len(good)} turned {-TURNED:.0f} degrees, with a bend to the tail, and went on")
+    print(f"{int(good.sum())} of {len(good)} turned by {-TURNED:.0f} degrees, with a bend to the tail, and crawled on")
     return 0 if good.all() else 1
 
 

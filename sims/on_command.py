@@ -1,6 +1,6 @@
-"""What reversal.py and omega.py share: a worm that is commanded an equal part of its cycle apart, run by run.
+"""Shared by reversal.py and omega.py: runs with commands at evenly spaced phases of the undulation cycle.
 
-Not an experiment of its own.
+Not an experiment by itself.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ PHASES = 8
 FIRST = 6_000.0  # [ms] before the first command
 CRAWL = 10_000.0  # [ms] of the run that measures the period
 TICK = {"agar": 4.0, "water": 2.0}  # [ms]
-Picture = tuple  # time [ms], places [L] and curvature, as Kymograph has them
+Picture = tuple  # time [ms], body coordinates [L] and curvature, as in Kymograph
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all runs share.
+    """Settings shared by all runs.
 
     Attributes:
-        medium: name of it.
-        engine: what integrates the neurons.
+        medium: its name.
+        engine: that integrates the neurons.
         parameters: changed ones, by name.
-        cycle: period of the untouched worm [ms].
-        folder: where pictures of the first run go; None for none.
+        cycle: period of the worm without commands [ms].
+        folder: for pictures of the first run; None for none.
     """
 
     medium: str
@@ -47,7 +47,7 @@ class Setting:
     folder: Path | None = None
 
     def worm(self) -> tb.Worm:
-        """An untouched worm."""
+        """A worm without commands."""
         return tb.Worm(parameters=tb.Worm().parameters.replace(**dict(self.parameters)))
 
     def run(self, worm: tb.Worm, seed: int, duration: float) -> tb.Recording:
@@ -58,25 +58,25 @@ class Setting:
 
 
 def period(setting: Setting, duration: float) -> float:
-    """Period [ms] of the untouched worm, in a process of its own; NaN for one without rhythm."""
+    """Period [ms] of the worm without commands, in its own process; NaN if it has no rhythm."""
     frequency = setting.run(setting.worm(), 1, duration).gait().frequency_hz
     return MS_PER_S / frequency if frequency > 0.0 else math.nan
 
 
 def shorten(run: tb.Recording, since: float) -> Picture:
-    """Kymograph of a run from a moment on [ms]."""
+    """Kymograph of a run from a given time on [ms]."""
     seen, kept = Kymograph.of(run), run.time >= since
     return seen.time[kept], seen.s, seen.curvature[kept]
 
 
 def options(description: str | None, out: Path) -> argparse.ArgumentParser:
-    """The options that both experiments have."""
+    """The options of both experiments."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=1, help="number of seeds, from 1")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a parameter")
-    parser.add_argument("--phases", type=int, default=PHASES, help="commands, evenly spread over one cycle")
-    parser.add_argument("--first", type=float, default=FIRST, help="ms before the first command")
-    parser.add_argument("--crawl", type=float, default=CRAWL, help="ms of the run that measures the period")
+    parser.add_argument("--phases", type=int, default=PHASES, help="number of commands, evenly spaced over one cycle")
+    parser.add_argument("--first", type=float, default=FIRST, help="time before the first command [ms]")
+    parser.add_argument("--crawl", type=float, default=CRAWL, help="duration of the run that measures the period [ms]")
     parser.add_argument("--engine", default="native", help='"neuron" gives the same in several times the time')
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--no-video", action="store_true")
@@ -98,15 +98,15 @@ def commanded(
 
     Args:
         args: of `options`.
-        medium: name of it.
-        folder: where the table goes.
-        cases: makes the cases of the onsets [ms] within one cycle.
-        measure: runs one (case, setting): its numbers and its picture.
-        line_of: what the console and the pictures say of a row.
+        medium: its name.
+        folder: for the table.
+        cases: gives the cases for the onsets [ms] within one cycle.
+        measure: runs one (case, setting); returns its measures and its picture.
+        line_of: text for a row, for output and pictures.
         table: file name.
 
     Returns:
-        The table, and (title, time, places, curvature) of the runs of seed 1; None for a worm without rhythm.
+        The table, and (title, time, positions, curvature) of the runs of seed 1; None for a worm without rhythm.
 
     Raises:
         ConfigError: for a number below 1 or an unknown parameter.
@@ -115,12 +115,12 @@ def commanded(
         raise tb.ConfigError("--seeds, --workers and --phases must be at least 1")
     drawn = None if args.no_video else folder
     setting = Setting(medium, args.engine, tuple(map(parse_setting, args.set)), folder=drawn)
-    setting.worm()  # a wrong parameter is refused here, not in a pool
+    setting.worm()  # a wrong parameter is reported here rather than in a worker
     rows, pictures = [], []
     with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
         cycle = pool.apply(period, (setting, args.crawl))
         if not math.isfinite(cycle):
-            print("the untouched worm has no rhythm to command")
+            print("the worm without commands has no rhythm, so commands cannot be timed")
             return None
         print(f"period {cycle:.0f} ms", flush=True)
         setting = replace(setting, cycle=cycle)

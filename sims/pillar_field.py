@@ -1,9 +1,9 @@
-"""Does the worm find its way between pillars?
+"""Can the worm crawl between pillars?
 
 The worm of forward_crawl.py starts in the middle of a square field of 72 pillars on agar (Lockery 2008 and
-Park 2008 used such chambers). Nothing tells it where they are: they only stop its body, and it feels its own bend.
-See: a worm that threads the field (video, track); no part of it enters a pillar.
-Time: about half a minute for the default 12 s of biology on two cores.
+Park 2008 used such chambers). It senses them only through the bending that they cause (proprioception).
+See: a worm that passes through the field (video, track); no part of it enters a pillar.
+Time: about half a minute for the default 12 s on two cores.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from tianbao.io.files import prepare_folder
 
 RADIUS, PITCH = 0.12, 0.45  # [mm]
 FIELD = (3.6, 3.15)  # [mm] nine columns, eight rows
-# The skin stays out of pillars (tests/test_contact.py); the axis comes nearer than a radius where it is squeezed.
+# The surface stays out of pillars (tests/test_contact.py); the axis comes closer than a radius if the worm is squeezed.
 SQUEEZE = 0.015  # [mm] less than half the radius
 
 
 def squeeze(run: tb.Recording, pillars: list[tb.Pillar]) -> float:
-    """Most that a ring was flattened against a pillar [mm]."""
+    """Largest flattening of a ring against a pillar [mm]."""
     radii = RingMesh.adult().radii
     line = run.track().midline[..., :2]
     gaps = [np.hypot(line[..., 0] - each.x, line[..., 1] - each.y) - each.radius for each in pillars]
@@ -34,7 +34,7 @@ def squeeze(run: tb.Recording, pillars: list[tb.Pillar]) -> float:
 
 
 def experiment(args: argparse.Namespace) -> int:
-    """Run the experiment; exit code 0 only if the worm went on to another lane or row and into no pillar."""
+    """Run the experiment; exit code 0 only if the worm reached another lane or row without entering a pillar."""
     folder = prepare_folder(args.out)
     pillars = tb.pillar_array(RADIUS, PITCH, FIELD, "square")
     arena = tb.Arena("agar", obstacles=pillars)
@@ -52,9 +52,9 @@ def experiment(args: argparse.Namespace) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the experiment; exit code 0 only if the worm went on to another lane or row and into no pillar."""
+    """Run the experiment; exit code 0 only if the worm reached another lane or row without entering a pillar."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--duration", type=float, default=12_000.0, help="ms of biology")
+    parser.add_argument("--duration", type=float, default=12_000.0, help="simulated time [ms]")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--engine", default="native")
     parser.add_argument("--no-video", action="store_true", help="skip the video")

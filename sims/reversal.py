@@ -1,11 +1,11 @@
-"""Does the worm go back on command, at once and with a wave that runs from tail to head?
+"""Does the worm reverse on command, immediately and with a wave from tail to head?
 
-Question: AVA is excited (light-gated cation channel) and AVB silenced for 3 s; SMD and RMD are silenced with them, as
-tyramine from RIM does through LGC-55 in the animal (an intervention until the worm has tyramine). Does the crawl turn
-round in whatever phase of the cycle the command comes, and go on forward after it?
-See: eight commands an eighth of a cycle apart, each from the same crawl: latency, speed and wave of the reversal and
-time until the worm goes forward again; with the stretch receptors of A neurons off it stops instead. Kymographs one
-below the other (beside an animal's with --animal), a video of the first.
+Question: AVA is excited (light-gated cation channel) and AVB silenced for 3 s; SMD and RMD are silenced as well, as by
+tyramine from RIM through LGC-55 in the animal (tyramine is not modelled yet). Does the worm reverse at every phase of
+the undulation cycle, and move forward again afterwards?
+See: eight commands an eighth of a cycle apart, each in the same run: latency, speed and wave of the reversal and
+time until the worm moves forward again; without the stretch receptors of A neurons it stops instead. Kymographs
+below each other (with an animal's, given --animal), and a video of the first.
 Time: about two minutes on agar and five in water, on two cores.
 Compare: Chalfie 1985, Kato 2015 (command neurons); Pirri 2009 (tyramine, LGC-55); Gao 2018 (A neurons).
 """
@@ -35,18 +35,18 @@ SHOWN_BEFORE = 2_000.0  # [ms] of the kymographs before the command
 
 
 @dataclass(frozen=True)
-class Bars:
-    """What a reversal must reach: latency [s], speed [mm/s], travelling R2 [-], time until forward again [s]."""
+class Criteria:
+    """Criteria of a reversal: latency [s], speed [mm/s], travelling R2 [-], time until forward again [s]."""
 
     speed: float
-    again_speed: float  # [mm/s] from which the worm goes forward again
+    again_speed: float  # [mm/s] at which the worm counts as moving forward again
     latency: float = 0.3
     travelling_r2: float = 0.70
     again: float = 1.0
-    stopped: float = 0.03  # [mm/s] with deaf A neurons
+    stopped: float = 0.03  # [mm/s] with silenced A neurons
 
 
-BARS = {"agar": Bars(speed=-0.20, again_speed=0.20), "water": Bars(speed=-0.04, again_speed=0.10)}
+CRITERIA = {"agar": Criteria(speed=-0.20, again_speed=0.20), "water": Criteria(speed=-0.04, again_speed=0.10)}
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ class Case:
     phase: int
     onset: float
     seed: int = 1
-    deaf: bool = False
+    silenced: bool = False
 
 
 def worm_of(case: Case, setting: Setting) -> tb.Worm:
     """The worm of a case."""
     worm = back_up(setting.worm(), case.onset, case.onset + COMMAND)
-    return worm.silence_stretch_receptors("DA*", "VA*") if case.deaf else worm
+    return worm.silence_stretch_receptors("DA*", "VA*") if case.silenced else worm
 
 
 def measure(job: tuple[Case, Setting]) -> tuple[dict, Picture | None]:
@@ -76,29 +76,29 @@ def measure(job: tuple[Case, Setting]) -> tuple[dict, Picture | None]:
     track = run.track()
     found = reversal(
         run.time, track.midline, case.onset, case.onset + COMMAND, dorsal=track.dorsal,
-        again=BARS[setting.medium].again_speed,
+        again=CRITERIA[setting.medium].again_speed,
     )  # fmt: skip
     if setting.folder and case == Case(0, case.onset):
         run.video(setting.folder / "reversal.mp4", progress=False)
     return {**row, **found.as_dict()}, shorten(run, case.onset - SHOWN_BEFORE)
 
 
-def holds(row: pd.Series, bars: Bars) -> bool:
+def holds(row: pd.Series, criteria: Criteria) -> bool:
     """Whether one row reaches every bar; NaN reaches none."""
-    if row.deaf:
-        return bool(abs(row.speed_mm_s) < bars.stopped)
+    if row.silenced:
+        return bool(abs(row.speed_mm_s) < criteria.stopped)
     return bool(
-        row.latency_s <= bars.latency
-        and row.speed_mm_s <= bars.speed
-        and row.travelling_r2 >= bars.travelling_r2
+        row.latency_s <= criteria.latency
+        and row.speed_mm_s <= criteria.speed
+        and row.travelling_r2 >= criteria.travelling_r2
         and row.wave_length < 0.0
-        and row.forward_again_s <= bars.again
+        and row.forward_again_s <= criteria.again
     )
 
 
 def line_of(row: dict) -> str:
     """What the console and the pictures say of a row."""
-    name = "A neurons deaf" if row["deaf"] else f"phase {row['phase']}"
+    name = "A neurons silenced" if row["silenced"] else f"phase {row['phase']}"
     if "latency_s" not in row:
         return f"{name} seed {row['seed']}: {row['note']}"
     return (
@@ -110,22 +110,22 @@ def line_of(row: dict) -> str:
 
 def experiment(args: argparse.Namespace) -> int:
     """Give all commands; exit code 0 only if every one reached its bars."""
-    if args.medium not in BARS:
-        raise tb.ConfigError(f"--medium is one of {', '.join(BARS)}")
+    if args.medium not in CRITERIA:
+        raise tb.ConfigError(f"--medium is one of {', '.join(CRITERIA)}")
     animal, folder = animal_of(args), prepare_folder(args.out)
 
     def cases(onsets: Sequence[float]) -> list[Case]:
         commands = [Case(k, onset, seed) for seed in range(1, args.seeds + 1) for k, onset in enumerate(onsets)]
-        return [*commands, Case(0, onsets[0], deaf=True)]
+        return [*commands, Case(0, onsets[0], silenced=True)]
 
     found = commanded(args, args.medium, folder, cases, measure, line_of, "reversal.csv")
     if found is None:
         return 1
     table, pictures = found
-    return conclusion(table, pictures, animal, folder, BARS[args.medium])
+    return conclusion(table, pictures, animal, folder, CRITERIA[args.medium])
 
 
-def conclusion(table: pd.DataFrame, pictures: list, animal: Kymograph | None, folder: Path, bars: Bars) -> int:
+def conclusion(table: pd.DataFrame, pictures: list, animal: Kymograph | None, folder: Path, criteria: Criteria) -> int:
     """Write the kymographs, name the files and say whether the bars held."""
     files = ["reversal.csv"]
     if animal is not None:
@@ -133,13 +133,13 @@ def conclusion(table: pd.DataFrame, pictures: list, animal: Kymograph | None, fo
     if pictures:
         files.append(plot_kymographs(pictures, folder / "kymographs.png").name)
     files += [each.name for each in sorted(folder.glob("reversal.*")) if each.suffix in (".mp4", ".gif")]
-    good = table.reindex(columns=COLUMNS).apply(holds, axis=1, bars=bars)
+    good = table.reindex(columns=COLUMNS).apply(holds, axis=1, criteria=criteria)
     print(f"wrote {', '.join(files)} in {folder}")
-    print(f"{int(good.sum())} of {len(good)} rows reached every bar ({bars})")
+    print(f"{int(good.sum())} of {len(good)} rows reached every criterion ({criteria})")
     return 0 if good.all() else 1
 
 
-COLUMNS = ("deaf", "latency_s", "speed_mm_s", "travelling_r2", "wave_length", "forward_again_s")
+COLUMNS = ("silenced", "latency_s", "speed_mm_s", "travelling_r2", "wave_length", "forward_again_s")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,8 +1,8 @@
-"""Does the worm still crawl and swim when its parameters are off by a tenth?
+"""Does the worm still crawl and swim if its parameters are perturbed by up to 10 %?
 
-Every fitted value, of the network and of the tissue, is multiplied by its own factor, drawn evenly from 0.9 to 1.1, all
-at once; each draw then runs on agar and in water, with channel noise.
-See: how many draws still move and how many travel as waves, and the gait of each.
+All fitted values of network and tissue are multiplied at once by independent factors, uniformly drawn from 0.9 to 1.1;
+each draw is run on agar and in water, with channel noise.
+See: how many draws still move with a travelling wave, and the gait of each.
 Time: about six minutes for sixteen draws on two cores.
 """
 
@@ -31,13 +31,13 @@ SHOWN = (
     "forward_speed_mm_s", "frequency_hz", "wavelength_body_lengths", "amplitude", "peak_share", "travelling_r2",
     "wave_direction",
 )  # fmt: skip
-# What a worm that is off must still do: the least speed [mm/s] and travelling R2 in each medium.
+# Criteria for a perturbed worm: lowest speed [mm/s] and travelling R2 in each medium.
 LEAST = {"agar": (0.12, 0.75), "water": (0.10, 0.0)}
 ENOUGH = 14 / 16
 
 
 def drawn(seed: int, spread: float) -> tuple[parameters.Parameters, Material]:
-    """Fitted values off by up to a share, each on its own; seed 0 leaves them as they are."""
+    """Fitted values, each perturbed independently by up to a share; unchanged for seed 0."""
     fitted = {name: row.value for name, row in parameters.table().items() if row.source.startswith("fitted")}
     tissue = {attribute: constant(name) for name, attribute in TISSUE.items()}
     factors = np.random.default_rng(seed).uniform(1.0 - spread, 1.0 + spread, len(fitted) + len(tissue))
@@ -50,13 +50,13 @@ def drawn(seed: int, spread: float) -> tuple[parameters.Parameters, Material]:
 
 
 def moves(gait: tb.behaviour.Gait, medium: str) -> bool:
-    """Whether a worm that is off still goes forward by a wave."""
+    """Whether a perturbed worm still moves forward with a travelling wave."""
     speed, share = LEAST[medium]
     return gait.wave_direction > 0 and gait.forward_speed_mm_s >= speed and gait.travelling_r2 >= share
 
 
 def measure(job: tuple[int, str, float]) -> dict:
-    """Gait of one draw in one medium, in a process of its own; NaN where the run diverged."""
+    """Gait of one draw in one medium, in its own process; NaN if the run diverged."""
     draw, medium, spread = job
     duration, tick = MEDIA[medium]
     values, material = drawn(draw, spread)
@@ -73,7 +73,7 @@ def measure(job: tuple[int, str, float]) -> dict:
 
 
 def experiment(args: argparse.Namespace) -> int:
-    """Run all draws; exit code 0 only if at least 14 in 16 move in each medium."""
+    """Run all draws; exit code 0 only if at least 14 of 16 move in each medium."""
     if args.draws < 1 or args.workers < 1 or not 0.0 < args.spread < 1.0:
         raise tb.ConfigError("--draws and --workers must be at least 1, --spread between 0 and 1")
     folder = prepare_folder(args.out)

@@ -1,9 +1,9 @@
 """Does a difference between the dorsal and the ventral neurons of the head steer the worm?
 
-Question: SMDD get d pA and SMDV -d pA for the whole run, d from -4 to 4. Does the crawl turn in proportion, to the side
-that is driven, without losing speed?
-See: turning rate of the heading against d with a straight line through it: its slope [deg/s per pA], its value at d = 0
-(the drift of the untouched worm) and the speed; paths from above.
+Question: SMDD receive d pA and SMDV -d pA during the whole run, for d from -4 to 4. Does the worm turn in proportion to
+d, towards the driven side, without losing speed?
+See: turning rate of the heading against d with a linear fit: its slope [deg/s per pA], its value at d = 0
+(the drift of the unstimulated worm) and the speed; paths seen from above.
 Time: about two minutes on two cores.
 Compare: Hendricks 2012, Yeon 2018, Kaplan 2020 (SMD and the direction of crawling).
 """
@@ -34,13 +34,13 @@ from tianbao.view import style
 DIFFERENCES = (-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0)  # [pA]
 DROPPED, MEASURED = 3_000.0, 12_000.0  # [ms]
 SLOPE = 2.0  # [deg/s per pA] at least
-DRIFT = 2.0  # [deg/s] of the untouched worm, less than that
-KEPT = 0.7  # of the untouched worm's speed, at least
+DRIFT = 2.0  # [deg/s] of the unstimulated worm, at most
+KEPT = 0.7  # of the speed of the unstimulated worm, at least
 Job = tuple[float, int, float, str, tuple[tuple[str, float], ...]]
 
 
 def worm_of(difference: float, parameters: tuple[tuple[str, float], ...]) -> tb.Worm:
-    """A worm whose SMDD get so many pA and whose SMDV lose them."""
+    """A worm with a current [pA] into SMDD and its opposite into SMDV."""
     worm = tb.Worm(parameters=tb.Worm().parameters.replace(**dict(parameters)))
     if difference:
         steer(worm, difference * NA_PER_PA, 0.0, math.inf)
@@ -48,7 +48,7 @@ def worm_of(difference: float, parameters: tuple[tuple[str, float], ...]) -> tb.
 
 
 def measure(job: Job) -> tuple[dict, np.ndarray | None]:
-    """One run in a process of its own: its numbers, and its path [mm], shape (frames, 2)."""
+    """One run in its own process: its measures, and its path [mm], shape (frames, 2)."""
     difference, seed, duration, engine, parameters = job
     row = {"difference_pa": difference, "seed": seed}
     try:
@@ -64,7 +64,7 @@ def measure(job: Job) -> tuple[dict, np.ndarray | None]:
 
 
 def fitted(table: pd.DataFrame) -> tuple[float, float]:
-    """Slope [deg/s per pA] and value at 0 [deg/s] of the straight line through all runs; NaN without two of them."""
+    """Slope [deg/s per pA] and value at 0 [deg/s] of the linear fit to all runs; NaN for fewer than two."""
     known = table.dropna(subset=["turning_deg_s"])
     if known.difference_pa.nunique() < 2:
         return math.nan, math.nan
@@ -73,7 +73,7 @@ def fitted(table: pd.DataFrame) -> tuple[float, float]:
 
 
 def passed(table: pd.DataFrame) -> bool:
-    """Whether the worm steers, goes straight when it is left alone, and keeps its speed."""
+    """Whether the worm steers, crawls straight without stimulus, and keeps its speed."""
     slope, _ = fitted(table)
     alone = table[table.difference_pa == 0.0]
     drift, usual = abs(alone.turning_deg_s.mean()), alone.forward_speed_mm_s.mean()
@@ -101,7 +101,7 @@ def draw(figure: Figure, table: pd.DataFrame, paths: dict[float, np.ndarray]) ->
 
 
 def line_of(row: dict) -> str:
-    """What the console shows of a run."""
+    """One line of output for a run."""
     rate, speed = row["turning_deg_s"], row["forward_speed_mm_s"]
     return f"{row['difference_pa']:+5.1f} pA seed {row['seed']}  {rate:+7.2f} deg/s {speed:+7.3f} mm/s"
 
@@ -111,7 +111,7 @@ def experiment(args: argparse.Namespace) -> int:
     if args.seeds < 1 or args.workers < 1:
         raise tb.ConfigError("--seeds and --workers must be at least 1")
     folder, parameters = prepare_folder(args.out), tuple(map(parse_setting, args.set))
-    worm_of(0.0, parameters)  # a wrong parameter is refused here, not in a pool
+    worm_of(0.0, parameters)  # a wrong parameter is reported here rather than in a worker
     seeds = range(1, args.seeds + 1)
     jobs = [(each, seed, args.duration, args.engine, parameters) for seed in seeds for each in DIFFERENCES]
     rows, paths = [], {}
@@ -128,9 +128,9 @@ def experiment(args: argparse.Namespace) -> int:
     line = pd.DataFrame([{"slope_deg_s_per_pa": slope, "drift_deg_s": drift}])
     write_atomically(folder / "steering_line.csv", line.to_csv(index=False).encode())
     print(f"wrote steering.csv, steering_line.csv and {picture.name} in {folder}")
-    print(f"slope {slope:+.2f} deg/s per pA (bar {SLOPE:g}), line at 0: {drift:+.2f} deg/s (bar {DRIFT:g})")
+    print(f"slope {slope:+.2f} deg/s per pA (required {SLOPE:g}), at 0: {drift:+.2f} deg/s (limit {DRIFT:g})")
     verdict = passed(table)
-    print("the worm steers" if verdict else "the worm does not steer as it must")
+    print("the worm steers" if verdict else "the worm does not steer as required")
     return 0 if verdict else 1
 
 

@@ -1,9 +1,9 @@
 """Does the worm that crawls on agar also swim in water?
 
 The same 302 neurons, 95 muscles and parameters as in forward_crawl.py; only the medium differs. The worm is
-free in three dimensions: nothing holds it in a plane.
+free to move in three dimensions: it is not constrained to a plane.
 See: a faster and longer wave, 1.4-2.3 Hz and 1.1-1.9 L (video, kymograph).
-Time: about half a minute for the default 8 s of biology on two cores.
+Time: about half a minute for the default 8 s on two cores.
 Published ranges: tianbao/behaviour/published.csv (Fang-Yen 2010, Sznitman 2010, Berri 2009).
 """
 
@@ -13,7 +13,7 @@ import sys
 
 from tianbao.cli import crawl_parser, run_crawl
 
-# Water gives way at once: brain and body meet more often than on agar.
+# Movements are faster in water: brain and body exchange more often than on agar.
 WATER = {"arena.medium": "water", "clock.tick": 2.0, "duration": 8_000.0, "engine": "native"}
 
 

@@ -1,13 +1,14 @@
-"""Does bending the middle of the worm bend what lies behind it, to the same side, as Wen et al. (2012) saw?
+"""Does bending the middle of the worm bend the posterior to the same side, as Wen et al. (2012) observed?
 
-Question: the middle of the body (s 0.35 to 0.55) is held in a channel that is bent to dorsal, straight, or bent to
-ventral, while AVB drives forward crawling. In the animal the posterior bends to the same side and follows the channel;
-held straight, the posterior hardly bends. Do receptive fields of B neurons that lie behind their muscles, in front of
-them, or both (the default) do this?
-See: mean curvature and swing of the posterior (s 0.6 to 0.9) in each channel and without one, for three worms that
-differ in their receptive fields alone.
+Question: the middle of the body (s 0.35 to 0.55) is held in a channel that is bent dorsally, straight, or bent
+ventrally, while AVB drives forward crawling. In the animal the posterior bends to the same side and follows the
+channel; in a straight channel, the posterior hardly bends. Do receptive fields of B neurons posterior to their muscles,
+anterior to them, or both (the default) reproduce this?
+See: mean curvature and oscillation of the posterior (s 0.6 to 0.9) in each channel and without one, for three worms
+that differ only in their receptive fields.
 Time: about three minutes on two cores.
-Compare: Wen 2012 (figures 3 and 4). The channel holds the shape of the middle and not its place, so the worm may go on.
+Compare: Wen 2012 (figures 3 and 4). The channel fixes the shape of the middle but not its position, so the worm can
+move on.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ CHANNELS = (6.0, 0.0, -6.0, math.nan)  # [kappa L] of the channel; NaN for none
 FRONT, BACK = 0.35, 0.55  # [L] of the part that is held
 INSIDE, POSTERIOR = (0.39, 0.51), (0.6, 0.9)  # [L] where the channel and the posterior are measured
 CRAWL, SETTLING, MEASURED = 4_000.0, 2_000.0, 8_000.0  # [ms] before the channel closes, and after it
-FOLLOWS = 0.1  # of the channel's curvature that the posterior must have, at least
-STILL = 0.5  # of the free worm's swing that the posterior of one held straight may have, at most
+FOLLOWS = 0.1  # least share of the channel's curvature in the posterior
+STILL = 0.5  # largest share of the free worm's oscillation in a straight channel
 POINTS = 49
 TICK = {"agar": 4.0, "water": 2.0}  # [ms]
 FIELDS = ("behind", "in front", "both")
@@ -50,13 +51,13 @@ def parameters_of(fields: str, changes: tuple[tuple[str, float], ...] = ()) -> t
     if fields == "behind":
         return usual.replace(cord_opposite_gain=0.0)
     if fields == "in front":
-        # With the gain that the other field has, so that it is a question of place and not of strength.
+        # With the gain of the other field, so that only the position differs and not the strength.
         return usual.replace(cord_stretch_gain=0.0, cord_opposite_gain=usual.cord_stretch_gain)
     return usual
 
 
 def measure(job: Job) -> dict:
-    """One worm in one channel, in a process of its own; NaN where the run diverged."""
+    """One worm in one channel, in its own process; NaN if the run diverged."""
     fields, channel, medium, crawl, measured, engine, changes = job
     worm = tb.Worm(parameters=parameters_of(fields, changes))
     if math.isfinite(channel):
@@ -75,11 +76,11 @@ def measure(job: Job) -> dict:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """For each kind of fields: share of the channel's curvature that the posterior takes up, and swing held straight.
+    """For each kind of fields: share of the channel's curvature adopted by the posterior, and its oscillation.
 
     Returns:
-        Index: fields. Columns: `follows` [-], negative where the posterior bends to the other side; `still` [-], swing
-        of the posterior of a worm held straight over that of the free one.
+        Index: fields. Columns: `follows` [-], negative if the posterior bends to the other side; `still` [-],
+        oscillation of the posterior in a straight channel over that of the free worm.
     """
     found = {}
     for fields, rows in table.groupby("fields", sort=False):
@@ -91,13 +92,13 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def passed(table: pd.DataFrame) -> bool:
-    """Whether the posterior of the default worm follows the channel and rests in a straight one; NaN does not."""
+    """Whether the posterior of the default worm follows the channel and is at rest in a straight one; not for NaN."""
     worm = summary(table).loc["both"]
     return bool(worm.follows >= FOLLOWS and worm.still <= STILL)
 
 
 def draw(figure: Figure, table: pd.DataFrame) -> None:
-    """Posterior against channel, and swing of the posterior, for each kind of fields."""
+    """Curvature of the posterior against the channel, and its oscillation, for each kind of fields."""
     bends, swings = figure.subplots(1, 2)
     for k, fields in enumerate(FIELDS):
         rows = table[table.fields == fields]
@@ -109,21 +110,21 @@ def draw(figure: Figure, table: pd.DataFrame) -> None:
     bends.set(xlabel="channel around the middle [$\\kappa L$]", ylabel="posterior, mean [$\\kappa L$]")
     bends.legend(frameon=False, fontsize=8, title="receptive fields of B")
     swings.set_xticks(range(len(CHANNELS)), [f"{each:+g}" if math.isfinite(each) else "free" for each in CHANNELS])
-    swings.set(xlabel="channel [$\\kappa L$]", ylabel="swing of the posterior [$\\kappa L$]")
+    swings.set(xlabel="channel [$\\kappa L$]", ylabel="oscillation of the posterior [$\\kappa L$]")
 
 
 def line_of(row: dict) -> str:
-    """What the console shows of a run."""
+    """One line of output for a run."""
     where = f"channel {row['channel']:+.0f}" if math.isfinite(row["channel"]) else "free      "
     numbers = f"inside {row['inside']:+6.2f}  posterior {row['posterior']:+6.2f}  swing {row['swing']:5.2f} kappa L"
     return f"fields {row['fields']:8s} {where}  {numbers}"
 
 
 def experiment(args: argparse.Namespace) -> int:
-    """Run every worm in every channel; exit code 0 only if the default worm does as the animal."""
+    """Run every worm in every channel; exit code 0 only if the default worm behaves like the animal."""
     if args.workers < 1:
         raise tb.ConfigError("--workers must be at least 1")
-    tb.Arena(args.medium)  # a wrong medium is refused here, not in a pool
+    tb.Arena(args.medium)  # a wrong medium is reported here rather than in a worker
     changes = tuple(map(parse_setting, args.set))
     parameters_of("both", changes)  # as is a wrong parameter
     folder, rows = prepare_folder(args.out), []
@@ -139,11 +140,11 @@ def experiment(args: argparse.Namespace) -> int:
     follows = summary(table)
     write_atomically(folder / "trap_follows.csv", follows.rename_axis("fields").to_csv().encode())
     for fields, found in follows.iterrows():
-        print(f"{fields:8s}: follows {found.follows:+.2f} of the channel, straight: swings {found.still:.2f} as far")
+        print(f"{fields:8s}: follows {found.follows:+.2f} of the channel; straight: {found.still:.2f} of free")
     print(f"wrote trap.csv, trap_follows.csv and {picture.name} in {folder}")
     verdict = passed(table)
-    told = "the posterior does as the animal's" if verdict else "the posterior does not do as the animal's"
-    print(f"{told} (bars: {FOLLOWS:g} and {STILL:g})")
+    told = "the posterior behaves like the animal's" if verdict else "the posterior does not behave like the animal's"
+    print(f"{told} (required: {FOLLOWS:g} and {STILL:g})")
     return 0 if verdict else 1
 
 
@@ -152,8 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--medium", default="agar", help="agar or water")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a parameter")
-    parser.add_argument("--crawl", type=float, default=CRAWL, help="ms before the channel closes")
-    parser.add_argument("--duration", type=float, default=MEASURED, help="ms measured, 2 s after it has closed")
+    parser.add_argument("--crawl", type=float, default=CRAWL, help="time before the channel closes [ms]")
+    parser.add_argument("--duration", type=float, default=MEASURED, help="measured time, 2 s after it has closed [ms]")
     parser.add_argument("--engine", default="native", help='"neuron" gives the same in several times the time')
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("output/trap"))

@@ -1,8 +1,9 @@
-"""Is the wave the animal's, with and without channel noise, on agar and in water?
+"""Does the wave resemble the animal's, with and without channel noise, on agar and in water?
 
-Question: five seeds that no fit has used, each with the default noise and with none: speed, rhythm, shape of the wave.
-See: a row per run, the mean of each medium, kymographs at one scale; beside an animal's with --animal.
-Time: about five minutes on two cores: 23 s of biology on agar, 9.5 s in water.
+Question: five seeds not used in any fit, each with the default noise and without noise: speed, frequency, shape of the
+wave.
+See: a row per run, the mean of each medium, kymographs on one scale, with an animal's if --animal is given.
+Time: about five minutes on two cores: 23 s on agar, 9.5 s in water.
 Compare: tianbao/behaviour/published.csv.
 """
 
@@ -22,7 +23,7 @@ from tianbao.cli.animals import add_animal, animal_of
 from tianbao.io.files import prepare_folder
 from tianbao.view.kymographs import plot_kymographs
 
-# Medium -> duration, body step and time dropped [ms].
+# Medium -> duration, body step and time discarded [ms].
 RUNS = {"agar": (23_000.0, 4.0, 3000.0), "water": (9_500.0, 2.0, 2000.0)}
 SHOWN_MS = 8_000.0  # of the kymographs
 PRINTED = (
@@ -33,7 +34,7 @@ PRINTED = (
 
 
 def measure(job: tuple[str, float, int, float]) -> tuple[dict, tuple]:
-    """Gait of one run in a process of its own, and its last kymograph."""
+    """Gait of one run in its own process, and its last kymograph."""
     medium, noise, seed, scale = job
     duration, tick, dropped = RUNS[medium]
     worm = tb.Worm(parameters=tb.Worm().parameters.replace(noise=noise))
@@ -82,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=5, help="number of seeds")
     parser.add_argument("--first", type=int, default=1, help="first of them")
-    parser.add_argument("--scale", type=float, default=1.0, help="of the durations, below 1 for a quick look")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor on the durations, below 1 for a quick test")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("output/wave_shape"))
     add_animal(parser)

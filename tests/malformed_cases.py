@@ -201,9 +201,9 @@ SETTINGS = [
 """(`tianbao run --set`, a word of the answer)."""
 
 DONE = [
-    ("", "verb"),
-    ("   ", "verb"),
-    ("kill AVAL", "verb"),
+    ("", "intervention"),
+    ("   ", "intervention"),
+    ("kill AVAL", "intervention"),
     ("ablate", "no neuron"),
     ("ablate AVAl", "AVAL"),
     ("ablate XYZ*", "XYZ"),
@@ -293,11 +293,11 @@ DONE = [
     ("shuffle nmjacross 1", "nmj_across"),
     ("shuffle nmj_across true", "seed"),
     ("shuffle nmj_across 1 2", "2"),
-    ("__init__ x", "verb"),
-    ("design", "verb"),
-    ("\u6740 AVAL", "verb"),
+    ("__init__ x", "intervention"),
+    ("design", "intervention"),
+    ("\u6740 AVAL", "intervention"),
     (f"ablate {LONG}", "neuron"),
-    (f"{LONG} AVAL", "verb"),
+    (f"{LONG} AVAL", "intervention"),
     ("ablate verb=silence AVAL", "verb"),
     ("knock-out unc-2 unc-2 cells=", "key=value"),
 ]

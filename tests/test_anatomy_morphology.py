@@ -89,7 +89,7 @@ BROKEN = {
     "line 2: its parents form a cycle": [GOOD[0], "2 2 0 5 0 0.3 3", GOOD[2]],
     "line 1: its parents form a cycle": ["1 1 0 0 0 2.0 3", *GOOD[1:]],
     "line 1: the root must be the soma": ["1 2 0 0 0 2.0 -1", *GOOD[1:]],
-    "holds no points": ["# only a comment"],
+    "contains no points": ["# only a comment"],
 }
 
 

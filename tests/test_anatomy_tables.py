@@ -146,7 +146,7 @@ BROKEN = {
     "is negative": ("chemical", "ADAL,ADLL,1,excitatory,x,+,-3"),
     "unknown neuron 'AVAX': did you mean": ("chemical", "ADAL,AVAX,1,excitatory,x,+,0.0"),
     "'maybe' is not one of": ("chemical", "ADAL,ADLL,1,maybe,x,+,0.0"),
-    "ADAL ADAR is there twice": ("chemical", "ADAL,ADAR,1,excitatory,x,+,0.0"),
+    "ADAL ADAR occurs twice": ("chemical", "ADAL,ADAR,1,excitatory,x,+,0.0"),
     "unknown muscle 'MVL24': did you mean": ("nmj", "DA1,MVL24,1"),
     "out of order": ("gap", "AVAR,AVAL,1,0.0"),
 }

@@ -72,7 +72,7 @@ def test_unknown_options_of_a_worm_are_refused(option):
 
 def test_a_worm_has_one_or_two_soma_compartments():
     assert Worm().soma_compartments == 2 and Worm(soma_compartments=1).soma_compartments == 1
-    with pytest.raises(ConfigError, match="soma_compartments must be 1 or 2"):
+    with pytest.raises(ConfigError, match="soma_compartments = .* must be 1 or 2"):
         Worm(soma_compartments=3)
 
 

@@ -134,7 +134,7 @@ def test_an_unknown_connectome_is_refused_with_the_nearest_name():
             anatomy.connectome(wrong)
     with pytest.raises(AnatomyError, match="unknown connectome 'cook2018': did you mean 'cook2019'"):
         anatomy.connectome("white1986@cook2018")
-    with pytest.raises(AnatomyError, match="'white1986' counts no neuromuscular junctions"):
+    with pytest.raises(AnatomyError, match="'white1986' has no neuromuscular junctions"):
         anatomy.connectome("cook2019", nmj="white1986")
 
 
@@ -197,19 +197,19 @@ def test_extrapolated_counts_are_scaled_down_only_where_they_come_from(tmp_path)
 BROKEN = {
     "row 2, column pre: unknown neuron 'AVAl': did you mean 'AVAL'": [HEADER, "AVAl,VA1,chemical,4,"],
     "row 2, column post: MDL08 is a muscle; its kind is nmj": [HEADER, "AVAL,MDL08,chemical,4,"],
-    "row 2, column pre: MDL08 is a muscle; muscles have no output": [HEADER, "MDL08,AVAL,chemical,4,"],
+    "row 2, column pre: MDL08 is a muscle; muscles cannot be presynaptic": [HEADER, "MDL08,AVAL,chemical,4,"],
     "row 2, column post: VA1 is a neuron; an nmj ends on a muscle": [HEADER, "AVAL,VA1,nmj,4,"],
     "row 2, column post: unknown muscle 'MDL25'": [HEADER, "AVAL,MDL25,nmj,4,"],
     "row 3, column em_sections: 'nan' is not a number": [*GOOD[:2], "AVBL,VB2,gap,nan,"],
     "row 2, column em_sections: 'inf' is not a number": [HEADER, "AVAL,VA1,chemical,inf,"],
     "row 2, column em_sections: '' is not a number": [HEADER, "AVAL,VA1,chemical,,"],
     "row 2, column em_sections: '1_0' is not a number": [HEADER, "AVAL,VA1,chemical,1_0,"],
-    "row 2, column em_sections: -3 is negative; inhibition goes into the column sign": [HEADER, "AVAL,VA1,gap,-3,"],
-    "row 2, column em_sections: 0 is no connection": [HEADER, "AVAL,VA1,chemical,0,"],
-    "row 2, column em_sections: 1e300 is more than 10000": [HEADER, "AVAL,VA1,chemical,1e300,"],
-    "row 3: chemical AVAL VA1 is there already, in row 2": [*GOOD[:2], GOOD[1]],
-    "row 3: gap AVAL VA1 is there already, in row 2; a gap": [HEADER, "AVAL,VA1,gap,1,", "VA1,AVAL,gap,1,"],
-    "row 2: AVAL is joined to itself": [HEADER, "AVAL,AVAL,chemical,4,"],
+    "row 2, column em_sections: -3 is negative; give inhibition in the column sign": [HEADER, "AVAL,VA1,gap,-3,"],
+    "row 2, column em_sections: 0 means no connection": [HEADER, "AVAL,VA1,chemical,0,"],
+    "row 2, column em_sections: 1e300 exceeds 10000": [HEADER, "AVAL,VA1,chemical,1e300,"],
+    "row 3: chemical AVAL VA1 is already given in row 2": [*GOOD[:2], GOOD[1]],
+    "row 3: gap AVAL VA1 is already given in row 2; a gap": [HEADER, "AVAL,VA1,gap,1,", "VA1,AVAL,gap,1,"],
+    "row 2: AVAL is connected to itself": [HEADER, "AVAL,AVAL,chemical,4,"],
     "row 2, column kind: unknown kind 'chemicel': did you mean 'chemical'": [HEADER, "AVAL,VA1,chemicel,4,"],
     "row 2, column sign: unknown sign 'inhib': did you mean 'inhibitory'": [HEADER, "AVAL,VA1,chemical,4,inhib"],
     "row 2: a gap junction has no sign": [HEADER, "AVAL,VA1,gap,4,+"],
@@ -220,7 +220,7 @@ BROKEN = {
     "it has em_sections and weight": ["pre,post,kind,em_sections,weight", "AVAL,VA1,gap,1,1"],
     "has the column 'sign' twice": [HEADER + ",sign", "AVAL,VA1,chemical,1,,"],
     "is empty": ["", "# nothing"],
-    "holds a header and no connections": [HEADER],
+    "has a header but no connections": [HEADER],
     "cannot be read as CSV": [HEADER, 'AVAL,"VA1,chemical,4,'],
 }
 
@@ -345,7 +345,7 @@ BROKEN_CELLS = {
     "AVAL.swc, line 2: point 2 has radius -0.3 um": [CELL[0], "2 2 0 -240 45 -0.3 1"],
     "AVAL.swc, line 2: point 2 has a coordinate or radius that is not a number": [CELL[0], "2 2 0 inf 45 0.3 1"],
     "AVAL.swc, line 2: '2,2,0,-240,45,0.3,1' is not": [CELL[0], "2,2,0,-240,45,0.3,1"],
-    "AVAL.swc, line 5: a branch without length": [*CELL, "5 2 0 -250 45 0.3 1"],
+    "AVAL.swc, line 5: a branch of zero length": [*CELL, "5 2 0 -250 45 0.3 1"],
     "AVAL.swc spans 40000 um, longer than the animal: are its coordinates in um": [
         CELL[0], "2 2 0 39750 45 0.3 1",
     ],
@@ -365,7 +365,7 @@ def test_a_broken_cell_is_refused_with_file_and_line(reason, tmp_path):
 def test_a_folder_that_holds_no_cells_is_refused(tmp_path):
     with pytest.raises(AnatomyError, match="no folder"):
         anatomy.own_cells(tmp_path / "absent")
-    with pytest.raises(AnatomyError, match="holds no .swc file"):
+    with pytest.raises(AnatomyError, match="contains no .swc file"):
         anatomy.own_cells(folder_of(tmp_path))
     with pytest.raises(AnatomyError, match="AVAX.swc is not named after a neuron: unknown neuron 'AVAX'"):
         anatomy.own_cells(folder_of(tmp_path, AVAX=CELL))

@@ -12,7 +12,7 @@ import pytest
 from test_cli import SIMS, script
 
 GOOD_REVERSAL = {
-    "deaf": False, "latency_s": 0.1, "speed_mm_s": -0.25, "travelling_r2": 0.8, "wave_length": -0.6,
+    "silenced": False, "latency_s": 0.1, "speed_mm_s": -0.25, "travelling_r2": 0.8, "wave_length": -0.6,
     "forward_again_s": 0.4,
 }  # fmt: skip
 GOOD_TURN = {"heading_change_deg": -120.0, "travels": True, "bend_0.8": -9.0, "speed_after_mm_s": 0.25}
@@ -28,19 +28,19 @@ GOOD_TURN = {"heading_change_deg": -120.0, "travels": True, "bend_0.8": -9.0, "s
         ({"travelling_r2": 0.6}, False),
         ({"wave_length": 0.6}, False),
         ({"forward_again_s": math.nan}, False),
-        ({"deaf": True}, False),
-        ({"deaf": True, "speed_mm_s": 0.01, "travelling_r2": math.nan}, True),
+        ({"silenced": True}, False),
+        ({"silenced": True, "speed_mm_s": 0.01, "travelling_r2": math.nan}, True),
     ],
 )
 def test_a_reversal_is_judged_by_every_bar(change, good):
     reversal = script("reversal")
-    assert reversal.holds(pd.Series({**GOOD_REVERSAL, **change}), reversal.BARS["agar"]) is good
+    assert reversal.holds(pd.Series({**GOOD_REVERSAL, **change}), reversal.CRITERIA["agar"]) is good
 
 
 def test_slower_reversals_pass_in_water():
     reversal = script("reversal")
     row = pd.Series({**GOOD_REVERSAL, "speed_mm_s": -0.06})
-    assert reversal.holds(row, reversal.BARS["water"]) and not reversal.holds(row, reversal.BARS["agar"])
+    assert reversal.holds(row, reversal.CRITERIA["water"]) and not reversal.holds(row, reversal.CRITERIA["agar"])
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_short_reversal_is_measured_and_written(tmp_path, monkeypatch):
     row, picture = reversal.measure((reversal.Case(0, 200.0), setting))
     assert row["onset"] == 200.0 and math.isfinite(row["speed_mm_s"]) and math.isfinite(row["tail_amplitude"])
     title = [(reversal.line_of(row), *picture)]
-    assert reversal.conclusion(pd.DataFrame([row]), title, None, tmp_path, reversal.BARS["agar"]) == 1
+    assert reversal.conclusion(pd.DataFrame([row]), title, None, tmp_path, reversal.CRITERIA["agar"]) == 1
     assert (tmp_path / "kymographs.png").stat().st_size > 0
 
 

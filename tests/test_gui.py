@@ -59,12 +59,12 @@ def test_an_environment_with_too_new_a_notebook_is_refused_by_name(tmp_path):
 
 @pytest.mark.parametrize("path", ["/nowhere/python", str(Path(__file__))])
 def test_what_is_no_interpreter_is_refused(path):
-    with pytest.raises(ConfigError, match="no Python interpreter"):
+    with pytest.raises(ConfigError, match="not a Python interpreter"):
         gui.find_gui(path)
 
 
 def test_a_program_that_answers_nonsense_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="does not answer"):
+    with pytest.raises(ConfigError, match="is not Python 3.11"):
         gui.find_gui(stand_in(tmp_path, "print('hello')"))
 
 
@@ -77,9 +77,9 @@ def test_an_installed_gui_is_found_with_its_versions(tmp_path):
     ("content", "said"),
     [
         (None, "no index.npjson"),
-        ("not json", "no index of a NetPyNE model"),
-        ("[]", "no index of a NetPyNE model"),
-        ('{"simConfig": "cfg.py"}', "no index of a NetPyNE model"),
+        ("not json", "not the index of a NetPyNE model"),
+        ("[]", "not the index of a NetPyNE model"),
+        ('{"simConfig": "cfg.py"}', "not the index of a NetPyNE model"),
         ('{"simConfig": "cfg.py", "netParams": "gone.py"}', "gone.py"),
     ],
 )

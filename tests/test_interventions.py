@@ -117,7 +117,7 @@ def test_avb_loses_its_nca_with_the_gene():
         (lambda worm: worm.illuminate("AVAL", channel="chr2"), "unknown light-gated channel"),
         (lambda worm: worm.stimulate("AVAL", 3.0), "Pulse"),
         (lambda worm: worm.hold(600.0), "outside -20 to 20 kappa L"),
-        (lambda worm: worm.hold(6.0, 0.55, 0.35), "behind the front"),
+        (lambda worm: worm.hold(6.0, 0.55, 0.35), "posterior to the front"),
         (lambda worm: worm.hold(6.0, 0.5, 1.5), "outside 0 to 1 L"),
         (lambda worm: worm.hold(6.0, start=5.0, stop=5.0), "start < stop"),
         (lambda worm: worm.hold(float("nan")), "number"),
@@ -168,14 +168,14 @@ def test_words_say_what_a_table_says(table):
     ("table", "wrong"),
     [
         ({"verb": "abalte", "neurons": ["AVAL"]}, "did you mean 'ablate'"),
-        ({"neurons": ["AVAL"]}, "unknown verb"),
+        ({"neurons": ["AVAL"]}, "no key .verb."),
         ({"verb": "ablate", "neuron": ["AVAL"]}, "did you mean 'neurons'"),
         ({"verb": "ablate", "neurons": [1]}, "takes names"),
         ({"verb": "clamp", "neurons": ["AVAL"]}, "needs 'voltage'"),
         ({"verb": "clamp", "neurons": ["AVAL"], "voltage": "high"}, "must be a number"),
         ({"verb": "stimulate", "neuron": "AVAL", "amplitude": 1.0, "start": 0.0}, "needs 'stop'"),
         ({"verb": "shuffle", "what": "gap_partners", "seed": 1.5}, "whole number"),
-        ({"verb": "design"}, "unknown verb"),
+        ({"verb": "design"}, "unknown intervention"),
     ],
 )
 def test_a_table_that_says_nothing_possible_is_refused(table, wrong):

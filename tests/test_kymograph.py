@@ -61,7 +61,7 @@ def test_an_episode_and_a_window_are_picked(tmp_path):
     back = tb.read_kymograph(path, episode="reversal", window=(2.0, 9.0))
     is_the_made_up_wave(back.gait, -0.9)
     assert back.time[0] == pytest.approx(2000.0) and back.time[-1] == pytest.approx(9000.0)
-    with pytest.raises(tb.ConfigError, match="episodes forward, reversal; pick one"):
+    with pytest.raises(tb.ConfigError, match="episodes forward, reversal; select one"):
         tb.read_kymograph(path)
     with pytest.raises(tb.ConfigError, match="did you mean 'reversal'"):
         tb.read_kymograph(path, episode="reversals")
@@ -87,10 +87,10 @@ def test_a_track_is_a_kymograph_with_a_speed(tmp_path):
         ("", "is empty"),
         ("# only\n# comments\n", "is empty"),
         ("time,x,y\n0,1,2\n", "0 columns of curvature"),
-        ("j0,j1,j2,j3,j5\n1,2,3,4,5\n1,2,3,4,5\n", "j4 is not there"),
-        ("j0,j1,j2,j3,j4,j4\n1,2,3,4,5,5\n", "must be j0 to j5; j5 is not there"),
+        ("j0,j1,j2,j3,j5\n1,2,3,4,5\n1,2,3,4,5\n", "j4 is missing"),
+        ("j0,j1,j2,j3,j4,j4\n1,2,3,4,5,5\n", "must be j0 to j5; j5 is missing"),
         ("episod,j0,j1,j2,j3,j4\na,1,2,3,4,5\n", "did you mean 'episode'"),
-        ("frame,frame,j0,j1,j2,j3,j4\n0,0,1,2,3,4,5\n", "there twice"),
+        ("frame,frame,j0,j1,j2,j3,j4\n0,0,1,2,3,4,5\n", "occurs twice"),
         ("# one\nj0,j1,j2,j3,j4\n1,2,3,4,5\n\n1,2,3,4\n", "line 5: 4 values under 5 columns"),
         ("j0,j1,j2,j3,j4\n1,2,3,4,5\n1,2,x,4,5\n", "line 3: 'x' under j2 is not a number"),
         ("j0,j1,j2,j3,j4\n1,2,3,4,5\n1,2,nan,4,5\n", "line 3: 'nan' under j2"),
@@ -98,11 +98,11 @@ def test_a_track_is_a_kymograph_with_a_speed(tmp_path):
         ("j0,j1,j2,j3,j4\n1,2,3,4,5\n1,2,5000,4,5\n", "line 3: a curvature above 1000"),
         ("j0,j1,j2,j3,j4\n1,2,3,4,5\n", "1 rows of curvature"),
         ("j0,j1,j2,j3,j4\n", "0 rows of curvature"),
-        ("frame,j0,j1,j2,j3,j4\n0,1,2,3,4,5\n1,1,2,3,4,5\n2,1,2,3,4,5\n4,1,2,3,4,5\n", "line 5: frame does not go on"),
-        ("time,j0,j1,j2,j3,j4\n0,1,2,3,4,5\n0,1,2,3,4,5\n", "line 3: time does not go on"),
-        ("frame,j0,j1,j2,j3,j4\n2,1,2,3,4,5\n1,1,2,3,4,5\n", "line 3: frame does not go on"),
+        ("frame,j0,j1,j2,j3,j4\n0,1,2,3,4,5\n1,1,2,3,4,5\n2,1,2,3,4,5\n4,1,2,3,4,5\n", "frame is not evenly spaced"),
+        ("time,j0,j1,j2,j3,j4\n0,1,2,3,4,5\n0,1,2,3,4,5\n", "line 3: time is not evenly spaced"),
+        ("frame,j0,j1,j2,j3,j4\n2,1,2,3,4,5\n1,1,2,3,4,5\n", "line 3: frame is not evenly spaced"),
         ("episode,j0,j1,j2,j3,j4\n", "0 rows of curvature"),
-        (b"\xff\xfe\x00j0", "neither a track nor a table"),
+        (b"\xff\xfe\x00j0", "neither a track nor a text table"),
         (b"j0,j1,j2,j3,j4\n1,2,3,4,\0\n1,2,3,4,5\n", "line 2"),
     ],
 )
@@ -146,7 +146,7 @@ def test_of_several_worms_one_must_be_named(tmp_path):
     pair.save(tmp_path / "results.h5")
     write_wcon(pair, tmp_path / "pair.wcon")
     for path in (tmp_path / "results.h5", tmp_path / "pair.wcon"):
-        with pytest.raises(tb.ConfigError, match="holds 2 worms"):
+        with pytest.raises(tb.ConfigError, match="contains 2 worms"):
             tb.read_kymograph(path)
         assert tb.read_kymograph(path, episode="1").gait.wave_length == pytest.approx(-WAVELENGTH, rel=0.01)
         with pytest.raises(tb.errors.TianbaoError):

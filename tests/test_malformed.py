@@ -50,7 +50,7 @@ def refused(result, capsys, monkeypatch):
     def accept(*_):
         raise Accepted
 
-    monkeypatch.setattr(Simulation, "start", accept)
+    monkeypatch.setattr(Loop, "reset", accept)
     before = kept_files(result)
 
     def check(arguments, word):
@@ -242,7 +242,7 @@ FORGED = {
 @pytest.mark.parametrize("name", FORGED)
 def test_a_forged_checkpoint_is_refused(name, refused, tmp_path):
     facts = {"config": RunConfig().to_toml(), "versions": {}, "mechanisms": "", "anatomy": {}, "ticks": 5,
-             "planned": 10, "wall_s": 1.0, "generator": {}}  # fmt: skip
+             "planned": 10, "wall_s": 1.0, "generators": [{}]}  # fmt: skip
     change = FORGED[name]
     state = RunState(change.get("facts", {**facts, **change} if change else {}), {})
     (tmp_path / "checkpoint.tianbao").write_bytes(state.to_bytes())
@@ -271,8 +271,8 @@ def test_going_on_to_a_time_that_is_past_changes_nothing(refused, tmp_path):
 
     made = simulation(RunConfig(), progress=False)
     facts = {"config": made.configuration(10_000.0).to_toml(), "versions": provenance.versions(), "ticks": 500,
-             "mechanisms": provenance.mechanism_hash(), "anatomy": made.worm.provenance, "planned": 2500,
-             "wall_s": 1.0, "generator": {}, "revision": provenance.git_revision(), "every": 1000.0}  # fmt: skip
+             "mechanisms": provenance.mechanism_hash(), "anatomy": [made.worm.provenance], "planned": 2500,
+             "wall_s": 1.0, "generators": [{}], "revision": provenance.git_revision(), "every": 1000.0}  # fmt: skip
     (tmp_path / "checkpoint.tianbao").write_bytes(RunState(facts, {}).to_bytes())
     (tmp_path / "config.toml").write_text(facts["config"])
     before = kept_files(tmp_path)

@@ -159,7 +159,7 @@ def test_no_mod_files_and_no_name_are_sentences(data):
     with pytest.raises(MechanismError, match="no .mod files in "):
         mechanisms.build()
     (root / "mod" / "x.mod").write_text("NEURON { }")
-    with pytest.raises(MechanismError, match="x.mod names no mechanism"):
+    with pytest.raises(MechanismError, match="x.mod does not define a mechanism"):
         mechanisms.names()
 
 
@@ -192,7 +192,7 @@ def test_compiled_folder_in_the_current_directory_is_not_picked_up(foreign):
 def test_mechanisms_that_neuron_already_took_up_are_named_with_their_folder(foreign):
     run = python("from neuron import h\nfrom tianbao import mechanisms\nmechanisms.load()", cwd=foreign)
     sentence = run.stderr.strip().splitlines()[-1]
-    assert "NEURON already holds another mechanism 'nca'" in sentence
+    assert "NEURON already has another mechanism 'nca'" in sentence
     assert f"{platform.machine()}: remove that folder" in sentence and str(foreign.resolve()) in sentence
 
 

@@ -15,7 +15,8 @@ def test_a_mutant_changes_text_that_is_there_into_text_that_python_reads(each):
         text = (ROOT / file).read_text(encoding="utf-8")
         assert text.count(old) == 1, f"mend the row of '{each.name}' in tests/mutants.py: {file} has not '{old}' once"
         assert old != new
-        compile(text.replace(old, new), file, "exec")
+        if file.endswith(".py"):
+            compile(text.replace(old, new), file, "exec")
     assert all((ROOT / test).exists() for test in each.tests)
 
 

@@ -242,7 +242,7 @@ def test_what_would_make_the_page_too_large_is_left_out_and_named(run, quick, tm
         (lambda run, to: write_report(run, to, names="run"), "names must be a list of 1"),
         (lambda run, to: write_report([run, run], to, video=["a.mp4"]), "give 2 videos"),
         (lambda run, to: write_report(run, to, video="crawl.avi"), "not an MP4"),
-        (lambda run, to: write_report(run, to, video="nowhere.mp4"), "there is no video file nowhere.mp4"),
+        (lambda run, to: write_report(run, to, video="nowhere.mp4"), "no video file nowhere.mp4"),
         (lambda run, to: write_report(dataclasses.replace(run, worms=()), to), "no worm"),
         (lambda run, to: write_report(run, to, animal="animal.wcon"), "read_kymograph"),
     ],

@@ -60,7 +60,7 @@ def test_a_zip_takes_values_side_by_side_and_needs_as_many_of_each():
     vary = {"clock.dt": [0.25, 0.5], "clock.tick": [2.0, 4.0]}
     plan = make_plan({"vary": vary, "design": "zip"})
     assert [tuple(run.overrides.values()) for run in plan.runs] == [(0.25, 2.0), (0.5, 4.0)]
-    with pytest.raises(ConfigError, match=r"as many values of every key; got clock.dt 1, clock.tick 2"):
+    with pytest.raises(ConfigError, match=r"the same number of values for every key; got clock.dt 1, clock.tick 2"):
         make_plan({"vary": {**vary, "clock.dt": [0.25]}, "design": "zip"})
 
 
@@ -93,7 +93,7 @@ def test_draws_repeat_with_their_seed_and_a_latin_design_covers_each_axis_evenly
         ({"vary": {"clock.dt": []}}, "give a list of values"),
         ({"vary": {"clock.dt": {"from": 0.1, "to": 1.0}}}, "a grid needs steps"),
         ({"vary": {"clock.dt": {"from": 0.1, "to": 1.0, "steps": 1}}}, "steps is a whole number from 2"),
-        ({"vary": {"clock.dt": {"from": 0.0, "to": 1.0, "steps": 3, "scale": "log"}}}, "no range on a log scale"),
+        ({"vary": {"clock.dt": {"from": 0.0, "to": 1.0, "steps": 3, "scale": "log"}}}, "not a range on a log scale"),
         ({"vary": {"clock.dt": {"from": "a", "to": 1.0, "steps": 3}}}, "vary clock.dt: 'from' = a is not a number"),
         ({"vary": {"clock.dt": {"from": 0.1, "to": 1.0, "stepps": 3}}}, "did you mean 'steps'"),
         ({"vary": {"body.slabs": {"from": 10, "to": 15, "steps": 3}}}, "takes whole numbers"),
@@ -103,12 +103,12 @@ def test_draws_repeat_with_their_seed_and_a_latin_design_covers_each_axis_evenly
         ({"vary": {"interventions": [[{"verb": "ablate", "neurons": ["AVX*"]}]]}}, "run 1: .*AVX"),
         ({"vary": {"clock.dt": [0.5]}, "design": "gird"}, "unknown design 'gird': did you mean 'grid'"),
         ({"vary": {"clock.dt": [0.5]}, "design": "latin"}, "needs samples = N"),
-        ({"vary": {"clock.dt": [0.5]}, "samples": 3}, "belongs to the designs random and latin"),
+        ({"vary": {"clock.dt": [0.5]}, "samples": 3}, "is for the designs random and latin"),
         ({"vary": {"clock.dt": [0.5, 0.5]}}, "runs 1 and 2 are the same"),
         ({"vary": {"seed": [1]}, "seeds": [1]}, "keep one of them"),
         ({"seeds": [1, True]}, "seeds is a list of whole numbers"),
         ({"seeds": [1, -2]}, "seeds is a list of whole numbers"),
-        ({"seeds": list(range(10_001))}, "more runs than one sweep holds"),
+        ({"seeds": list(range(10_001))}, "more runs than allowed"),
         ({"vary": {"clock.dt": [0.5]}, "metrics": ["forward_sped_mm_s"]}, "did you mean 'forward_speed_mm_s'"),
         ({"vary": {"clock.dt": [0.5]}, "base": 3}, "base is the path"),
         ({"vary": {"clock.dt": [0.5]}, "base": "absent.toml"}, "absent.toml"),
@@ -221,7 +221,7 @@ def test_a_stopped_sweep_leaves_no_process_and_goes_on_without_repeating(tmp_pat
 
 def test_another_sweep_in_the_same_folder_is_refused_and_a_longer_one_goes_on(tmp_path):
     sweep(job("count"), tmp_path, workers=1, progress=False)
-    with pytest.raises(ConfigError, match="holds another sweep: its run 1 is 'seed=1', yours has 'seed=4'"):
+    with pytest.raises(ConfigError, match="contains another sweep: its run 1 is 'seed=1', yours has 'seed=4'"):
         sweep(job("count", seeds=[4, 2, 3]), tmp_path, progress=False)
     with pytest.raises(ConfigError, match="its run 1 is 'seed=1', yours has other settings"):
         sweep(job("count", duration=500.0), tmp_path, progress=False)
@@ -245,7 +245,7 @@ def test_options_of_the_wrong_kind_are_refused(tmp_path):
         ({"workers": 0}, "workers must be a whole number from 1"),
         ({"workers": True}, "workers must be"),
         ({"backend": "pol"}, "did you mean 'pool'"),
-        ({"address": "auto"}, "belongs to the backend ray"),
+        ({"address": "auto"}, "is for the backend ray"),
     ):
         with pytest.raises(ConfigError, match=sentence):
             sweep(job("count"), tmp_path, **options)

@@ -106,7 +106,7 @@ def test_several_worms_keep_their_identity(tmp_path):
     assert [again.gait(k).wave_direction for k in (0, 1)] == [1, -1]
     alone = read_wcon(tmp_path / "two.wcon", worm="2")
     assert len(alone.worms) == 1 and alone.gait().wave_direction == -1
-    with pytest.raises(OutputError, match="no worm '7'; it holds 1, 2"):
+    with pytest.raises(OutputError, match="no worm '7'; it contains 1, 2"):
         read_wcon(tmp_path / "two.wcon", worm="7")
 
 
@@ -146,7 +146,7 @@ def test_a_worm_of_no_possible_length_is_said(tmp_path, caplog):
     document["units"].update(x="cm", y="cm")
     with caplog.at_level(logging.WARNING):
         read_wcon(saved(document, tmp_path))
-    assert "would be 10 mm long: look at the units" in caplog.text
+    assert "would be 10 mm long: check the units" in caplog.text
 
 
 def test_ragged_midlines_are_resampled_to_one_count(tmp_path):
@@ -169,12 +169,12 @@ def test_short_gaps_are_filled_and_long_ones_cut_the_track(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         read = read_wcon(saved(document, tmp_path))
     assert len(read.time) == 350 and is_the_made_up_worm(read.gait())
-    assert "5 of 350 frames show no whole midline" in caplog.text
+    assert "5 of 350 frames have no complete midline" in caplog.text
     for k in range(250, 290):
         record["x"][k] = record["y"][k] = [None] * 49
     with caplog.at_level(logging.WARNING):
         read = read_wcon(saved(document, tmp_path))
-    assert read.time[-1] == pytest.approx(10_000.0) and "its longest stretch" in caplog.text
+    assert read.time[-1] == pytest.approx(10_000.0) and "its longest section" in caplog.text
 
 
 def test_uneven_and_missing_times_end_on_an_even_clock(tmp_path):

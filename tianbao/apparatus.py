@@ -1,4 +1,4 @@
-"""What an experimenter applies to a worm from outside: current, and walls around a part of the body."""
+"""Stimuli applied to a worm from outside: current pulses, and channel walls around a part of the body."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .rows import number
 _MOST_CURRENT = 1e3  # [nA]
 _MOST_BEND = 20.0  # [kappa L], more than a crawling worm ever bends
 _LATEST = 1e12  # [ms], far beyond any run
-_SHORTEST = 0.05  # [L]; less than that is no part of a body of 48 slabs
+_SHORTEST = 0.05  # [L]; shorter parts are not resolved by 48 slabs
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,15 @@ class Pulse:
 
 @dataclass(frozen=True)
 class Hold:
-    """Walls that hold a part of the body in one bend, as a narrow channel does (Wen et al. 2012).
+    """Channel walls that hold a part of the body in a fixed bend (Wen et al. 2012).
 
-    While they are there, walls take what the muscles inside them pull, and bend the part to their own curvature; what
-    leaves that curvature is pushed back. They are realised as tension along the body, so they hold the shape of the
-    part and neither its place nor its heading: the worm may go on with them.
+    While they are present, the walls cancel the tension of the muscles inside them and bend the part to their own
+    curvature; any deviation is pushed back. They are implemented as tension along the body, so they fix the shape of
+    the part but neither its position nor its heading: the worm can crawl on with them.
 
     Attributes:
-        curvature: of the channel, positive to dorsal, 0 for a straight one [kappa L].
-        front, back: of the part, nose 0 to tail 1 [L].
+        curvature: of the channel, positive towards dorsal, 0 for a straight one [kappa L].
+        front, back: anterior and posterior end of the part, nose 0 to tail 1 [L].
         start, stop: [ms]
     """
 
@@ -66,20 +66,20 @@ class Hold:
         number(self.stop, "hold", "stop", "ms", endless=True)
         if self.back - self.front < _SHORTEST - 1e-9:
             where = f"hold from {self.front:g} to {self.back:g} L"
-            raise ConfigError(f"{where}: the back must lie {_SHORTEST:g} L or more behind the front")
+            raise ConfigError(f"{where}: the back must be at least {_SHORTEST:g} L posterior to the front")
         if not 0 <= self.start < self.stop:
             raise ConfigError(f"hold from {self.start:g} to {self.stop:g} ms: need 0 <= start < stop")
 
     def check_beside(self, others: Iterable[Hold]) -> None:
-        """Refuse walls where there are others at the same time.
+        """Check that these walls do not overlap with others at the same time.
 
         Raises:
-            ConfigError: if there are.
+            ConfigError: if they do.
         """
         for each in others:
             in_space = min(self.back, each.back) - max(self.front, each.front) > 1e-9
             if in_space and min(self.stop, each.stop) > max(self.start, each.start):
                 raise ConfigError(
-                    f"hold from {self.front:g} to {self.back:g} L: walls from {each.front:g} to {each.back:g} L are "
-                    "there at the same time; give other times or another part"
+                    f"hold from {self.front:g} to {self.back:g} L: there are walls from {each.front:g} to "
+                    f"{each.back:g} L at the same time; give other times or another part"
                 )

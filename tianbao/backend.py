@@ -1,4 +1,4 @@
-"""The one place that imports Taichi (or its fork Quadrants) and starts it."""
+"""The only module that imports Taichi (or its fork Quadrants) and starts it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ DEVICES = ("cpu", "cuda", "metal", "vulkan")
 
 _running: dict[str, str] = {}
 
-# Whether loops stay on the calling thread: those of one worm last tens of microseconds, no longer than
-# it takes to wake another thread. Read when a kernel is compiled, which is after start.
+# Whether loops run on the calling thread: for one worm they take tens of microseconds, no longer than
+# waking another thread. Read when a kernel is compiled, which is after start.
 serial = False
 # Iterations that a heavy loop has per worm. Taichi hands each CPU thread at least 512 of them at a time, so a worm's
 # own are filled up to that many: it is then one task, and several worms use several threads.
@@ -28,7 +28,7 @@ _TASK = 512
 
 
 def _import_backend() -> ModuleType:
-    """The kernel language named by the environment variable, Taichi unless it says otherwise."""
+    """The kernel language given by the environment variable, by default Taichi."""
     name = os.environ.get(BACKEND_VARIABLE, "taichi")
     if name not in BACKENDS:
         raise ConfigError(f"{BACKEND_VARIABLE}: {unknown('backend', name, BACKENDS)}")
@@ -49,16 +49,16 @@ Vec3 = ti.types.vector(3, ti.f64)
 
 
 def start(device: str = "cpu", threads: int = 1) -> None:
-    """Starts the kernels' device, once per process; asking again for the same one does nothing.
+    """Starts the device for the kernels, once per process; a second call for the same device does nothing.
 
-    The bits of a result do not depend on the number of threads: no two iterations add to the same number.
+    Results are bit-identical for any number of threads: no two iterations add to the same number.
 
     Args:
         device: "cpu", "cuda", "metal" or "vulkan"; it must compute in double precision.
-        threads: CPU threads, fixed by the first call [-]; more than one pays for many worms.
+        threads: CPU threads, fixed by the first call [-]; more than one is worthwhile for many worms.
 
     Raises:
-        ConfigError: for an unknown or missing device, or when another one runs already.
+        ConfigError: for an unknown or missing device, or if another one is already running.
     """
     if device not in DEVICES:
         raise ConfigError(unknown("device", device, DEVICES))
@@ -72,7 +72,7 @@ def start(device: str = "cpu", threads: int = 1) -> None:
     serial = device == "cpu" and threads <= 1
     lanes = _TASK if device == "cpu" and threads > 1 else 1
     try:
-        # The banner of init would land in the output of every command.
+        # The banner of init would appear in the output of every command.
         with contextlib.redirect_stdout(io.StringIO()):
             ti.init(
                 arch=getattr(ti, device),

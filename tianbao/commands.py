@@ -1,4 +1,4 @@
-"""What an experimenter does to make a worm back up or bend its head, the same in every experiment."""
+"""Interventions that make a worm reverse, steer or bend its head, shared by several experiments."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _BIAS = 0.02  # [nA]
 
 
 def back_up(worm: Worm, start: float, stop: float) -> Worm:
-    """Make a worm go backwards for a while: AVA excited, AVB silenced, SMD and RMD silenced.
+    """Make a worm reverse for a while: AVA excited, AVB silenced, SMD and RMD silenced.
 
-    The head is silenced as tyramine from RIM does through LGC-55 in the animal (Pirri 2009), by light until the worm
-    has tyramine.
+    The head is silenced as by tyramine from RIM through LGC-55 in the animal (Pirri 2009); as tyramine is not modelled
+    yet, light-gated channels are used.
 
     Args:
         worm: changed in place.
@@ -31,7 +31,7 @@ def steer(worm: Worm, difference: float, start: float, stop: float) -> Worm:
 
     Args:
         worm: changed in place.
-        difference: current into SMDD [nA]; positive to dorsal.
+        difference: current into SMDD [nA]; positive steers towards dorsal.
         start, stop: of the current [ms].
     """
     worm.stimulate("SMDD*", Pulse(difference, start, stop))
@@ -39,7 +39,7 @@ def steer(worm: Worm, difference: float, start: float, stop: float) -> Worm:
 
 
 def bend_head_to_ventral(worm: Worm, start: float, stop: float) -> Worm:
-    """Inject current of one sign into the ventral and of the other into the dorsal neurons of the head.
+    """Inject current of opposite signs into the ventral and the dorsal neurons of the head.
 
     Args:
         worm: changed in place.

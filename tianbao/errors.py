@@ -1,16 +1,16 @@
-"""The errors Tianbao raises on purpose. Each message says what, where and what to do."""
+"""The errors raised by Tianbao. Each message says what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-# Characters of what a user gave that an error repeats.
+# Largest number of characters of user input quoted in an error.
 _LONGEST = 80
 
 
 class TianbaoError(Exception):
-    """Base class: catch this to catch everything Tianbao raises on purpose."""
+    """Base class of all errors raised by Tianbao."""
 
 
 class AnatomyError(TianbaoError):
@@ -30,11 +30,11 @@ class OutputError(TianbaoError):
 
 
 class DivergedError(TianbaoError):
-    """The simulation left the range of the physical: NaN, inverted tissue, stalled solver.
+    """The simulation diverged: NaN, inverted tissue, or a solver that does not converge.
 
     Attributes:
-        recording: what a run had recorded until then (`Recording`), None outside a run.
-        files: where it was written, when it was.
+        recording: everything recorded until then (`Recording`), None outside a run.
+        files: to which it was written, if any.
     """
 
     recording = None
@@ -42,7 +42,7 @@ class DivergedError(TianbaoError):
 
 
 def shorten(value: object) -> str:
-    """What was given, on one line and short enough for a sentence."""
+    """A value as text on one line, shortened for use in a message."""
     text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in _text(value))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
 
@@ -50,12 +50,12 @@ def shorten(value: object) -> str:
 def _text(value: object) -> str:
     try:
         return str(value)
-    except ValueError:  # a whole number of more digits than Python writes
+    except ValueError:  # an integer with more digits than Python converts
         return "a number of very many digits"
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """Sentence for an unknown name, with the nearest known one when there is one."""
+    """Message for an unknown name, with the nearest known one if there is one."""
     known, name = list(known), shorten(name)
     by_folded = {each.lower(): each for each in known}
     near = difflib.get_close_matches(name.lower(), list(by_folded), n=1, cutoff=0.5)

@@ -1,4 +1,4 @@
-"""What is done to a worm, as a file holds it: tables of a verb and its arguments."""
+"""Interventions on a worm in the form used in files: tables of a name and its arguments."""
 
 from __future__ import annotations
 
@@ -30,28 +30,31 @@ VERBS = (
     "silence_stretch_receptors",
     "shuffle",
 )
-"""Methods of `tianbao.Worm` that a table may name."""
+"""Names of all interventions, which are methods of `tianbao.Worm`."""
 
 
 def apply(worm: Worm, table: Mapping[str, Any], where: str = "intervention") -> Worm:
-    """Do to a worm what a table says.
+    """Apply the intervention given by a table to a worm.
 
     Args:
         worm: changed in place.
-        table: `verb` and its arguments, such as {"verb": "ablate", "neurons": ["AVB*"]}.
-        where: how errors call the place of the table.
+        table: the key `verb` gives the intervention, all others are its arguments, such as
+            {"verb": "ablate", "neurons": ["AVB*"]}.
+        where: location of the table for error messages.
 
     Returns:
         The same worm.
 
     Raises:
-        ConfigError: for an unknown verb or argument, one that is missing, or a value of the wrong kind.
-        AnatomyError: for a cell that does not exist.
+        ConfigError: for an unknown intervention or argument, a missing argument, or a value of the wrong type.
+        AnatomyError: for an unknown cell.
     """
     arguments = dict(table)
-    verb = arguments.pop("verb", None)
+    if "verb" not in arguments:
+        raise ConfigError(f"{where} has no key 'verb'; it gives the intervention, such as verb = \"ablate\"")
+    verb = arguments.pop("verb")
     if verb not in VERBS:
-        raise ConfigError(f"{where}: {unknown('verb', str(verb), VERBS)}")
+        raise ConfigError(f"{where}: {unknown('intervention', str(verb), VERBS)}")
     method = getattr(worm, verb)
     many, named = _bound(method, arguments, f"{where}: {verb}")
     try:
@@ -61,7 +64,7 @@ def apply(worm: Worm, table: Mapping[str, Any], where: str = "intervention") -> 
 
 
 def _bound(method: Any, arguments: dict[str, Any], where: str) -> tuple[list[str], dict[str, Any]]:
-    """Arguments of a call: names that it takes any number of, and the others by name."""
+    """Arguments of a call: the names it takes any number of, and the others by keyword."""
     if "pulse" in inspect.signature(method).parameters:
         arguments = _with_pulse(arguments, where)
     parameters = inspect.signature(method).parameters.values()
@@ -104,13 +107,16 @@ def _names(value: Any, where: str) -> list[str]:
 
 
 def parse_command(text: str) -> dict[str, Any]:
-    """The table of an intervention said in words: "ablate AVB*", "clamp AVAL voltage=-20 start=500 stop=900".
+    """Parse an intervention as on the command line: "ablate AVB*", "clamp AVAL voltage=-20 start=500 stop=900".
 
     Args:
-        text: a verb, names, and key=value for everything else.
+        text: the intervention, names, and key=value for everything else.
+
+    Returns:
+        The table of the intervention; see `apply`.
 
     Raises:
-        ConfigError: for an unknown verb, or a word that has no place.
+        ConfigError: for an unknown intervention or a word that is not an argument.
     """
     from .config import parse_setting
     from .worm import Worm
@@ -118,7 +124,7 @@ def parse_command(text: str) -> dict[str, Any]:
     words = text.split()
     verb = words[0].replace("-", "_") if words else ""
     if verb not in VERBS:
-        raise ConfigError(f"'{shorten(text)}': {unknown('verb', verb, VERBS)}")
+        raise ConfigError(f"'{shorten(text)}': {unknown('intervention', verb, VERBS)}")
     table: dict[str, Any] = {"verb": verb}
     plain = [word for word in words[1:] if "=" not in word]
     parameters = [each for each in inspect.signature(getattr(Worm, verb)).parameters.values() if each.name != "self"]
@@ -128,7 +134,7 @@ def parse_command(text: str) -> dict[str, Any]:
         elif each.kind is each.POSITIONAL_OR_KEYWORD and each.name != "pulse" and plain:
             table[each.name] = parse_setting(f"{each.name}={plain.pop(0)}")[1]
     if plain:
-        raise ConfigError(f"'{shorten(text)}': there is no place for '{plain[0]}'; write key=value")
+        raise ConfigError(f"'{shorten(text)}': unexpected word '{plain[0]}'; write key=value")
     for key, value in (parse_setting(word) for word in words[1:] if "=" in word):
         if table.get(key):
             raise ConfigError(f"'{shorten(text)}': '{key}' is given twice; keep one")
@@ -137,7 +143,7 @@ def parse_command(text: str) -> dict[str, Any]:
 
 
 def to_command(table: Mapping[str, Any]) -> str:
-    """An intervention in words, as `parse_command` reads them."""
+    """An intervention as text that `parse_command` reads."""
     words = [str(table.get("verb", ""))]
     for name, value in table.items():
         if isinstance(value, (list, tuple)):
@@ -148,5 +154,5 @@ def to_command(table: Mapping[str, Any]) -> str:
 
 
 def described(tables: Iterable[Mapping[str, Any]]) -> str:
-    """Interventions in words, one after the other."""
+    """Several interventions as text, separated by semicolons."""
     return "; ".join(map(to_command, tables))

@@ -1,4 +1,4 @@
-"""The free, class-level parameters of the worm: one table of few rows."""
+"""The free, class-level parameters of the worm, from one small table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,15 @@ class ParameterRow:
     meaning: str
 
     def checked(self, value: object, where: str) -> float:
-        """The value if it is a number in the allowed range, else a ConfigError."""
+        """The value as a number, after checking that it is in the allowed range.
+
+        Args:
+            value: to check.
+            where: its location for error messages.
+
+        Raises:
+            ConfigError: if it is not a number or out of range.
+        """
         value = number(value, where, self.name, self.unit)
         if not self.low <= value <= self.high:
             raise ConfigError(
@@ -90,7 +98,7 @@ def table(path: Path = TABLE) -> dict[str, ParameterRow]:
     """All rows by name.
 
     Raises:
-        ConfigError: for a NaN or out-of-range value, naming file and row.
+        ConfigError: for a NaN or an out-of-range value; the message gives file and row.
     """
     rows = {}
     for where, raw in read_rows(path):
@@ -102,5 +110,5 @@ def table(path: Path = TABLE) -> dict[str, ParameterRow]:
 
 
 def defaults() -> Parameters:
-    """The parameter set the worm crawls with."""
+    """The default parameter set."""
     return Parameters({name: row.value for name, row in table().items()})

@@ -1,4 +1,4 @@
-"""Progress of anything that takes longer than two seconds: time left and the real-time ratio."""
+"""Progress of computations that take longer than two seconds: time left and real-time ratio."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _FORMAT = "{desc}: {percentage:3.0f}% |{bar:24}| {n:.1f}/{total:.1f} s, {remaini
 
 
 class Progress:
-    """Shows how far a computation is through its biological time.
+    """Shows the progress of a simulation.
 
-    A bar on a terminal; elsewhere one log line at the start and one at the end.
+    A progress bar on a terminal; otherwise one log line at the start and one at the end.
 
     Args:
-        total: biological time to cover [ms].
-        label: what is being computed.
-        enabled: False keeps silent.
+        total: time to simulate [ms].
+        label: description of the computation.
+        enabled: False shows nothing.
     """
 
     def __init__(self, total: float, label: str, *, enabled: bool = True) -> None:
@@ -39,7 +39,7 @@ class Progress:
     def __enter__(self) -> Progress:
         self._started = self._shown = time.perf_counter()
         if self._enabled:
-            log.info("%s: %.1f s to do", self._label, self._total / MS_PER_S)
+            log.info("%s: %.1f s to simulate", self._label, self._total / MS_PER_S)
             if sys.stderr.isatty():
                 self._bar = self._open_bar()
         return self
@@ -53,11 +53,11 @@ class Progress:
         )  # fmt: skip
 
     def advance(self, duration: float) -> None:
-        """Count biological time [ms] as done."""
+        """Add simulated time [ms]."""
         self._done += duration
         if self._bar is None:
             return
-        # Asked a thousand times a second, so the bar is touched only when it may redraw.
+        # Called a thousand times per second, so the bar is updated only if it may redraw.
         now = time.perf_counter()
         if now - self._shown >= _REFRESH_S:
             self._shown = now
@@ -69,7 +69,7 @@ class Progress:
 
     @property
     def ratio(self) -> float:
-        """Biological over computing time so far [-]; 1 is real time."""
+        """Simulated over computing time so far [-]; 1 is real time."""
         return self._done / MS_PER_S / max(time.perf_counter() - self._started, 1e-9)
 
     def __exit__(

@@ -1,4 +1,4 @@
-"""Reading a table of parameters: every cell that should be a number is one, or a sentence says where not."""
+"""Reads tables of parameters and checks numbers; error messages give file and row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .errors import ConfigError, shorten
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Every row of a CSV table with the words that name its place.
+    """Every row of a CSV table, with its location for error messages.
 
     Yields:
         "file.csv, row 3" and the row.
@@ -48,7 +48,7 @@ def number(
     high: float = math.inf,
     endless: bool = False,
 ) -> float:
-    """A finite number in its range, or infinity where that means no end; no text that looks like one, no truth value.
+    """A finite number in a range, or infinity if `endless`; neither text nor a bool.
 
     Raises:
         ConfigError: for anything else.
@@ -65,7 +65,7 @@ def number(
 
 
 def whole(value: object, where: str, what: str, *, low: int = 0, high: int = 2**63 - 1) -> int:
-    """A whole number in its range.
+    """A whole number in a range.
 
     Raises:
         ConfigError: for anything else.
@@ -76,7 +76,7 @@ def whole(value: object, where: str, what: str, *, low: int = 0, high: int = 2**
 
 
 def numbers(value: object, where: str, what: str, size: int, unit: str = "", *, most: float = math.inf) -> tuple:
-    """So many finite numbers, none further than `most` from 0.
+    """A sequence of `size` finite numbers, with absolute values of at most `most`.
 
     Raises:
         ConfigError: for anything else.

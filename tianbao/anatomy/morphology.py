@@ -210,7 +210,7 @@ def _assemble(path: Path, rows: dict, order: list[int]) -> Morphology:
 def _parents_first(path: Path, rows: dict) -> list[int]:
     """Point numbers in file order, moved only where a parent would follow its child."""
     if not rows:
-        raise AnatomyError(f"{path.name} holds no points: a neuron needs at least its soma")
+        raise AnatomyError(f"{path.name} contains no points: a neuron needs at least its soma")
     roots = [point for point, row in rows.items() if row[2] == -1]
     for point, (_, _, parent, number) in rows.items():
         if parent != -1 and parent not in rows:

@@ -159,7 +159,7 @@ def _of_table(path: Path, episode: str | None, rate: float) -> tuple[str, np.nda
     if rows and "episode" in head:
         rows, episode = _episode(rows, head.index("episode"), episode, path)
     elif rows and episode is not None:
-        raise ConfigError(f"{path}: there is no column episode, so '{shorten(episode)}' cannot be selected; leave it out")
+        raise ConfigError(f"{path}: there is no column episode; leave out the episode '{shorten(episode)}'")
     if len(rows) < _FEWEST_FRAMES:
         raise OutputError(f"{path}: {len(rows)} rows of curvature; a kymograph needs at least two frames")
     bend = np.array([[_number(row[k], head[k], number, path) for k in joints] for number, row in rows])

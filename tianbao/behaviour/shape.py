@@ -1,8 +1,8 @@
 """The shape of the wave: whether bends travel evenly from head to tail, as an animal's do, or in jumps.
 
 Two worms with the same speed, frequency, wavelength and amplitude may still move differently: one propagates its bends
-at a constant speed, the other holds a posture and switches. Everything here is measured from curvature kappa L along the
-body over time, which is also published for tracked animals.
+at a constant speed, the other holds a posture and switches. Everything here is measured from curvature kappa L along
+the body over time, which is also published for tracked animals.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ class Shape:
             changes within the recording.
         wave_amplitude: of that wave [kappa L].
         speed_cv_along: how unevenly bends travel along the body [-]: coefficient of variation, over four blocks of s,
-            of the wave speed v = -<k_t k_s> / <k_s^2>, where k_t and k_s are the slopes of curvature in time and along s.
+            of the wave speed v = -<k_t k_s> / <k_s^2>, where k_t and k_s are the slopes of curvature in time and
+            along s.
         speed_cv_in_time: how unsteadily they travel [-]: the same over successive eighths of a period, whole body.
         speed_slowest: slowest of these speeds over their mean [-]; negative if the wave briefly reverses.
         duty: mean over the body of |share of time bent to dorsal - 0.5| [-].
@@ -199,7 +200,7 @@ def _explained(
     count, centred = bend.size, bend - bend.mean()
     in_time = np.exp(2j * np.pi * frequencies[:, None] * seconds)
     along = np.exp(-2j * np.pi * numbers[:, None] * s)
-    # Sums over the record of curvature times cosine and sine, of cosine and sine, and of their products.
+    # Sums over the recording of curvature times cosine and sine, of cosine and sine, and of their products.
     seen = in_time @ centred @ along.T
     once = np.outer(in_time.sum(axis=1), along.sum(axis=1))
     twice = np.outer((in_time**2).sum(axis=1), (along**2).sum(axis=1))
@@ -270,7 +271,7 @@ def _speeds(step: float, bend: np.ndarray, frequency: float) -> dict[str, float]
     if not math.isfinite(frequency):
         return {"speed_cv_along": _cv(blocks)}
     frames = max(1, round(1.0 / (frequency * WINDOWS_PER_PERIOD * step)))
-    # The last window is dropped even when whole: the slope in time is one-sided at its end.
+    # The last window is discarded even if complete: the slope in time is one-sided at its end.
     windows = max((len(bend) - 1) // frames, 1)
     kept = min(windows * frames, len(bend))
     pieces = (each[:kept].sum(axis=1).reshape(windows, -1).sum(axis=1) for each in (flux, slope))
@@ -285,14 +286,14 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 
 def _lead(seconds: np.ndarray, bend: np.ndarray) -> complex:
-    """A number whose angle is the phase of the head less that of the body's wave extrapolated to it."""
+    """A number whose angle is the phase of the head minus that of the body's wave extrapolated to it."""
     body = _joints(BEHIND_THE_NECK)
     wave = best_wave(seconds, bend[:, body], joint_positions()[body])
     if not math.isfinite(wave.length):
         return complex(math.nan)
     swing = np.exp(-2j * np.pi * wave.frequency_hz * seconds) * np.hanning(len(seconds))
     phasor = swing @ (bend - bend.mean(axis=0))
-    # Where the body's wave runs on, turning back the phase of every joint leaves the same angle everywhere.
+    # If the body's wave continues, rotating the phase of every joint back gives the same angle everywhere.
     level = phasor * np.exp(2j * np.pi * joint_positions() / wave.length)
     usual = level[body].sum()
     return complex(level[_joints(HEAD)].sum() * np.conj(usual) / max(abs(usual), np.finfo(float).tiny))

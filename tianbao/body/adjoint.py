@@ -1,9 +1,9 @@
-"""Gradients through the soft body's steps, by the exact adjoint of each implicit step at its solution.
+"""Gradients through the steps of the soft body, by the exact adjoint of each implicit step at its solution.
 
 A step ends where the residual g(x; start, tension) vanishes. With lambda = - H^-1 dL/dx, H = dg/dx being
 the stiffness of the last Newton iteration, dL/dtension = lambda . dg/dtension and dL/dstart =
-lambda . dg/dstart, which is dL/dx of the step before. The start enters through the displacement and the
-tangent of the drag, the strain that viscosity is measured from, the fibres' length before they shorten
+lambda . dg/dstart, which is dL/dx of the previous step. The start enters through the displacement and the
+tangent of the drag, the reference strain of viscosity, the initial length of the fibres
 and the grip of friction. Source: the implicit function theorem.
 """
 
@@ -26,9 +26,9 @@ _STRAIGHT = 1e-3
 
 @dataclass(frozen=True)
 class _Piece:
-    """A step the solver took in one go: when it began [ms], and all that its residual depends on.
+    """A step that the solver did not divide: its start [ms], and everything its residual depends on.
 
-    Positions at its end and its start count from the origin of each worm's frame.
+    Positions at its end and its start are relative to the origin of each worm's frame.
     """
 
     time: float
@@ -45,8 +45,8 @@ class Gradient:
     """Derivatives of a loss L on the positions of a rollout.
 
     Attributes:
-        tension: with respect to that of every step [L/Pa], shape (steps, worms, slabs, 4).
-        start: with respect to the positions the rollout began with [L/mm], shape (worms, vertices, 3).
+        tension: with respect to the tension of every step [L/Pa], shape (steps, worms, slabs, 4).
+        start: with respect to the initial positions [L/mm], shape (worms, vertices, 3).
     """
 
     tension: np.ndarray
@@ -56,18 +56,18 @@ class Gradient:
 class Rollout:
     """Steps of a soft body, recorded so that a loss on its positions can be differentiated.
 
-    Only the rollout may move the body while it records. A step that the body can take in halves only is
-    recorded as these.
+    Only the rollout may move the body while it records. A step that has to be divided is recorded as its
+    parts.
 
-    Limitations: flow and wake, half-spaces of contact and the grip of friction are held as they were in each
-    step, though all but the flow follow from what was before. The derivative is that of a step at its exact
-    solution; the body's usual tolerance leaves an error of about 1e-6 of it.
+    Limitations: flow and wake, half-spaces of contact and the grip of friction are treated as constant in each
+    step, although all but the flow depend on earlier states. The derivative is that of a step at its exact
+    solution; with the default tolerance of the body its relative error is about 1e-6.
     """
 
     def __init__(self, body: SoftBody) -> None:
         """
         Args:
-            body: the rollout begins where it is now.
+            body: the rollout starts from its present state.
         """
         self.body = body
         worms, rings, count = body.worms, body.mesh.rings, len(body.mesh.vertices)
@@ -89,25 +89,25 @@ class Rollout:
         return np.stack([self._first, *(pieces[-1].end + pieces[-1].origin for pieces in self._steps)])
 
     def step(self, tension: np.ndarray, duration: float) -> None:
-        """Moves the body on and records how.
+        """Advances the body by one step and records it.
 
         Args:
             tension: see SoftBody.step; copied.
             duration: [ms].
 
         Raises:
-            ConfigError: see SoftBody.step, and when something else has moved the body meanwhile.
+            ConfigError: see SoftBody.step, and if something else has moved the body in the meantime.
             DivergedError: see SoftBody.step.
         """
         if not np.array_equal(self.body.positions, self._last):
-            raise ConfigError("rollout: the body was moved between two recorded steps; begin a new rollout")
+            raise ConfigError("rollout: the body was moved between two recorded steps; start a new rollout")
         pieces: list[_Piece] = []
         self._take(np.array(tension, order="C"), duration, pieces)
         self._steps.append(pieces)
         self._last = self.body.positions
 
     def _take(self, tension: np.ndarray, duration: float, pieces: list[_Piece]) -> None:
-        """Takes a step and adds it to the pieces; once more, half by half, when the body had to halve it."""
+        """Takes a step and records it; if the body had to divide it, repeats it in halves."""
         body, before, contacts = self.body, self.body.state(), self._free
         body.step(tension, duration)
         if body._physics[DT] < duration / MS_PER_S:
@@ -125,19 +125,19 @@ class Rollout:
         pieces.append(_Piece(float(before["time"]), origin, end, start, tension, around, physics))
 
     def pull_back(self, step: int, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Takes a gradient from the end of one step to its start.
+        """Propagates a gradient from the end of one step to its start.
 
         Args:
-            step: which, from 0.
+            step: its number, from 0.
             weights: dL/dx of the positions after it [L/mm], shape (worms, vertices, 3).
 
         Returns:
-            dL/dx of the positions before it [L/mm], same shape, without what the loss adds there; dL/dtension
-            [L/Pa], shape (worms, slabs, 4).
+            dL/dx of the positions before it [L/mm], same shape, without the direct contribution of the loss there;
+            dL/dtension [L/Pa], shape (worms, slabs, 4).
 
         Raises:
             ConfigError: for weights of the wrong shape.
-            DivergedError: when the end of a step is no minimum of its energy, and has no derivative.
+            DivergedError: if the end of a step is not a minimum of its energy, and so has no derivative.
         """
         if np.shape(weights) != self._first.shape:
             raise ConfigError(f"rollout: weights have shape {np.shape(weights)}; give {self._first.shape}")
@@ -182,7 +182,7 @@ class Rollout:
 
 
 def midline_weights(body: SoftBody, weights: np.ndarray) -> np.ndarray:
-    """dL/dx [L/mm], shape (..., vertices, 3), from that of `SoftBody.midline` [L/mm], shape (..., rings, 3)."""
+    """dL/dx [L/mm], shape (..., vertices, 3), from dL/d`SoftBody.midline` [L/mm], shape (..., rings, 3)."""
     share = observe.section_weights(body.mesh.section)[:, observe.SHARE]
     return (share[:, None] * weights[..., None, :]).reshape(*weights.shape[:-2], -1, 3)
 
@@ -192,7 +192,7 @@ def curvature_weights(body: SoftBody, positions: np.ndarray, weights: np.ndarray
 
     Args:
         body: whose mesh it is.
-        positions: where the curvature was read [mm], shape (..., vertices, 3).
+        positions: at which the curvature was measured [mm], shape (..., vertices, 3).
         weights: dL/d(kappa L), shape (..., rings - 2).
         side: "dorsal" or "right".
 

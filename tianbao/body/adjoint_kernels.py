@@ -1,4 +1,4 @@
-"""One launch that takes a gradient from the end of a step to its start; see adjoint.py."""
+"""A kernel that propagates a gradient from the end of a step to its start; see adjoint.py."""
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
 from .. import backend
@@ -13,7 +13,7 @@ def _pull_slab(
     x: T, start: T, reply: T, tension: T, corners: T, elements: T, slabs: T, size: T, physics: T, back: T,
     tension_bar: T, worm, slab,
 ):  # fmt: skip
-    """Reply . dforce/dtension of one slab, and its dforce/dstart through viscosity and the fibres' speed."""
+    """Adjoint . dforce/dtension of one slab, and its dforce/dstart through viscosity and the velocity of fibres."""
     brake, falloff = physics[kernels.BRAKE] / physics[DT], physics[kernels.FALLOFF]
     rate = slabs[slab, 1] / (2.0 * physics[DT])
     for k in range(6 * size):
@@ -47,7 +47,7 @@ def _pull_slab(
 def _pull_chord(
     x: T, start: T, reply: T, tangent: T, vertices: T, flow: T, size: T, physics: T, turn: T, worm, ring
 ):  # fmt: skip
-    """Reply . ddrag/dchord of a ring, whose direction is the tangent of the drag."""
+    """Adjoint . ddrag/dchord of a ring, whose direction is the tangent of the drag."""
     t, total = kernels.vector(tangent, worm, ring), Vec3(0.0)
     for local in range(size):
         vertex = ring * size + local
@@ -65,7 +65,7 @@ def _gather_start(
     reply: T, tangent: T, vertices: T, planes: T, count: T, grip: T, size: T, physics: T, back: T, turn: T, bar: T,
     worm, ring,
 ):  # fmt: skip
-    """Sums what slabs, drag, tangents and friction pull back to the start of a ring's vertices."""
+    """Sums the contributions of slabs, drag, tangents and friction to the start of a ring's vertices."""
     t, last = kernels.vector(tangent, worm, ring), tangent.shape[1] - 1
     for local in range(size):
         vertex = ring * size + local
@@ -95,7 +95,7 @@ def pull_back_step(
     status: R2, stiffness: R3, residual: R2, direction: R2, reply: R3, back: R3, turn: R3,
     bar: R3, tension_bar: R3, bad: R1,
 ):  # fmt: skip
-    """Replaces dL/dx of a step's end by dL/dx of its start; gives dL/dtension and the pivots below zero."""
+    """Replaces dL/dx of a step's end by dL/dx of its start; returns dL/dtension and the negative pivots."""
     kernels.freeze(start, corners, elements, size, strain, tangent)
     ti.loop_config(serialize=backend.serial)
     for worm, slab in ti.ndrange(x.shape[0], corners.shape[0]):

@@ -1,10 +1,10 @@
-"""Newton directions: Cholesky factor and substitution of a block tridiagonal matrix per worm.
+"""Newton directions: Cholesky factorisation and substitution of a block tridiagonal matrix per worm.
 
 A slab's vertices are two consecutive rings, so the stiffness matrix is block tridiagonal, with blocks
-of three rows per vertex of a ring. Row i of ring r is stored from the first column of ring r - 1 on:
+of three rows per vertex of a ring. Row i of ring r is stored starting from the first column of ring r - 1:
 `stiffness[worm, i, column - block (r - 1)]`.
-Source: the textbook row by row Cholesky factorisation, restricted to the band and taken in tiles of
-one vertex by one vertex, so that six numbers read from memory serve nine products.
+Source: the textbook row-by-row Cholesky factorisation, restricted to the band and done in tiles of
+one vertex by one vertex, so that six numbers read from memory are used in nine products.
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
@@ -17,7 +17,7 @@ Mat3 = ti.types.matrix(3, 3, ti.f64)
 def _products(stiffness: T, worm, i, j, first, last, shift):
     """Dot products of the rows i to i + 2 with the rows j to j + 2, over stored columns first to last.
 
-    Rows of the ring before store the same columns one block further on: that is their shift.
+    Rows of the previous ring store the same columns one block further on, which is their shift.
     """
     dots = Mat3(0.0)
     for k in range(first, last):
@@ -29,7 +29,7 @@ def _products(stiffness: T, worm, i, j, first, last, shift):
 
 @ti.func
 def _divide(stiffness: T, worm, i, at, j, diagonal, dots):
-    """Finishes a tile right of which lies the factored diagonal tile of the rows j to j + 2."""
+    """Completes a tile using the factored diagonal tile of the rows j to j + 2."""
     for a in ti.static(range(3)):
         for b in ti.static(range(3)):
             value = stiffness[worm, i + a, at + b] - dots[a, b]
@@ -52,7 +52,7 @@ def _factor_diagonal(stiffness: T, worm, i, at, dots):
         pivot = before - dots[a, a]
         for k in ti.static(range(a)):
             pivot -= stiffness[worm, i + a, at + k] * stiffness[worm, i + a, at + k]
-        # Written so that NaN counts as bad too.
+        # Written so that NaN counts as not positive, too.
         if not pivot > 1e-13 * before:
             bad += 1
             pivot = ti.abs(before) + 1.0

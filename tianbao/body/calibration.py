@@ -1,10 +1,10 @@
-"""Makes every mesh bend alike: shear modulus and fibre tension from its linear bending.
+"""Calibrates every mesh to the same bending stiffness: shear modulus and fibre tension from its linear bending.
 
-Flat tetrahedra are too stiff in bending, by an amount that depends on how long a slab is for its
-radius and how fast it tapers. So the mesh itself is bent, once, when a body is built: a pure
-moment tells the bending stiffness at every ring, the fibres tell the moment of a tension. The cuticle's
-resistance to shortening has no part in it: sections are mirror images of themselves, so a mesh that bends
-keeps the centres of its rings as far apart as they were.
+Flat tetrahedra are too stiff in bending, by an amount that depends on the length of a slab relative to its
+radius and on the taper. The mesh itself is therefore bent once when a body is built: a pure
+moment gives the bending stiffness at every ring, the fibres give the moment of a tension. The cuticle's
+resistance to shortening is not involved: sections are symmetric, so that bending does not change the distance
+between the centres of rings.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _unit_slabs(mesh: RingMesh, bulk_ratio: float) -> np.ndarray:
 
 
 def _apart(mesh: RingMesh) -> np.ndarray:
-    """How much farther apart the centres of a slab's rings are per move of its vertices [-], shape (6 ring_size,)."""
+    """Change of the distance between the centres of a slab's rings per displacement [-], shape (6 ring_size,)."""
     share = np.zeros((2, mesh.ring_size, 3))
     share[0, -SIDES:, 0], share[1, -SIDES:, 0] = 1.0 / SIDES, -1.0 / SIDES
     return share.ravel()
@@ -96,7 +96,7 @@ def _dorsal_pull(mesh: RingMesh, tension: np.ndarray) -> np.ndarray:
 
 def _curvature(mesh: RingMesh, band: np.ndarray, forces: np.ndarray) -> np.ndarray:
     """Dorsal curvature at the inner rings under balanced forces [1/mm], shape (rings - 2,)."""
-    # Balanced forces leave the rigid motion free: a trace of pinning picks one.
+    # Balanced forces leave the rigid motion undetermined: weak pinning selects one solution.
     pinned = band.copy()
     pinned[0] += _PINNING * band[0].mean()
     moved = solveh_banded(pinned, forces.ravel(), lower=True).reshape(mesh.rings, mesh.ring_size, 3)
@@ -105,7 +105,7 @@ def _curvature(mesh: RingMesh, band: np.ndarray, forces: np.ndarray) -> np.ndarr
 
 
 def _on_slabs(rings: np.ndarray) -> np.ndarray:
-    """Values at the inner rings carried to the slabs between them."""
+    """Values at the inner rings interpolated to the slabs between them."""
     ends = np.concatenate([rings[:1], rings, rings[-1:]])
     return 0.5 * (ends[1:] + ends[:-1])
 
@@ -146,8 +146,8 @@ def tension_per_curvature(mesh: RingMesh, material: Material) -> np.ndarray:
 def axial_springs(mesh: RingMesh, material: Material) -> np.ndarray:
     """Spring constant of each slab's cuticle [uN/mm], shape (slabs,): its EA over its length.
 
-    EA follows the radius as it does in a thin shell, EA = 2 EI / R^2. So does that of the tissue, and the pull of
-    muscles that bend a worm alike all along goes with R^2: the tips shorten less than the middle.
+    EA depends on the radius as in a thin shell, EA = 2 EI / R^2, and so does that of the tissue. The force of
+    muscles that bend a worm uniformly is proportional to R^2: the tips shorten less than the middle.
     """
     share = (mesh.slab_radii / mesh.radii.max()) ** (material.taper_exponent - 2.0)
     return material.axial_stiffness_n * UN_PER_N * share * mesh.slabs / mesh.length

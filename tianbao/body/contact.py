@@ -1,10 +1,10 @@
-"""What the worms can touch in a step: obstacles, each other and themselves, as half-spaces of every ring.
+"""Contacts in a step, with obstacles, other worms and the worm itself, as half-spaces for every ring.
 
-A ring of a worm is a ball around its centre, a body the chain of capsules through its rings. All that
-comes within reach of a ring's surface gives it one half-space, which its outer vertices must stay in:
-the tangent plane of an obstacle at the point nearest to the ring, and between two stretches of worm the
-plane between them, so that each stays on its side though neither knows where the other goes.
-A stretch counts where it is nearest to the ring among its neighbours: one half-space for a place of contact.
+A ring of a worm is treated as a ball around its centre, a body as a chain of capsules through its rings. Everything
+within reach of a ring's surface gives it one half-space, in which its outer vertices must stay:
+the tangent plane of an obstacle at the point nearest to the ring, or the plane between two
+segments of worms, so that each stays on its side independently of the other's motion.
+Only the segment nearest to the ring among its neighbours counts: one half-space per contact.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ REACH = 0.03
 SKIP = 6
 # Rest length of a slab of the adult [mm].
 SPACING = 1.0 / 48.0
-# A pillar over more cells than this is looked at by every ring.
+# A pillar that covers more cells than this is tested by every ring.
 _MOST_CELLS = 4096
 
 
 class ContactFinder:
-    """Finds once a step what each ring of each worm can touch.
+    """Finds the possible contacts of each ring of each worm, once per step.
 
-    Half-spaces hold for one step: a worm must not move further than the reach in it.
+    Half-spaces are valid for one step, in which a worm must not move further than the reach.
 
-    Limitations: a place of contact is felt at the rings' centres, so that pillars thinner than a slab is
-    long can pass between two rings; a worm's thickness is that at rest. Each of two worms is pushed by the
-    vertices it has at the plane between them: alike where they lie side by side, but the forces on a nose
-    and on the flank it pokes differ by a factor of up to two, and until a contact is steady by more.
+    Limitations: contacts are detected at the centres of rings, so that pillars thinner than the length of a
+    slab can pass between two rings; a worm's thickness is that at rest. Each of two worms is pushed through its own
+    vertices at the plane between them. The forces are equal if they lie side by side, but the forces on a nose
+    and on the flank it touches differ by a factor of up to two, and by more until a contact is steady.
     """
 
     def __init__(
@@ -53,14 +53,14 @@ class ContactFinder:
     ) -> None:
         """
         Args:
-            obstacles: what stands in the arena.
+            obstacles: in the arena.
             worms: number of worms.
             radii: of every ring's surface at rest [mm], shape (rings,).
-            reach: distance from a ring's surface within which things are found [mm].
+            reach: distance from a ring's surface within which contacts are found [mm].
             spacing: of the rings at rest [mm]; a worm stretched beyond twice its length may be missed.
             skip: slabs between parts of one worm that can touch.
-            worms_touch: whether worms feel each other.
-            self_contact: whether a worm feels itself.
+            worms_touch: whether worms can touch each other.
+            self_contact: whether a worm can touch itself.
             friction: coefficient between worms [-].
 
         Raises:
@@ -97,11 +97,11 @@ class ContactFinder:
         self._table = ti.ndarray(ti.i32, shape=(buckets + 1 + (kernels.RECORD + 2) * sought,))
 
     def _place(self, obstacles: list, facts: np.ndarray, head: np.ndarray) -> None:
-        """Sorts obstacles into those that every ring asks for, pillars by cell, and solids."""
+        """Sorts obstacles into those tested by every ring, pillars by cell, and solids."""
         for each in obstacles:
             if not isinstance(each, Obstacle):
                 raise ConfigError(
-                    f"contact: {type(each).__name__} is no obstacle; give Plane, Pillar, Dish or SignedDistance"
+                    f"contact: {type(each).__name__} is not an obstacle; give Plane, Pillar, Dish or SignedDistance"
                 )
         self._solids = [each for each in obstacles if isinstance(each, SignedDistance)]
         self._given = np.zeros((len(self._solids), *self._shape, kernels.GAP + 1))
@@ -109,7 +109,7 @@ class ContactFinder:
         pillars = rows[:, kernels.KIND] == kernels.PILLAR
         around = rows[:, kernels.RADIUS] + self._radii.max() + self.reach
         facts[kernels.STONES] = cell = 2.0 * np.median(around[pillars]) if pillars.any() else 1.0
-        # A cell's border must be the same to numpy and to the kernel.
+        # The border of a cell must be the same in numpy and in the kernel.
         around = (around * (1.0 + 1e-6) + 1e-6)[:, None]
         axis = rows[:, kernels.POINT : kernels.POINT + 2]
         low, high = (np.floor((axis + side * around) / cell).astype(np.int64) for side in (-1, 1))
@@ -126,10 +126,10 @@ class ContactFinder:
         self, positions: ti.ndarray, origin: np.ndarray, velocities: ti.ndarray, seconds: float, planes: ti.ndarray,
         count: ti.ndarray,
     ) -> None:  # fmt: skip
-        """Writes the half-spaces of a step, those between worms where its end is expected.
+        """Writes the half-spaces of a step, with those between worms predicted for the end of the step.
 
-        Left where the step starts, they would lag behind worms that push each other, and brake them: they
-        move along with the mean velocity that the two had in the last step.
+        If they were left at the start of the step, they would lag behind worms that push each other, and slow them
+        down: they therefore move with the mean velocity of the two worms in the last step.
 
         Args:
             positions: of the vertices in the frame of their worm [mm], shape (worms, vertices, 3), the outer ones
@@ -140,7 +140,7 @@ class ContactFinder:
             planes: see find; offsets count from each worm's origin.
             count: see find.
         """
-        kernels.look(positions, origin, velocities, self._centres, self._drift)
+        kernels.locate(positions, origin, velocities, self._centres, self._drift)
         self.find(self._centres, planes, count)
         if self._sought:
             kernels.carry(self._drift, seconds, planes, count, self._partners)
@@ -156,7 +156,7 @@ class ContactFinder:
             count: filled; how many of them are in use, int32, shape (worms, rings).
 
         Raises:
-            ConfigError: for centres of the wrong shape, or a signed distance that gives one.
+            ConfigError: for centres of the wrong shape, or a signed distance that returns one.
         """
         if tuple(centres.shape) != (*self._shape, 3):
             raise ConfigError(f"contact: centres have shape {tuple(centres.shape)}; give {(*self._shape, 3)}")
@@ -171,7 +171,7 @@ class ContactFinder:
             kernels.add(centres, self._given, self.reach, planes, count, self._partners)
 
     def _measure(self, centres: np.ndarray) -> None:
-        """Half-spaces of the solids, for the rings near them."""
+        """Half-spaces of the solids, for rings close to them."""
         for solid, given in zip(self._solids, self._given, strict=True):
             distance = solid.distance(centres.reshape(-1, 3)).reshape(self._shape)
             given[..., kernels.GAP] = distance - self._radii
@@ -193,7 +193,7 @@ def _row(obstacle: Plane | Pillar | Dish) -> tuple[float, ...]:
 
 
 def _hashed(low: np.ndarray, width: np.ndarray, first: int) -> tuple[np.ndarray, int]:
-    """Table of rectangles of cells: where each bucket starts in it, then what is in them; number of buckets.
+    """Table of rectangles of cells: the start of each bucket, then their contents; number of buckets.
 
     Args:
         low: first cell of each rectangle in x and y, shape (n, 2).
@@ -213,5 +213,5 @@ def _hashed(low: np.ndarray, width: np.ndarray, first: int) -> tuple[np.ndarray,
 
 
 def _power_of_two(least: int) -> int:
-    """The first power of two that is no less, and no less than two."""
+    """The smallest power of two that is at least this, and at least two."""
     return 1 << max(least - 1, 1).bit_length()

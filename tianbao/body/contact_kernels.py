@@ -1,8 +1,8 @@
 """Kernels that find the half-spaces of the rings, see contact.py.
 
-Candidates come from two grids of cells in x and y, hashed into tables: one of the pillars, made once, and
-one of bunches of the worms' segments, sorted afresh each step. Every number has one writer, and candidates
-are visited in a fixed order: the same bits for any number of threads. Units: mm.
+Candidates come from two grids of cells in x and y, hashed into tables: one of the pillars, built once, and
+one of groups of worm segments, sorted again each step. Every number is written by one thread, and candidates
+are visited in a fixed order: results are bit-identical for any number of threads. Units: mm.
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
@@ -49,9 +49,9 @@ def _bucket(across, up, buckets):
 
 @ti.func
 def _offer(planes: T, count: T, partners: T, c, n, offset, friction, partner, worm, ring):
-    """Keeps a half-space if it is among the nearest, in order of their distance from the ring's centre.
+    """Keeps a half-space if it is among the nearest, ordered by distance from the ring's centre.
 
-    A partner is the place on the chain of all rings that a plane between worms belongs to, else NOBODY.
+    A partner is the position on the chain of all rings that a plane between worms belongs to, otherwise NOBODY.
     """
     held, place = count[worm, ring], 0
     for k in range(held):
@@ -73,7 +73,7 @@ def _offer(planes: T, count: T, partners: T, c, n, offset, friction, partner, wo
 
 
 @ti.func
-def _meet_obstacle(obstacles: T, k, c, furthest, planes: T, count: T, partners: T, worm, ring):
+def _test_obstacle(obstacles: T, k, c, furthest, planes: T, count: T, partners: T, worm, ring):
     """Offers the tangent plane of an obstacle at the point nearest to a ring."""
     kind = obstacles[k, KIND]
     n = Vec3(obstacles[k, NORMAL], obstacles[k, NORMAL + 1], obstacles[k, NORMAL + 2])
@@ -94,7 +94,7 @@ def _meet_obstacle(obstacles: T, k, c, furthest, planes: T, count: T, partners: 
 
 @ti.func
 def _nearest(centres: T, worm, segment, c):
-    """Where a segment of a worm is nearest to a point, as a share of its length, and the vector from there."""
+    """The point of a segment nearest to a given point, as a share of its length, and the vector from there."""
     a = vector(centres, worm, segment)
     e = vector(centres, worm, segment + 1) - a
     share = ti.min(ti.max((c - a).dot(e) / ti.max(e.norm_sqr(), 1e-30), 0.0), 1.0)
@@ -103,10 +103,10 @@ def _nearest(centres: T, worm, segment, c):
 
 @ti.func
 def _is_least(centres: T, other, segment, c, share, d):
-    """Whether no segment nearby is nearer to a point; of two as near it is the one towards the head."""
+    """Whether no neighbouring segment is nearer to a point; of two equally near ones the anterior one counts."""
     least = True
     segments, square = centres.shape[1] - 1, d.norm_sqr()
-    # Most are not, and see it by the slope at the end they share with the next.
+    # Most are not, as the slope at the end they share with the next one shows.
     if share == 1.0 and segment + 1 < segments:
         e = vector(centres, other, segment + 2) - vector(centres, other, segment + 1)
         least = d.dot(e) <= _BEYOND * e.norm_sqr()
@@ -125,7 +125,7 @@ def _is_least(centres: T, other, segment, c, share, d):
 
 @ti.func
 def _aside(centres: T, other, segment, first):
-    """Level direction across a segment, for a ring that sits on it: opposite for the two that meet."""
+    """Horizontal direction across a segment, for a ring centred on it: opposite for the two that meet."""
     e = vector(centres, other, segment + 1) - vector(centres, other, segment)
     n = Vec3(-e[1], e[0], 0.0)
     length = n.norm()
@@ -134,7 +134,7 @@ def _aside(centres: T, other, segment, first):
 
 
 @ti.func
-def _meet_segment(centres: T, facts: T, other, segment, c, radius, planes: T, count: T, partners: T, worm, ring):
+def _test_segment(centres: T, facts: T, other, segment, c, radius, planes: T, count: T, partners: T, worm, ring):
     """Offers the plane in the middle of the gap between a ring and a segment."""
     share, d = _nearest(centres, other, segment, c)
     there = facts[RADII + segment] + share * (facts[RADII + segment + 1] - facts[RADII + segment])
@@ -153,8 +153,8 @@ def _meet_segment(centres: T, facts: T, other, segment, c, radius, planes: T, co
 
 
 @ti.func
-def _meet_bunch(centres: T, facts: T, bunches: T, mine, theirs, skip, planes: T, count: T, partners: T, worm, other):
-    """Meets the segments of one bunch with the rings of another."""
+def _test_bunch(centres: T, facts: T, bunches: T, mine, theirs, skip, planes: T, count: T, partners: T, worm, other):
+    """Tests the segments of one group against the rings of another."""
     rings, per = centres.shape[1], (centres.shape[1] + BUNCH - 2) // BUNCH
     first = theirs % per * BUNCH
     start, end = mine % per * BUNCH, (mine % per + 1) * BUNCH
@@ -167,17 +167,17 @@ def _meet_bunch(centres: T, facts: T, bunches: T, mine, theirs, skip, planes: T,
         if (c - middle).norm_sqr() <= far * far:
             for segment in range(first, ti.min(first + BUNCH, rings - 1)):
                 if worm != other or segment >= ring + skip or segment < ring - skip:
-                    _meet_segment(centres, facts, other, segment, c, radius, planes, count, partners, worm, ring)
+                    _test_segment(centres, facts, other, segment, c, radius, planes, count, partners, worm, ring)
 
 
 @ti.func
-def _look_around(centres: T, facts: T, bunches: T, index: T, table: T, mine, planes: T, count: T, partners: T):
-    """Meets the bunches in the cells around one."""
+def _search_around(centres: T, facts: T, bunches: T, index: T, table: T, mine, planes: T, count: T, partners: T):
+    """Tests the groups in the cells around one."""
     buckets, total = index[TABLE], index[SOUGHT]
     worm = mine // (total // centres.shape[0])
     here = Vec3(bunches[mine, 0], bunches[mine, 1], bunches[mine, 2])
     near = bunches[mine, 3] + 2.0 * facts[THICKEST] + facts[LIMIT]
-    # One worm torn far apart must not make all look everywhere.
+    # One worm that has diverged must not make all others search everywhere.
     span = ti.min(near + bunches[total, 3], 2.0 * facts[CELL])
     left, right = _cell(here[0] - span, facts[CELL]), _cell(here[0] + span, facts[CELL])
     for up in range(_cell(here[1] - span, facts[CELL]), _cell(here[1] + span, facts[CELL]) + 1):
@@ -193,7 +193,7 @@ def _look_around(centres: T, facts: T, bunches: T, index: T, table: T, mine, pla
                     there = Vec3(bunches[theirs, 0], bunches[theirs, 1], bunches[theirs, 2])
                     far = near + bunches[theirs, 3]
                     if (here - there).norm_sqr() <= far * far:
-                        _meet_bunch(
+                        _test_bunch(
                             centres, facts, bunches, mine, theirs, index[APART], planes, count, partners, worm, other
                         )  # fmt: skip
 
@@ -212,11 +212,11 @@ def find(
         c, furthest = vector(centres, worm, ring), facts[RADII + ring] + facts[LIMIT]
         count[worm, ring] = 0
         for k in range(index[EVERYWHERE]):
-            _meet_obstacle(obstacles, k, c, furthest, planes, count, partners, worm, ring)
+            _test_obstacle(obstacles, k, c, furthest, planes, count, partners, worm, ring)
         if index[BUCKETS] > 0:
             b = HEAD + _bucket(_cell(c[0], facts[STONES]), _cell(c[1], facts[STONES]), index[BUCKETS])
             for place in range(index[b], index[b + 1]):
-                _meet_obstacle(obstacles, index[place], c, furthest, planes, count, partners, worm, ring)
+                _test_obstacle(obstacles, index[place], c, furthest, planes, count, partners, worm, ring)
     ti.loop_config(serialize=True)
     for b in range(ti.min(index[SOUGHT], 1) * (index[TABLE] + 1)):
         table[b] = 0
@@ -250,12 +250,12 @@ def find(
         table[place + ACROSS], table[place + UP], table[place + NUMBER] = table[cell], table[cell + 1], k
     ti.loop_config(serialize=backend.serial)
     for mine in range(index[SOUGHT]):
-        _look_around(centres, facts, bunches, index, table, mine, planes, count, partners)
+        _search_around(centres, facts, bunches, index, table, mine, planes, count, partners)
 
 
 @ti.kernel
 def add(centres: R3, given: R4, reach: ti.f64, planes: R4, count: I2, partners: R3):
-    """Half-spaces found elsewhere, shape (sources, worms, rings, 6), among those there are."""
+    """Adds half-spaces found elsewhere, shape (sources, worms, rings, 6)."""
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(count.shape[0], count.shape[1]):
         c = vector(centres, worm, ring)
@@ -270,7 +270,7 @@ def add(centres: R3, given: R4, reach: ti.f64, planes: R4, count: I2, partners: 
 
 @ti.kernel
 def carry(drift: R3, seconds: ti.f64, planes: R4, count: I2, partners: R3):
-    """Moves planes between worms along with the mean velocity of the two places they part."""
+    """Moves planes between worms with the mean velocity of the two positions they separate."""
     rings = drift.shape[1]
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(count.shape[0], count.shape[1]):
@@ -286,8 +286,8 @@ def carry(drift: R3, seconds: ti.f64, planes: R4, count: I2, partners: R3):
 
 
 @ti.kernel
-def look(x: R3, origin: R2, velocity: R3, centres: R3, drift: R3):
-    """Places in the world and velocities of the centres of the rings."""
+def locate(x: R3, origin: R2, velocity: R3, centres: R3, drift: R3):
+    """World coordinates and velocities of the centres of the rings."""
     size = x.shape[1] // centres.shape[1]
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(centres.shape[0], centres.shape[1]):
@@ -302,7 +302,7 @@ def look(x: R3, origin: R2, velocity: R3, centres: R3, drift: R3):
 
 @ti.kernel
 def localise(planes: R4, count: I2, origin: R2):
-    """Counts the offsets of half-spaces from the origin of each worm's frame."""
+    """Makes the offsets of half-spaces relative to the origin of each worm's frame."""
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(planes.shape[0], planes.shape[1]):
         for k in range(count[worm, ring]):

@@ -1,9 +1,9 @@
-"""What keeps a slab as long as it is: cuticle under pressure, as one spring along the axis.
+"""The cuticle under pressure, which keeps the length of a slab, as one spring along the axis.
 
-The spring runs between the centres of a slab's two rings, each the mean of the ring's outer vertices, where
-the cuticle is and the muscles are fastened. A bent, sheared or twisted slab has its centres as far apart as
-a straight one, to first order, so that bending stiffness and the calibration stay what they are. The spring
-has no viscosity of its own: the internal viscosity was measured in bending, and stays with the tissue.
+The spring connects the centres of a slab's two rings, each the mean of the ring's outer vertices, where
+the cuticle is and the muscles attach. To first order, the centres of a bent, sheared or twisted slab have the same
+distance as those of a straight one, so that bending stiffness and calibration are not affected. The spring
+has no viscosity: the internal viscosity was measured in bending, and is part of the tissue.
 Units: mm, s, uN.
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
@@ -17,7 +17,7 @@ SPRING, REST = 4, 5
 
 @ti.func
 def _span(x: T, size: T, worm, slab):
-    """From the centre of the ring ahead to that of the ring behind [mm]."""
+    """Vector from the centre of the anterior ring to that of the posterior one [mm]."""
     total = Vec3(0.0)
     for local in range(size - SIDES, size):
         for i in ti.static(range(3)):
@@ -29,7 +29,7 @@ def _span(x: T, size: T, worm, slab):
 def resist(x: T, slabs: T, size: T, force: T, worm, slab):
     """Adds the gradient of 1/2 spring (length - rest)^2 to the outer vertices; returns this energy."""
     energy = 0.0
-    # Skipped when there is none: adding zeros could still turn the sign of a zero.
+    # Skipped without a spring: adding zeros could still change the sign of a zero.
     if slabs[slab, SPRING] > 0.0:
         span = _span(x, size, worm, slab)
         length = span.norm()
@@ -48,7 +48,8 @@ def resist(x: T, slabs: T, size: T, force: T, worm, slab):
 def stiffen(x: T, slabs: T, size: T, stiffness: T, worm, slab):
     """Adds the second derivative of the spring, lower half.
 
-    All of it: what a compressed spring gives up sideways the pull of the muscles that compress it makes up for.
+    Including the negative lateral stiffness of a compressed spring, which the tension of the muscles that compress it
+    compensates.
     """
     if slabs[slab, SPRING] > 0.0:
         span = _span(x, size, worm, slab)

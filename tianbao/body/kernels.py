@@ -1,9 +1,9 @@
-"""The solver's kernels: a launch to begin a step, one for each Newton iteration.
+"""The kernels of the solver: one to begin a step, one for each Newton iteration.
 
-All state lives in arrays with a leading worm axis, positions in a frame of each worm's own: far from the
-world's origin they would be rounded. Every sum has one writer in a fixed order, so a run gives the same
-bits with any number of threads. A launch costs as much as a hundred tetrahedra, and so do five of the
-arrays handed to it: hence few kernels, each with much to do.
+All state is in arrays with a leading worm axis, positions in a separate frame for each worm: far from the
+world's origin they would be rounded. Every sum is computed by one thread in a fixed order, so that results are
+bit-identical for any number of threads. Launching a kernel costs as much as a hundred tetrahedra, and so does passing
+five arrays: hence there are few kernels, each of which does much.
 `size`, the number of vertices of a ring, is known when a kernel is compiled. Units: mm, s, uN.
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
@@ -22,7 +22,7 @@ from .tissue import (
     stiffness_of_slab,
 )
 
-# Columns of a worm's status: energy to minimise, squared residual, least det F, whether it has still to
+# Columns of a worm's status: energy to minimise, squared residual, smallest det F, whether it still has to
 # move; state of its line search; its limits.
 ENERGY, RESIDUAL, LEAST = range(3)
 MOVING, SLOPE, SHARE, CHANGE, REJECTED, ENERGY_BEFORE, RESIDUAL_BEFORE = range(3, 10)
@@ -30,9 +30,9 @@ SHIFT, SHIFT_UNIT, FORCE_FLOOR = range(10, 13)
 # Whether the nose is further from the origin of its worm's frame than FAR_OFF, seen from above [mm].
 FAR, STATUS = 13, 14
 FAR_OFF = 2.0
-# Columns of a vertex: body length it answers for and height at rest [mm], mass beyond the medium's [mg].
+# Columns of a vertex: body length assigned to it and height at rest [mm], mass in excess of the medium's [mg].
 WEIGHT, HEIGHT, MASS = 0, 1, 2
-# What holds for all worms in a step: its length [s], drag across and along [N s/m2], hold of the surface
+# Constants of a step for all worms: its length [s], drag across and along [N s/m2], stiffness of the surface film
 # [N/m2], gravity [m/s2], the muscles' force-length and force-velocity [1, s], contact stiffness [uN/mm],
 # margin [mm] and slowest slip [mm/s], tolerance of the residual.
 DT, NORMAL, TANGENTIAL, HOLD, GRAVITY, FALLOFF, BRAKE, PUSH, MARGIN, SLOWEST, TOLERANCE = range(11)
@@ -54,7 +54,7 @@ def vector(values: T, worm, k):
 
 @ti.func
 def displaced(x: T, start: T, flow: T, dt, worm, ring, vertex):
-    """Displacement of a vertex against the medium in the step so far [mm]."""
+    """Displacement of a vertex relative to the medium in the step so far [mm]."""
     return vector(x, worm, vertex) - vector(start, worm, vertex) - dt * vector(flow, worm, ring)
 
 
@@ -76,7 +76,7 @@ def sum_up(
     x: T, start: T, tangent: T, vertices: T, flow: T, planes: T, count: T, grip: T, size: T, physics: T, force: T,
     scalars: T, residual: T, status: T, worm,
 ):  # fmt: skip
-    """Sums slab forces, drag, surface hold, weight and contacts into every vertex's residual and the status."""
+    """Sums slab forces, drag, surface film, weight and contacts into the residual of every vertex and the status."""
     slabs, block = force.shape[1], ti.static(3 * size)
     dt, hold, push = physics[DT], physics[HOLD], physics[PUSH]
     energy, squared, scale, least = 0.0, 0.0, 0.0, 1e300
@@ -121,7 +121,7 @@ def sum_up(
     status[worm, RESIDUAL] = squared
     status[worm, LEAST] = least
     drag, floor = ti.sqrt(scale), status[worm, FORCE_FLOOR]
-    # A shifted matrix holds back rigid motion; small residuals alone would not show it.
+    # A shifted matrix suppresses rigid motion, which small residuals alone would not reveal.
     balanced = net.norm() <= ti.min(_RIGID_TOLERANCE, physics[TOLERANCE]) * drag + floor
     settled = ti.sqrt(squared) <= physics[TOLERANCE] * drag + floor
     status[worm, MOVING] = ti.select(balanced and settled, 0.0, 1.0)
@@ -148,7 +148,7 @@ def _evaluate(
     x: T, start: T, velocity: T, tangent: T, tension: T, strain: T, corners: T, elements: T, slabs: T, vertices: T,
     flow: T, planes: T, count: T, grip: T, size: T, physics: T, force: T, scalars: T, swell: T, residual: T, status: T,
 ):  # fmt: skip
-    """Energy and residual where the worms are now."""
+    """Energy and residual at the present positions."""
     ti.loop_config(serialize=backend.serial)
     for worm, slab in ti.ndrange(x.shape[0], corners.shape[0]):
         forces_of_slab(
@@ -185,7 +185,7 @@ def outside_stiffness(
     x: T, tangent: T, vertices: T, planes: T, count: T, grip: T, size: T, physics: T, stiffness: T, shift,
     worm, ring,
 ):  # fmt: skip
-    """Adds the second derivative of drag, surface hold and contacts of a ring, plus a shift."""
+    """Adds the second derivative of drag, surface film and contacts of a ring, plus a shift."""
     t = vector(tangent, worm, ring)
     dt, normal = physics[DT], physics[NORMAL]
     for local in range(size):
@@ -325,7 +325,7 @@ def begin_step(
     slabs: R2, vertices: R2, flow: R3, planes: R4, count: I2, grip: R3, physics: R1, force: R3, scalars: R3,
     swell: R3, residual: R2, status: R2, predict: ti.f64,
 ):  # fmt: skip
-    """Freezes the start of the step, moves on with the last velocity as a first guess and evaluates it."""
+    """Stores the start of the step, extrapolates with the last velocity as a first guess and evaluates it."""
     freeze(x, corners, elements, size, strain, tangent)
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(x.shape[0], tangent.shape[1]):
@@ -345,7 +345,7 @@ def newton_step(
     slabs: R2, vertices: R2, flow: R3, planes: R4, count: I2, grip: R3, physics: R1, force: R3, scalars: R3,
     swell: R3, residual: R2, status: R2, direction: R2, stiffness: R3,
 ):  # fmt: skip
-    """Goes all of the way along the Newton direction of every worm that has still to move."""
+    """Takes the full Newton step for every worm that still has to move."""
     assemble(
         x, tangent, tension, strain, corners, elements, slabs, vertices,
         planes, count, grip, size, physics, scalars, swell, status, stiffness,
@@ -366,7 +366,7 @@ def backtrack(
     slabs: R2, vertices: R2, flow: R3, planes: R4, count: I2, grip: R3, physics: R1, force: R3, scalars: R3,
     swell: R3, residual: R2, status: R2, direction: R2,
 ):  # fmt: skip
-    """Takes back half of every rejected move."""
+    """Halves every rejected move."""
     _move(x, direction, status)
     _evaluate(
         x, start, velocity, tangent, tension, strain, corners, elements, slabs, vertices,

@@ -1,4 +1,4 @@
-"""What the worm's tissue is made of, and the table its numbers come from."""
+"""The material of the tissue, and the table of its constants."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _rows() -> dict[str, float]:
 
 
 def constant(name: str) -> float:
-    """Value of a row of body.csv, in that row's unit.
+    """Value of a row of body.csv, in the unit of that row.
 
     Raises:
         ConfigError: for an unknown row.
@@ -42,21 +42,21 @@ class Material:
     Attributes:
         bending_stiffness_n_m2: EI of the mid-body [N m2].
         axial_stiffness_n: EA of the mid-body's cuticle, force per relative change of length along the axis,
-            beyond what the tissue resists [N]; 0 leaves the tissue alone.
-        taper_exponent: EI follows this power of the radius, EA one that is less by 2, as in a thin shell,
+            in addition to that of the tissue [N]; 0 for none.
+        taper_exponent: exponent of EI over the radius; that of EA is smaller by 2, as in a thin shell,
             where EA = 2 EI / R^2 [-].
         internal_viscosity_time: viscous over elastic bending resistance [ms].
         bulk_ratio: bulk over shear modulus [-].
-        force_length_falloff: tension lost per squared fibre strain, 1 / w^2 of a fibre that pulls at
-            strains within w [-]; 0 pulls alike at any length.
-        force_velocity_time: tension lost per shortening rate [ms]; 0 pulls alike at any speed.
+        force_length_falloff: relative loss of tension per squared fibre strain, 1 / w^2 for a fibre that generates
+            tension at strains within w [-]; 0 for no dependence on length.
+        force_velocity_time: relative loss of tension per shortening rate [ms]; 0 for no dependence on velocity.
 
     Raises:
         ConfigError: for a value that is not a number or out of range.
 
     Limitations: one isotropic modulus per slab; the cuticle is one spring along the axis of each slab and
-    resists neither bending nor a change of girth; nothing stiffens when a muscle pulls; force-velocity is
-    linear, so that fibres faster than it push.
+    resists neither bending nor a change of girth; nothing stiffens when a muscle contracts; force-velocity is
+    linear, so that very fast fibres push.
 
     Source: body.csv.
     """

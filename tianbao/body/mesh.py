@@ -1,4 +1,4 @@
-"""A worm as a stack of rings: the tetrahedral mesh, its radius profile and its maps."""
+"""A worm as a stack of rings: the tetrahedral mesh and its radius profile."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def _check_slabs(slabs: int) -> None:
 def _section(layers: int) -> tuple[np.ndarray, np.ndarray]:
     """Unit cross-section of concentric octagons: vertices (1 + 8 layers, 2) as (dorsal, right), triangles.
 
-    The polygon is grown to the area of its circle, or the worm would lose a tenth of its volume.
+    The polygon is scaled to the area of its circle; otherwise the worm would lose a tenth of its volume.
     Every triangle lists its corners in one order of all vertices (centre, even and odd corners of the
-    first octagon, odd and even ones of the next, ...): that order decides the cut of the prisms and makes
-    it a mirror image of itself in the dorso-ventral and the left-right direction.
+    first octagon, odd and even ones of the next, ...): this order determines how prisms are divided and makes
+    the result symmetric in the dorsoventral and the left-right direction.
     """
     angle = 2.0 * np.pi * np.arange(SIDES) / SIDES
     grow = np.sqrt(np.pi / (0.5 * SIDES * np.sin(2.0 * np.pi / SIDES)))
@@ -54,7 +54,7 @@ def _section(layers: int) -> tuple[np.ndarray, np.ndarray]:
     triangles = [np.column_stack([np.zeros(SIDES, int), 1 + even, 1 + odd])]
     low, high = 1 + even, 1 + odd
     for _ in range(1, layers):
-        # The diagonal runs from the lower corner inside to the one opposite outside.
+        # The diagonal runs from the lower inner corner to the opposite outer one.
         triangles.append(np.column_stack([low, high, high + SIDES]))
         triangles.append(np.column_stack([low, high + SIDES, low + SIDES]))
         low, high = high + SIDES, low + SIDES
@@ -63,9 +63,9 @@ def _section(layers: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _slab_tets(triangles: np.ndarray, ring: int) -> np.ndarray:
-    """The tetrahedra of a slab in local vertices: each prism in three.
+    """The tetrahedra of a slab in local vertices, three per prism.
 
-    All slabs are cut alike: cuts that alternate make every other ring twice as bendable.
+    All slabs are divided in the same way: alternating divisions make every other ring twice as flexible.
     """
     p, q, w = triangles.T
     cuts = ([p, q, w, w + ring], [p, q, w + ring, q + ring], [p, q + ring, w + ring, p + ring])
@@ -73,7 +73,7 @@ def _slab_tets(triangles: np.ndarray, ring: int) -> np.ndarray:
 
 
 def _quadrants(vertices: np.ndarray, tets: np.ndarray, ring: int) -> np.ndarray:
-    """Quadrant of the fibres in each tetrahedron, -1 where the tissue is not muscle."""
+    """Quadrant of the fibres in each tetrahedron, -1 if the tissue is not muscle."""
     centre = vertices[tets].mean(axis=-2)
     quadrant = 2 * (centre[..., 1] < 0.0) + (centre[..., 2] > 0.0)
     surface = (tets % ring >= ring - SIDES).sum(axis=-1) >= 3
@@ -120,7 +120,7 @@ class RingMesh:
 
     @classmethod
     def build(cls, length: float, radii: np.ndarray, layers: int = 1) -> RingMesh:
-        """A mesh of any radius profile.
+        """A mesh with any radius profile.
 
         Args:
             length: [mm].
@@ -178,7 +178,7 @@ class RingMesh:
 
     @property
     def vertex_length(self) -> np.ndarray:
-        """Body length each vertex answers for in the drag [mm], shape (vertices,); those inside none."""
+        """Body length assigned to each vertex in the drag [mm], shape (vertices,); 0 for inner vertices."""
         share = np.full(self.rings, self.length / self.slabs)
         share[[0, -1]] *= 0.5
         weights = np.repeat(share[:, None] / SIDES, self.ring_size, axis=1)

@@ -1,4 +1,4 @@
-"""What can be read off the body's vertices: midline and curvature."""
+"""Measures of the body's vertices: midline and curvature."""
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
 import numpy as np
@@ -11,7 +11,7 @@ DORSAL, RIGHT, SHARE = 0, 1, 2
 
 
 def section_weights(rest: np.ndarray) -> np.ndarray:
-    """What each vertex of a ring adds to the ring's centre and to its directions.
+    """Weights of each vertex of a ring in the ring's centre and directions.
 
     Args:
         rest: (dorsal, right) of the vertices of a unit section, shape (ring, 2).
@@ -37,7 +37,7 @@ def _weighted(x: T, section: T, column: ti.template(), worm, ring):
 
 @ti.kernel
 def read_midline(x: R3, origin: R2, section: R2, out: R3):
-    """Mean of the outer vertices of every ring, in the world [mm]."""
+    """Mean of the outer vertices of every ring, in world coordinates [mm]."""
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(out.shape[0], out.shape[1]):
         centre = _weighted(x, section, SHARE, worm, ring)
@@ -59,7 +59,7 @@ def read_side(x: R3, section: R2, side: ti.template(), out: R3):
 def read_curvature(x: R3, section: R2, length: ti.f64, side: ti.template(), out: R2):
     """Curvature of the midline towards a side of the worm's own body, times the rest length.
 
-    The side turns with the worm: one that has rolled over still bends towards its dorsal side.
+    The side rotates with the worm: a worm that has rolled over still bends towards its dorsal side.
     """
     ti.loop_config(serialize=backend.serial)
     for worm, inner in ti.ndrange(out.shape[0], out.shape[1]):
@@ -73,6 +73,6 @@ def read_curvature(x: R3, section: R2, length: ti.f64, side: ti.template(), out:
         towards = (towards - towards.dot(along) * along).normalized()
         bend = behind - ahead
         half = 0.5 * bend.norm()
-        # The angle over twice its half's sine; a straight joint has neither.
+        # The angle over twice the sine of half of it; a straight joint has neither.
         stretched = ti.select(half > 1e-9, ti.asin(ti.min(half, 1.0)) / ti.max(half, 1e-9), 1.0)
         out[worm, inner] = length * stretched * bend.dot(towards) / span

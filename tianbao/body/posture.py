@@ -23,16 +23,16 @@ def bent(
         Positions [mm], shape (vertices, 3).
 
     Raises:
-        ConfigError: for a wrong number of values, or bending tighter than the worm is thick.
+        ConfigError: for a wrong number of values, or a radius of curvature smaller than the worm's radius.
     """
     kappa = np.asarray(curvature, float)
     if kappa.shape not in ((), (mesh.rings - 2,)):
         raise ConfigError(f"pose: curvature has shape {kappa.shape}; give one value or ({mesh.rings - 2},)")
     kappa = np.broadcast_to(kappa, mesh.rings - 2) / mesh.length
     if not (np.abs(kappa) * mesh.radii[1:-1] < 1.0).all():
-        raise ConfigError("pose: curvature is not finite or folds the body onto itself; give less")
+        raise ConfigError("pose: curvature is not finite or folds the body onto itself; give smaller values")
     step = mesh.length / mesh.slabs
-    # A slab's direction points tailward; dorsal bending turns it clockwise.
+    # The direction of a slab points towards the tail; dorsal bending rotates it clockwise.
     turn = np.pi - np.concatenate([[0.0], np.cumsum(kappa * step)])
     slabs = step * np.column_stack([np.cos(turn), np.sin(turn)])
     middle = np.concatenate([[[0.0, 0.0]], np.cumsum(slabs, axis=0)])

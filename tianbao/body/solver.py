@@ -1,4 +1,4 @@
-"""The soft body: what muscle tension does to the worm's shape and place."""
+"""The soft body: how muscle tension changes the shape and position of the worm."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SIDES = {"dorsal": observe.DORSAL, "right": observe.RIGHT}
 class SoftBody:
     """Overdamped soft worms: every step minimises energy plus dissipation (implicit Euler).
 
-    Each slab has a shear modulus, one pressure for its volume (a fluid skeleton), a cuticle that keeps its
+    Each slab has a shear modulus, one pressure for its volume (a hydrostatic skeleton), a cuticle that keeps its
     length and fibres along the axis in four quadrants. Newton's method with a banded Cholesky factor per worm.
 
     Limitations: no inertia; between worms, contact lags by one step; drag of a slender body only, in the
@@ -56,17 +56,17 @@ class SoftBody:
     ) -> None:
         """
         Args:
-            mesh: the adult when not given.
-            material: values of body.csv when not given.
+            mesh: the adult by default.
+            material: values of body.csv by default.
             worms: number of independent worms, the leading axis of every array.
-            medium: agar when not given.
-            gravity: towards smaller z [m/s2]; a surface's hold makes up for it on agar.
-            obstacles: what the worms cannot enter.
-            touching: whether the worms share one place, where they touch each other and themselves;
-                each is alone otherwise.
-            resolved: whether they feel the flow that they stir up, beyond the drag of a slender body;
-                Newtonian media only. A level floor among the obstacles is a no-slip wall then.
-            tolerance: residual force over drag force at which a step counts as solved [-].
+            medium: agar by default.
+            gravity: towards smaller z [m/s2]; on agar the surface film balances it.
+            obstacles: that the worms cannot enter.
+            touching: whether the worms are in one arena, where they touch each other and themselves;
+                otherwise each is alone.
+            resolved: whether they feel the flow that they generate, beyond the drag of a slender body;
+                Newtonian media only. A level floor among the obstacles is then a no-slip wall.
+            tolerance: residual force over drag force below which a step counts as solved [-].
             device: see backend.start.
             threads: see backend.start.
 
@@ -134,7 +134,7 @@ class SoftBody:
         self._status = np.zeros((worms, kernels.STATUS))
         for column, limit in self._limits.items():
             self._status[:, column] = limit
-        # Views, so that asking for them in a step allocates nothing.
+        # Views, so that reading them in a step allocates nothing.
         self._least, self._squared, self._moving, self._rejected = (
             self._status[:, column]
             for column in (kernels.LEAST, kernels.RESIDUAL, kernels.MOVING, kernels.REJECTED)
@@ -155,14 +155,14 @@ class SoftBody:
         self._around.change(wake=np.zeros_like(self._around.wake))
 
     def _follow(self) -> None:
-        """Moves the frames along with their worms; whole millimetres, so that nothing is rounded."""
+        """Moves the reference frames along with their worms, by whole millimetres, so that nothing is rounded."""
         x = self._x.to_numpy()
         shift = frame_of(x)
         self._x.from_numpy(x - shift[:, None])
         self._origin += shift
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of all that the next step depends on: positions from an origin [mm], velocities [mm/s], time [ms]."""
+        """Copies of everything the next step depends on: positions from an origin [mm], velocities [mm/s] and more."""
         return {
             "positions": self._x.to_numpy(),
             "origin": self._origin.copy(),
@@ -174,7 +174,7 @@ class SoftBody:
         }
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Goes back to a state; the same steps then give the same bits."""
+        """Restores a state; the same steps then give bit-identical results."""
         self._x.from_numpy(np.ascontiguousarray(state["positions"]))
         self._velocity.from_numpy(np.ascontiguousarray(state["velocities"]))
         self._origin[:] = state["origin"]
@@ -195,7 +195,7 @@ class SoftBody:
             curvature: kappa L, positive towards dorsal [-], one value or shape (rings - 2,).
             at: centroid of the midline [mm], x, y and, unless it is 0, z.
             heading: direction from tail to head [rad].
-            worm: which one.
+            worm: its number.
 
         Raises:
             ConfigError: see posture.bent.
@@ -225,7 +225,7 @@ class SoftBody:
         return out
 
     def overlap(self) -> float:
-        """How deep worms lie in obstacles or each other, as round as at rest [mm]; 0 when they are clear."""
+        """Depth of overlap with obstacles or other worms, with the radii at rest [mm]; 0 without overlap."""
         return self._around.overlap(self.midline(), self.mesh.radii)
 
     def curvature(self, out: np.ndarray | None = None, side: str = "dorsal") -> np.ndarray:
@@ -277,7 +277,7 @@ class SoftBody:
 
     @property
     def fluid(self) -> CentreLineFlow | None:
-        """The Stokes flow that the worms stir up; None unless it is resolved."""
+        """The Stokes flow that the worms generate; None unless it is resolved."""
         return self._around.stokes
 
     @property
@@ -297,7 +297,7 @@ class SoftBody:
         return self._scalars.to_numpy()
 
     def step(self, tension: np.ndarray, duration: float) -> None:
-        """Moves all worms on.
+        """Advances all worms by one step.
 
         Args:
             tension: of the fibres of each quadrant DL, DR, VL, VR [Pa], shape (worms, slabs, 4), float64.
@@ -305,7 +305,7 @@ class SoftBody:
 
         Raises:
             ConfigError: for a tension of the wrong shape or type, or a duration that is not positive.
-            DivergedError: when no step as short as a sixteenth of the duration can be solved.
+            DivergedError: if not even a step of a sixteenth of the duration can be solved.
         """
         if tension.shape != self._slack.shape or tension.dtype != np.float64:
             raise ConfigError(
@@ -330,7 +330,7 @@ class SoftBody:
                 self.time += duration
                 return
             self._x.copy_from(self._start)
-            # Worms that had settled hold the velocity of the step that has failed.
+            # Worms that had converged have the velocity of the failed step.
             self._velocity.copy_from(self._held)
         if halvings == 0 or not np.isfinite(tension).all():
             raise DivergedError(self._failure_message(tension, duration))
@@ -338,14 +338,14 @@ class SoftBody:
         self._advance(tension, 0.5 * duration, halvings - 1)
 
     def _minimise(self, tension: np.ndarray, seconds: float, predict: float) -> bool:
-        """Newton's method on the energy of one step; False when it fails."""
+        """Newton's method on the energy of one step; False if it fails."""
         shared = self._shared(tension, seconds)
         self._steps.begin_step(*shared, predict)
         for _ in range(_ITERATIONS):
             if not self._least.min() > 0.0:
                 return False
             if not self._moving.any():
-                # Kernels compare as if there were no NaN: a settled worm must be asked for its number.
+                # Comparisons in kernels ignore NaN, so the residual of a converged worm must be tested here.
                 return bool(self._squared.max() < np.inf)
             self.iterations += 1
             self._steps.newton_step(*shared, self._direction, self._stiffness)
@@ -354,7 +354,7 @@ class SoftBody:
         return False
 
     def _line_search(self, shared: tuple) -> bool:
-        """Halves rejected moves until energy or residual has dropped; False when neither does."""
+        """Halves rejected moves until energy or residual has decreased; False if neither does."""
         for _ in range(_BACKTRACKS):
             if not self._rejected.any():
                 return True
@@ -362,7 +362,7 @@ class SoftBody:
         return False
 
     def _shared(self, tension: np.ndarray, seconds: float) -> tuple:
-        """Arguments that the kernels of a step have in common."""
+        """Arguments shared by all kernels of a step."""
         medium, material, physics, around = self.medium, self.material, self._physics, self._around
         physics[kernels.DT] = seconds
         physics[kernels.NORMAL], physics[kernels.TANGENTIAL] = medium.drag_normal, medium.drag_tangential
@@ -377,7 +377,7 @@ class SoftBody:
         )  # fmt: skip
 
     def _failure_message(self, tension: np.ndarray, duration: float) -> str:
-        """Sentence for a step that could not be solved: when, where, what to do."""
+        """Message for a step that could not be solved: when, where, what to do."""
         finite = np.isfinite(tension)
         if not finite.all():
             worm, slab, _ = np.argwhere(~finite)[0]
@@ -391,7 +391,7 @@ class SoftBody:
 
 
 def _of_shape(name: str, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A copy as float64, if it has the shape."""
+    """A copy as float64, after checking its shape."""
     value = np.array(value, float)
     if value.shape != shape:
         raise ConfigError(f"body: {name} have shape {value.shape}; give {shape}")

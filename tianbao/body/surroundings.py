@@ -1,4 +1,4 @@
-"""What surrounds the worms in a step: half-spaces they must stay in, and the flow of the medium."""
+"""The surroundings of the worms in a step: half-spaces they must stay in, and the flow of the medium."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .mesh import RingMesh
 
 
 class Surroundings:
-    """Arrays that the kernels of a step read, and what fills them between steps.
+    """Arrays that the kernels of a step read, and the methods that fill them between steps.
 
     Attributes:
-        planes, contacts: half-spaces of every ring, in the frame of its worm, and how many, see contact.py.
+        planes, contacts: half-spaces of every ring, in the frame of its worm, and their number, see contact.py.
         grip: friction of each as a drag [uN s/mm], filled by the kernels.
-        flow: velocity of the medium at every ring [mm/s], that of the arena plus the worms' wake.
-        stokes: what makes the wake; None where the worms do not stir the fluid.
+        flow: velocity of the medium at every ring [mm/s], that of the arena plus the wake of the worms.
+        stokes: computes the wake; None if the worms do not generate flow.
     """
 
     def __init__(
@@ -35,12 +35,12 @@ class Surroundings:
             mesh: of every worm.
             worms: number of worms.
             medium: whose local drag the body solves with.
-            obstacles: what the worms cannot enter.
+            obstacles: that the worms cannot enter.
             touching: whether worms touch each other and themselves.
-            resolved: whether they stir the fluid.
+            resolved: whether they generate flow in the fluid.
 
         Raises:
-            ConfigError: for a resolved medium that is no Newtonian fluid, or resolved worms that are not together.
+            ConfigError: for a resolved medium that is not Newtonian, or resolved worms that are not together.
         """
         rings = mesh.rings
         self.planes, self.grip = zeros(worms, rings, PLANES, 5), zeros(worms, rings, PLANES)
@@ -58,14 +58,14 @@ class Surroundings:
         self._changed = False
         if resolved:
             if worms > 1 and not touching:
-                raise ConfigError("body: worms that stir one fluid share a place: give touching=True, or one worm")
+                raise ConfigError("body: worms in one resolved fluid are in one arena: give touching=True, or one worm")
             if medium.viscosity == 0.0:
-                raise ConfigError(f"medium '{medium.name}' is no Newtonian fluid: its flow cannot be resolved")
+                raise ConfigError(f"medium '{medium.name}' is not a Newtonian fluid: its flow cannot be resolved")
             floors = [each.point[2] for each in obstacles if isinstance(each, Plane) and each.normal == (0.0, 0.0, 1.0)]
             lengths = mesh.vertex_length.reshape(rings, -1).sum(axis=1)
             wall = max(floors) if floors else None
             self.stokes = CentreLineFlow(mesh.radii, lengths, medium.viscosity, medium=medium, wall=wall)
-            # What a worm feels of its own wake grows with the drag that the body solves with.
+            # The effect of a worm's own wake increases with the drag that the body solves with.
             across, along = ellipsoid_drag(mesh.length, mesh.radii.max())
             stiff = max(medium.drag_normal / across, medium.drag_tangential / along) / medium.viscosity
             self._share = min(1.0, 1.0 / stiff)
@@ -81,13 +81,13 @@ class Surroundings:
         Args:
             positions: of the vertices at its start, in the frame of their worm [mm], shape (worms, vertices, 3).
             origin: of each worm's frame [mm], shape (worms, 3).
-            velocities: in the step before [mm/s], same shape.
-            seconds: its length [s].
+            velocities: in the previous step [mm/s], same shape.
+            seconds: length of the step [s].
         """
         self._finder.predict_contacts(positions, origin, velocities, seconds, self.planes, self.contacts)
 
     def overlap(self, midline: np.ndarray, radii: np.ndarray) -> float:
-        """How deep rings of these radii lie in obstacles, or beyond the middle between two worms [mm]; 0 when clear.
+        """Depth of rings of these radii in obstacles, or beyond the middle between two worms [mm]; 0 without overlap.
 
         Args:
             midline: [mm], shape (worms, rings, 3).
@@ -102,7 +102,7 @@ class Surroundings:
         return float(np.max(planes[..., OFFSET] - nearest, where=used, initial=0.0))
 
     def update_wake(self, midline: np.ndarray, force: np.ndarray) -> None:
-        """Takes the wake of a step for the next.
+        """Computes the wake for the next step from the forces of the last one.
 
         Args:
             midline: [mm], shape (worms, rings, 3).
@@ -112,13 +112,13 @@ class Surroundings:
         self.change(wake=self.stokes.velocity(midline, force, self.wake, share))
 
     def change(self, *, given: np.ndarray | None = None, wake: np.ndarray | None = None) -> None:
-        """Takes another flow or wake [mm/s], shape (worms, rings, 3), from the next step on."""
+        """Sets another flow or wake [mm/s], shape (worms, rings, 3), from the next step on."""
         self.given = self.given if given is None else given
         self.wake = self.wake if wake is None else wake
         self._changed = True
 
     def apply_flow(self) -> None:
-        """Hands the sum of given flow and wake to the kernels; that of the last step stays until then."""
+        """Passes the sum of given flow and wake to the kernels, which use that of the last step until then."""
         if self._changed:
             self.flow.from_numpy(self.given + self.wake)
             self._changed = False

@@ -1,10 +1,10 @@
 """Forces and stiffness of the tissue, slab by slab.
 
-The tetrahedra of a slab have one shear modulus, one pressure and fibres along the axis. A slab's row holds
-shear modulus, viscosity, bulk modulus, rest volume and what cuticle.py adds; an element's row its four shape
+The tetrahedra of a slab have one shear modulus, one pressure and fibres along the axis. A slab's row contains
+shear modulus, viscosity, bulk modulus, rest volume and the columns of cuticle.py; an element's row its four shape
 gradients and its volume; a corner's row four local vertices in rising order and the quadrant of the fibres.
-`size` is the number of vertices of a ring, known when a kernel is compiled. Units: mm, s, uN. The stiffness
-is stored as banded.py says.
+`size` is the number of vertices of a ring, known when a kernel is compiled. Units: mm, s, uN. For the storage of the
+stiffness see banded.py.
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
@@ -62,7 +62,7 @@ def _cofactor(f):
 
 @ti.func
 def _viscous_strain(strain: T, c, worm, slab, e):
-    """C - C at the start of the step."""
+    """Cauchy-Green tensor C minus C at the start of the step."""
     s = Mat3(0.0)
     for i, j in ti.static(ti.ndrange(3, 3)):
         k = ti.static(max(i, j) * (max(i, j) + 1) // 2 + min(i, j))
@@ -72,7 +72,7 @@ def _viscous_strain(strain: T, c, worm, slab, e):
 
 @ti.func
 def overlap(stretch, falloff):
-    """How far a fibre is from its best length, no farther than where it stops pulling."""
+    """Deviation of a fibre from its optimal length, limited to where its tension vanishes."""
     reach = ti.select(falloff > 0.0, 1.0 / ti.sqrt(ti.max(falloff, 1e-300)), 1e300)
     return ti.max(ti.min(stretch - 1.0, reach), -reach)
 
@@ -84,8 +84,8 @@ def forces_of_slab(
 ):  # fmt: skip
     """Gradient of the energy of one slab on the vertices of its two rings.
 
-    A fibre pulls with tension (1 - falloff (stretch - 1)^2 + brake dstretch/dt). Scalars receive the elastic
-    energy, the incremental energy (fibres and dissipation included), the least det F, the volume.
+    The force of a fibre is tension (1 - falloff (stretch - 1)^2 + brake dstretch/dt). Scalars receive the elastic
+    energy, the incremental energy (including fibres and dissipation), the smallest det F, the volume.
     """
     mu, rate = slabs[slab, 0], slabs[slab, 1] / (2.0 * dt)
     bulk, rest = slabs[slab, 2], slabs[slab, 3]
@@ -111,7 +111,7 @@ def forces_of_slab(
             pull = tension[worm, slab, corners[slab, e, FIBRE]]
             stretch = ti.sqrt(c[0, 0])
             off, change = overlap(stretch, falloff), stretch - ti.sqrt(strain[worm, slab, e, 0])
-            # Beyond its reach a fibre stores no more work: off stands still.
+            # Beyond this length a fibre does no more work: off is constant.
             active += w * pull * (off - falloff * off * off * off / 3.0 + 0.5 * brake / dt * change * change)
             share = 1.0 - falloff * off * off + brake / dt * change
             for i in ti.static(range(3)):
@@ -122,7 +122,7 @@ def forces_of_slab(
             for i in ti.static(range(3)):
                 force[worm, slab, at + i] = force[worm, slab, at + i] + out[i]
                 volume_gradient[worm, slab, at + i] = volume_gradient[worm, slab, at + i] + swell[i]
-    # The pressure is known only now that the whole slab has been measured.
+    # The pressure is known only after the whole slab has been evaluated.
     pressure = bulk * (volume / rest - 1.0)
     for k in range(6 * size):
         force[worm, slab, k] = force[worm, slab, k] + pressure * volume_gradient[worm, slab, k]
@@ -135,7 +135,7 @@ def forces_of_slab(
 
 @ti.func
 def pressure_stiffness(slabs: T, volume_gradient: T, stiffness: T, size: T, worm, ring):
-    """Fills the rows of a ring with what the pressure of its two slabs resists; the first to write them."""
+    """Initialises the rows of a ring with the stiffness due to the pressure of its two slabs."""
     count, block = volume_gradient.shape[1], ti.static(3 * size)
     ahead, behind = ti.max(ring - 1, 0), ti.min(ring, count - 1)
     # The slab ahead of the first ring and the one behind the last do not exist.

@@ -19,7 +19,7 @@ _PARTS = re.compile("[+@]")  # how a text joins connectomes, see `anatomy.connec
 _CONNECTOMES = """\
 examples:
   tianbao connectomes                  # names, size, source
-  tianbao connectomes white1986        # one of them, beside cook2019
+  tianbao connectomes white1986        # one of them, compared with cook2019
   tianbao run crawl.toml --set worm.connectome=white1986
 """
 _CHECK = """\

@@ -1,1 +1,1 @@
-"""Patch-clamp experiments on single neurons: protocols, what is read off a sweep, and fits to recordings."""
+"""Patch-clamp experiments on single neurons: protocols, measures of sweeps, and fits to recordings."""

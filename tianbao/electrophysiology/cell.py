@@ -1,4 +1,4 @@
-"""A neuron in the dish: one NEURON cell outside any network, patched at its soma."""
+"""Single-cell electrophysiology: one NEURON cell outside any network, patched at its soma."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _LONGEST_STEP = 10.0  # ms, also how far NEURON goes at once
 class PatchedCell:
     """An isolated neuron under a patch pipette.
 
-    Running one initialises and advances whatever else this process holds in NEURON: do not run it in the middle
-    of a simulation of the worm. Use `of_neuron` or `of_published` to make one.
+    Running one initialises and advances everything else in this NEURON process: do not run it in the middle
+    of a simulation of the worm. Create one with `of_neuron` or `of_published`.
 
     Args:
         sections: as `CellGeometry.netpyne_sections` with `insert_membrane`, or `published.sections`.
         name: of the cell.
-        celsius: temperature [degC]; gates follow it as those of a worm do, see cells/temperature.py.
+        celsius: temperature [degC]; it affects gating as in a worm, see cells/temperature.py.
     """
 
     def __init__(self, sections: dict[str, dict], name: str, *, celsius: float = 20.0) -> None:
@@ -67,19 +67,19 @@ class PatchedCell:
         discretisation: str = "traced",
         celsius: float = 20.0,
     ) -> PatchedCell:
-        """A neuron on its traced morphology.
+        """A neuron with its traced morphology.
 
         Args:
             neuron: name.
-            of: its membrane; that of the recorded cell nearest to it when None, with nothing declared for the
-                closed loop. Totals grow with the cell's capacitance.
+            of: its membrane; that of the nearest recorded cell if None, without the deviations declared for the
+                closed loop. Totals scale with the cell's capacitance.
             knock_out: channel genes, such as "egl-19".
             channel_set: "C19" or "H".
             discretisation: "traced" or "d_lambda".
             celsius: temperature.
 
         Raises:
-            AnatomyError: for a neuron that does not exist.
+            AnatomyError: for an unknown neuron.
             ConfigError: for an unknown channel, set or discretisation.
         """
         neuron = anatomy.neuron_name(neuron)
@@ -111,7 +111,7 @@ class PatchedCell:
         return sum(section.nseg for section in self.sections.values())
 
     def rest(self, dt: float = 0.1) -> float:
-        """Voltage in which the cell settles from -60 mV [mV], remembered from the first time it is asked for.
+        """Voltage to which the cell settles from -60 mV [mV], computed once.
 
         Raises:
             ConfigError: for a step that is not positive or too long.
@@ -138,18 +138,18 @@ class PatchedCell:
         return float((found.steady[1] - found.steady[0]) / step)
 
     def run(self, protocol: Protocol, dt: float = 0.1) -> Sweeps:
-        """Carry out a protocol, every sweep from rest, or from the first level of a voltage clamp.
+        """Run a protocol; every sweep starts from rest, or from the first level of a voltage clamp.
 
-        The current of a voltage clamp is freed of what charges the cell, as at an amplifier with its capacity
-        compensated.
+        The capacitive current is subtracted from that of a voltage clamp, as by an amplifier with capacitance
+        compensation.
 
         Args:
-            protocol: what to do.
+            protocol: to run.
             dt: step [ms].
 
         Raises:
             ConfigError: for a step that is not positive or too long.
-            DivergedError: if the voltage leaves what is physical.
+            DivergedError: if the voltage leaves the physiological range.
         """
         _check_step(dt)
         if not isinstance(protocol, Protocol):
@@ -174,7 +174,7 @@ class PatchedCell:
         from neuron import h
 
         if Network.release():
-            log.info("%s: the worm of this process is taken apart; it is built again when it runs", self.name)
+            log.info("%s: the worm's network is removed from NEURON; it is rebuilt when the worm runs", self.name)
         if protocol.mode == "current":
             clamp = h.IClamp(self.soma)
             clamp.delay, clamp.dur = 0.0, 1e12
@@ -185,7 +185,7 @@ class PatchedCell:
             command, unit = clamp._ref_amp1, 1.0
         levels = [protocol.levels(k)[sweep] * unit for k in range(len(protocol.epochs))]
         begins = np.cumsum([0.0, *(each.duration for each in protocol.epochs[:-1])])
-        # NEURON keeps no reference to what it plays.
+        # NEURON keeps no reference to played vectors.
         played = h.Vector(levels), h.Vector(begins)
         played[0].play(command, played[1])
         if protocol.mode == "current":
@@ -207,7 +207,7 @@ class PatchedCell:
         return found
 
     def _charging(self, protocol: Protocol, sweep: int, dt: float, samples: int) -> np.ndarray:
-        """Current that charges the cell's membrane and would flow without any channel [pA], shape (samples,)."""
+        """Capacitive current, which would flow without any channel [pA], shape (samples,)."""
         if dt not in self._charged:
             bare = PatchedCell(self._bare, f"{self.name}_bare", celsius=self.celsius)
             step = voltage_steps([1.0], hold=0.0, delay=_LONGEST_STEP, duration=_CHARGING, after=dt)

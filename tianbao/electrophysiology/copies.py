@@ -1,8 +1,8 @@
-"""Many copies of one neuron at once on the native engine: what a search over conductances runs on.
+"""Many copies of one neuron simulated at once with the native engine, for searches over conductances.
 
-Copies differ in their conductances and in the current or voltage they are given. The engine
-treats them as one network of which no cell sees another, so that a sweep of six seconds costs
-milliseconds of one core.
+Copies differ in their conductances and in the applied current or voltage. The engine
+treats them as one network of unconnected cells, so that a sweep of six seconds takes
+milliseconds on one core.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from ..cells.membrane import insert_membrane
 from ..cells.templates import Membrane
 from ..units import NA_PER_PA, PF_PER_UM2_AT_1_UF_CM2, US_PER_NS, density_s_per_cm2
 
-# [nS] Keeps a channel followed by the engine while a candidate has none of it.
+# [nS] Keeps a channel in the engine even if a candidate does not have it.
 _NEARLY_NONE = 1e-9
 # [uS] Between a clamped soma and its command: 1 nA moves it by 0.01 mV.
 _CLAMP_CONDUCTANCE = 100.0
 
 
 class CellCopies:
-    """Copies of one neuron on its traced morphology, active channels in the soma.
+    """Copies of one neuron with its traced morphology and active channels in the soma.
 
     Args:
         neuron: name.
         count: how many copies.
-        channels: conductances that may differ from 0, by the names of `Membrane.conductances`.
+        channels: conductances that may differ from 0, named as in `Membrane.conductances`.
         kinetics: kinetic constants that differ from set C19, as `Membrane.kinetics`.
 
     Attributes:
@@ -82,7 +82,7 @@ class CellCopies:
         self._shifts = [self._field(channel, "shift") for channel in sorted(shifted)]
 
     def _field(self, mechanism: str, name: str) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The engine's arrays of one value, each with the number of the copy that an entry belongs to."""
+        """The engine's arrays of one value, each with the copy that every entry belongs to."""
         owner = {soma: k for k, soma in enumerate(self._somas)}
         objects, arrays = self._native.values(mechanism, name)
         copies = np.array([owner[each] for each in objects], int)
@@ -96,7 +96,7 @@ class CellCopies:
         leak_reversal: np.ndarray,
         egl19_shift: np.ndarray | float = 0.0,
     ) -> None:
-        """Give every copy its own membrane.
+        """Set the membrane of every copy.
 
         Args:
             conductances: total of each channel [nS], each of shape (count,).
@@ -122,10 +122,10 @@ class CellCopies:
         """Voltage of the soma under currents.
 
         Args:
-            phases: duration [ms] and current [pA], shape (count,), one after the other.
+            phases: durations [ms] and currents [pA], shape (count,), in sequence.
             dt: step [ms].
             every: keep every n-th step.
-            start: voltage at which cells and gates begin [mV].
+            start: initial voltage of cells and gates [mV].
 
         Returns:
             Time [ms], shape (samples,), and voltage [mV], shape (samples, count).
@@ -143,12 +143,12 @@ class CellCopies:
     def voltage_clamp(
         self, levels: np.ndarray, duration: float, hold: float, dt: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Current of a clamp that steps the soma from a long hold to a level, freed of what charges the cell.
+        """Current of a clamp that steps the soma from a long holding potential to a level, without capacitive current.
 
         Args:
             levels: [mV], shape (count,).
             duration: of the step [ms].
-            hold: voltage at which cells and gates begin [mV].
+            hold: holding potential, from which cells and gates start [mV].
             dt: step [ms].
 
         Returns:
@@ -158,7 +158,7 @@ class CellCopies:
         return time, current - self._charging(duration, dt)[:, None] * (levels - hold)
 
     def _charging(self, duration: float, dt: float) -> np.ndarray:
-        """Current per step of voltage [pA/mV] that charges a cell without conductances, shape (samples,)."""
+        """Capacitive current per voltage step of a cell without conductances [pA/mV], shape (samples,)."""
         if (duration, dt) not in self._charged:
             kept = [(each, each.copy()) for each in self._arrays()]
             for array, _ in kept[:-1]:

@@ -1,7 +1,7 @@
-"""Conductances of one neuron from what was measured in it: candidates, their misfit, what it leaves open.
+"""Fits the conductances of one neuron to recordings: candidates, their misfit, and its uncertainty.
 
-A candidate is a point of the unit cube: one number per channel, one for the leak, one for its
-reversal, where allowed one for the shift of EGL-19. All candidates of a generation, each with all
+A candidate is a point in the unit cube: one coordinate per channel, one for the leak, one for its
+reversal and, if allowed, one for the shift of EGL-19. All candidates of a generation, each with all
 its sweeps, run at once (`CellCopies`).
 """
 
@@ -18,22 +18,22 @@ from .copies import CellCopies
 from .measures import current_step, excursion, voltage_step
 from .recordings import CLAMP_DURATION
 
-# What a residual of 1 stands for. Sweeps of one cell differ by 3 mV at rest; between onset and
+# Deviations that count as a residual of 1. Sweeps of one cell differ by 3 mV at rest; between onset and
 # steady state a membrane of 1 uF/cm2 is not expected to follow the recording as closely.
 _SIGMA_CC = {"steady": 3.0, "peak": 3.0, "at_1s": 6.0, "at_100ms": 6.0}  # mV
 _SIGMA_VC = {"steady": (3.0, 0.03), "peak": (6.0, 0.04), "at_1s": (6.0, 0.06)}  # pA, share of the value
 _SIGMA_REST_CC, _SIGMA_REST_VC = 3.0, 1.0  # mV, pA
-# Under voltage clamp nothing is recorded near rest: that the cell stays there is asked for, by a steady current
-# that grows on both sides of it.
+# Under voltage clamp nothing is recorded near rest: a stable rest is required through a steady current
+# that increases on both sides of it.
 _BESIDE_REST, _SIGMA_SLOPE = (-15.0, 15.0, 30.0, 45.0), 0.3  # mV, pA
-# A weak pull towards the published model of the cell, or towards nothing where there is none, so that the
-# data alone move a channel. BK complexes open to a small part: their conductances are large, their currents not.
+# A weak prior centred on the published model of the cell, or on zero if there is none, so that channels
+# change only if the data require it. BK complexes open only partly: their conductances are large, their currents not.
 _SIGMA_CONDUCTANCE, _SIGMA_COMPLEX, _SIGMA_LEAK, _SIGMA_REVERSAL = 3.0, 6.0, 0.2, 15.0  # nS, mV
-# A complex cannot be there without its calcium channel; published cells have up to 20 times its conductance.
+# A complex requires its calcium channel; published cells have up to 20 times the conductance of the latter.
 _MOST_PER_CALCIUM, _SIGMA_EXCESS = 20.0, 1.0  # 1, nS
 _LARGEST, _LARGEST_COMPLEX, _LARGEST_LEAK = 10.0, 20.0, 2.0  # nS
 _LOWEST_REVERSAL, _HIGHEST_REVERSAL = -95.0, -20.0  # mV
-# Spikes have to go up and down by this much in all, once at least by this much from trough to peak, and
+# Spikes must rise and fall by this much in total, at least once by this much from trough to peak, and
 # hardly at all without EGL-19.
 SPIKING, _RANGE, SILENT, _SIGMA_SPIKING = 45.0, 15.0, 5.0, 5.0  # mV
 _BEFORE, _DURATION, _CLAMP_HOLD = 980.0, 5000.0, -60.0  # ms, ms, mV
@@ -45,8 +45,8 @@ class Sweep:
 
     Attributes:
         level: of the step [pA under current clamp, mV under voltage clamp].
-        targets: measure -> value [mV or pA]; empty for a sweep that only has to spike or not.
-        lacking: channel knocked out in it.
+        targets: measure -> value [mV or pA]; empty for a sweep that is only tested for spikes.
+        lacking: channel knocked out in this sweep.
     """
 
     level: float
@@ -60,16 +60,16 @@ class CellFit:
     Args:
         neuron: name.
         mode: "CC" or "VC".
-        sweeps: what was measured.
+        sweeps: the measurements.
         channels: conductances that may differ from 0.
-        candidates: how many run at once.
-        rest: resting potential that is wanted [mV]; None leaves it to the sweeps.
+        candidates: number that run at once.
+        rest: target resting potential [mV]; None leaves it to the sweeps.
         kinetics: as `Membrane.kinetics`.
-        lowest_egl19_shift: bound of the shift of EGL-19 [mV]; 0 does not fit it.
+        lowest_egl19_shift: lower bound of the shift of EGL-19 [mV]; 0 does not fit it.
         spikes: current steps [pA] with calcium spikes that need EGL-19.
         published: conductances [nS] and leak reversal [mV] of a published model of the cell.
-        step: of the search [ms]; 0.1 under voltage clamp, whose peak lies in the first milliseconds, else 0.5
-            when None.
+        step: time step in the search [ms]; if None, 0.1 under voltage clamp, where the peak is in the first
+            milliseconds, otherwise 0.5.
         least_slope: of the steady current around rest under voltage clamp [nS].
     """
 
@@ -106,7 +106,7 @@ class CellFit:
 
     @property
     def biological_time(self) -> float:
-        """What one generation simulates [ms]."""
+        """Simulated time per generation [ms]."""
         one = CLAMP_DURATION[self._neuron] if self.mode == "VC" else _BEFORE + _DURATION
         return one * self.candidates * len(self.sweeps)
 
@@ -120,7 +120,7 @@ class CellFit:
             Name -> values, shape (n,).
         """
         n = len(self.channels)
-        # The cube stretches small conductances: most channels are small in most cells.
+        # The cube expands small conductances: most channels are small in most cells.
         largest = [_LARGEST_COMPLEX if name in COUPLED else _LARGEST for name in self.channels]
         found = {name: largest[k] * points[:, k] ** 3 for k, name in enumerate(self.channels)}
         found["leak"] = _LARGEST_LEAK * points[:, n] ** 2
@@ -130,7 +130,7 @@ class CellFit:
         return found
 
     def encode(self, values: Mapping[str, float]) -> np.ndarray:
-        """The point of the cube that decodes to these values [nS, mV]; what is not named is 0, or mid-cube."""
+        """The point of the cube that decodes to these values [nS, mV]; values not given are 0, or mid-cube."""
         point = np.full(len(self.names), 0.5)
         for k, name in enumerate(self.channels):
             point[k] = (values.get(name, 0.0) / (_LARGEST_COMPLEX if name in COUPLED else _LARGEST)) ** (1.0 / 3.0)
@@ -165,7 +165,7 @@ class CellFit:
         voltage = voltage.reshape(len(time), *shape)
         up = np.array([each.level >= 0 for each in self.sweeps])
         found = current_step(time, voltage, _BEFORE, _DURATION, up)
-        # The plain start of a step is no spike, nor is a slow drift: what counts lies between.
+        # Neither the onset of a step nor a slow drift is a spike: only the time in between counts.
         later = voltage[time > _BEFORE + 100.0][::5]
         found["excursion"], found["range"] = excursion(later), np.ptp(later, axis=0)
         return found
@@ -181,15 +181,15 @@ class CellFit:
         self._copies.set(conductances, every["leak"], every["leak_reversal"], every.get("egl19_shift", 0.0))
 
     def residuals(self, points: np.ndarray) -> np.ndarray:
-        """Deviations of candidates from all that is wanted of them, each over what is tolerated.
+        """Deviations of candidates from all targets, each divided by its tolerance.
 
         Args:
             points: shape (n, parameters); at most as many as candidates.
 
         Returns:
-            Shape (n, residuals); their squares add up to the misfit, 1 each where a tolerance is just used up.
+            Shape (n, residuals); the misfit is the sum of their squares, each 1 if it equals its tolerance.
         """
-        # The copies are as many as a generation; a shorter list is filled up.
+        # There are as many copies as candidates in a generation; a shorter list is padded.
         full = np.resize(points, (self.candidates, points.shape[1]))
         found = self.simulate(full, self.step)
         columns = []
@@ -238,7 +238,7 @@ class CellFit:
         return (self.residuals(points) ** 2).sum(1)
 
     def errors(self, point: np.ndarray) -> tuple[pd.DataFrame, dict[str, float]]:
-        """A candidate beside the measurements.
+        """Compare a candidate with the measurements.
 
         Returns:
             One row per sweep and measure (level, measure, wanted, found), and measure -> root mean square error.
@@ -255,10 +255,10 @@ class CellFit:
 
 
 def uncertainty(fit: CellFit, point: np.ndarray, step: float = 0.01) -> tuple[dict[str, float], np.ndarray, np.ndarray]:
-    """What the measurements leave open around a fit.
+    """Uncertainty that the measurements leave around a fit.
 
-    The misfit is taken as quadratic there: residuals are linear in the values over small steps. Only what was
-    measured counts, not the pull towards a published model.
+    The misfit is approximated as quadratic: residuals are linear in the values over small steps. Only measurements
+    count, not the prior.
 
     Args:
         fit: the search.
@@ -267,7 +267,7 @@ def uncertainty(fit: CellFit, point: np.ndarray, step: float = 0.01) -> tuple[di
 
     Returns:
         Name -> standard deviation [nS or mV]; the eigenvalues of the curvature in the unit cube, largest first
-        (an eigenvalue below 12 is a direction that the cube holds more than the data do); its eigenvectors as
+        (an eigenvalue below 12 is a direction constrained more by the cube than by the data); its eigenvectors as
         columns.
     """
     n = len(point)
@@ -280,7 +280,7 @@ def uncertainty(fit: CellFit, point: np.ndarray, step: float = 0.01) -> tuple[di
         moved[k] += signed
         jacobian[:, k] = (fit.residuals(moved[None])[0][: fit.from_data] - base) / signed
     curvature = jacobian.T @ jacobian
-    # The cube itself is known: a variance of 1/12 along each side.
+    # The cube itself is prior knowledge: a variance of 1/12 along each side.
     covariance = np.linalg.inv(curvature + 12.0 * np.eye(n))
     spread = np.sqrt(np.diag(covariance))
     low, high = (fit.decode(np.clip(point + sign * spread, 0.0, 1.0)[None]) for sign in (-1.0, 1.0))

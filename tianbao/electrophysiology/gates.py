@@ -1,4 +1,4 @@
-"""The gates of the channels as NEURON computes them, over voltage."""
+"""The gating variables of the channels over voltage, as computed by NEURON."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ GATES = {
 """Gate -> mechanism, and its names for steady state, time constant and state."""
 
 VOLTAGES = np.arange(-120.0, 61.0, 1.0)
-"""Where gates are drawn [mV]."""
+"""Voltages at which gates are evaluated for plots [mV]."""
 
 
 def gates(channel: str, channel_set: str = "C19", voltages: Sequence[float] = VOLTAGES) -> pd.DataFrame:
     """Steady state and time constant of every gate of a channel.
 
-    The opening of SLO-1 and SLO-2 is that with their calcium channel in its steady state.
+    For SLO-1 and SLO-2, the opening is given with their calcium channel in its steady state.
 
     Args:
-        channel: one of `CHANNELS`; those without a gate of voltage (kcnl, nca) give an empty table.
+        channel: one of `CHANNELS`; those without a voltage-dependent gate (kcnl, nca) give an empty table.
         channel_set: "C19" or "H".
         voltages: [mV]
 
@@ -76,6 +76,7 @@ def gates(channel: str, channel_set: str = "C19", voltages: Sequence[float] = VO
     instance = getattr(section(0.5), channel)
 
     def value(name: str) -> float:
+        """Value of a RANGE or GLOBAL variable of the channel."""
         return getattr(instance, name) if hasattr(instance, name) else getattr(h, f"{name}_{channel}")
 
     rows = []

@@ -1,4 +1,4 @@
-"""What is read off a sweep, alike for recordings and for models."""
+"""Measures of a sweep, the same for recordings and models."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import numpy as np
 MEASURES = ("rest", "peak", "at_100ms", "at_1s", "steady")
 """Rest before the step, extreme early in it, values on the way, steady state at its end."""
 
-# [ms] Where a current step has its peak, and the stretch at its end that counts as steady.
+# [ms] Window of the peak of a current step, and window at its end that counts as steady.
 _PEAK_FROM, _PEAK_TO, _STEADY = 5.0, 300.0, 500.0
-# Of a voltage step the first millisecond is left to the amplifier. A step may be short.
+# The first millisecond of a voltage step is excluded because of the amplifier. A step may be short.
 _CLAMP_PEAK_FROM, _CLAMP_STEADY_SHARE = 1.0, 0.15
 # [ms] Averaged around a moment, against noise.
 _AROUND = 10.0
@@ -30,11 +30,12 @@ def current_step(time: np.ndarray, voltage: np.ndarray, onset: float, duration: 
     since = time - onset
 
     def around(moment: float) -> np.ndarray:
+        """Mean voltage around a time after the onset [mV]; nan after the end of the step."""
         if moment > duration:
             return np.full(voltage.shape[1:], np.nan)
         return voltage[(np.abs(since - moment) <= _AROUND) & (since <= duration)].mean(0)
 
-    # A short step is steady, if ever, in its second half.
+    # A short step is steady, if at all, in its second half.
     steady = min(_STEADY, 0.5 * duration)
     early = voltage[(since >= min(_PEAK_FROM, 0.5 * duration)) & (since <= min(_PEAK_TO, duration))]
     return {
@@ -67,7 +68,7 @@ def voltage_step(time: np.ndarray, current: np.ndarray, onset: float, duration: 
 
 
 def excursion(voltage: np.ndarray) -> np.ndarray:
-    """How far a trace goes up and down beyond its net change [mV], over its first axis.
+    """Total rise and fall of a trace beyond its net change [mV], over its first axis.
 
     A trace that rises to a plateau has none; one spike has its height.
     """

@@ -1,4 +1,4 @@
-"""What is done to a patched neuron: currents or voltages in epochs, one level per sweep."""
+"""Protocols for a patched neuron: currents or voltages in epochs, one level per sweep."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _LARGEST = 1e9  # of a level [pA or mV] or a duration [ms]
 
 @dataclass(frozen=True)
 class Epoch:
-    """A stretch of constant command.
+    """A period of constant command.
 
     Attributes:
         duration: [ms]
-        levels: command of each sweep [pA or mV]; one level holds for all sweeps.
+        levels: command of each sweep [pA or mV]; a single level applies to all sweeps.
     """
 
     duration: float
@@ -26,7 +26,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Protocol:
-    """Epochs, one after the other.
+    """A sequence of epochs.
 
     Attributes:
         mode: "current", levels in pA, or "voltage", levels in mV.
@@ -60,7 +60,7 @@ class Protocol:
 
     @property
     def sweeps(self) -> int:
-        """How many sweeps it has."""
+        """Number of sweeps."""
         return max(len(each.levels) for each in self.epochs)
 
     @property
@@ -93,7 +93,7 @@ def current_steps(
 
 
 def current_pulses(amplitudes: Iterable[float], duration: float = 50.0, pause: float = 1500.0) -> Protocol:
-    """Brief pulses in one sweep, each followed by a pause without current: which of its states does a cell keep?
+    """Brief pulses in one sweep, each followed by a pause without current, to test which of its states a cell keeps.
 
     Args:
         amplitudes: [pA], one per pulse.

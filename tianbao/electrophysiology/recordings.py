@@ -1,4 +1,4 @@
-"""The public recordings: measures of every sweep, with what the predecessor's fit gives there."""
+"""The public recordings: measures of every sweep, and those of the predecessor's fit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLAMP_DURATION = {"AWCL": 99.8, "VD5": 1209.8}
 
 
 def recordings() -> pd.DataFrame:
-    """Every public sweep but that of AVAL at 0 pA, which is padding.
+    """Every public sweep except that of AVAL at 0 pA, which is padding.
 
     Returns:
         One row per sweep: cell, mode ("CC" or "VC"), step [pA or mV], measures and predecessor's [mV or pA], source.

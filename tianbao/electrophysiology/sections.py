@@ -1,4 +1,4 @@
-"""From section dictionaries, as NetPyNE takes them, to the NEURON sections of one cell."""
+"""Builds the NEURON sections of one cell from section dictionaries in NetPyNE's format."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ def build(sections: dict[str, dict], name: str) -> dict:
     """NEURON sections of one cell outside any network.
 
     Args:
-        sections: name -> geometry, topology, mechanisms and ions, parents before children; as
-            `CellGeometry.netpyne_sections` and `insert_membrane` make them.
+        sections: name -> geometry, topology, mechanisms and ions, parents before children; from
+            `CellGeometry.netpyne_sections` and `insert_membrane`.
         name: of the cell.
 
     Returns:
@@ -42,7 +42,7 @@ def build(sections: dict[str, dict], name: str) -> dict:
 
 
 def _hold_reversals(section, ions: dict[str, dict[str, float]]) -> None:
-    """A pool that writes a concentration makes NEURON compute the reversal by Nernst otherwise."""
+    """Fix reversal potentials: NEURON would otherwise compute them from concentrations by the Nernst equation."""
     from neuron import h
 
     for ion, values in ions.items():

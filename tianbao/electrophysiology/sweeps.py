@@ -1,4 +1,4 @@
-"""What a protocol on a patched neuron leaves behind."""
+"""Results of a protocol on a patched neuron."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Sweeps(Traces):
     """Recordings of one protocol, which can be plotted."""
 
     def plot(self, path, title: str | None = None):
-        """Draw the traces, and the I-V curve beside them; gives the path."""
+        """Draw the traces and the I-V curve; returns the path."""
         from ..view.electrophysiology import sweeps
 
         return sweeps(self, path, title)

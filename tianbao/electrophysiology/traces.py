@@ -1,4 +1,4 @@
-"""Voltages and currents of a protocol on a patched neuron, and what is read off them."""
+"""Voltages and currents of a protocol on a patched neuron, and their measures."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Traces:
     """Recordings of one protocol.
 
     Attributes:
-        cell: what was patched.
-        protocol: what was done.
+        cell: name of the patched cell.
+        protocol: that was run.
         time: [ms], shape (samples,).
         voltage: of the soma [mV], shape (samples, sweeps).
         current: through the pipette [pA], outward positive under voltage clamp, shape (samples, sweeps).
@@ -30,7 +30,7 @@ class Traces:
     current: np.ndarray = field(repr=False)
 
     def measure(self) -> pd.DataFrame:
-        """Rest, peak, steady state and what lies between, of every sweep.
+        """Rest, peak, intermediate values and steady state of every sweep.
 
         Returns:
             One row per sweep: level [pA or mV], then the measures [mV or pA] (see `measures`).

@@ -1,10 +1,10 @@
-"""Flow of smoothed point forces in a viscous fluid, free or above a no-slip wall, and the sums over it.
+"""Flow of smoothed point forces in a viscous fluid, free or above a no-slip wall, and sums over such forces.
 
 A force spread over a blob of radius eps, density 15 eps^4 / (8 pi (r^2 + eps^2)^(7/2)), drives a flow that is
 finite everywhere (Cortez, Fauci and Medovikov 2005, Phys. Fluids 17, 031504). A wall adds images below it that
-bring the fluid to rest there for every eps (Ainley, Durkin, Embid, Boindala and Cortez 2008, J. Comput. Phys.
-227, 4600; for eps = 0 Blake 1971). Velocities here still lack the factor 1 / (8 pi viscosity). Every sum has one
-writer in a fixed order. Units: mm, uN, Pa s.
+make the velocity at the wall vanish for every eps (Ainley, Durkin, Embid, Boindala and Cortez 2008, J. Comput. Phys.
+227, 4600; for eps = 0 Blake 1971). Velocities in the kernels lack the factor 1 / (8 pi viscosity). Every sum is
+computed by a single thread in a fixed order. Units: mm, uN, Pa s.
 """
 # Annotations are read at run time by the kernel compiler: no postponed evaluation here.
 
@@ -17,8 +17,8 @@ from .. import backend
 from ..backend import R1, R2, R3, T, Vec3, ti
 from ..errors import ConfigError
 
-# What the worms' sum needs besides its arrays: factor 1 / (8 pi viscosity) [1/(Pa s)], drag per length across and
-# along [N s/m2], height of the wall [mm], greatest distance between worms that feel each other [mm].
+# Scalar arguments of the sum over worms: factor 1 / (8 pi viscosity) [1/(Pa s)], drag per length across and
+# along [N s/m2], height of the wall [mm], largest distance between worms that interact [mm].
 FACTOR, NORMAL, TANGENTIAL, WALL, REACH = range(5)
 
 
@@ -32,7 +32,7 @@ def stokeslet(r, blob2, force):
 
 @ti.func
 def image(r, height, blob2, force):
-    """Flow that a wall adds: r leads from the image of the source, `height` is the source's above the wall.
+    """Flow added by a wall: r points from the image of the source, `height` is that of the source above the wall.
 
     A counter-force, a source doublet with the blob 3 eps^2 / (4 pi (r^2 + eps^2)^(5/2)), a force doublet and
     the rotlets by which the two blobs differ. Ainley et al. 2008, in the form of Smith 2009, Proc. R. Soc. A
@@ -88,7 +88,7 @@ def sum_points(points: R2, sources: R2, forces: R2, blob2: R1, wall: ti.f64, wal
 def fill_matrix(points: R2, sources: R2, blob2: R2, wall: ti.f64, walled: T, out: R2):
     """Flow at points (rows 3 k + i) from unit forces (columns 3 j + i) with a blob for every pair.
 
-    A point without a blob on its own source feels only the images there: the flow itself has no limit.
+    A point without a blob at its own source is affected only by the images: the flow itself diverges there.
     """
     for k, j in ti.ndrange(points.shape[0], sources.shape[0]):
         at, source, e2 = _at(points, k), _at(sources, j), blob2[k, j]
@@ -131,7 +131,7 @@ def _ring(midline: T, force: T, blob2: T, lengths: T, centres: T, physics: T, wa
 def worms_flow(
     midline: R3, force: R3, blob2: R1, lengths: R1, centres: R2, physics: R1, walled: T, alone: T, out: R3
 ):  # fmt: skip
-    """Nonlocal flow at every ring; `alone` keeps few rings on the calling thread."""
+    """Nonlocal flow at every ring; `alone` computes a small number of rings on the calling thread."""
     ti.loop_config(serialize=alone)
     for worm, ring in ti.ndrange(midline.shape[0], midline.shape[1]):
         u = _ring(midline, force, blob2, lengths, centres, physics, walled, worm, ring)
@@ -147,15 +147,15 @@ def velocities(
     viscosity: float,
     wall: float | None = None,
 ) -> np.ndarray:
-    """Velocity of the fluid at points, moved by smoothed forces.
+    """Velocity of the fluid at points, driven by smoothed forces.
 
     Args:
-        points: where [mm], shape (n, 3).
-        sources: where the forces act [mm], shape (m, 3).
+        points: [mm], shape (n, 3).
+        sources: points at which the forces act [mm], shape (m, 3).
         forces: on the fluid [uN], shape (m, 3).
         blobs: radius over which each force is spread [mm], shape (m,) or one for all; not zero at a source.
         viscosity: [Pa s].
-        wall: height z of a no-slip wall below everything [mm]; none when None.
+        wall: height z of a no-slip wall below everything [mm]; no wall if None.
 
     Returns:
         [mm/s], shape (n, 3).
@@ -181,19 +181,19 @@ def mobility(
     viscosity: float,
     wall: float | None = None,
 ) -> np.ndarray:
-    """Matrix from forces at points to the velocities there.
+    """Matrix from forces at points to velocities at the same points.
 
-    The blob of a pair has the mean square radius of the two, as two Gaussian ones would, so that the
-    matrix is symmetric, with a wall as well. Points without a blob do not act on themselves.
+    The blob of a pair has the mean square radius of the two, as for Gaussian blobs, so that the
+    matrix is symmetric, also with a wall. Points without a blob do not act on themselves.
 
     Args:
         points: [mm], shape (n, 3).
         blobs: radius of each blob [mm], shape (n,) or one for all.
         viscosity: [Pa s].
-        wall: height z of a no-slip wall below the points [mm]; none when None.
+        wall: height z of a no-slip wall below the points [mm]; no wall if None.
 
     Returns:
-        [mm/(s uN)], shape (3 n, 3 n), x, y, z of the first point first.
+        [mm/(s uN)], shape (3 n, 3 n), ordered x, y, z of the first point and so on.
 
     Raises:
         ConfigError: see velocities.
@@ -209,7 +209,7 @@ def mobility(
 
 
 def ready() -> None:
-    """Starts the kernels on the CPU, unless they run already: then they stay where they are."""
+    """Starts the kernels on the CPU, unless they already run on some device."""
     with contextlib.suppress(ConfigError):
         backend.start()
 
@@ -230,7 +230,7 @@ def factor_of(viscosity: float) -> float:
 
 
 def check_above(wall: float | None, *places: np.ndarray) -> None:
-    """Raises ConfigError if a place is below the wall, or nowhere."""
+    """Raises ConfigError if a point is below the wall or not finite."""
     lowest = min(place[..., 2].min(initial=math.inf) for place in places)
     if wall is not None and not lowest >= wall:
         raise ConfigError(f"flow: a point at z = {lowest:g} mm lies below the wall at {wall:g} mm")

@@ -1,4 +1,4 @@
-"""What the worm moves in: drag across and along the body, the hold of a surface."""
+"""The medium: drag across and along the body, and the restoring force of a surface."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TABLE = Path(__file__).with_name("media.csv")
 _NUMBER = r"[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?"
 _LONGEST_NAME = 100
 _LARGEST = 1e9  # of any value of a medium
-_SLENDEREST = 1e6  # [-] length over radius, beyond which the formula is nothing but round-off
+_SLENDEREST = 1e6  # [-] length over radius beyond which round-off dominates the formula
 _NEWTONIAN = re.compile(rf"newtonian (?P<viscosity>{_NUMBER}) Pa s")
 _BETWEEN = re.compile(rf"(?P<thin>\w+) to (?P<thick>\w+), (?P<share>{_NUMBER})")
 
@@ -60,15 +60,15 @@ class Medium:
     """Resistive forces on a slender body, linear in its velocity.
 
     Attributes:
-        name: how results call it.
+        name: as it appears in results.
         drag_normal: drag per body length across the body [N s/m2].
         drag_tangential: drag per body length along the body [N s/m2].
-        surface_stiffness: force per body length that keeps the worm at its height, per
-            displacement [N/m2]; 0 when it swims freely.
+        surface_stiffness: restoring force per body length and vertical displacement that keeps the
+            worm at its height [N/m2]; 0 if it swims freely.
         density: [kg/m3].
-        viscosity: of a Newtonian fluid [Pa s]; 0 for what is none.
+        viscosity: of a Newtonian fluid [Pa s]; 0 if the medium is not Newtonian.
 
-    Limitations: no memory of the groove in the agar, no yielding of a gel.
+    Limitations: the groove in the agar is not remembered, and gels do not yield.
 
     Source: media.csv.
     """
@@ -98,7 +98,7 @@ class Medium:
         if not (isinstance(name, str) and name and name.isprintable() and len(name) <= _LONGEST_NAME):
             raise ConfigError(f"medium: name = '{shorten(name)}' must be a text of 1 to {_LONGEST_NAME} characters")
         for what, value in {**values, **can_vanish}.items():
-            if value is not math.nan:  # what is missing has a sentence of its own
+            if value is not math.nan:  # missing values have their own message
                 number(value, f"medium '{name}'", what, high=_LARGEST)
             allowed = math.isfinite(value) and (value > 0.0 or (what in can_vanish and value == 0.0))
             if not allowed:
@@ -108,10 +108,10 @@ class Medium:
 
     @classmethod
     def named(cls, name: str) -> Medium:
-        """A medium by name: "agar", "wet_agar" or "water", or one that `newtonian` or `between` has named.
+        """A medium by name: "agar", "wet_agar" or "water", or a name given by `newtonian` or `between`.
 
         Args:
-            name: of a row of media.csv, or such as "newtonian 0.1 Pa s", "water to agar, 0.5".
+            name: in media.csv, or such as "newtonian 0.1 Pa s", "water to agar, 0.5".
 
         Raises:
             ConfigError: for an unknown name.
@@ -133,7 +133,7 @@ class Medium:
 
     @classmethod
     def newtonian(cls, viscosity_pa_s: float) -> Medium:
-        """A fluid far from any wall: the drag of water on an undulating worm, in proportion to the viscosity.
+        """A fluid far from any wall: the drag of water on an undulating worm, scaled with the viscosity.
 
         Args:
             viscosity_pa_s: [Pa s], 1e-3 for water.
@@ -141,8 +141,8 @@ class Medium:
         Raises:
             ConfigError: for a viscosity that is not positive.
 
-        Source: the rows of water in media.csv. An ellipsoid that is towed has less drag (`ellipsoid_drag`): parts of
-        an undulating body move against each other and do not share one wake.
+        Source: the rows of water in media.csv. A towed ellipsoid has less drag (`ellipsoid_drag`), because the parts of
+        an undulating body move in opposite directions and do not share one wake.
         """
         if not number(viscosity_pa_s, "medium newtonian", "viscosity_pa_s", "Pa s", high=_LARGEST) > 0.0:
             raise ConfigError(f"medium newtonian: viscosity_pa_s = {viscosity_pa_s:g} must be a positive number")
@@ -153,7 +153,7 @@ class Medium:
 
     @classmethod
     def ellipsoid(cls, viscosity_pa_s: float, length: float = 1.0, radius: float = 0.035) -> Medium:
-        """A fluid that drags at a body as at a towed prolate ellipsoid of the worm's size.
+        """A fluid with the drag of a towed prolate ellipsoid of the worm's size.
 
         Args:
             viscosity_pa_s: [Pa s]
@@ -171,10 +171,10 @@ class Medium:
 
     @classmethod
     def between(cls, thin: Medium | str, thick: Medium | str, share: float) -> Medium:
-        """A medium on the way from one to another, such as the gels between water and agar.
+        """A medium interpolated between two others, such as the gels between water and agar.
 
-        Normal drag and drag ratio both move on a logarithmic scale, so that no medium on the way has a
-        ratio beyond those of its ends.
+        Normal drag and drag ratio are both interpolated on a logarithmic scale, so that the ratio always lies
+        between those of the two media.
 
         Args:
             thin: medium at share 0.
@@ -194,6 +194,7 @@ class Medium:
             return thick if share else thin
 
         def mixed(name: str) -> float:
+            """A value interpolated on a logarithmic scale."""
             return getattr(thin, name) ** (1.0 - share) * getattr(thick, name) ** share
 
         return cls(
@@ -206,9 +207,9 @@ class Medium:
 
     @property
     def drag_ratio(self) -> float:
-        """Drag across over drag along the body [-]."""
+        """Ratio of the drag across to the drag along the body [-]."""
         return self.drag_normal / self.drag_tangential
 
     def isotropic(self) -> Medium:
-        """The same medium with the drag along the body as high as across: undulation then goes nowhere."""
+        """The same medium with equal drag along and across the body, in which undulation gives no net motion."""
         return replace(self, name=f"{self.name}, isotropic", drag_tangential=self.drag_normal)

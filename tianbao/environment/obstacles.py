@@ -1,4 +1,4 @@
-"""What stands in an arena: walls, pillars, dishes and anything with a signed distance."""
+"""Obstacles in an arena: walls, pillars, dishes and any solid with a signed distance."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _LARGEST = 1e6  # of a length [mm] or a friction
 
 @dataclass(frozen=True)
 class Plane:
-    """A flat wall or floor; free space lies where the normal points.
+    """A flat wall or floor; the normal points into free space.
 
     Attributes:
-        point: any point of it [mm].
-        normal: out of the wall, of any length; kept as a unit vector.
+        point: any point on it [mm].
+        normal: out of the wall, of any length; stored as a unit vector.
         friction: coefficient of sliding friction [-].
 
     Raises:
-        ConfigError: for a vector that is not three numbers, no direction or a negative friction.
+        ConfigError: for a vector that is not three numbers, a zero normal or a negative friction.
     """
 
     point: tuple[float, float, float]
@@ -57,9 +57,9 @@ class Pillar:
         friction: coefficient of sliding friction [-].
 
     Raises:
-        ConfigError: for a value that is not a number, no radius or a negative friction.
+        ConfigError: for a value that is not a number, a radius that is not positive or a negative friction.
 
-    Limitations: one thinner than the spacing of a worm's rings can pass between two of them.
+    Limitations: a pillar thinner than the spacing of a worm's rings can pass between two of them.
     """
 
     x: float
@@ -85,9 +85,9 @@ class Dish:
         friction: coefficient of sliding friction [-].
 
     Raises:
-        ConfigError: for a value that is not a number, no radius or a negative friction.
+        ConfigError: for a value that is not a number, a radius that is not positive or a negative friction.
 
-    Limitations: flat at the scale of a ring of a worm, so it must be much wider than the worm is thick.
+    Limitations: treated as flat at the scale of a ring, so it must be much wider than the worm is thick.
     """
 
     radius: float
@@ -109,9 +109,9 @@ class SignedDistance:
         friction: coefficient of sliding friction [-].
 
     Raises:
-        ConfigError: for what is no function, or a negative friction.
+        ConfigError: if it is not a function, or for a negative friction.
 
-    Limitations: called in Python once a step and again around the rings that are near.
+    Limitations: called in Python once per step, and again around the rings that are close.
     """
 
     function: Callable[[np.ndarray], np.ndarray]
@@ -126,20 +126,20 @@ class SignedDistance:
         """Distance of points, shape (n, 3), from the surface [mm], shape (n,).
 
         Raises:
-            ConfigError: when the function gives another shape.
+            ConfigError: if the function returns another shape.
         """
         distance = np.asarray(self.function(points), float)
         if not np.isfinite(distance).all():
-            raise ConfigError("signed distance: function gave what is no finite number")
+            raise ConfigError("signed distance: function returned values that are not finite numbers")
         if distance.shape != points.shape[:1]:
             raise ConfigError(
-                f"signed distance: function gave shape {distance.shape} for {len(points)} points; "
+                f"signed distance: function returned shape {distance.shape} for {len(points)} points; "
                 f"give ({len(points)},)"
             )
         return distance
 
     def normal(self, points: np.ndarray) -> np.ndarray:
-        """Unit vectors away from the surface, up where the distance has no slope, shape (n, 3)."""
+        """Unit vectors away from the surface, or up if the gradient of the distance vanishes, shape (n, 3)."""
         shifts = _DIFFERENCE * np.concatenate([np.eye(3), -np.eye(3)])
         around = self.distance((points + shifts[:, None]).reshape(-1, 3)).reshape(6, -1)
         slope = (around[:3] - around[3:]).T
@@ -185,12 +185,12 @@ def pillar_array(
             f"pillar array: pillars of radius {radius:g} mm overlap at pitch {pitch:g} mm; widen the pitch"
         )
     rise = pitch if lattice == "square" else pitch * math.sqrt(0.75)
-    # The row with most pillars has one at both ends of its width; round-off must not lose the last one.
+    # The row with most pillars has one at each end of its width; round-off must not lose the last one.
     columns, rows = (math.floor(span + 1e-9) + 1 for span in (width / pitch, height / rise))
     if columns * rows > _MOST_PILLARS:
         raise ConfigError(f"pillar array: {columns * rows} pillars are too many; widen the pitch")
     shift = 0.0 if lattice == "square" else 0.5
-    # Both kinds of rows are as long when half a pitch is left at the ends, else the shifted one lacks one.
+    # Both kinds of rows have the same number if half a pitch is left at the ends; otherwise shifted rows have one less.
     roomy = shift == 0.0 or (columns - 0.5) * pitch <= width * (1.0 + 1e-9)
     found = []
     for row in range(rows):
@@ -217,7 +217,7 @@ def _number(what: str, name: str, value: float, positive: bool = False) -> float
 
 
 def _vector(what: str, name: str, value: Sequence[float], size: int) -> tuple[float, ...]:
-    """So many finite numbers."""
+    """A given number of finite numbers."""
     numbers = list(value) if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str) else []
     good = all(isinstance(each, Real) and not isinstance(each, bool) and abs(each) <= _LARGEST for each in numbers)
     if len(numbers) != size or not good:

@@ -1,8 +1,8 @@
 """Stokes flow around worms and bodies: regularized Stokeslets, free or above a no-slip wall.
 
-Three tiers. `velocities` and `mobility` are the bare sums. `Surface` resolves closed bodies by points on their
-skin, to check the others. `CentreLineFlow` is for worms in a simulation: one smoothed force for each ring of the
-body, fast enough for every step. Units: mm, s, uN; a viscosity in Pa s is then one in uN s/mm2.
+Three levels: `velocities` and `mobility` are the basic sums. `Surface` resolves closed bodies by points on their
+surface, to validate the others. `CentreLineFlow` is for worms in a simulation: one smoothed force per ring of the
+body, fast enough for every step. Units: mm, s, uN; 1 Pa s is 1 uN s/mm2.
 """
 
 from __future__ import annotations
@@ -18,35 +18,36 @@ from . import images
 from .images import check_above, factor_of, mobility, ready, velocities
 from .medium import Medium
 
-# Blob radius over body radius. A line of blobs of this width moves a slender body across and along its axis as
-# slender-body theory does: on the line, with l = log(4 s (L - s) / eps^2), it gives 8 pi mu u = (l + 2) f across
+# Blob radius over body radius. For a line of blobs of this width, a slender body moves across and along its axis as
+# in slender-body theory: on the line, with l = log(4 s (L - s) / eps^2), it gives 8 pi mu u = (l + 2) f across
 # and 2 l f along; theory (Johnson 1980, J. Fluid Mech. 99, 411) has l' + 1 and 2 l' - 2 with the radius for eps.
-# Both ask for log(eps^2 / r^2) = 1.
+# Both require log(eps^2 / r^2) = 1.
 BLOB_OVER_RADIUS = math.exp(0.5)
-# Least blob radius over the length of a ring: the force of a pointed tip is spread at least over its own piece.
+# Smallest blob radius over the length of a ring: the force of a pointed tip is spread at least over its own segment.
 BLOB_OVER_LENGTH = 0.5
-# The integral of 1/r over a plane, less its sum over the points of a lattice of unit density but the one at the
+# The integral of 1/r over a plane, minus its sum over the points of a lattice of unit density except the one at the
 # origin: 3.900 on a square and 3.921 on a triangular lattice (Epstein zeta function at 1/2).
 LATTICE = 3.91
-# Rings up to which the calling thread sums alone: about half a millisecond.
+# Number of rings up to which the calling thread computes the sum alone: about half a millisecond.
 _FEW_RINGS = 200
-# Relaxation times the largest eigenvalue of drag times G: below the limit of 2, where errors flip sign for ever.
+# Relaxation times the largest eigenvalue of drag times G: below the limit of 2, at which errors only alternate in sign.
 _SAFE = 1.6
 
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """Closed bodies as points on their skin, for checks: a dense solve over all points.
+    """Closed bodies as points on their surface, for validation: a dense solve over all points.
 
-    The force density q of a rigid body solves an integral of 1/r over its skin. The sum over all other points
-    times their area misses 3.91 q sqrt(area) for forces along the normal, 3/2 of that for those in the skin: the
-    part of the integral that a lattice of unit density leaves out. This is added, and the error falls at least as
-    the area. A plain blob of a quarter of the spacing adds 8 instead: hence drags 2 to 7 % too low.
+    The force density q of a rigid body solves an integral of 1/r over its surface. The sum over all other points
+    times their area lacks 3.91 q sqrt(area) for forces along the normal, 3/2 of that for tangential ones: the
+    part of the integral that a lattice of unit density leaves out. This is added, and the error decreases at least
+    with the area. A plain blob of a quarter of the spacing would add 8 instead, so that drags would be 2 to 7 % too
+    low.
 
     Attributes:
         points: [mm], shape (n, 3).
         normals: unit vectors, shape (n, 3).
-        areas: of skin for each point, cells as round as can be [mm2], shape (n,).
+        areas: of surface per point, in cells as compact as possible [mm2], shape (n,).
 
     Limitations: gaps between bodies, or to a wall, must be wider than the spacing of the points.
     """
@@ -68,7 +69,7 @@ class Surface:
         Args:
             half_length: along x [mm].
             radius: across [mm].
-            count: of points; a worm needs 400, a sphere 100 for 0.1 %.
+            count: number of points; for 0.1 % a worm needs 400, a sphere 100.
             centre: [mm].
         """
         angle = np.linspace(0.0, np.pi, 4001)
@@ -89,11 +90,11 @@ class Surface:
 
     @property
     def blobs(self) -> np.ndarray:
-        """Blob radii with which `velocities` draws the flow of the forces [mm], shape (n,)."""
+        """Blob radii for computing the flow of the forces with `velocities` [mm], shape (n,)."""
         return 2.0 * np.sqrt(self.areas) / LATTICE
 
     def mobility(self, viscosity: float, wall: float | None = None) -> np.ndarray:
-        """Matrix from point forces to velocities on the skin [mm/(s uN)], shape (3 n, 3 n); see mobility."""
+        """Matrix from point forces to velocities on the surface [mm/(s uN)], shape (3 n, 3 n); see mobility."""
         matrix = mobility(self.points, 0.0, viscosity, wall)
         n = len(self.points)
         own = 1.5 * np.eye(3) - 0.5 * self.normals[:, :, None] * self.normals[:, None]
@@ -103,10 +104,10 @@ class Surface:
         return matrix
 
     def forces(self, velocity: np.ndarray, viscosity: float, wall: float | None = None) -> np.ndarray:
-        """Forces on the fluid that make the skin move so.
+        """Forces on the fluid that give the surface this velocity.
 
         Args:
-            velocity: of the points [mm/s], shape (n, 3) or (3,) for all alike.
+            velocity: of the points [mm/s], shape (n, 3), or (3,) for all.
             viscosity: [Pa s].
             wall: height z of a no-slip wall [mm].
 
@@ -141,24 +142,25 @@ class FlowPlane:
 
 
 class CentreLineFlow:
-    """What worms feel of the flow that they and others make, beyond the local drag on each of their rings.
+    """Effect on worms of the flow that they and others generate, beyond the local drag on each of their rings.
 
-    A ring that pushes the fluid with f moves at v = G f, summed over all rings of all worms. The body already
-    solves for v = u + f / (drag per length times length), the drag split across and along the axis, with u the
-    velocity of the medium. This gives u = G f - f / drag from the forces of the last step, so that v = G f once
-    they have settled. G is a smoothed force per ring, its blob from the radius by slender-body theory, free of
-    fitted numbers (BLOB_OVER_RADIUS).
+    A ring that exerts a force f on the fluid moves at v = G f, summed over all rings of all worms. The body already
+    solves for v = u + f / (drag per length times length), the drag split across and along the axis, where u is the
+    velocity of the medium. This class gives u = G f - f / drag from the forces of the last step, so that v = G f once
+    the forces have converged. G uses one smoothed force per ring, whose blob follows from the radius by slender-body
+    theory without fitted numbers (BLOB_OVER_RADIUS).
 
-    Lagging u by a step is stable, whatever the step and the stiffness of the body, if all eigenvalues of drag
-    times G are between 0 and 2. Those of one worm end at 1.0 straight and 1.2 tightly bent, near a wall below 0.7.
-    In a raft of three worms that touch they pass 2, though worms without net force stay stable up to about five;
-    `relaxation` below 2 / largest eigenvalue keeps the same end and gets there. Smooth motions settle to a few
-    percent within ten steps, ripples shorter than a third of the body later.
+    Delaying u by a step is stable, for any step and any stiffness of the body, if all eigenvalues of drag
+    times G are between 0 and 2. For one worm they are at most 1.0 if it is straight, 1.2 if tightly bent, and below
+    0.7 near a wall. For three touching worms side by side they exceed 2, although worms without net force remain
+    stable for up to about five; with `relaxation` below 2 / largest eigenvalue the iteration converges to the same
+    solution. Smooth motions converge to a few percent within ten steps, ripples shorter than a third of the body
+    later.
 
-    Limitations: the turning of a cross-section drags no fluid along, so that a swimmer is faster than one with a
-    resolved skin, by a seventh at a wavelength of 1.5 L and by half at 0.65 L; so it is with local drag. A worm's
-    axis less than a diameter from a wall feels too little of the squeezed fluid: drag 5 % low at 1.5 diameters,
-    10 % at 1, 15 to 30 % at 0.7.
+    Limitations: the rotation of a cross-section drags no fluid along, so that a swimmer is faster than one with a
+    resolved surface, by a seventh at a wavelength of 1.5 L and by half at 0.65 L, as with local drag. If the axis of
+    a worm is close to a wall, lubrication is underestimated: drag is 5 % too low at 1.5 diameters, 10 % at 1, 15 to
+    30 % at 0.7.
 
     Source: Johnson 1980; Cortez, Fauci and Medovikov 2005; Ainley et al. 2008. Numbers from tests/test_stokes.py.
     """
@@ -176,9 +178,9 @@ class CentreLineFlow:
         """
         Args:
             radii: of the rings of every worm [mm], shape (rings,).
-            lengths: of body that each ring answers for in the drag [mm], shape (rings,).
+            lengths: body length assigned to each ring in the drag [mm], shape (rings,).
             viscosity: of the fluid [Pa s].
-            medium: whose drag the body solves with; that of an ellipsoid of the worm's size when not given.
+            medium: whose drag the body solves with; that of an ellipsoid of the worm's size by default.
             wall: height z of a no-slip wall below the worms [mm]; none when None.
             reach: worms whose centroids are further apart do not feel each other [mm]; all do when None. Whole
                 worms are left out, since the flow of a worm without net force fades faster than that of its parts.
@@ -214,13 +216,13 @@ class CentreLineFlow:
         previous: np.ndarray | None = None,
         relaxation: float = 1.0,
     ) -> np.ndarray:
-        """Velocity of the medium to hand to the body for its next step.
+        """Velocity of the medium for the body's next step.
 
         Args:
-            midline: of all worms now [mm], shape (worms, rings, 3).
+            midline: of all worms at present [mm], shape (worms, rings, 3).
             force: of each ring on the fluid in the last step [uN], same shape.
-            previous: what this gave for the last step [mm/s], same shape; needed if relaxation is not 1.
-            relaxation: share of the change that is taken [-].
+            previous: result for the last step [mm/s], same shape; needed if relaxation is not 1.
+            relaxation: share of the change that is applied [-].
 
         Returns:
             [mm/s], shape (worms, rings, 3).
@@ -270,7 +272,7 @@ class CentreLineFlow:
         Args:
             midline: [mm], shape (worms, rings, 3).
             force: of each ring on the fluid [uN], same shape.
-            height: of the plane [mm]; the mean height of the worms when None.
+            height: of the plane [mm]; the mean height of the worms if None.
             margin: of fluid around the worms [mm].
             spacing: of the points [mm].
         """
@@ -295,13 +297,13 @@ class CentreLineFlow:
         return matrix.reshape(3 * n, 3 * n)
 
     def eigenvalues(self, midline: np.ndarray) -> np.ndarray:
-        """Of drag times G [-], ascending by real part; the lagged flow is stable while all are in 0 to 2."""
+        """Eigenvalues of drag times G [-], ascending by real part; the delayed flow is stable if all are in 0 to 2."""
         return np.sort_complex(np.linalg.eigvals(self.drag(midline) @ self.mobility(midline)))
 
     def relaxation(self, midline: np.ndarray, rounds: int = 12) -> float:
-        """Share of the change that keeps the lagged flow stable among these worms: 1 unless they are crowded.
+        """Share of the change that keeps the delayed flow of these worms stable: 1 unless they are crowded.
 
-        Power iteration on drag times G, as dear as `rounds` calls of velocity.
+        Power iteration on drag times G, which costs as much as `rounds` calls of velocity.
         """
         midline = self._worms(midline)
         drag, force = self._ring_drag(midline), np.ones_like(midline)

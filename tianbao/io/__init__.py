@@ -1,4 +1,4 @@
-"""Files: results and summaries."""
+"""File formats: results, checkpoints, exchange with other software."""
 
 from .results import open_recording, prepare_folder, save_recording, write_summary
 

@@ -1,4 +1,4 @@
-"""Finding the files of a run, and writing files so that a reader never meets half of one."""
+"""Finding the files of a run, and atomic writing, so that a reader never sees an incomplete file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..errors import OutputError, shorten
 
 
 def file_in(source: str | Path, name: str) -> Path:
-    """The file that a path names, or the one of some name in the folder that it names; neither needs to be there.
+    """The file at a path, or the file of the given name if the path is a folder; it need not exist.
 
     Raises:
-        OutputError: for what is no path.
+        OutputError: if `source` is not a path.
     """
     if not isinstance(source, (str, os.PathLike)) or not str(source):
         raise OutputError(f"'{shorten(source)}' is no path; give the folder of a run")
@@ -23,10 +23,10 @@ def file_in(source: str | Path, name: str) -> Path:
 
 
 def result_file(source: str | Path) -> Path:
-    """The results file that a path names: the file, or the one in a folder.
+    """The results file at a path, or the one in a folder.
 
     Raises:
-        OutputError: when there is none.
+        OutputError: if there is none.
     """
     path = file_in(source, "results.h5")
     if not os.path.isfile(path):
@@ -35,10 +35,10 @@ def result_file(source: str | Path) -> Path:
 
 
 def prepare_folder(path: str | Path) -> Path:
-    """Make a folder for results and make sure that it can be written to.
+    """Create a folder for results and check that it can be written to.
 
     Raises:
-        OutputError: if it cannot; found out before the run rather than after.
+        OutputError: if it cannot, before the run rather than after it.
     """
     path = _path(path, folder=True)
     with _explained(path):
@@ -54,7 +54,7 @@ def _probe(folder: Path) -> None:
 
 
 def check_file(path: str | Path) -> None:
-    """Refuse a file that could not be written, before the work for it is done.
+    """Check that a file can be written, before the work for it is done.
 
     Raises:
         OutputError: see `replacing`.
@@ -70,10 +70,10 @@ def check_file(path: str | Path) -> None:
 
 @contextlib.contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Keep a folder for one run, so that the files of two are not mixed.
+    """Reserve a folder for one run, so that the files of two runs are not mixed.
 
     Raises:
-        OutputError: when another run is writing into it.
+        OutputError: if another run is writing into it.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -90,7 +90,7 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 def write_atomically(path: str | Path, content: bytes) -> Path:
-    """Write a file in one step, with the folders it needs: all of it, or the old one stays.
+    """Write a file atomically, creating its folder: either completely, or the old one is kept.
 
     Raises:
         OutputError: if the disk is full or the folder read-only.
@@ -104,13 +104,13 @@ def write_atomically(path: str | Path, content: bytes) -> Path:
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give the path of a file in the same folder that takes the name `path` when the block ends well.
+    """Path of a temporary file in the same folder, which is renamed to `path` if the block succeeds.
 
     Raises:
         OutputError: if the disk is full or the folder read-only.
     """
     path = _path(path)
-    # The suffix stays last: writers of pictures and videos choose the format by it.
+    # The suffix is kept: writers of pictures and videos choose the format by it.
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)

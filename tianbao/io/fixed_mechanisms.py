@@ -1,4 +1,4 @@
-"""Mechanisms of an exported NetPyNE model that say as numbers what Tianbao sets by hand beside its own."""
+"""Mechanisms of an exported NetPyNE model that replace pointers and settings made by Tianbao with parameters."""
 
 from __future__ import annotations
 
@@ -130,4 +130,4 @@ INITIAL {
 }
 """,
 }
-"""The mechanisms that an exported folder has beside those of mod/: file name -> NMODL."""
+"""The mechanisms of an exported folder in addition to those of mod/: file name -> NMODL."""

@@ -1,9 +1,9 @@
-"""Finds the NetPyNE GUI in an environment of its own, adapts it in memory and starts it, for this machine only.
+"""Finds the NetPyNE GUI in its own environment, adapts it in memory and starts it, for this machine only.
 
-The GUI (package netpyne_ui) wants old notebook packages, so it never shares an environment with Tianbao. What it
-needs to open our models is done by `gui_start.py`, which runs over there; settings go into a folder of their own
-that is removed afterwards. Its server listens on this machine only and asks for a token, and its page may load
-nothing from anywhere else, so that neither error reports nor visits are counted outside.
+The GUI (package netpyne_ui) needs old notebook packages, so it never shares an environment with Tianbao. The
+adaptations for opening our models are made by `gui_start.py`, which runs in that environment; settings are stored in a
+temporary folder. The server listens on this machine only and requires a token, and its page cannot load
+anything from elsewhere, so that neither error reports nor visits are sent out.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ jupyter serverextension enable --py --sys-prefix jupyter_geppetto
 deactivate
 tianbao gui FOLDER --python netpyne-gui/bin/python
 """
-"""Commands that make an environment with the GUI's last release on PyPI."""
+"""Commands that create an environment with the latest release of the GUI on PyPI."""
 
 _PROBE = """
 import importlib.metadata as m, importlib.util as u, json, sys
@@ -65,7 +65,7 @@ _MARK = "tianbao-compiled"  # holds the digest of the files that were compiled
 
 
 class GuiMissing(ConfigError):
-    """The environment has no NetPyNE GUI; `INSTALL` makes one that has."""
+    """The environment has no NetPyNE GUI; `INSTALL` creates one that has."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Gui:
 
     Attributes:
         python: interpreter of its environment.
-        versions: package -> version of what it runs with.
+        versions: package -> version in its environment.
     """
 
     python: Path
@@ -85,10 +85,10 @@ def find_gui(python: str | Path | None = None) -> Gui:
     """The GUI of an environment.
 
     Args:
-        python: interpreter of the environment; the present one when None.
+        python: interpreter of the environment; the present one if None.
 
     Raises:
-        ConfigError: if that is no interpreter, or has no fitting notebook.
+        ConfigError: if it is not a Python interpreter, or has no suitable notebook package.
         GuiMissing: if the GUI is not installed there.
     """
     path = Path(python).expanduser() if python else Path(sys.executable)
@@ -96,7 +96,7 @@ def find_gui(python: str | Path | None = None) -> Gui:
     versions = said["versions"]
     if not said["has"]:
         raise GuiMissing(
-            f"no NetPyNE GUI (netpyne_ui) in the environment of {path}: name one that has it with --python, or make "
+            f"no NetPyNE GUI (netpyne_ui) in the environment of {path}: give another one with --python, or create "
             "one with the commands that tianbao gui prints"
         )
     notebook = versions.get("notebook")
@@ -111,7 +111,7 @@ def find_gui(python: str | Path | None = None) -> Gui:
 
 def _probe(python: Path) -> dict:
     if not (python.is_file() and os.access(python, os.X_OK)):
-        raise ConfigError(f"{python} is no Python interpreter: give the bin/python of the environment with the GUI")
+        raise ConfigError(f"{python} is not a Python interpreter: give the bin/python of the environment with the GUI")
     try:
         run = subprocess.run(
             [python, "-P", "-c", _PROBE], capture_output=True, text=True, timeout=60, check=False
@@ -119,7 +119,7 @@ def _probe(python: Path) -> dict:
         return json.loads(run.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise ConfigError(
-            f"{python} does not answer as a Python of 3.11 or later would: give the bin/python of the environment "
+            f"{python} is not Python 3.11 or later: give the bin/python of the environment "
             "with the GUI"
         ) from error
 
@@ -128,27 +128,27 @@ def check_model(folder: str | Path) -> Path:
     """A folder that the GUI can open.
 
     Raises:
-        ConfigError: if it holds no index.npjson, or that names files that are not there.
+        ConfigError: if it has no index.npjson, or files listed there are missing.
     """
     folder = Path(folder).expanduser().resolve()
     index = folder / "index.npjson"
     if not index.is_file():
-        raise ConfigError(f"{folder} holds no index.npjson: write a model there with tianbao export netpyne")
+        raise ConfigError(f"{folder} has no index.npjson: write a model there with tianbao export netpyne")
     try:
         named = json.loads(index.read_text(encoding="utf-8"))
         missing = [named[key] for key in ("netParams", "simConfig") if not (folder / named[key]).is_file()]
     except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{index} is no index of a NetPyNE model: write the folder again") from error
+        raise ConfigError(f"{index} is not the index of a NetPyNE model: write the folder again") from error
     if missing:
-        raise ConfigError(f"{index} names {missing[0]}, which is not in {folder}: write the folder again")
+        raise ConfigError(f"{index} lists {missing[0]}, which is not in {folder}: write the folder again")
     return folder
 
 
 def compile_model(folder: Path, gui: Gui) -> bool:
-    """Compile the mechanisms of a model with the GUI's NEURON, unless that was done.
+    """Compile the mechanisms of a model with the GUI's NEURON, unless this has been done before.
 
     Returns:
-        Whether there was something to compile.
+        Whether anything was compiled.
 
     Raises:
         MechanismError: if they do not compile.
@@ -158,18 +158,18 @@ def compile_model(folder: Path, gui: Gui) -> bool:
     mark, digest = built / _MARK, _digest(mods)
     if not mods.is_dir() or (mark.is_file() and mark.read_text() == digest):
         return False
-    # Of other files, or of a compile that was stopped: NEURON would load it all the same.
+    # A library of other files, or of an interrupted compilation: NEURON would load it anyway.
     shutil.rmtree(built, ignore_errors=True)
     command = shutil.which("nrnivmodl", path=str(gui.python.parent))
     if command is None:
-        raise MechanismError(f"no nrnivmodl beside {gui.python}: run {gui.python} -m pip install neuron==9.0.2")
+        raise MechanismError(f"no nrnivmodl next to {gui.python}: run {gui.python} -m pip install neuron==9.0.2")
     jobs = {"MAKEFLAGS": f"-j{os.cpu_count() or 1}", **_environment(gui)}
     run = subprocess.run([command], cwd=mods, env=jobs, capture_output=True, text=True, check=False)
     if run.returncode:
-        # NEURON would take what a failed compile leaves behind for a library.
+        # NEURON would load the remains of a failed compilation as a library.
         shutil.rmtree(built, ignore_errors=True)
         last = "\n".join((run.stderr or run.stdout).strip().splitlines()[-5:])
-        raise MechanismError(f"the mechanisms in {mods} do not compile; nrnivmodl said:\n{last}")
+        raise MechanismError(f"the mechanisms in {mods} do not compile; output of nrnivmodl:\n{last}")
     mark.write_text(digest)
     return True
 
@@ -183,7 +183,7 @@ def _digest(mods: Path) -> str:
 
 def command(gui: Gui, port: int, token: str) -> list[str]:
     """The command that starts the GUI's server, for this machine only and with a token."""
-    # The page gets its scripts, styles and data from this server or not at all.
+    # The page can load scripts, styles and data from this server only.
     own = f"'self' ws://127.0.0.1:{port} ws://localhost:{port} data: blob:"
     policy = f"default-src {own} 'unsafe-inline' 'unsafe-eval'"
     headers = {"headers": {"Content-Security-Policy": policy}}
@@ -197,7 +197,7 @@ def command(gui: Gui, port: int, token: str) -> list[str]:
         f"--NotebookApp.default_url={_PAGE}",
         f"--NotebookApp.token={token}",
         f"--NotebookApp.tornado_settings={headers!r}",
-        # The page does not send the second token that notebooks want; the first one stays.
+        # The page does not send the second token that notebooks require; the first one is kept.
         "--NotebookApp.disable_check_xsrf=True",
         "--library=netpyne_ui",
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
@@ -205,13 +205,13 @@ def command(gui: Gui, port: int, token: str) -> list[str]:
 
 
 def _environment(gui: Gui) -> dict[str, str]:
-    """Environment variables under which the GUI runs: its own programs first, no window of NEURON."""
+    """Environment variables for the GUI: its own programs first, no NEURON windows."""
     path = os.pathsep.join([str(gui.python.parent.absolute()), os.environ.get("PATH", "")])
     return {**os.environ, "PATH": path, "NEURON_MODULE_OPTIONS": "-nogui", "SENTRY_DSN": ""}
 
 
 def write_settings(folder: Path) -> dict[str, str]:
-    """Settings of Jupyter and IPython that the GUI needs, in a folder of their own.
+    """Settings of Jupyter and IPython that the GUI needs, in a separate folder.
 
     Returns:
         Environment variables that point there.
@@ -232,13 +232,13 @@ def write_settings(folder: Path) -> dict[str, str]:
 
 
 def free_port(wanted: int = 0) -> int:
-    """A port of this machine nobody listens on.
+    """A free port of this machine.
 
     Args:
-        wanted: this one; any when 0.
+        wanted: this one; any if 0.
 
     Raises:
-        ConfigError: if it is taken or no port.
+        ConfigError: if it is in use or invalid.
     """
     with socket.socket() as probe:
         try:
@@ -250,18 +250,18 @@ def free_port(wanted: int = 0) -> int:
 
 @contextlib.contextmanager
 def serving(gui: Gui, folder: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen]]:
-    """Run the GUI's server; it ends with the block.
+    """Run the GUI's server until the block ends.
 
     Args:
         gui: from `find_gui`.
-        folder: what File > Open shows.
-        port: of this machine; a free one when 0.
+        folder: shown by File > Open.
+        port: of this machine; a free one if 0.
 
     Returns:
         Address to open in a browser, with the token, and the process.
 
     Raises:
-        OutputError: if the server does not answer, with its last lines.
+        OutputError: if the server does not respond; the message contains its last lines of output.
     """
     port, token = free_port(port), secrets.token_hex(16)
     with tempfile.TemporaryDirectory(prefix="tianbao-gui-") as settings:
@@ -290,24 +290,24 @@ def _wait(process: subprocess.Popen, address: str, log: Path) -> None:
         except (urllib.error.URLError, OSError):
             time.sleep(0.3)
     last = "\n".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:])
-    raise OutputError(f"the server of the NetPyNE GUI does not answer; it said last:\n{last}")
+    raise OutputError(f"the server of the NetPyNE GUI does not respond; its last output:\n{last}")
 
 
 def _start_kernel(address: str, token: str) -> None:
-    """Start the page's kernel before the page: one that finds none yet stays on its first screen."""
+    """Start the kernel before the page, which would otherwise stay on its first screen."""
     session = {"path": "notebook.ipynb", "type": "notebook", "name": "", "kernel": {"name": "python3"}}
     request = urllib.request.Request(
         f"{address}/api/sessions",
         data=json.dumps(session).encode(),
         headers={"Authorization": f"token {token}", "Content-Type": "application/json"},
     )
-    # Only a head start: the page asks for its kernel, too.
+    # Only a head start: the page requests its kernel as well.
     with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(request, timeout=_PATIENCE):
         pass
 
 
 def _end(process: subprocess.Popen) -> None:
-    # The first signal lets the server end its kernels.
+    # The first signal lets the server stop its kernels.
     process.terminate()
     try:
         process.wait(10.0)

@@ -1,7 +1,7 @@
-"""Started inside the environment of the NetPyNE GUI: adapts it in memory, then runs its notebook server.
+"""Runs inside the environment of the NetPyNE GUI: adapts it in memory, then runs its notebook server.
 
-This file stands alone, since that environment need not hold Tianbao. It runs twice: as the program of the server,
-and at the start of every kernel, where the GUI calls NetPyNE. Nothing on disk is changed.
+This file does not import Tianbao, which that environment need not contain. It runs as the program of the server
+and at the start of every kernel, in which the GUI calls NetPyNE. Nothing on disk is changed.
 
     python gui_start.py --ip=127.0.0.1 ...        # arguments of Jupyter's notebook server
 """
@@ -16,20 +16,20 @@ import sys
 
 
 def adapt_reporting(sentry) -> None:
-    """Make the start of the vendor's error reporting do nothing.
+    """Disable the vendor's error reporting.
 
     Args:
         sentry: the module `sentry_sdk`.
     """
 
     def init(*args, **options) -> None:
-        """Report nothing."""
+        """Do nothing."""
 
     sentry.init = init
 
 
 def adapt_loader(sim) -> None:
-    """Let `sim.loadModel` pass over options that this NetPyNE does not have.
+    """Make `sim.loadModel` ignore options that this version of NetPyNE does not have.
 
     Args:
         sim: the module `netpyne.sim`.
@@ -39,13 +39,14 @@ def adapt_loader(sim) -> None:
 
     @functools.wraps(load)
     def tolerant(path, *args, **options):
+        """Load a model, without options that `sim.loadModel` does not have."""
         return load(path, *args, **{name: value for name, value in options.items() if name in known})
 
     sim.loadModel = tolerant
 
 
 def adapt_validator(validator, optional) -> None:
-    """Teach NetPyNE's validator the lists of presynaptic sites that its own connections accept.
+    """Make NetPyNE's validator accept lists of presynaptic sites, which its connections support.
 
     Args:
         validator: the module `netpyne.sim.validator`.
@@ -55,6 +56,7 @@ def adapt_validator(validator, optional) -> None:
 
     @functools.wraps(rules)
     def extended(context):
+        """Rules that also accept lists of presynaptic sites."""
         specs = rules(context)
         for entry in specs.values():
             entry.setdefault(optional("preSecs"), [str])
@@ -65,10 +67,10 @@ def adapt_validator(validator, optional) -> None:
 
 
 def adapt(kernel: bool) -> None:
-    """Apply what concerns this process.
+    """Apply the adaptations for this process.
 
     Args:
-        kernel: whether it is one in which the GUI calls NetPyNE.
+        kernel: whether it is a kernel, in which the GUI calls NetPyNE.
     """
     if importlib.util.find_spec("sentry_sdk"):
         adapt_reporting(importlib.import_module("sentry_sdk"))

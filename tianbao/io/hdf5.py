@@ -1,4 +1,4 @@
-"""The results file (HDF5): its layout, writing and reading it.
+"""The results file (HDF5): layout, writing and reading.
 
 Layout: root attributes hold the configuration, versions and provenance; `/time` [ms] (frames,);
 `/worms/<k>/` holds `midline` [mm] and `dorsal` [-] (frames, points, 3), `muscle_activation` [-] (frames, 95) with

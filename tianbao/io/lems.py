@@ -1,4 +1,4 @@
-"""The formulas of mod/ as LEMS writes them: the same .mod files are parsed, nothing is written twice."""
+"""The formulas of mod/ in LEMS notation, obtained by parsing the same .mod files, so that nothing is written twice."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _VOLTAGES = np.linspace(-120.0, 80.0, 41)
 
 @dataclass
 class Kinetics:
-    """What a channel computes, with its parameters as numbers.
+    """The equations of a channel, with its parameters as numbers.
 
     Attributes:
         name: mechanism.
         ion: "k", "ca", or "" for a nonspecific current.
-        reversal: [mV] where the file fixes it, None where the ion's holds.
-        graph: holds the expressions; symbols are `v` [mV], `cai` [mM] and the states.
+        reversal: [mV] if the file fixes it, None if that of the ion is used.
+        graph: of the expressions; symbols are `v` [mV], `cai` [mM] and the states.
         states: in the order of the file.
         target: state -> steady state [-].
         tau: state -> time constant [ms].
-        opening: open share of the conductance, an expression in the states.
-        parameters: those that were set, for notes.
+        opening: open fraction of the conductance, an expression in the states.
+        parameters: values that were set, for notes.
     """
 
     name: str
@@ -48,12 +48,12 @@ class Kinetics:
     parameters: dict[str, float] = field(default_factory=dict)
 
     def symbols(self, *nodes: int) -> set[str]:
-        """Names that expressions depend on."""
+        """Names on which expressions depend."""
         return self.graph.symbols(nodes)
 
 
 class _Gates(Blocks):
-    """Runs the blocks of a channel, noting steady state and time constant instead of stepping."""
+    """Runs the blocks of a channel and records steady states and time constants instead of integrating."""
 
     def __init__(self, source: Source, known: Mapping[str, float | Level]) -> None:
         super().__init__(source, {}, known)
@@ -92,10 +92,10 @@ def _text(name: str) -> tuple[str, str]:
 
 @cache
 def parameters_of(name: str) -> dict[str, float]:
-    """PARAMETER and CONSTANT values of a mechanism as its file has them, in the file's units.
+    """PARAMETER and CONSTANT values of a mechanism as in its file, in the units of the file.
 
     Raises:
-        MechanismError: for a mechanism that does not exist.
+        MechanismError: for an unknown mechanism.
     """
     source = parse(*_text(name))
     return {**source.constants, **source.parameters}
@@ -107,16 +107,16 @@ def kinetics(name: str, values: Mapping[str, float], conductance: str, fixed: Ma
     Args:
         name: mechanism.
         values: RANGE parameters that differ from the file.
-        conductance: name of its conductance parameter; it is taken out as a factor.
-        fixed: ion reversals such as `eca` [mV], where a gate reads them.
+        conductance: name of its conductance parameter, which is extracted as a factor.
+        fixed: ion reversals such as `eca` [mV], if a gate depends on them.
 
     Raises:
-        MechanismError: for a channel that does not exist or is not linear in the states.
+        MechanismError: for an unknown channel, or one that is not linear in the states.
     """
     text, file = _text(name)
     source = parse(text, file)  # its own copy: it is changed below
     source.parameters |= {**dict.fromkeys(_conductances(source), 0.0), **values, conductance: 1.0}
-    # With nothing RANGE or GLOBAL left every parameter is folded in as a number.
+    # Without RANGE and GLOBAL variables, every parameter is inserted as a number.
     source.range -= set(source.parameters)
     source.globals -= set(source.parameters)
     gates = _settled(source)
@@ -153,7 +153,7 @@ def _current_name(source: Source) -> str:
 
 
 def _settled(source: Source) -> _Gates:
-    """Run the blocks until what never changes is known by value."""
+    """Run the blocks until all constants are known by value."""
     known: dict[str, float | Level] = {}
     while True:
         gates = _Gates(source, known)
@@ -169,7 +169,7 @@ def _settled(source: Source) -> _Gates:
 
 
 def _reached(gates: _Gates, names: set[str]) -> set[str]:
-    """States among these names, and the states that they follow."""
+    """States among these names, and the states that they depend on."""
     found, waiting = set(), list(names)
     while waiting:
         each = waiting.pop()
@@ -180,7 +180,7 @@ def _reached(gates: _Gates, names: set[str]) -> set[str]:
 
 
 def _proper(graph: Graph, node: int) -> int:
-    """An absolute value written as a choice becomes a root of a square, which every LEMS tool has."""
+    """Writes an absolute value given as a choice as the root of a square, which every LEMS tool supports."""
     mapping: dict[int, int] = {}
     for each in graph.order([node]):
         entry = graph.entries[each]
@@ -188,13 +188,13 @@ def _proper(graph: Graph, node: int) -> int:
             continue
         _, condition, low, high = entry
         if graph.entries[condition] != ("<", high, graph.number(0.0)) or graph.apply("neg", high) != low:
-            raise MechanismError("a choice between formulas is not something that LEMS export can write yet")
+            raise MechanismError("LEMS export does not support a choice between formulas yet")
         mapping[each] = graph.apply("sqrt", graph.apply("*", high, high))
     return graph.substitute(node, mapping) if mapping else node
 
 
 def number(value: float) -> str:
-    """A number as the schema of NeuroML reads it: no plus sign in the exponent."""
+    """A number in the format of the NeuroML schema: no plus sign in the exponent."""
     text = f"{value:.12g}"
     return text.replace("e+", "e")
 
@@ -203,9 +203,9 @@ def expression(graph: Graph, node: int, names: Mapping[int, str]) -> str:
     """A formula as LEMS text.
 
     Args:
-        graph: holds it.
+        graph: that contains it.
         node: the formula.
-        names: nodes that stand under a name of their own; symbols keep theirs.
+        names: nodes that have their own variable; symbols keep their names.
     """
     if node in names:
         return names[node]
@@ -223,14 +223,14 @@ def expression(graph: Graph, node: int, names: Mapping[int, str]) -> str:
         return f"({said[0]}^{said[1]})"
     if kind in _FUNCTIONS:
         return f"{_FUNCTIONS[kind]}({said[0]})"
-    raise MechanismError(f"LEMS export has no word for '{kind}'")
+    raise MechanismError(f"LEMS export does not support '{kind}'")
 
 
 def evaluate(graph: Graph, node: int, values: Mapping[str, np.ndarray | float]) -> np.ndarray:
-    """Numbers of a formula.
+    """Numerical values of a formula.
 
     Args:
-        graph: holds it.
+        graph: that contains it.
         node: the formula.
         values: symbol -> numbers, all of one shape.
     """
@@ -257,7 +257,7 @@ def _apply(kind: str, a: np.ndarray | float, b: np.ndarray | float = 0.0) -> np.
 
 
 def sigmoid(graph: Graph, node: int) -> tuple[float, float] | None:
-    """Midpoint and scale [mV] of a formula that is 1/(1 + exp((midpoint - v)/scale)), None for any other."""
+    """Midpoint and scale [mV] of a formula 1/(1 + exp((midpoint - v)/scale)); None for any other."""
     if graph.symbols([node]) != {"v"}:
         return None
     with np.errstate(all="ignore"):
@@ -275,10 +275,10 @@ def sigmoid(graph: Graph, node: int) -> tuple[float, float] | None:
 
 
 def polynomial(graph: Graph, node: int, states: tuple[str, ...]) -> dict[tuple[int, ...], float]:
-    """Powers of the states -> coefficient, of a polynomial in them.
+    """Powers of the states -> coefficient of a polynomial in them.
 
     Raises:
-        MechanismError: if it is none.
+        MechanismError: if it is not a polynomial.
     """
     kind, *parts = graph.entries[node]
     none = (0,) * len(states)

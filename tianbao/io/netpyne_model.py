@@ -173,6 +173,7 @@ def _described(worm: Worm) -> tuple:
     from ..network.rules import connection_rules
 
     design = worm.design(curvature_positions(_SLABS + 1))
+    design.check_exportable()
     params = net_params(specs, design, connection_rules(design))
     _drive(params, design, worm)
     _put_in_place(params, design)

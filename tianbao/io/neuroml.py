@@ -1,12 +1,12 @@
-"""The nervous system of a worm as NeuroML 2: cells, channels, synapses and the network, validated against its schema.
+"""The nervous system of a worm in NeuroML 2: cells, channels, synapses and the network, validated against its schema.
 
-One file per neuron (`AVAL.cell.nml`), one per channel (`egl19.channel.nml`), the network (`tianbao.net.nml`), what has
-no word in NeuroML as a LEMS component type (`tianbao_types.xml`: the graded synapse), and a LEMS file that runs it
+One file per neuron (`AVAL.cell.nml`), one per channel (`egl19.channel.nml`), the network (`tianbao.net.nml`), a LEMS
+component type for the graded synapse, which NeuroML lacks (`tianbao_types.xml`), and a LEMS file that runs the network
 (`LEMS_tianbao.xml`). Formulas come from mod/, through the parser of the native engine.
 
-Limitations: not in the export are stretch receptors and the body that moves them (an unbent worm feels nothing), noise
-of membrane currents, and the experimenter's clamps and gated channels. Calcium also falls where its current is
-outward, which a membrane below 60 mV never has. The opening of a muscle is the gate of a channel without conductance.
+Limitations: the export does not contain stretch receptors and the body (it is a straight worm), noise
+of membrane currents, or the experimenter's clamps and gated channels. Calcium also falls if its current is
+outward, which does not happen below 60 mV. The activation of a muscle is the gate of a channel without conductance.
 """
 
 from __future__ import annotations
@@ -52,14 +52,15 @@ def write_neuroml(worm: Worm, folder: str | Path, *, duration: float = 200.0) ->
     """Write the nervous system of a worm.
 
     Args:
-        worm: with its ablations, cut synapses, knocked-out channels and currents injected.
-        folder: where; files of an earlier export are replaced.
-        duration: of the run that LEMS_tianbao.xml describes [ms].
+        worm: with its ablations, cut synapses, knocked-out channels and injected currents.
+        folder: to write to; files of an earlier export are replaced.
+        duration: of the run described by LEMS_tianbao.xml [ms].
 
     Returns:
         Path of the network file.
 
     Raises:
+        ConfigError: for a worm that is modulated or waits for light.
         MechanismError: for a channel whose formulas LEMS cannot express.
         OutputError: if the folder cannot be written to.
     """
@@ -67,8 +68,9 @@ def write_neuroml(worm: Worm, folder: str | Path, *, duration: float = 200.0) ->
     from ..network.rules import connection_rules
 
     design = worm.design(curvature_positions(_POSITIONS + 2))
+    design.check_exportable()
     if design.conductances:
-        log.warning("clamps and gated channels of %d neurons are not in NeuroML", len(design.conductances))
+        log.warning("clamps and gated channels of %d neurons cannot be exported to NeuroML", len(design.conductances))
     folder = prepare_folder(folder)
     log.info("writing %d neurons and %d muscles as NeuroML into %s", len(design.neurons), len(design.muscles), folder)
     sections, rules = cell_sections(design), connection_rules(design)
@@ -101,7 +103,7 @@ def _write_cell(
 
 
 def _channel_names(design: NetworkDesign, sections: Mapping[str, dict]) -> dict[ChannelKind | None, str]:
-    """Id of every channel; those of a name with other parameters are numbered from the second on."""
+    """Id of every channel; variants of one channel with different parameters are numbered from the second on."""
     names: dict[ChannelKind | None, str] = {None: _LEAK}
     count: dict[str, int] = {}
     for neuron in design.neurons:
@@ -115,7 +117,7 @@ def _channel_names(design: NetworkDesign, sections: Mapping[str, dict]) -> dict[
 def _activation(sections: Mapping[str, dict], design: NetworkDesign) -> ET.Element:
     values = sections[design.muscles.index[0]]["muscle"]["mechs"]["muscle_activation"]
     root = ET.Element("ionChannelHH", id=_ACTIVATION, conductance="10 pS", species="non_specific")
-    ET.SubElement(root, "notes").text = "Carries no current: its gate is what the body reads"
+    ET.SubElement(root, "notes").text = "Carries no current: its gate drives the body"
     gate = ET.SubElement(root, "gateHHtauInf", id="a", instances="1")
     ET.SubElement(gate, "timeCourse", type="fixedTimeCourse", tau=f"{number(values['tau'])} ms")
     ET.SubElement(gate, "steadyState", type="HHSigmoidVariable", rate="1", midpoint=f"{number(values['v_half'])} mV",
@@ -124,7 +126,7 @@ def _activation(sections: Mapping[str, dict], design: NetworkDesign) -> ET.Eleme
 
 
 def _types(rules: Iterable[Rule]) -> list[ET.Element]:
-    """What NeuroML has no element for: the graded synapse with a fixed time constant."""
+    """The graded synapse with a fixed time constant, for which NeuroML has no element."""
     elements = [_graded_synapse()]
     for rule in rules:
         if not _bidirectional(rule):
@@ -162,14 +164,14 @@ def _graded_synapse() -> ET.Element:
 
 
 def _network(design: NetworkDesign, rules: list[Rule], worm: Worm) -> list[ET.Element]:
-    """Junctions, inputs and the network, in the order that the schema wants."""
+    """Junctions, inputs and the network, in the order required by the schema."""
     before = [ET.Element("gapJunction", id=_GAP, conductance="1 nS"), ET.Element("silentSynapse", id=_SILENT)]
     root = ET.Element("network", id=_NETWORK_ID)
     ET.SubElement(root, "notes").text = f"{len(design.neurons)} neurons and {len(design.muscles)} muscles of Tianbao"
     for name in (*design.neurons, *design.muscles.index):
         component = name if name in design.cells else _MUSCLE
         population = ET.SubElement(root, "population", id=name, component=component, type="populationList", size="1")
-        # Shapes are in the frame of the animal already.
+        # Morphologies are already in the frame of the animal.
         ET.SubElement(ET.SubElement(population, "instance", id="0"), "location", x="0", y="0", z="0")
     sites = _Sites(design.cells)
     for rule in rules:
@@ -187,12 +189,12 @@ def _bidirectional(rule: Rule) -> bool:
 
 
 def _identity(rule: Rule) -> str:
-    """Label of a rule in the letters that NeuroML allows in an id."""
+    """Label of a rule with characters that NeuroML allows in an id."""
     return re.sub(r"\W", "_", rule.label.replace("-", "minus_"))
 
 
 class _Sites:
-    """From section and location to segment and fraction along it."""
+    """Converts section and location to segment and fraction along it."""
 
     def __init__(self, cells: Mapping[str, CellGeometry]) -> None:
         self._cables = {name: {cable.name: cable for cable in geometry.cables} for name, geometry in cells.items()}
@@ -240,7 +242,7 @@ def _synapses(root: ET.Element, rule: Rule, sites: _Sites) -> None:
 
 
 def _pairs(rule: Rule) -> list[tuple[str, str, list[int]]]:
-    """Connections of a rule by their partners: NeuroML projects from one population to another."""
+    """Connections of a rule by partners: a NeuroML projection is from one population to another."""
     order = sorted(range(len(rule.pre)), key=lambda k: (rule.pre[k], rule.post[k]))
     grouped = itertools.groupby(order, key=lambda k: (rule.pre[k], rule.post[k]))
     return [(pre, post, list(rows)) for (pre, post), rows in grouped]
@@ -265,7 +267,7 @@ def _inputs(root: ET.Element, design: NetworkDesign, worm: Worm) -> list[ET.Elem
 
 
 def _simulation(design: NetworkDesign, duration: float) -> list[ET.Element]:
-    """What to run and record."""
+    """The run and its recordings."""
     root = ET.Element("Simulation", id="tianbao_run", length=f"{number(duration)} ms", step=f"{_STEP_MS} ms",
                       target=_NETWORK_ID)  # fmt: skip
     output = ET.SubElement(root, "OutputFile", id="voltages", fileName="tianbao_voltages.dat")

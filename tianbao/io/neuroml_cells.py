@@ -15,7 +15,7 @@ from ..errors import ConfigError
 from .lems import number, parameters_of
 from .neuroml_channels import ChannelKind
 
-# SAO id by which NeuroML tools know a group that is one unbranched section.
+# SAO id that marks a group as an unbranched section for NeuroML tools.
 _SECTION = "sao864921383"
 _START_MV = -65.0
 _UM_PER_M = 1e6
@@ -26,7 +26,7 @@ class Density:
     """A conductance spread over a part of a cell.
 
     Attributes:
-        channel: what it is of; None for the leak.
+        channel: its channel; None for the leak.
         group: segment group, "all" or "soma_group".
         value: [S/cm2]
         reversal: [mV]
@@ -41,7 +41,7 @@ class Density:
 
 
 def densities(sections: Mapping[str, dict]) -> list[Density]:
-    """What the membrane of a neuron carries, from the sections that NetPyNE is given.
+    """Conductances of the membrane of a neuron, from its NetPyNE sections.
 
     Args:
         sections: with mechanisms, soma first.
@@ -70,11 +70,11 @@ def densities(sections: Mapping[str, dict]) -> list[Density]:
 
 
 def _kind(name: str, conductance: str, values: Mapping[str, float]) -> ChannelKind:
-    """The channel and those of its parameters that matter for this conductance."""
+    """The channel, with the parameters that this conductance depends on."""
     partner = {target: each.split("_")[1] for each, target in COUPLED.items()}.get((name, conductance))
     own = {each: value for each, value in values.items() if not each.startswith("gbar")}
     if partner is not None:
-        # A complex is made of copies of one calcium channel; parameters of the other do not touch it.
+        # A complex contains copies of one calcium channel; the parameters of the other do not matter.
         own = {
             each: value
             for each, value in own.items()
@@ -91,10 +91,10 @@ def cell(
     """Elements of a neuron: its calcium pool, if it has one, and the cell.
 
     Args:
-        geometry: the traced shape.
+        geometry: the traced morphology.
         sections: of the same neuron, with mechanisms.
         names: channel -> id; None -> that of the leak.
-        notes: what to say about it.
+        notes: description of the cell.
     """
     root = ET.Element("cell", id=geometry.name)
     ET.SubElement(root, "notes").text = notes
@@ -119,7 +119,7 @@ def cell(
 
 
 def _pool(identity: str, depth: float) -> ET.Element:
-    """Calcium under the membrane: what enters over the volume of the shell, and one time constant of removal."""
+    """Calcium under the membrane: influx over the volume of the shell, and one time constant of removal."""
     values = parameters_of("ca_pool")
     rho = values["fraction"] / (2.0 * values["FARADAY"] * depth / _UM_PER_M)
     return ET.Element(
@@ -143,13 +143,13 @@ def _membrane_ends(membrane: ET.Element, capacitance: float) -> None:
 
 
 def muscle_cell(identity: str, section: Mapping[str, dict], channels: tuple[str, str], notes: str) -> list[ET.Element]:
-    """Elements of the muscle cell: one compartment, a leak, and the activation as a channel that carries nothing.
+    """Elements of the muscle cell: one compartment, a leak, and the activation as a channel without current.
 
     Args:
         identity: of the cell.
         section: from `muscles.muscle_section`.
         channels: ids of the leak and of the activation.
-        notes: what to say about it.
+        notes: description of the cell.
     """
     root = ET.Element("cell", id=identity)
     ET.SubElement(root, "notes").text = notes
@@ -194,7 +194,7 @@ def _morphology(root: ET.Element, geometry: CellGeometry) -> None:
 
 
 def _groups(shape: ET.Element, groups: list[tuple[Cable, range]]) -> None:
-    """A group per section with its number of compartments, and those that densities are given for."""
+    """One group per section with its number of compartments, and the groups for which densities are given."""
     for cable, segments in groups:
         group = ET.SubElement(shape, "segmentGroup", id=_group(cable), neuroLexId=_SECTION)
         ET.SubElement(group, "property", tag="numberInternalDivisions", value=str(cable.compartments))
@@ -213,7 +213,7 @@ def _group(cable: Cable) -> str:
 
 
 def _points(cable: Cable) -> np.ndarray:
-    # The soma is a cylinder; its middle point says nothing that its ends do not.
+    # The soma is a cylinder, defined by its two ends; its middle point is redundant.
     return cable.points[[0, -1]] if cable.parent is None else cable.points
 
 

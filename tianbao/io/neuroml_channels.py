@@ -1,4 +1,4 @@
-"""Ion channels of mod/ as NeuroML 2: gates, with component types for formulas that NeuroML has no name for."""
+"""Ion channels of mod/ in NeuroML 2: gates, with component types for formulas that NeuroML does not define."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..cells.geometry import constants
 from .lems import Kinetics, expression, kinetics, number, polynomial, sigmoid
 
 UNIT_CONDUCTANCE = "10 pS"
-"""Of a single channel: NeuroML asks for one, the densities do not depend on it."""
+"""Conductance of a single channel: required by NeuroML, but the densities do not depend on it."""
 
 _SCALES = {"v": ("MILLIVOLT", "voltage", "1 mV"), "cai": ("MILLIMOLAR", "concentration", "1 mM")}
 _REQUIRED = {"v": "v", "cai": "caConc"}
@@ -58,10 +58,10 @@ def passive_channel(identity: str) -> ET.Element:
 
 
 def channel(kind: ChannelKind, identity: str) -> list[ET.Element]:
-    """Elements of a channel: itself, then the component types of its formulas.
+    """Elements of a channel: the channel itself, then the component types of its formulas.
 
     Args:
-        kind: which channel.
+        kind: the channel.
         identity: its id in the files.
     """
     k = kind.kinetics
@@ -87,7 +87,7 @@ def channel(kind: ChannelKind, identity: str) -> list[ET.Element]:
 
 
 def _common(states: tuple[str, ...]) -> str:
-    """Name of a gate made of several: what their names begin with."""
+    """Name of a gate that consists of several: the common prefix of their names."""
     shared = states[0]
     while not all(each.startswith(shared) for each in states):
         shared = shared[:-1]
@@ -97,7 +97,8 @@ def _common(states: tuple[str, ...]) -> str:
 def _gates(k: Kinetics) -> list[tuple[int, list[tuple[str, float]]]]:
     """Gates as (instances, [(state, share of the conductance), ...]).
 
-    A state that enters every term with one power is a gate; states of which each term has one are shares of a gate.
+    A state that has the same power in every term is a gate; states of which each term has exactly one are parts of a
+    gate.
     """
     terms = polynomial(k.graph, k.opening, k.states)
     gates: list[tuple[int, list[tuple[str, float]]]] = []
@@ -116,7 +117,7 @@ def _gates(k: Kinetics) -> list[tuple[int, list[tuple[str, float]]]]:
 
 
 def _formulas(k: Kinetics, state: str, identity: str, gate: ET.Element, types: dict[str, ET.Element]) -> None:
-    """Time course and steady state of a gate; a formula that NeuroML has no type for gets one."""
+    """Time constant and steady state of a gate; formulas without a NeuroML type get their own."""
     constant = k.graph.value(k.tau[state])
     if constant is not None:
         ET.SubElement(gate, "timeCourse", type="fixedTimeCourse", tau=f"{number(constant)} ms")
@@ -137,7 +138,7 @@ def _formulas(k: Kinetics, state: str, identity: str, gate: ET.Element, types: d
 def _formula(k: Kinetics, node: int, name: str, exposure: str) -> ET.Element:
     """Component type of a formula: x, a steady state, or t, a time constant.
 
-    A gate that follows another (the opening of a BK complex follows its calcium channel) gets a copy of that one.
+    A gate that depends on another (the opening of a BK complex on its calcium channel) gets a copy of the latter.
     """
     followed = [each for each in k.states if each in k.symbols(node)]
     outputs = [node, *(pair[each] for each in followed for pair in (k.target, k.tau))]
@@ -172,7 +173,7 @@ def _variable(dynamics: ET.Element, name: str, value: str, dimension: str = "non
 
 
 def _shared(k: Kinetics, outputs: list[int], dynamics: ET.Element) -> dict[int, str]:
-    """Give what is used more than once, or is long, a variable of its own: NEURON reads lines of 512 letters."""
+    """Define variables for long or repeated expressions: NEURON reads lines of at most 512 characters."""
     entries = k.graph.entries
     names = {
         node: _OWN[entry[2]] for node, entry in enumerate(entries) if entry[0] == "symbol" and entry[2] in _OWN
@@ -195,6 +196,6 @@ def _shared(k: Kinetics, outputs: list[int], dynamics: ET.Element) -> dict[int, 
 
 
 def _notes(kind: ChannelKind) -> str:
-    text = f"{kind.name}: from mod/{kind.mechanism}.mod of Tianbao, where its source is named"
+    text = f"{kind.name}: from mod/{kind.mechanism}.mod of Tianbao, which gives its source"
     changed = ", ".join(f"{name} = {value:g}" for name, value in kind.values)
     return text + (f"; with {changed}" if changed else "")

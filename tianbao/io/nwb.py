@@ -1,4 +1,4 @@
-"""A recording in NWB (Neurodata Without Borders), the format of the archives of neurophysiology.
+"""A recording in NWB (Neurodata Without Borders), the format of neurophysiology archives.
 
 One file per worm, because NWB knows one subject per file. `processing/icephys` holds the voltages of the neurons,
 `processing/behavior` the midline, its curvature, positions, muscle activations and what receptors sensed; tables beside
@@ -31,7 +31,7 @@ _VOLTS_PER_MV = 1e-3
 _SENSED = {"chemical": ("mol/L", 1e-3)}  # unit of what a sense reads, and the factor from ours: mM
 _UNEVEN = 1e-3
 _FRAME = (
-    "x and y in the plane of the substrate, z up, origin where the simulation put it; a worm on its left side has "
+    "x and y in the plane of the substrate, z up, origin as in the simulation; a worm on its left side has "
     "dorsal to its left seen from above"
 )
 _SPECIES = "Caenorhabditis elegans"
@@ -71,7 +71,7 @@ def write_nwb(
     worm = worm or 0
     track = recording.track(worm)
     if len(recording.time) < 2:
-        raise OutputError(f"nothing to write into {path}: the recording holds fewer than two frames")
+        raise OutputError(f"nothing to write into {path}: the recording contains fewer than two frames")
     recording.check(f"nothing written into {path}")
     try:
         from pynwb import NWBHDF5IO
@@ -83,7 +83,7 @@ def write_nwb(
     _add_behaviour(file, recording.time, track)
     if track.voltage.size:
         _add_voltages(file, track)
-    # Built in memory, because a full disk leaves the HDF5 library in a state it cannot leave.
+    # Built in memory, because the HDF5 library cannot recover from a full disk.
     memory = io.BytesIO()
     with h5py.File(memory, "w") as storage, NWBHDF5IO(file=storage, mode="w") as writer:
         writer.write(file)
@@ -95,7 +95,7 @@ def _started(recording: Recording) -> datetime:
         return datetime.fromisoformat(recording.created)
     except ValueError as error:
         raise OutputError(
-            f"the recording does not say when it was made ('{recording.created}'), which NWB asks for; give start"
+            f"the recording has no valid creation time ('{recording.created}'), which NWB requires; give start"
         ) from error
 
 
@@ -129,7 +129,7 @@ def _file(recording: Recording, worm: int, start: datetime, experimenter: tuple[
             **({"sex": "XX", "age": _AGE} if simulated else {"sex": "U"}),
             description="Simulated adult hermaphrodite; the age is that of the animals it is modelled on"
             if simulated
-            else "Tracked animal, taken to be an adult hermaphrodite",
+            else "Tracked animal, assumed to be an adult hermaphrodite",
         ),
         **options,
     )
@@ -137,7 +137,7 @@ def _file(recording: Recording, worm: int, start: datetime, experimenter: tuple[
 
 def _experiment(recording: Recording, worm: int, simulated: bool) -> str:
     if not simulated:
-        return "Midline of an animal as a tracker saw it, imported by Tianbao"
+        return "Midline of a tracked animal, imported by Tianbao"
     return (
         "Whole-animal simulation by Tianbao: 302 neurons, 95 muscles and a soft body in one closed loop. "
         f"{'' if len(recording.worms) == 1 else f'worm {worm} of {len(recording.worms)}, counted from 0; '}"
@@ -148,7 +148,7 @@ def _experiment(recording: Recording, worm: int, simulated: bool) -> str:
 
 
 def _series(name: str, time: np.ndarray, data: np.ndarray, unit: str, kind: type, **options: Any) -> TimeSeries:
-    """A series on its clock: start and rate where the times [ms] are even, the times themselves elsewhere."""
+    """A time series: with start and rate if the times [ms] are evenly spaced, otherwise with all times."""
     from hdmf.backends.hdf5 import H5DataIO
 
     seconds = np.asarray(time, float) / MS_PER_S
@@ -165,45 +165,45 @@ def _add_behaviour(file: NWBFile, time: np.ndarray, track: WormTrack) -> None:
     from pynwb import TimeSeries
     from pynwb.behavior import Position, SpatialSeries
 
-    room = file.create_processing_module("behavior", "Posture, place and muscle activation of the worm")
+    module = file.create_processing_module("behavior", "Posture, position and muscle activation of the worm")
     line = track.midline
     places = {"centroid": centroid(line), "head": line[:, 0], "tail": line[:, -1]}
     spatial = [
         _series(name, time, place, "meters", SpatialSeries, conversion=_METRES_PER_MM, reference_frame=_FRAME,
-                description=f"Place of the {name}")
+                description=f"Position of the {name}")
         for name, place in places.items()
     ]  # fmt: skip
-    room.add(Position(spatial_series=spatial))
-    room.add(_series("midline", time, line, "meters", TimeSeries, conversion=_METRES_PER_MM,
+    module.add(Position(spatial_series=spatial))
+    module.add(_series("midline", time, line, "meters", TimeSeries, conversion=_METRES_PER_MM,
                      description="Midline, shape (frames, points, x y z), head first", comments=_FRAME))  # fmt: skip
     bend = curvature(line, dorsal=track.dorsal)
-    room.add(_series("curvature", time, bend, "1", TimeSeries, description=(
-        "Dorso-ventral curvature times body length at the inner points of the midline, head first, "
-        "positive where the worm is concave towards dorsal")))  # fmt: skip
+    module.add(_series("curvature", time, bend, "1", TimeSeries, description=(
+        "Dorsoventral curvature times body length at the inner points of the midline, head first, "
+        "positive if the worm is concave towards dorsal")))  # fmt: skip
     if track.dorsal is not None:
-        room.add(_series("dorsal", time, np.asarray(track.dorsal, np.float32), "1", TimeSeries,
+        module.add(_series("dorsal", time, np.asarray(track.dorsal, np.float32), "1", TimeSeries,
                          description="Unit vectors towards dorsal at the points of the midline"))  # fmt: skip
     if track.muscles:
-        room.add(_series("muscle_activation", time, track.muscle_activation, "1", TimeSeries, description=(
+        module.add(_series("muscle_activation", time, track.muscle_activation, "1", TimeSeries, description=(
             "Activation of each body wall muscle, 0 relaxed to 1, columns as in the table muscles")))  # fmt: skip
-        room.add(_names("muscles", "Columns of muscle_activation", track.muscles, "body wall muscle"))
+        module.add(_names("muscles", "Columns of muscle_activation", track.muscles, "body wall muscle"))
     for sense, values in track.inputs.items():
         unit, conversion = _SENSED.get(sense, ("1", 1.0))
-        room.add(_series(f"sensed_{sense}", time, values, unit, TimeSeries, conversion=conversion, description=(
+        module.add(_series(f"sensed_{sense}", time, values, unit, TimeSeries, conversion=conversion, description=(
             f"What each {sense} receptor sensed, columns as in the table receptors_{sense}")))  # fmt: skip
         about = f"Columns of sensed_{sense}: neuron, and what it senses"
-        room.add(_names(f"receptors_{sense}", about, track.receptors[sense], "receptor"))
+        module.add(_names(f"receptors_{sense}", about, track.receptors[sense], "receptor"))
 
 
 def _add_voltages(file: NWBFile, track: WormTrack) -> None:
     from pynwb import TimeSeries
 
-    room = file.create_processing_module("icephys", "Membrane voltages of the neurons")
-    room.add(_series("membrane_voltage", track.voltage_time, np.asarray(track.voltage, np.float32), "volts", TimeSeries,
-                     conversion=_VOLTS_PER_MV, description=(
+    module = file.create_processing_module("icephys", "Membrane voltages of the neurons")
+    module.add(_series("membrane_voltage", track.voltage_time, np.asarray(track.voltage, np.float32), "volts",
+                     TimeSeries, conversion=_VOLTS_PER_MV, description=(
                          "Voltage at the soma of each neuron, columns as in the table neurons; "
-                         "computed, no electrode was there")))  # fmt: skip
-    room.add(_names("neurons", "Columns of membrane_voltage", track.neurons, "neuron"))
+                         "computed, without an electrode")))  # fmt: skip
+    module.add(_names("neurons", "Columns of membrane_voltage", track.neurons, "neuron"))
 
 
 def _names(name: str, description: str, names: tuple[str, ...], what: str):

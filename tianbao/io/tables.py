@@ -1,4 +1,4 @@
-"""A run as tidy CSV tables: one row per observation, units in the names of the columns."""
+"""A run as tidy CSV tables: one row per observation, with units in the column names."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ def write_csv(recording: Recording, folder: str | Path, *, worm: int | None = No
         The files written.
 
     Raises:
-        ConfigError: if there is no such worm.
+        ConfigError: if the worm does not exist.
         OutputError: if there are no frames, or a file cannot be written.
     """
     folder = Path(folder)
     if not len(recording.time):
-        raise OutputError(f"nothing to write into {folder}: the recording holds no frames")
+        raise OutputError(f"nothing to write into {folder}: the recording contains no frames")
     recording.check(f"nothing written into {folder}")
     if worm is None and len(recording.worms) > 1:
         several = [_write(recording, folder / f"worm_{k}", k) for k in range(len(recording.worms))]

@@ -1,4 +1,4 @@
-"""From what a tracker saw to a midline per evenly spaced frame: orientation, gaps, resampling."""
+"""Converts tracker data to one midline per evenly spaced frame: orientation, gaps, resampling."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from ..errors import OutputError
 log = logging.getLogger(__name__)
 
 FEWEST_POINTS = 5
-"""A midline of fewer points says nothing about bending."""
+"""Fewest points of a midline from which bending can be measured."""
 
 LONGEST_GAP_MS = 500.0
 """Gaps up to this long are filled by interpolation: about a quarter of a crawling wave."""
 
-# Lengths between which every stage of C. elegans lies, with room [mm].
+# Range of body lengths of all stages of C. elegans, with a margin [mm].
 _LENGTHS_MM = (0.1, 2.5)
 _UNEVEN = 0.01
 
 
 @dataclass
 class Sighting:
-    """One worm as a tracker saw it, frame by frame and in any order.
+    """Tracker data of one worm, frame by frame and in any order.
 
     Attributes:
         name: the tracker's id.
         time: [ms], one per frame.
-        lines: midlines [mm], each (points, 3), or None where the worm was not seen whole.
-        head: "L" if the first point is the head, "R" if the last, "?" if nobody knows.
-        ventral: "CW", "CCW" or "?", as WCON means it.
-        dorsal: unit vectors towards dorsal, each (points, 3); None where the file has none.
+        lines: midlines [mm], each (points, 3), or None if the worm was not completely visible.
+        head: "L" if the first point is the head, "R" if the last, "?" if unknown.
+        ventral: "CW", "CCW" or "?", as defined by WCON.
+        dorsal: unit vectors towards dorsal, each (points, 3); None if the file has none.
     """
 
     name: str
@@ -45,13 +45,13 @@ class Sighting:
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """A worm on one clock.
+    """A worm at evenly spaced times.
 
     Attributes:
         name: the tracker's id.
         time: evenly spaced [ms], shape (frames,).
         midline: [mm], head first, shape (frames, points, 3).
-        dorsal: unit vectors [-], shape (frames, points, 3); None for one on its side, as in `WormTrack`.
+        dorsal: unit vectors [-], shape (frames, points, 3); None for a worm on its side, as in `WormTrack`.
     """
 
     name: str
@@ -61,40 +61,40 @@ class Track:
 
 
 def track(seen: Sighting, longest_gap: float = LONGEST_GAP_MS) -> Track:
-    """Order, orient, fill and resample what was seen of one worm.
+    """Order, orient, fill and resample the tracker data of one worm.
 
     Args:
         seen: the frames of one worm.
-        longest_gap: gaps longer than this [ms] end the track; the longest stretch without one is kept.
+        longest_gap: longer gaps [ms] end the track; the longest section without one is kept.
 
     Raises:
-        OutputError: if no two frames hold a midline of at least five points.
+        OutputError: unless at least two frames have a midline of at least five points.
     """
     order = _in_time(seen)
     whole = [k for k in order if seen.lines[k] is not None and len(seen.lines[k]) >= FEWEST_POINTS]
     if len(whole) < 2:
         raise OutputError(
             f"worm {seen.name} has {len(whole)} frames with a midline of at least {FEWEST_POINTS} points; "
-            "a gait needs the midline over time, a centroid is not enough"
+            "a gait needs the midline over time, the centroid is not enough"
         )
     if len(whole) < len(order):
-        log.warning("worm %s: %d of %d frames show no whole midline", seen.name, len(order) - len(whole), len(order))
+        log.warning("worm %s: %d of %d frames have no complete midline", seen.name, len(order) - len(whole), len(order))
     whole = _longest_stretch(seen, whole, longest_gap)
     time = np.array([seen.time[k] for k in whole])
     count = _usual([len(seen.lines[k]) for k in whole])
     lines = np.stack([resampled(seen.lines[k], count) for k in whole])
     lengths = np.linalg.norm(np.diff(lines, axis=1), axis=2).sum(axis=1)
     if not (lengths > 0.0).all():
-        raise OutputError(f"worm {seen.name} has a midline without length; its points must be different places")
+        raise OutputError(f"worm {seen.name} has a midline of zero length; its points must differ")
     length = float(np.median(lengths))
     if not _LENGTHS_MM[0] <= length <= _LENGTHS_MM[1]:
-        log.warning("worm %s would be %.3g mm long: look at the units of the file", seen.name, length)
+        log.warning("worm %s would be %.3g mm long: check the units of the file", seen.name, length)
     flipped = _flips(lines, [seen.head[k] for k in whole], seen.name)
     lines[flipped] = lines[flipped, ::-1]
     dorsal = _dorsal(seen, whole, lines, flipped)
     clock = even_clock(time)
     if len(clock) != len(time) or np.abs(clock - time).max() > _UNEVEN * (clock[1] - clock[0]):
-        log.warning("worm %s: %d frames interpolated onto %d even ones", seen.name, len(time), len(clock))
+        log.warning("worm %s: %d frames interpolated to %d evenly spaced ones", seen.name, len(time), len(clock))
         lines = onto(clock, time, lines)
         dorsal = None if dorsal is None else unit(onto(clock, time, dorsal))
         time = clock
@@ -102,11 +102,11 @@ def track(seen: Sighting, longest_gap: float = LONGEST_GAP_MS) -> Track:
 
 
 def _in_time(seen: Sighting) -> list[int]:
-    """Indices of the frames in order of time, the first of those that share one."""
+    """Indices of the frames in order of time; of several at the same time, the first."""
     order = sorted(range(len(seen.time)), key=lambda k: seen.time[k])
     kept = [k for n, k in enumerate(order) if n == 0 or seen.time[k] > seen.time[order[n - 1]]]
     if len(kept) < len(order):
-        log.warning("worm %s: %d frames at times it has already are dropped", seen.name, len(order) - len(kept))
+        log.warning("worm %s: %d frames with duplicate times are ignored", seen.name, len(order) - len(kept))
     return kept
 
 
@@ -121,24 +121,24 @@ def _longest_stretch(seen: Sighting, whole: list[int], longest_gap: float) -> li
     if len(best) < 2:
         raise OutputError(f"worm {seen.name} is never seen for longer than {longest_gap:g} ms at a time")
     log.warning(
-        "worm %s is lost %d times for longer than %g ms; kept is its longest stretch, %g to %g ms",
+        "worm %s is lost %d times for longer than %g ms; its longest section is kept, %g to %g ms",
         seen.name, len(cuts), longest_gap, seen.time[best[0]], seen.time[best[-1]],
     )  # fmt: skip
     return list(best)
 
 
 def _usual(counts: list[int]) -> int:
-    """The most frequent number of points, the larger of two equally frequent ones."""
+    """The most frequent number of points; of two equally frequent ones, the larger."""
     values, frequency = np.unique(counts, return_counts=True)
     return int(values[frequency == frequency.max()].max())
 
 
 def resampled(line: np.ndarray, points: int) -> np.ndarray:
-    """A midline with another number of points, evenly spaced along its arc.
+    """A midline resampled to a number of points evenly spaced along its arc.
 
     Args:
         line: shape (n, 3); returned as it is if it has that many points.
-        points: how many.
+        points: number of points.
 
     Returns:
         Shape (points, 3).
@@ -151,13 +151,13 @@ def resampled(line: np.ndarray, points: int) -> np.ndarray:
 
 
 def _flips(lines: np.ndarray, head: list[str], name: str) -> np.ndarray:
-    """Frames whose last point is the head; where it is unknown the worm is taken not to turn over in between."""
+    """Frames whose last point is the head; if unknown, the worm is assumed not to flip between frames."""
     known = np.array([each in ("L", "R") for each in head])
     flipped = np.array([each == "R" for each in head])
     if known.all():
         return flipped
     if not known.any():
-        log.warning("worm %s: its head is not marked; the first point of its first frame is taken for it", name)
+        log.warning("worm %s: its head is not marked; the first point of its first frame is taken as the head", name)
         known[0] = True
     first = int(np.argmax(known))
     for frames in (range(first + 1, len(lines)), range(first - 1, -1, -1)):
@@ -177,7 +177,7 @@ def _dorsal(seen: Sighting, whole: list[int], lines: np.ndarray, flipped: np.nda
         dorsal = np.stack(given)
         dorsal[flipped] = dorsal[flipped, ::-1]
         return dorsal
-    # "CW" is clockwise from the first point, whichever end that is; on from the head it is then the other way.
+    # "CW" is clockwise from the first point, whichever end that is; seen from the other end it is the opposite.
     side = np.array([{"CW": 1.0, "CCW": -1.0}.get(seen.ventral[k], 0.0) for k in whole])
     side[flipped] *= -1.0
     if not (side < 0.0).any():
@@ -185,11 +185,11 @@ def _dorsal(seen: Sighting, whole: list[int], lines: np.ndarray, flipped: np.nda
     if not (side > 0.0).any():
         side[:] = -1.0
     side[side == 0.0] = 1.0
-    return side[:, None, None] * beside(lines)
+    return side[:, None, None] * dorsal_directions(lines)
 
 
-def beside(lines: np.ndarray) -> np.ndarray:
-    """Towards dorsal of worms that lie on their left side in the x-y plane.
+def dorsal_directions(lines: np.ndarray) -> np.ndarray:
+    """Dorsal directions of worms that lie on their left side in the x-y plane.
 
     Args:
         lines: midlines, head first, shape (frames, points, 3).
@@ -202,13 +202,13 @@ def beside(lines: np.ndarray) -> np.ndarray:
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors made one long; 0 stays 0."""
+    """Vectors normalised to unit length; 0 stays 0."""
     size = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.divide(vectors, size, out=np.zeros_like(vectors), where=size > 0.0)
 
 
 def even_clock(time: np.ndarray) -> np.ndarray:
-    """Evenly spaced times [ms] from the first to about the last, at the usual interval."""
+    """Evenly spaced times [ms] from the first to about the last, at the typical interval."""
     steps = np.diff(time)
     step = float(np.median(steps))
     # The mean over the intervals without a gap is finer than the median of rounded times.
@@ -217,10 +217,10 @@ def even_clock(time: np.ndarray) -> np.ndarray:
 
 
 def onto(clock: np.ndarray, time: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Linear interpolation along the first axis; the ends hold.
+    """Linear interpolation along the first axis, constant beyond the ends.
 
     Args:
-        clock: wanted times [ms], shape (n,).
+        clock: new times [ms], shape (n,).
         time: times of the values [ms], shape (frames,).
         values: shape (frames, ...).
     """
@@ -231,13 +231,13 @@ def onto(clock: np.ndarray, time: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def together(tracks: list[Track]) -> list[Track]:
-    """Worms on the clock of the one tracked longest; those not seen for all of it are left out.
+    """Worms at the times of the one tracked longest; those not tracked throughout are left out.
 
     Raises:
         OutputError: if there is none.
     """
     if not tracks:
-        raise OutputError("there is no worm whose midline could be followed")
+        raise OutputError("no worm has a midline that can be tracked")
     longest = max(tracks, key=lambda each: each.time[-1] - each.time[0])
     clock, step = longest.time, longest.time[1] - longest.time[0]
     count = longest.midline.shape[1]
@@ -255,7 +255,7 @@ def together(tracks: list[Track]) -> list[Track]:
         kept.append(Track(each.name, clock, line, dorsal))
     if left_out:
         log.warning(
-            "not seen for the whole %g ms of worm %s, and left out: %s; name one to read it alone",
+            "left out, because they were not tracked for all %g ms of worm %s: %s; give the id of one to read it alone",
             clock[-1] - clock[0], longest.name, ", ".join(left_out),
         )  # fmt: skip
     return kept

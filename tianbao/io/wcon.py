@@ -1,4 +1,4 @@
-"""Tracks in WCON, the format in which trackers of worms exchange them, written and read.
+"""Writes and reads tracks in WCON, the exchange format of worm trackers.
 
 Written: midlines in mm, head first, times in s, one record per worm, whose ids are "1", "2" and so on; what WCON has no
 word for (directions towards dorsal, provenance) stands under `@Tianbao`, which other readers skip. Read: files of any
@@ -26,7 +26,7 @@ from ..config import config_of
 from ..errors import ConfigError, OutputError
 from ..units import MS_PER_S
 from .files import write_atomically
-from .tracks import LONGEST_GAP_MS, Sighting, Track, beside, together, track
+from .tracks import LONGEST_GAP_MS, Sighting, Track, dorsal_directions, together, track
 from .wcon_units import millimetres, milliseconds
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _DECIMALS_MM = 7
 _DECIMALS_S = 9
 _DECIMALS_UNIT = 5
 _AXES = ("x", "y", "z")
-# Words of metadata.media -> the medium with published ranges that they mean.
+# Words in metadata.media -> the corresponding medium with published ranges.
 _MEDIA = {
     "agar": ("agar", "ngm", "nematode growth"), "water": ("water", "m9", "buffer", "s basal", "liquid"),
 }  # fmt: skip
@@ -50,17 +50,17 @@ def write_wcon(recording: Recording, path: str | Path) -> Path:
 
     Args:
         recording: a run, or an imported track.
-        path: where; a name that ends in .zip gives a zipped file.
+        path: to write to; compressed if the name ends in .zip.
 
     Returns:
         The path written.
 
     Raises:
-        OutputError: if there is no frame to write, a value is not finite, or the file cannot be written.
+        OutputError: if there are no frames, a value is not finite, or the file cannot be written.
     """
     path = Path(path)
     if not len(recording.time) or not recording.worms:
-        raise OutputError(f"nothing to write into {path}: the recording holds no frames")
+        raise OutputError(f"nothing to write into {path}: the recording contains no frames")
     recording.check(f"nothing written into {path}")
     text = json.dumps(_document(recording), separators=(",", ":"), allow_nan=False)
     if path.suffix.lower() != ".zip":
@@ -115,8 +115,8 @@ def _record(name: str, time: np.ndarray, worm: WormTrack) -> dict:
 
 
 def _ventral(worm: WormTrack) -> str | list[str]:
-    """Side of the midline on which ventral lies, seen from above; "?" while the worm lies on its belly or back."""
-    side = (beside(worm.midline) * worm.dorsal).sum(axis=-1).mean(axis=1)
+    """Side of the midline that is ventral, seen from above; "?" if the worm lies on its ventral or dorsal side."""
+    side = (dorsal_directions(worm.midline) * worm.dorsal).sum(axis=-1).mean(axis=1)
     words = ["?" if abs(each) < 0.5 else "CW" if each > 0.0 else "CCW" for each in side]
     return words[0] if len(set(words)) == 1 else words
 
@@ -124,18 +124,18 @@ def _ventral(worm: WormTrack) -> str | list[str]:
 def read_wcon(
     path: str | Path, *, worm: str | None = None, medium: str | None = None, longest_gap: float = LONGEST_GAP_MS
 ) -> Recording:
-    """Read tracks as a recording without neurons and muscles, whose `gait()` is that of a simulated worm.
+    """Read tracks as a recording without neurons and muscles, whose `gait()` is measured as for a simulated worm.
 
-    Where the file leaves something open, a warning is logged: gaps, uneven times, an unmarked head, worms left out.
+    Ambiguities in the file are logged as warnings: gaps, uneven times, an unmarked head, worms left out.
 
     Args:
         path: .wcon or .json, plain or zipped (.wcon.zip).
-        worm: id of the one worm to read; all that were followed as long as the longest otherwise.
-        medium: what the worm moved in, "agar" or "water" for those with published ranges; from the file if None.
+        worm: id of the worm to read; by default, all that were tracked as long as the longest.
+        medium: "agar" or "water" for media with published ranges; from the file if None.
         longest_gap: longer gaps [ms] end a track, shorter ones are filled by interpolation.
 
     Raises:
-        OutputError: if the file is missing, not WCON, in pixels, or holds no worm with a midline.
+        OutputError: if the file is missing, not WCON, in pixels, or contains no worm with a midline.
     """
     from ..recording import Recording, WormTrack
 
@@ -146,7 +146,7 @@ def read_wcon(
     seen = _sightings(document, path)
     if worm is not None:
         if str(worm) not in seen:
-            raise OutputError(f"{path} holds no worm '{worm}'; it holds {', '.join(list(seen)[:12])}")
+            raise OutputError(f"{path} has no worm '{worm}'; it contains {', '.join(list(seen)[:12])}")
         seen = {str(worm): seen[str(worm)]}
     tracks = together(_tracks(seen, path, longest_gap))
     time, none, about = tracks[0].time, np.zeros((0, 0)), _anatomies(document)
@@ -187,7 +187,7 @@ def _anatomies(document: dict) -> dict[str, dict[str, str]]:
 
 
 def _tracks(seen: dict[str, Sighting], path: Path, longest_gap: float) -> list[Track]:
-    """Every worm that can be followed; the reason of the first that cannot, if none can."""
+    """Every worm that can be tracked; raises the reason for the first one if none can."""
     found, reasons = [], []
     for each in seen.values():
         try:
@@ -195,7 +195,7 @@ def _tracks(seen: dict[str, Sighting], path: Path, longest_gap: float) -> list[T
         except OutputError as error:
             reasons.append(str(error))
     if not found:
-        raise OutputError(f"{path}: {reasons[0] if reasons else 'it holds no data'}")
+        raise OutputError(f"{path}: {reasons[0] if reasons else 'it contains no data'}")
     for reason in reasons:
         log.warning("left out: %s", reason)
     return found
@@ -208,7 +208,7 @@ def _loaded(path: Path) -> dict:
             with zipfile.ZipFile(path) as archive:
                 names = [name for name in archive.namelist() if name.lower().endswith((".wcon", ".json"))]
                 if len(names) != 1:
-                    raise OutputError(f"{path} holds {len(names)} WCON files; unpack it and give one of them")
+                    raise OutputError(f"{path} contains {len(names)} WCON files; unpack it and give one of them")
                 raw = archive.read(names[0])
         document = json.loads(raw.decode("utf-8-sig"))
     except FileNotFoundError as error:
@@ -219,7 +219,7 @@ def _loaded(path: Path) -> dict:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise OutputError(f"{path} is not a WCON file: {reason}") from error
     if not isinstance(document, dict) or not isinstance(document.get("units"), dict) or "data" not in document:
-        raise OutputError(f"{path} is not a WCON file: it has no units and data at its top")
+        raise OutputError(f"{path} is not a WCON file: it has no units and data at the top level")
     files = document.get("files")
     if isinstance(files, dict) and (files.get("next") or files.get("prev")):
         log.warning("%s is one part of a longer track; only this part is read", path)
@@ -227,7 +227,7 @@ def _loaded(path: Path) -> dict:
 
 
 def _sightings(document: dict, path: Path) -> dict[str, Sighting]:
-    """Every worm of the file, all its records joined."""
+    """Every worm of the file, with all its records joined."""
     data = document["data"]
     records = [data] if isinstance(data, dict) else data
     if not isinstance(records, list) or not all(isinstance(each, dict) for each in records):
@@ -237,7 +237,7 @@ def _sightings(document: dict, path: Path) -> dict[str, Sighting]:
         where = f"{path}, record {number}"
         missing = [key for key in ("id", "t", "x", "y") if key not in record]
         if missing:
-            # The specification asks to skip what is not a track, such as features of the plate.
+            # The specification requires skipping records that are not tracks, such as features of the plate.
             if "x" in record or "y" in record:
                 raise OutputError(f"{where} has no {' and no '.join(missing)}")
             continue
@@ -252,7 +252,7 @@ def _add(seen: Sighting, record: dict, units: dict, where: str) -> None:
     arrayed = isinstance(record["t"], list)
     time = _numbers(record["t"] if arrayed else [record["t"]], f"{where}, t")
     if not np.isfinite(time).all():
-        raise OutputError(f"{where}: t holds a value that is not a number")
+        raise OutputError(f"{where}: t contains a value that is not a number")
     scale = {axis: millimetres(units.get(axis, units["x"] if axis == "z" else None), f"{where}, {axis}")
              for axis in _AXES if axis in record}  # fmt: skip
     columns = {axis: _lines(record[axis], len(time), arrayed, f"{where}, {axis}") for axis in scale}
@@ -280,7 +280,7 @@ def _line(values: dict[str, np.ndarray], where: str, k: int) -> np.ndarray | Non
 
 
 def _lines(value: Any, frames: int, arrayed: bool, where: str) -> list[np.ndarray]:
-    """Coordinates of every frame: a list per frame, or single values of a tracker without shapes."""
+    """Coordinates of every frame: a list per frame, or single values of a tracker without midlines."""
     rows = value if arrayed else [value]
     if frames == 1 and isinstance(rows, list) and len(rows) > 1 and not any(isinstance(row, list) for row in rows):
         rows = [rows]  # a list of one time beside the bare points of that time
@@ -291,17 +291,17 @@ def _lines(value: Any, frames: int, arrayed: bool, where: str) -> list[np.ndarra
 
 
 def _numbers(values: list, where: str) -> np.ndarray:
-    """Numbers of a JSON list; null and what is not finite become NaN."""
+    """Numbers of a JSON list; null and non-finite values become NaN."""
     for each in values:
         if each is not None and (isinstance(each, bool) or not isinstance(each, int | float)):
-            raise OutputError(f"{where} holds {str(each)[:40]!r} where a number belongs")
+            raise OutputError(f"{where} contains {str(each)[:40]!r} instead of a number")
     numbers = np.array([math.nan if each is None or abs(each) > 1e300 else each for each in values], float)
     numbers[~np.isfinite(numbers)] = math.nan
     return numbers
 
 
 def _origin(record: dict, axis: str, units: dict, frames: int, where: str) -> np.ndarray:
-    """Offset of each frame [mm]: the origin, or without one the centroid, as the specification says."""
+    """Offset of each frame [mm]: the origin, or without one the centroid, as specified."""
     key = next((key for key in ("o" + axis, "c" + axis) if key in record), None)
     if key is None or record[key] is None:
         return np.zeros(frames)
@@ -332,12 +332,12 @@ def _vectors(dorsal: Any, k: int, frames: int, where: str) -> np.ndarray | None:
     except (TypeError, ValueError, IndexError, KeyError):
         vectors = np.zeros(0)
     if vectors.ndim != 2 or vectors.shape[1] != 3 or not np.isfinite(vectors).all():
-        raise OutputError(f"{where}: {OWN} dorsal is not three numbers for every point of every time")
+        raise OutputError(f"{where}: {OWN} dorsal does not have three numbers for every point at every time")
     return vectors
 
 
 def _provenance(document: dict, path: Path, medium: str | None) -> dict:
-    """Everything of a recording but its worms, as far as the file tells."""
+    """Everything in a recording except its worms, as far as given in the file."""
     metadata = document.get("metadata") if isinstance(document.get("metadata"), dict) else {}
     own = document.get(OWN) if isinstance(document.get(OWN), dict) else {}
     settings = metadata.get("settings")
@@ -367,7 +367,7 @@ def _texts(given: Any) -> dict[str, str]:
 
 
 def _medium(media: Any) -> str:
-    """Name of the medium in our words, the file's own word where we have none."""
+    """Name of the medium in Tianbao, or as in the file if there is no equivalent."""
     text = media if isinstance(media, str) else ""
     for name, words in _MEDIA.items():
         if any(word in text.lower() for word in words):

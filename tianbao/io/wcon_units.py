@@ -33,10 +33,10 @@ def millimetres(unit: str, where: str) -> float:
 
     Args:
         unit: expression, such as "mm", "um", "microns" or "in/72".
-        where: what it is the unit of, for messages.
+        where: the quantity it belongs to, for messages.
 
     Raises:
-        OutputError: for pixels, an unknown unit, or one that is no length.
+        OutputError: for pixels, an unknown unit, or one that is not a length.
     """
     return 1e3 * _size(unit, where, "length", "mm or um")
 
@@ -48,9 +48,9 @@ def milliseconds(unit: str, where: str) -> float:
 
 def _size(unit: str, where: str, kind: str, example: str) -> float:
     if not isinstance(unit, str) or not unit.strip():
-        raise OutputError(f"{where} has no unit; name one in the file's units, such as {example}")
+        raise OutputError(f"{where} has no unit; add one to the file's units, such as {example}")
     if set(re.findall(r"[^\W\d_]+", unit.lower())) & _PIXELS:
-        raise OutputError(f"{where} is in pixels ('{unit}'), which have no size; scale the track to mm first")
+        raise OutputError(f"{where} is in pixels ('{unit}'), whose size is unknown; scale the track to mm first")
     size, dimension = _evaluate(unit, where)
     if dimension != (1, 0) and kind == "length" or dimension != (0, 1) and kind == "time":
         raise OutputError(f"{where}: '{unit}' is not a unit of {kind}; use {example}")
@@ -118,4 +118,4 @@ def _named(word: str, sizes: dict[str, float]) -> float | None:
 
 
 def _unreadable(unit: str, where: str) -> OutputError:
-    return OutputError(f"{where}: '{unit}' is not a unit that WCON allows; use one such as mm, um, s or ms")
+    return OutputError(f"{where}: '{unit}' is not a unit allowed in WCON; use one such as mm, um, s or ms")

@@ -14,6 +14,7 @@ from ..anatomy.signs import HEAD_CROSS
 from ..cells.geometry import CellGeometry, constants, geometry
 from ..cells.membrane import membrane
 from ..cells.templates import Membrane
+from ..errors import ConfigError
 from ..muscles import MuscleMembrane
 from ..parameters import Parameters
 from ..sensing import Receptor, StretchField, receptors, stretch_field
@@ -102,6 +103,16 @@ class NetworkDesign:
     def driven(self) -> tuple[str, ...]:
         """Neurons with a channel that the light of `Simulation.step` opens, one per channel."""
         return tuple(each.neuron for each in self.conductances if each.driven)
+
+    def check_exportable(self) -> None:
+        """Refuse to write what needs a number from Tianbao's loop at every moment.
+
+        Raises:
+            ConfigError: for a modulator, or a channel that waits for the light of `Simulation.step`.
+        """
+        what = "modulators" if self.modulators else "channels that wait for the light of a step" if self.driven else ""
+        if what:
+            raise ConfigError(f"{what} live in Tianbao's loop and cannot be exported: export the worm without them")
 
     @property
     def chemical(self) -> tuple[Receptor, ...]:

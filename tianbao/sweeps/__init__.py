@@ -1,1 +1,1 @@
-"""Many runs of one experiment: planned before the first starts, each in a folder of its own, gathered in one table."""
+"""Many runs of one experiment: planned before the first one starts, each in its own folder, with one table."""

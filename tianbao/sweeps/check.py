@@ -1,4 +1,4 @@
-"""What a run would be refused for, found out before anything is computed."""
+"""Checks all configurations of a sweep before anything is computed."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ..parameters import defaults
 
 
 class Check:
-    """Makes the parts of a simulation, each different one once, without starting NEURON or Taichi."""
+    """Checks configurations by building the parts of a simulation, each distinct one once, without NEURON or Taichi."""
 
     def __init__(self) -> None:
         self._seen: set[tuple[str, str]] = set()
 
     def __call__(self, config: RunConfig, where: str) -> None:
-        """Refuse a configuration that no simulation could be made of.
+        """Check that a simulation can be built from a configuration.
 
         Args:
             config: complete.
-            where: how errors call the run.
+            where: the run, for error messages.
 
         Raises:
-            TianbaoError: in one sentence that begins with `where`.
+            TianbaoError: if it cannot; the message starts with `where`.
         """
         from ..experiment import arena_of, worms_of
 

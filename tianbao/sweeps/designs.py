@@ -1,4 +1,4 @@
-"""How the values of a sweep are combined: grid, zip, random, latin hypercube."""
+"""Designs of a sweep, which combine values: grid, zip, random, Latin hypercube."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ DESIGNS = ("grid", "zip", "random", "latin")
 SCALES = ("linear", "log")
 _RANGE_KEYS = ("from", "to", "steps", "scale")
 _MOST_STEPS = 10_000
-# Digits kept of a computed value, so that 0.01 on a log scale is 0.01 and reads so in names and tables.
+# Digits of computed values, so that 0.01 on a log scale is exactly 0.01 in names and tables.
 _DIGITS = 12
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One varied key: values to take in turn, or a range to draw from.
+    """One varied key: a list of values, or a range to draw from.
 
     Attributes:
         key: dotted key of RunConfig.
         values: in order; empty for a range without steps.
         low, high: ends of the range, in the unit of the key; NaN for a list.
         scale: "linear" or "log".
-        whole: whether the key takes whole numbers.
+        whole: whether the key takes integers.
     """
 
     key: str
@@ -42,11 +42,15 @@ class Axis:
     whole: bool = False
 
     def at(self, share: float) -> Any:
-        """The value a share (0 to 1) of the way along the axis."""
+        """The value at a share (0 to 1) of the axis.
+
+        Args:
+            share: 0 for the first value or the lower end, 1 for the last.
+        """
         if self.values:
             return self.values[min(int(share * len(self.values)), len(self.values) - 1)]
         if self.whole:
-            # Every whole number of the range is as likely as any other.
+            # All whole numbers in the range are equally likely.
             return min(int(self.low) + int(share * (self.high - self.low + 1)), int(self.high))
         return _between(self.low, self.high, share, self.scale)
 
@@ -63,7 +67,7 @@ def read_axis(key: str, spec: Any, base: RunConfig, where: str) -> Axis:
         key: dotted key of RunConfig.
         spec: list of values, or {from, to, steps, scale}.
         base: configuration the key belongs to.
-        where: how errors call the place.
+        where: location for error messages.
 
     Raises:
         ConfigError: for an unknown key, an empty list, or a range that cannot be divided.
@@ -89,7 +93,7 @@ def _range(key: str, spec: Mapping[str, Any], base: RunConfig, place: str) -> Ax
     if scale not in SCALES:
         raise ConfigError(f"{place}: {unknown('scale', str(scale), SCALES)}")
     if low == high or scale == "log" and not (low > 0 and high > 0):
-        raise ConfigError(f"{place}: from {low:g} to {high:g} is no range{' on a log scale' * (scale == 'log')}")
+        raise ConfigError(f"{place}: from {low:g} to {high:g} is not a range{' on a log scale' * (scale == 'log')}")
     if steps is not None and not (whole_number(steps) and 2 <= steps <= _MOST_STEPS):
         raise ConfigError(f"{place}: steps is a whole number from 2 to {_MOST_STEPS}, both ends counted; got {steps!r}")
     whole = _takes_whole_numbers(base, key, place)
@@ -105,7 +109,7 @@ def _range(key: str, spec: Mapping[str, Any], base: RunConfig, place: str) -> Ax
 
 
 def _takes_whole_numbers(base: RunConfig, key: str, place: str) -> bool:
-    """Whether the key holds an int; of class parameters and materials, which may be absent, all are floats."""
+    """Whether the key is an integer; class parameters and materials, which may be absent, are all floats."""
     if key.partition(".")[0] in ("parameters", "material", "medium"):
         return False
     kind = type(base.get(key))
@@ -124,24 +128,24 @@ def _between(low: float, high: float, share: float, scale: str) -> float:
 def combinations(
     axes: list[Axis], design: str, *, samples: Any, design_seed: Any, limit: int, where: str
 ) -> list[dict[str, Any]]:
-    """Points of a sweep: one value per axis each.
+    """Points of a sweep, each with one value per axis.
 
     Args:
         axes: varied keys.
-        design: "grid" takes every combination, "zip" the first values, the second ones and so on, "random" draws
-            each axis on its own, "latin" draws so that every axis is covered evenly.
-        samples: points of a random or latin design [-].
-        design_seed: of the draws; 1 when None.
-        limit: most points.
-        where: how errors call the place.
+        design: "grid" takes every combination, "zip" the first values, then the second ones and so on, "random" draws
+            each axis independently, "latin" draws so that every axis is covered evenly.
+        samples: number of points of a random or latin design [-].
+        design_seed: of the draws; 1 if None.
+        limit: largest number of points.
+        where: location for error messages.
 
     Raises:
-        ConfigError: for axes that do not fit the design.
+        ConfigError: for axes that are not suitable for the design.
     """
     drawn = design in ("random", "latin")
     for name, value in (("samples", samples), ("design_seed", design_seed)):
         if value is not None and not drawn:
-            raise ConfigError(f"{where}: {name} belongs to the designs random and latin, not to {design}")
+            raise ConfigError(f"{where}: {name} is for the designs random and latin, not for {design}")
     if drawn:
         return _drawn(axes, design, samples, 1 if design_seed is None else design_seed, limit, where)
     for axis in axes:
@@ -149,10 +153,10 @@ def combinations(
             raise ConfigError(f"{where}, vary {axis.key}: a {design} needs steps = N")
     lengths = [len(axis.values) for axis in axes]
     if design == "zip" and len(set(lengths)) > 1:
-        told = ", ".join(f"{axis.key} {len(axis.values)}" for axis in axes)
-        raise ConfigError(f"{where}: a zip needs as many values of every key; got {told}")
+        counts = ", ".join(f"{axis.key} {len(axis.values)}" for axis in axes)
+        raise ConfigError(f"{where}: a zip needs the same number of values for every key; got {counts}")
     if (math.prod(lengths) if design == "grid" else max(lengths, default=1)) > limit:
-        raise ConfigError(f"{where} has more runs than one sweep holds ({limit} without seeds); vary fewer values")
+        raise ConfigError(f"{where} has more runs than allowed ({limit} without seeds); vary fewer values")
     keys, values = [axis.key for axis in axes], [axis.values for axis in axes]
     rows = itertools.product(*values) if design == "grid" or not axes else zip(*values, strict=True)
     return [dict(zip(keys, row, strict=True)) for row in rows]

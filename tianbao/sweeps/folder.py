@@ -1,7 +1,7 @@
-"""The folder of a sweep: its plan, a folder per run, and what became of each run.
+"""The folder of a sweep: its plan, a folder per run, and the outcome of each run.
 
-`plan.json` holds the plan; `runs/<number>_<name>/` holds a run. A run is finished when its `summary.json` carries the
-run's digest, which is written last; it failed when there is an `error.txt` instead; otherwise it is open.
+`plan.json` contains the plan; `runs/<number>_<name>/` a run. A run is finished if its `summary.json`, which is written
+last, contains the digest of the run; it failed if there is an `error.txt` instead; otherwise it is open.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ PLAN, TABLE, SUMMARY, ERROR, LOG, CONFIG = (
 _POLL_S = 0.05
 
 
-# Of the number in the name of a run's folder: the same for every sweep, so that one may grow.
+# Digits of the number in the name of a run's folder: the same for every sweep, so that a sweep can be extended.
 _DIGITS = 5
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run.
+    """The outcome of a run.
 
     Attributes:
         status: "open", "finished" or "failed".
-        summary: of a finished run, as its summary.json holds it.
+        summary: of a finished run, from its summary.json.
         error: of a failed run, one sentence.
     """
 
@@ -47,35 +47,35 @@ class Outcome:
 
 
 def run_folder(folder: Path, plan: Plan, run: PlannedRun) -> Path:
-    """Where a run's files are."""
+    """The folder of a run's files."""
     return folder / "runs" / f"{run.number:0{_DIGITS}d}_{run.name}"
 
 
 class Recognised(Protocol):
-    """A run, planned or handed out, as its files are recognised: by the digest of its configuration."""
+    """A planned or running run, whose files are recognised by the digest of its configuration."""
 
     digest: str
 
 
 def outcome(folder: Path, run: Recognised) -> Outcome:
-    """What became of a run, by the files in its folder."""
+    """The outcome of a run, from the files in its folder."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
         if summary["sweep"]["digest"] == run.digest:
             return Outcome(FINISHED, summary)
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        told = (folder / ERROR).read_text(encoding="utf-8").splitlines()
-        return Outcome(FAILED, error=told[0] if told else "unknown: its error.txt is empty")
+        lines = (folder / ERROR).read_text(encoding="utf-8").splitlines()
+        return Outcome(FAILED, error=lines[0] if lines else "unknown: its error.txt is empty")
     return Outcome(OPEN)
 
 
 def settle_plan(folder: Path, plan: Plan) -> None:
     """Write the plan into the folder of its sweep, unless the folder belongs to another one.
 
-    More runs at the end are welcome: a sweep may grow.
+    A sweep may be extended with more runs at the end.
 
     Raises:
-        ConfigError: if the folder holds runs that the plan does not have.
+        ConfigError: if the folder contains runs that are not in the plan.
         OutputError: if it cannot be written to.
     """
     prepare_folder(folder)
@@ -85,7 +85,7 @@ def settle_plan(folder: Path, plan: Plan) -> None:
             if new is None or (new.name, new.digest) != (old.name, old.digest):
                 there = f"'{new.name}'" if new and new.name != old.name else "other settings" if new else "no such run"
                 raise ConfigError(
-                    f"{folder} holds another sweep: its run {old.number} is '{old.name}', yours has {there}; "
+                    f"{folder} contains another sweep: its run {old.number} is '{old.name}', yours has {there}; "
                     "give another folder (--out)"
                 )
     write_atomically(folder / PLAN, plan.to_json().encode())
@@ -107,15 +107,15 @@ def load_plan(folder: Path) -> Plan:
 
 @contextlib.contextmanager
 def held(path: Path, who: str, patience: float = 0.0) -> Iterator[None]:
-    """Hold a lock file; it is free again when the process ends, however it ends.
+    """Hold a lock file, which is released when the process ends, however it ends.
 
     Args:
         path: of the lock file.
-        who: what holds it if we do not get it.
-        patience: how long to wait for it [s].
+        who: its holder, for the message if it cannot be acquired.
+        patience: time to wait for it [s].
 
     Raises:
-        OutputError: if another process keeps it.
+        OutputError: if another process holds it.
     """
     prepare_folder(path.parent)
     try:
@@ -140,6 +140,6 @@ def _taken(file) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a file system that has no locks
+    except OSError:  # a file system without locks
         return True
     return True

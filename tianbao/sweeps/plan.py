@@ -34,9 +34,9 @@ class PlannedRun:
 
     Attributes:
         number: from 1.
-        name: its varied values in words; part of the name of its folder.
-        overrides: dotted keys of RunConfig that differ from the base, the seed among them.
-        digest: of its complete configuration and its job; a result belongs to the run when it carries this.
+        name: its varied values as text; part of the name of its folder.
+        overrides: dotted keys of RunConfig that differ from the base, including the seed.
+        digest: of its complete configuration and its job; identifies results of the run.
     """
 
     number: int
@@ -50,12 +50,12 @@ class Plan:
     """A sweep before it runs.
 
     Attributes:
-        base: what the runs have in common.
+        base: configuration shared by all runs.
         varied: dotted keys that differ between runs, in the order of the description; the seed is last.
         runs: all of them, in order.
         metrics: names in a run's summary that become columns of the table; empty for every number in it.
         video: whether each run writes a video.
-        job: what a run does, "module:function"; see `tianbao.sweeps.work`.
+        job: function that does a run, "module:function"; see `tianbao.sweeps.work`.
     """
 
     base: RunConfig
@@ -70,10 +70,10 @@ class Plan:
         return self.base.updated(run.overrides, where=f"run {run.number}")
 
     def run(self, number: int) -> PlannedRun:
-        """The run of a number.
+        """The run with a number.
 
         Raises:
-            ConfigError: if there is none.
+            ConfigError: if it does not exist.
         """
         if not 1 <= number <= len(self.runs):
             raise ConfigError(f"there is no run {number}: this sweep has runs 1 to {len(self.runs)}")
@@ -87,12 +87,12 @@ class Plan:
         return pd.DataFrame(rows, columns=["number", "name", *self.varied])
 
     def values(self, run: PlannedRun) -> dict[str, Any]:
-        """Varied values of a run as a table holds them: lists and tables as text."""
+        """Varied values of a run for use in a table: lists and tables as text."""
         values = {key: run.overrides[key] for key in self.varied}
         return {key: value if _plain(value) else json.dumps(value) for key, value in values.items()}
 
     def to_json(self) -> str:
-        """The plan as `plan_from_json` reads it."""
+        """The plan as JSON, for `plan_from_json`."""
         runs = [dataclasses.asdict(run) for run in self.runs]
         rest = {"varied": self.varied, "metrics": self.metrics, "video": self.video, "job": self.job}
         return json.dumps({"base": self.base.to_toml(), **rest, "runs": runs}, indent=1) + "\n"
@@ -102,7 +102,7 @@ def plan_from_json(text: str, where: str) -> Plan:
     """A plan that `Plan.to_json` wrote.
 
     Raises:
-        ConfigError: if it was edited, cut off, or written by a release with other settings.
+        ConfigError: if it was edited, truncated, or written by a release with other settings.
     """
     try:
         kept = json.loads(text)
@@ -129,14 +129,14 @@ def read_plan(path: str | Path) -> Plan:
 
 
 def make_plan(description: Mapping[str, Any], *, where: str = "sweep", folder: Path | None = None) -> Plan:
-    """Lay out a sweep.
+    """Plan a sweep.
 
     Args:
-        description: `base` (path of a configuration, or a table of its keys, with `config` for a path beside
-            them), `vary` (dotted key -> list of values, or {from, to, steps, scale}), `design` (one of `DESIGNS`),
+        description: `base` (path of a configuration, or a table of its keys, where `config` may give a path),
+            `vary` (dotted key -> list of values, or {from, to, steps, scale}), `design` (one of `DESIGNS`),
             `seeds`, `samples` and `design_seed` (random and latin), `metrics`, `duration` [ms], `video`, `job`.
-        where: how errors call it.
-        folder: which paths in it refer to; the current one when None.
+        where: location for error messages.
+        folder: to which paths in it are relative; the current one if None.
 
     Raises:
         ConfigError: for an unknown key, or a run that could not be started.
@@ -165,12 +165,12 @@ def make_plan(description: Mapping[str, Any], *, where: str = "sweep", folder: P
 
 
 def digest(config: RunConfig, job: str) -> str:
-    """What a result is recognised by."""
+    """The digest by which results of a run are recognised."""
     return hashlib.sha256(f"{job}\n{config.to_toml()}".encode()).hexdigest()[:_HASH]
 
 
 def _runs(base: RunConfig, overrides: Sequence[dict], job: str, where: str) -> tuple[PlannedRun, ...]:
-    """Every run, its configuration made once so that none fails for it later."""
+    """Every run, whose configuration is checked so that none fails because of it later."""
     from .check import Check
 
     runs, first, check = [], {}, Check()
@@ -180,7 +180,7 @@ def _runs(base: RunConfig, overrides: Sequence[dict], job: str, where: str) -> t
         check(config, f"{where}, run {number}")
         mark = digest(config, job)
         if mark in first:
-            raise ConfigError(f"{where}: runs {first[mark]} and {number} are the same; take a repeated value out")
+            raise ConfigError(f"{where}: runs {first[mark]} and {number} are the same; remove a repeated value")
         first[mark] = number
         runs.append(PlannedRun(number, name, changes, mark))
     return tuple(runs)
@@ -197,7 +197,7 @@ def _base(description: Mapping[str, Any], where: str, folder: Path) -> RunConfig
         raise ConfigError(f"{where}: base.config is the path of a configuration; got {path!r}")
     config = read_config(folder / path) if path else RunConfig()
     config = config.updated({key: value for key, value in base.items() if key != "config"}, where=f"{where}, base")
-    # Every parameter, not only the changed ones, so that a result is not taken for one of other defaults.
+    # All parameters, not only the changed ones, so that results with other defaults are not confused.
     complete = {"parameters": dict(defaults().replace(**config.parameters)), "duration": description.get("duration")}
     return config.updated(complete, where=where)
 
@@ -210,7 +210,7 @@ def _table(description: Mapping[str, Any], key: str, where: str) -> Mapping[str,
 
 
 def _flat(table: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
-    """Dotted keys of tables in tables; a range such as {from = 1, to = 2} is a value."""
+    """Dotted keys of nested tables; a range such as {from = 1, to = 2} is a value."""
     found = []
     for name, value in table.items():
         if isinstance(value, Mapping) and not {"from", "to"} & set(value):
@@ -242,7 +242,7 @@ def _job(description: Mapping[str, Any], where: str) -> str:
 
 
 def _metrics(description: Mapping[str, Any], job: str, where: str) -> tuple[str, ...]:
-    """Columns of the table: of our own job they are numbers of the gait, of another one whatever it returns."""
+    """Columns of the table: gait metrics for the default job, for another one whatever it returns."""
     from ..behaviour.gait import METRICS
 
     known = [*METRICS, "wall_s_per_bio_s"]
@@ -256,7 +256,7 @@ def _metrics(description: Mapping[str, Any], job: str, where: str) -> tuple[str,
 
 
 def _names(overrides: Sequence[dict]) -> list[str]:
-    """Short names: last words of the keys, values as %g; a list or table by which of its kind it is."""
+    """Short names: last parts of the keys and values as %g; lists and tables are numbered."""
     keys = list(overrides[0])
     last = Counter(key.rpartition(".")[2] for key in keys)
     words = {key: key.rpartition(".")[2] if last[key.rpartition(".")[2]] == 1 else key for key in keys}

@@ -1,4 +1,4 @@
-"""A sweep from its description to its table."""
+"""Runs a sweep, from its description to its table."""
 
 from __future__ import annotations
 
@@ -33,37 +33,37 @@ def sweep(
     retry_failed: bool = False,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Do every run of a sweep that is not finished; again with the same arguments, and it goes on where it was.
+    """Do every run of a sweep that is not finished; called again with the same arguments, it continues.
 
-    Every configuration is checked before the first run starts. A run that fails is kept with its error and the others
-    go on. Ctrl-C and a killed process lose nothing that was finished.
+    Every configuration is checked before the first run starts. If a run fails, its error is kept and the others
+    continue. Finished runs survive Ctrl-C and a killed process.
 
     Args:
         plan: path of a TOML file, its content as a mapping, or a `Plan`; see `tianbao.sweeps.plan.make_plan`.
         folder: for `table.csv` and a folder per run, `runs/<number>_<name>/`.
-        workers: runs at a time [-]; as many as there are cores when None.
-        backend: "pool" (processes here), "ray" (here or on a cluster) or "slurm" (writes a job array, starts nothing).
+        workers: runs at a time [-]; the number of cores if None.
+        backend: "pool" (local processes), "ray" (local or a cluster) or "slurm" (only writes a job array).
         address: of a Ray cluster, such as "auto".
-        retry_failed: whether runs that failed before are tried again.
-        progress: show time left.
+        retry_failed: whether to retry runs that failed before.
+        progress: whether to show the time left.
 
     Returns:
         One row per run: varied keys, seed, status, metrics with their units in their names, `wall_s` [s], `error`.
 
     Raises:
-        ConfigError: for an unknown key or a value no run can have, or if the folder holds another sweep.
+        ConfigError: for an unknown key or an invalid value, or if the folder contains another sweep.
         OutputError: if the folder cannot be written to, or another sweep is writing it.
     """
     if backend not in BACKENDS:
         raise ConfigError(unknown("backend", str(backend), BACKENDS))
     if address is not None and backend != "ray":
-        raise ConfigError(f"an address belongs to the backend ray, not to {backend}")
+        raise ConfigError(f"an address is for the backend ray, not for {backend}")
     workers = _workers(workers)
     plan, folder = _planned(plan), Path(folder)
     with held(folder / ".lock", f"another sweep is writing {folder}"):
         settle_plan(folder, plan)
         table = Table(folder, plan)
-        _mind_versions(table)
+        _warn_of_versions(table)
         tasks = _open_tasks(table, folder, plan, retry_failed)
         table.write()
         if backend == "slurm":
@@ -117,8 +117,8 @@ def _planned(plan: Plan | Mapping[str, Any] | str | Path) -> Plan:
     raise ConfigError(f"a sweep is the path of a TOML file, its content as a mapping, or a Plan; got {plan!r}")
 
 
-def _mind_versions(table: Table) -> None:
-    """Say when finished rows were computed with other versions than the open ones will be."""
+def _warn_of_versions(table: Table) -> None:
+    """Warn if finished runs were computed with other versions than the open ones will be."""
     from ..loop.provenance import mechanism_hash, versions
 
     here = {**versions(), "mechanisms": mechanism_hash()}
@@ -134,7 +134,7 @@ def _mind_versions(table: Table) -> None:
 
 
 def _open_tasks(table: Table, folder: Path, plan: Plan, retry_failed: bool) -> list[Task]:
-    """What is left to do."""
+    """The runs that are left to do."""
     tasks = []
     for run in plan.runs:
         if table.status(run) == FAILED and retry_failed:
@@ -143,13 +143,13 @@ def _open_tasks(table: Table, folder: Path, plan: Plan, retry_failed: bool) -> l
         if table.status(run) not in (FINISHED, FAILED):
             tasks.append(task_for(folder, plan, run))
     done = len(plan.runs) - len(tasks)
-    log.info("%d runs, %d of them done before", len(plan.runs), done)
+    log.info("%d runs, %d of them already done", len(plan.runs), done)
     return tasks
 
 
 def _tell_slurm(tasks: list[Task], folder: Path) -> None:
     if not tasks:
-        log.info("nothing is left to do: no job array was written")
+        log.info("nothing left to do: no job array was written")
         return
     script = slurm_script(tasks, folder)
     log.info("wrote %s for %d runs; type: sbatch %s", script, len(tasks), script)
@@ -158,11 +158,12 @@ def _tell_slurm(tasks: list[Task], folder: Path) -> None:
 def _do(
     tasks: list[Task], table: Table, plan: Plan, backend: str, workers: int, address: str | None, progress: bool
 ) -> None:
-    """Let a backend do the tasks, and keep the table as they end."""
+    """Do the tasks with a backend, and update the table after each of them."""
     durations = {each.number: plan.config(plan.run(each.number)).duration for each in tasks}
     with Progress(sum(durations.values()), f"sweep of {len(plan.runs)}", enabled=progress) as shown:
 
         def on_done(done: Task) -> None:
+            """Log the outcome of a run, update the table and advance the progress."""
             run = plan.run(done.number)
             failed = table.look(run) == FAILED
             log.log(logging.WARNING if failed else logging.INFO, *_line(run, table, len(plan.runs)))
@@ -178,7 +179,7 @@ def _do(
             # A run may have ended between the last look and the interruption.
             table.look_at_all()
             table.write()
-            log.warning("interrupted: what is finished is kept; the same command goes on from here")
+            log.warning("interrupted: finished runs are kept; the same command continues")
             raise
 
 

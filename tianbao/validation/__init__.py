@@ -1,1 +1,1 @@
-"""The evidence: what the model does beside what was published or measured, and the predecessor's figures."""
+"""Validation: the model compared with published or measured values and with the predecessor's."""

@@ -1,4 +1,4 @@
-"""Level cell: single neurons against published models and against recordings."""
+"""Level cell: single neurons compared with published models and recordings."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _NICOLETTI_RMD = "Mellem 2008: RMD is a Schmitt trigger; model of Nicoletti 2019
 _LIU_2018 = "Liu Q. 2018: calcium spikes of AWA need EGL-19"
 # Mean and its standard error [mV].
 _RESTS = {"AVAL": (-24.2, 1.1), "AVAR": (-37.2, 2.1)}
-_WIDE = 5.0  # mV: a rest further away than this is a failure
+_WIDE = 5.0  # mV: a resting potential further away than this is a failure
 # Pulses that switch RMD up, down and up again.
 _SWITCH_PA, _SWITCH_MS, _HELD_MS = (15.0, -15.0, 15.0), 200.0, 1500.0
 _APART = 10.0  # mV between two states
 _CRITICAL = ("cca1", "leak")
 _OTHERS_OF_RMD = ("egl19", "unc2", "shl1", "egl36", "shk1", "irk1", "nca", "slo1", "slo2")
 SPIKING_PA = 4.0
-"""Current at which AWA has to spike [pA]."""
+"""Current at which AWA must spike [pA]."""
 
 
 @cache
@@ -62,7 +62,7 @@ def _published() -> Iterator[Result]:
 
 
 def _during(sweeps: Sweeps) -> np.ndarray:
-    """Samples inside the step, its last two left out."""
+    """Samples inside the step, without the last two."""
     protocol = sweeps.protocol
     dt = sweeps.time[1]
     end = protocol.onset + protocol.epochs[1].duration
@@ -113,12 +113,12 @@ def _switched(knock_out: tuple[str, ...] = ()) -> Sweeps:
 
 
 def rmd_runs() -> list[tuple[str, Sweeps]]:
-    """The published RMD between brief pulses, whole and without what its two states need."""
+    """The published RMD between brief pulses, intact and without the channels that its two states need."""
     return [("intact", _switched())] + [(f"without {gene}", _switched((gene,))) for gene in ("cca1", "leak")]
 
 
 def states(knock_out: tuple[str, ...] = ()) -> tuple[float, float, float]:
-    """Voltages that the published RMD holds between brief pulses up, down and up.
+    """Voltages of the published RMD between brief pulses up, down and up.
 
     Returns:
         After the first pulse, after the second, and the largest drift in the last half second of a pause [mV].

@@ -1,4 +1,4 @@
-"""Level channel: every mechanism in real NEURON against published vectors, formulas and invariances."""
+"""Level channel: every mechanism in NEURON compared with published vectors, formulas and invariances."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _CALCIUM = ("egl19", "unc2", "cca1")
 _OPEN = {"gbar": 1e-4, "gbar_egl19": 1e-4, "gbar_unc2": 1e-4}  # S/cm2
 # Voltages between and beyond those of the vectors [mV].
 _ELSEWHERE = (-113.0, -97.5, -71.3, -52.9, -33.3, -18.1, -7.7, 6.4, 13.9, 29.2, 57.0)
-# Calcium beside an open channel, without background [uM].
+# Calcium next to an open channel, without background [uM].
 _NANODOMAIN = {-20.0: 367.1, -80.0: 642.5, 40.0: 91.8}
 
 
 class _Patch:
-    """A ball of membrane with some channels; held at a voltage by its size where `clamped`."""
+    """A spherical cell with some channels; if `clamped`, its voltage is fixed by its large size."""
 
     def __init__(
         self, *names: str, open_: bool = True, clamped: bool = True, set_name: str = "C19", **geometry: float
@@ -51,10 +51,22 @@ class _Patch:
         self.at = self.section(0.5)
 
     def value(self, mechanism: str, name: str) -> float:
+        """Value of a RANGE or GLOBAL variable of a mechanism, in its unit."""
         instance = getattr(self.at, mechanism)
         return getattr(instance, name) if hasattr(instance, name) else getattr(self.h, f"{name}_{mechanism}")
 
     def run(self, start: float, milliseconds: float, dt: float = 0.1, celsius: float = 20.0) -> np.ndarray:
+        """Simulate the free membrane.
+
+        Args:
+            start: initial voltage [mV].
+            milliseconds: duration [ms].
+            dt: time step [ms].
+            celsius: NEURON's temperature [degC], which must not matter.
+
+        Returns:
+            Voltage after every step [mV], shape (steps,).
+        """
         h = self.h
         set_rates(h, 1.0)
         h.celsius, h.dt, h.secondorder = celsius, dt, 0
@@ -144,7 +156,7 @@ def _coupling() -> Iterator[Result]:
 
 
 def _pool() -> Iterator[Result]:
-    # The shell's depth over the surface, not its volume, decides: balls of two sizes fill alike.
+    # The depth of the shell matters, not its volume: calcium rises equally in cells of two sizes.
     small, large = (_Patch("egl19", "ca_pool", L=size, diam=size) for size in (3.0, 30.0))
     levels = []
     for each in (small, large):
@@ -176,11 +188,11 @@ def _units() -> Iterator[Result]:
 
 
 def _unclean(tool: str, path: Path) -> bool:
-    # It leaves files where it runs, and says "Checking units" last when it has nothing to say.
+    # It leaves files in its folder, and its last line is "Checking units" if it finds no fault.
     with tempfile.TemporaryDirectory() as folder:
         run = subprocess.run([tool, path.resolve()], capture_output=True, text=True, cwd=folder, check=False)
-    said = [line for line in (run.stdout + run.stderr).splitlines() if line.strip()]
-    return run.returncode != 0 or not said[-1].startswith("Checking units")
+    output = [line for line in (run.stdout + run.stderr).splitlines() if line.strip()]
+    return run.returncode != 0 or not output[-1].startswith("Checking units")
 
 
 CHECKS: dict[str, Check] = {

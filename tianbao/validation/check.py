@@ -1,4 +1,4 @@
-"""One check: what was measured, what it is held against, and the verdict."""
+"""One check: the measured value, its target, and the verdict."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ PASS, WARN, FAIL, INFO = "pass", "warn", "fail", "info"
 
 @dataclass(frozen=True)
 class Result:
-    """One row of the evidence.
+    """One result of the validation.
 
     Attributes:
         id: short name, stable from release to release.
         level: "channel" or "cell".
-        test: what is compared.
+        test: description of what is compared.
         measured: by this run.
-        target: what it is held against; for an upper bound, the bound.
+        target: the value to compare with; for an upper bound, the bound.
         unit: of all numbers.
         tolerance: of the difference; 0 with `bound`.
         source: of the target.
-        bound: True where measured has to stay strictly below target.
-        predecessor: BAAIWorm's figure, None where there is none.
+        bound: whether measured must be strictly below target.
+        predecessor: BAAIWorm's value, None if there is none.
         warns: a miss is a warning, not a failure.
-        informs: measured with nothing to hold it against; target is nan.
+        informs: measured without a target, for information; target is nan.
     """
 
     id: str
@@ -55,7 +55,7 @@ class Result:
         return WARN if self.warns else FAIL
 
     def row(self) -> dict:
-        """All of it, with the verdict."""
+        """All attributes, with the verdict."""
         return {**asdict(self), "verdict": self.verdict}
 
 

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 _CHECKS = {"channel": channels.CHECKS, "cell": cells.CHECKS}
 
 LEVELS = tuple(_CHECKS)
-"""Levels from the parts to the whole."""
+"""Every level, in the order in which they are run."""
 
 
 def checks(level: str) -> dict[str, Check]:

@@ -1,6 +1,6 @@
-"""The channels' gates as published: vectors of set C19, and the formulas of both sets written out once more.
+"""The gates of the channels as published: vectors of set C19, and the formulas of both sets, written independently.
 
-Independent of the .mod files and of channels.csv: what NEURON computes is held against this.
+Independent of the .mod files and of channels.csv: NEURON's results are compared with these.
 Sources: Nicoletti et al. 2019 (PLoS ONE 14:e0218738, ModelDB 267187); set H as BAAIWorm ships its CCA-1 and EGL-2.
 """
 
@@ -83,7 +83,7 @@ SET_H: dict[str, Gate] = {
 
 
 def _moved(gate: str, volts: float, scale: float = 1.0, tau_volts: float = 0.0) -> Gate:
-    """A gate of set H with its steady state and its time constant moved along the voltage axis."""
+    """A gate of set H with its steady state and its time constant shifted along the voltage axis."""
     inf, tau = SET_H[gate]
     return lambda v: inf(v - volts), lambda v: scale * tau(v - tau_volts)
 

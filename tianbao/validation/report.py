@@ -1,4 +1,4 @@
-"""The evidence written down: a table for the terminal, JSON, one page with plots."""
+"""The results of the validation: a table for the terminal, JSON, and a page with plots."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ td.number {{ text-align: right; font-variant-numeric: tabular-nums; white-space:
 .pass {{ color: #2f6f4f }} .warn {{ color: #a8690b }} .fail {{ color: #b3261e; font-weight: bold }}
 img {{ max-width: 100% }}
 </style></head><body>
-<h1>Tianbao beside the real cells</h1>
+<h1>Tianbao compared with recorded and published cells</h1>
 <p>{summary}. Every number was computed by <code>tianbao validate</code>, {provenance}.
-Where a bound is given, the measured value has to stay below it; the predecessor is BAAIWorm's shipped fit.
-The sweeps and rests shown are those that our cells, as the predecessor's, were fitted to: they say how well a membrane
-can follow them, not how it does on others.</p>
+If a bound is given, the measured value must be below it; the predecessor is the fit included in BAAIWorm.
+The sweeps and resting potentials are those that our cells, like the predecessor's, were fitted to: they show how well a
+membrane can reproduce them, not how well it predicts others.</p>
 <table><thead><tr><th>test</th><th>measured</th><th>target</th><th>tolerance</th><th>predecessor</th><th>verdict</th>
 <th>source</th></tr></thead><tbody>
 {rows}
@@ -48,10 +48,10 @@ def table(results: Sequence[Result]) -> str:
 
 
 def summary(results: Sequence[Result]) -> str:
-    """How many passed, in words."""
+    """Number of tests passed, warned and failed, as text."""
     counts = Counter(each.verdict for each in results)
-    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("pass", "warn", "fail"))
-    return f"{len(results)} tests: {told}, {counts['info']} without a target"
+    judged = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("pass", "warn", "fail"))
+    return f"{len(results)} tests: {judged}, {counts['info']} without a target"
 
 
 def write(results: Sequence[Result], folder: str | Path, provenance: dict[str, str]) -> list[Path]:
@@ -59,7 +59,7 @@ def write(results: Sequence[Result], folder: str | Path, provenance: dict[str, s
 
     Args:
         results: of `check.run`.
-        folder: made when needed.
+        folder: created if necessary.
         provenance: versions and revision.
 
     Returns:
@@ -107,7 +107,7 @@ def _figures(levels: set[str]) -> list[str]:
 
     found = []
     if "channel" in levels:
-        found.append(("Gates: set C19 drawn out, set H dotted", view.gates()))
+        found.append(("Gates: set C19 solid, set H dotted", view.gates()))
     if "cell" in levels:
         from . import cells
 

@@ -106,6 +106,7 @@ def gates(path: str | Path | None = None, channels: Sequence[str] | None = None)
     curves = {name: each for name, each in curves.items() if len(each["C19"])}
 
     def draw(figure: Figure) -> None:
+        """One row per channel: steady states and time constants."""
         axes = figure.subplots(len(curves), 2, squeeze=False, sharex=True)
         for row, (name, sets) in zip(axes, curves.items(), strict=True):
             for kind, table in sets.items():

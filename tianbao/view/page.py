@@ -119,7 +119,7 @@ def bullets(items: Iterable[str]) -> str:
     return "<ul>" + "".join(f"<li>{escaped(each)}</li>" for each in items) + "</ul>"
 
 
-def beside(figures: Iterable[str]) -> str:
+def side_by_side(figures: Iterable[str]) -> str:
     """Figures side by side if the screen is wide enough."""
     return '<div class="runs">' + "\n".join(figures) + "</div>"
 

@@ -57,14 +57,17 @@ class _Column:
 
     @property
     def track(self) -> WormTrack:
+        """The recorded worm."""
         return self.recording.worms[self.worm]
 
     @property
     def gait(self) -> Gait:
+        """Its gait."""
         return self.kymograph.gait
 
     @cached_property
     def kymograph(self) -> Kymograph:
+        """Its kymograph, with the gait."""
         return Kymograph.of(self.recording, self.worm, self.name)
 
 
@@ -184,11 +187,11 @@ def _body(
     yield from gait_table.tables([*((each.name, each.gait) for each in columns), *beside])
     if shown:
         yield page.heading("Video", "video")
-        yield page.beside(shown)
+        yield page.side_by_side(shown)
     yield page.heading("Pictures", "pictures")
     for word, each in pictures:
         yield f"<h3>{page.escaped(word.capitalize())}</h3>"
-        yield page.beside(each)
+        yield page.side_by_side(each)
     if undrawn := [each.name for each in columns if each.worm >= _MOST_DRAWN]:
         yield page.paragraph(f"Without pictures of their own: {', '.join(undrawn)}; see tianbao plot --worm.", "note")
     if budget.refused:

@@ -66,6 +66,7 @@ def others(cect: Wheel, neurons: Collection[str], muscles: Collection[str]) -> l
     """White 1986, Varshney 2011 and the two adults of Witvliet 2021."""
 
     def counted(rows: Iterator[tuple[str, str, str, int]]) -> Counts:
+        """Counts per edge, without cells that are neither neurons nor body wall muscles."""
         return _counts(rows, set(neurons), set(muscles))
 
     synapses = "synapses, each contact counted once"
