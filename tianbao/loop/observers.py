@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import DivergedError
-from ..recording import WormTrack
+from ..recorded import WormTrack
 from ..sensing import Sense
 from .loop import Loop
 from .state import gathered, part

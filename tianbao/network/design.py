@@ -12,7 +12,8 @@ from .. import anatomy
 from ..anatomy import STANDARD, TRACED, CellSource, Connectome
 from ..anatomy.signs import HEAD_CROSS
 from ..cells.geometry import CellGeometry, constants, geometry
-from ..cells.membrane import Membrane, membrane
+from ..cells.membrane import membrane
+from ..cells.templates import Membrane
 from ..errors import ConfigError
 from ..muscles import MuscleMembrane
 from ..parameters import Parameters
