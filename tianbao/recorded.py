@@ -11,6 +11,7 @@ import numpy as np
 
 from .errors import ConfigError, OutputError
 from .interventions import described
+from .registry import find
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -216,6 +217,15 @@ class RecordedRun:
     def of_animal(self) -> bool:
         """Whether this is the track of an animal: no mechanisms computed it."""
         return not self.mechanism_hash
+
+    def assay(self, name: str, worm: int = 0) -> float:
+        """Result of an assay of registry.csv, such as "approach"; its docstring gives the unit.
+
+        Raises:
+            ConfigError: for an unknown assay, or if there is no such worm.
+        """
+        self.track(worm)
+        return float(find("assay", name)(self, worm))
 
     def frame(self, worm: int = 0) -> pd.DataFrame:
         """One row per frame: where the worm is, how it bends, what its muscles do.
