@@ -70,7 +70,7 @@ class Field(Protocol):
 
 
 @dataclass(frozen=True)
-class _Given:
+class Given:
     """A field that does not change by itself and that no worm changes."""
 
     kind: ClassVar[str]
@@ -91,7 +91,7 @@ class _Given:
 
 
 @dataclass(frozen=True)
-class Gaussian(_Given):
+class Gaussian(Given):
     """A concentration that falls off from a centre as exp(-r^2 / (2 width^2)).
 
     Attributes:
@@ -137,7 +137,7 @@ class Gaussian(_Given):
 
 
 @dataclass(frozen=True)
-class Bath(_Given):
+class Bath(Given):
     """A bath that is the same everywhere and whose concentration changes at given times.
 
     Attributes:
