@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tianbao import anatomy
-from tianbao.cells import membrane
+from tianbao.cells import membrane, templates
 from tianbao.cells.geometry import Cable, geometry
 from tianbao.errors import ConfigError
 
@@ -126,7 +126,7 @@ def test_bad_conductance_names_file_and_row(tmp_path, value, message):
         rows.writerow(["template", "quantity", "value", "unit", "source", "certainty"])
         rows.writerow(["x", "egl19", value, "nS", "a test", "low"])
     with pytest.raises(ConfigError, match=f"templates.csv, row 2: .*{message}"):
-        membrane.templates(path)
+        templates.templates(path)
 
 
 def test_every_class_row_has_a_template_and_a_source():
@@ -136,4 +136,4 @@ def test_every_class_row_has_a_template_and_a_source():
     named = {row["class"] for row in rows}
     assert named >= set(anatomy.neurons()["class"])
     assert named <= {*anatomy.neurons()["class"], *anatomy.neurons().index}
-    assert all(row["source"] and {row["template"], row["recorded"]} <= set(membrane.templates()) for row in rows)
+    assert all(row["source"] and {row["template"], row["recorded"]} <= set(templates.templates()) for row in rows)

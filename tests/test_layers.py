@@ -18,7 +18,7 @@ LOOP_PACKAGES = ("anatomy", "cells", "network", "muscles", "body", "environment"
 OUTER_PACKAGES = ("behaviour", "io", "view", "sweeps", "cli")
 # Where each heavy package may be imported, as path prefixes below tianbao/.
 HOMES = {
-    "neuron": ("cells/", "network/", "engine/", "electrophysiology/", "validation/", "mechanisms.py"),
+    "neuron": ("cells/", "network/", "engine/", "electrophysiology/", "validation/", "mechanisms/"),
     "taichi": ("backend.py",),
     "quadrants": ("backend.py",),
     "netpyne": ("network/", "io/"),
@@ -38,19 +38,11 @@ def place(path: Path) -> str:
 
 
 def imports(path: Path) -> list[tuple[str, int]]:
-    """Absolute names a module imports, wherever in it, except for type checkers only."""
+    """Absolute names a module imports, wherever in it: inside functions and for type checkers as well."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    skipped = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
-        for inner in ast.walk(node)
-    }
     here = ["tianbao", *path.relative_to(PACKAGE).with_suffix("").parts]
     found = []
     for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
         if isinstance(node, ast.Import):
             found += [(alias.name, node.lineno) for alias in node.names]
         if isinstance(node, ast.ImportFrom):
@@ -86,6 +78,52 @@ def test_packages_inside_the_loop_do_not_import_outer_ones():
 def test_the_import_reader_sees_relative_imports():
     names = {name for name, _ in imports(PACKAGE / "loop" / "simulation.py")}
     assert {"tianbao.recording.Recording", "tianbao.loop.observers.DivergenceGuard", "tianbao.anatomy"} <= names
+
+
+def test_the_import_reader_sees_imports_in_functions_and_for_type_checkers():
+    names = {name for name, _ in imports(PACKAGE / "recording.py")}
+    assert {"tianbao.io.hdf5.save_recording", "tianbao.view.plots.Plots"} <= names
+    assert {"tianbao.worm", "tianbao.loop"} <= arrows()["tianbao"]
+
+
+def arrows() -> dict[str, set[str]]:
+    """Each file of the package, by its module, with those that it imports."""
+    named = {".".join(["tianbao", *path.relative_to(PACKAGE).with_suffix("").parts]): path for path in MODULES}
+    named = {name.removesuffix(".__init__"): path for name, path in named.items()}
+    found = {name: {target for target, _ in imports(path)} for name, path in named.items()}
+
+    def file_of(name: str) -> str:
+        return name if name in named or "." not in name else file_of(name.rpartition(".")[0])
+
+    return {name: {file_of(target) for target in targets} & set(named) for name, targets in found.items()}
+
+
+def circles(arrows: dict[str, set[str]]) -> set[frozenset[str]]:
+    """Groups of files, each of which imports every one of its group, itself too, directly or by way of others."""
+
+    def reached(start: str) -> set[str]:
+        seen, left = set(), [start]
+        while left:
+            left += (new := arrows[left.pop()] - seen)
+            seen |= new
+        return seen
+
+    reach = {each: reached(each) for each in arrows}
+    return {frozenset(other for other in reach[each] if each in reach[other]) for each in arrows} - {frozenset()}
+
+
+def test_a_circle_is_found_with_all_its_files_and_no_others():
+    found = circles({"a": {"b"}, "b": {"c", "e"}, "c": {"a"}, "d": {"a"}, "e": {"f"}, "f": {"e"}, "g": set()})
+    assert found == {frozenset("abc"), frozenset("ef")}
+
+
+def test_no_circles_between_files_of_the_package():
+    imported = arrows()
+    found = [
+        ", ".join(f"{each} imports {other}" for each in sorted(circle) for other in sorted(imported[each] & circle))
+        for circle in circles(imported)
+    ]
+    assert not found, "\n".join(["files that import each other:", *found])
 
 
 def test_importing_tianbao_starts_nothing_heavy():

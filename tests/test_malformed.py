@@ -17,6 +17,7 @@ from synthetic import recording
 from tianbao.cli import main
 from tianbao.config import RunConfig
 from tianbao.io.results import write_summary
+from tianbao.loop import Loop
 from tianbao.loop.state import RunState
 
 LONGEST = 700  # characters of an answer

@@ -22,9 +22,10 @@ SOURCES = {path.stem: path.read_text() for path in mechanisms.sources()}
 IN_FOLDER = """
 import sys
 from pathlib import Path
-from tianbao import mechanisms, paths
+from tianbao import paths
+from tianbao.mechanisms.__main__ import main
 paths.data_root = lambda: Path(sys.argv[1])
-sys.exit(mechanisms.main())
+sys.exit(main())
 """
 
 

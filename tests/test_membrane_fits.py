@@ -13,7 +13,8 @@ import pytest
 
 from tianbao import anatomy, mechanisms
 from tianbao.cells.geometry import geometry
-from tianbao.cells.membrane import Membrane, insert_membrane, templates
+from tianbao.cells.membrane import insert_membrane
+from tianbao.cells.templates import Membrane, templates
 from tianbao.electrophysiology import fitting
 from tianbao.electrophysiology.copies import CellCopies
 from tianbao.electrophysiology.measures import current_step, excursion, voltage_step

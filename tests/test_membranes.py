@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tianbao import anatomy, parameters
-from tianbao.cells import declared, expression, membrane, steady
+from tianbao.cells import declared, expression, membrane, steady, templates
 from tianbao.cells.channels import CHANNELS
 from tianbao.errors import ConfigError
 from tianbao.membranes import COLUMNS, sources
@@ -116,9 +116,9 @@ def test_every_channel_that_is_absent_has_no_messenger_and_every_other_has_or_is
 
 def test_without_the_mask_a_membrane_is_its_template_and_undeclared_it_is_the_recorded_cell():
     whole = membrane.membrane("URADL", masked=False)
-    assert whole.conductances == membrane.templates()[whole.template].conductances
+    assert whole.conductances == templates.templates()[whole.template].conductances
     recorded = membrane.membrane("AVAL", declared=False)
-    assert recorded == membrane.templates()[declared.class_row("AVAL")["recorded"]]
+    assert recorded == templates.templates()[declared.class_row("AVAL")["recorded"]]
     assert membrane.membrane("AVAL").leak_reversal == declared.declared_values("AVAL")["leak_reversal"]
 
 
@@ -221,7 +221,7 @@ def test_every_neuron_and_quantity_has_a_source(table):
         assert table[name].str.strip().ne("").all() and table[name].notna().all(), name
     assert np.isfinite(table.value).all()
     assert set(table.certainty) <= {"high", "medium", "low"}
-    expected = {"capacitance", "leak", "leak_reversal", *membrane.CONDUCTANCES}
+    expected = {"capacitance", "leak", "leak_reversal", *templates.CONDUCTANCES}
     assert all(expected <= set(rows.quantity) for _, rows in table.groupby("neuron"))
 
 
@@ -235,8 +235,8 @@ def test_the_source_table_holds_what_the_worm_is_built_with(table):
         rows = table[table.neuron == name].set_index("quantity").value
         cell, soma = design.cells[name], built[name]["soma"]["mechs"]
         area = cell.cables[0].lateral_area()
-        for quantity in membrane.CONDUCTANCES:
-            channel, key = membrane.COUPLED.get(quantity, (quantity, "gbar"))
+        for quantity in templates.CONDUCTANCES:
+            channel, key = templates.COUPLED.get(quantity, (quantity, "gbar"))
             total = soma.get(channel, {}).get(key, 0.0) * area * 10.0
             assert total == pytest.approx(rows[quantity], rel=1e-9), quantity
         assert soma["pas"]["g"] * cell.area * 10.0 == pytest.approx(rows.leak)
@@ -253,7 +253,7 @@ def test_avb_tells_of_its_declared_axonal_conductance(table):
 def test_the_106_claimed_neurons_are_traceable_to_a_recorded_or_published_cell():
     claimed = [name for globs in CLAIMED.values() for name in anatomy.match_neurons(*globs.split())]
     assert len(claimed) == len(set(claimed)) == 106
-    with open(membrane.TEMPLATES, newline="") as lines:
+    with open(templates.TEMPLATES, newline="") as lines:
         rows = list(csv.DictReader(lines))
     for name in claimed:
         recorded = declared.class_row(name)["recorded"]

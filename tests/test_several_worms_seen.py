@@ -273,13 +273,13 @@ def test_a_run_writes_pictures_of_all_and_removes_those_of_an_older_one(pair, tm
 
 def test_wcon_gives_every_worm_back_with_what_was_done_to_it(pair, tmp_path):
     path = write_wcon(pair, tmp_path / "pair.wcon")
-    assert [each["id"] for each in json.loads(path.read_text())["data"]] == ["1", "2"]
+    assert [each["id"] for each in json.loads(path.read_text())["data"]] == ["0", "1"]
     again = read_wcon(path)
     for before, after in zip(pair.worms, again.worms, strict=True):
         assert np.abs(after.midline - before.midline).max() < 1e-6
         assert dict(after.anatomy) == dict(before.anatomy)
     assert again.interventions_of(1) == "ablate AVA*"
-    second = read_wcon(path, worm="2")
+    second = read_wcon(path, worm="1")
     assert second.interventions_of(0) == "ablate AVA*" and who_is_who(second)[0].at == tuple(AWAY)
     assert np.abs(second.worms[0].midline - pair.worms[1].midline).max() < 1e-6
 

@@ -104,9 +104,9 @@ def test_several_worms_keep_their_identity(tmp_path):
     both = tb.recording.Recording(**{**one.__dict__, "worms": one.worms + two.worms})
     again = read_wcon(write_wcon(both, tmp_path / "two.wcon"))
     assert [again.gait(k).wave_direction for k in (0, 1)] == [1, -1]
-    alone = read_wcon(tmp_path / "two.wcon", worm="2")
+    alone = read_wcon(tmp_path / "two.wcon", worm="1")
     assert len(alone.worms) == 1 and alone.gait().wave_direction == -1
-    with pytest.raises(OutputError, match="no worm '7'; it contains 1, 2"):
+    with pytest.raises(OutputError, match="no worm '7'; it contains 0, 1"):
         read_wcon(tmp_path / "two.wcon", worm="7")
 
 

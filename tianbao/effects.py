@@ -14,7 +14,7 @@ from typing import Any
 from . import anatomy
 from .apparatus import Hold, Pulse
 from .cells.channels import CHANNELS, EXTRA_CHANNELS
-from .cells.membrane import Membrane, channel_of
+from .cells.templates import Membrane, channel_of
 from .errors import AnatomyError, ConfigError, unknown
 from .network import perturbations, tools
 from .network.modulation import Modulator

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config import RunConfig, config_of
-from .errors import ConfigError, DivergedError, OutputError, shorten, unknown
+from .errors import ConfigError, DivergedError, OutputError, unknown
 from .interventions import apply
 from .parameters import defaults
 
@@ -248,8 +247,9 @@ def resume(source: str | Path, *, duration: float | None = None, video: bool = T
         ConfigError: for one of other versions, or a duration that it has passed.
     """
     from .io.checkpoints import Checkpoints
+    from .io.files import file_in
 
-    path = _inside(source, CHECKPOINT)
+    path = file_in(source, CHECKPOINT)
     state = Checkpoints(path).read()
     config = config_of(state.facts["config"], path.name)
     changes = {"duration": duration, "checkpoint.every": state.facts["every"]}
@@ -260,18 +260,12 @@ def resume(source: str | Path, *, duration: float | None = None, video: bool = T
 def finished(source: str | Path) -> bool:
     """Whether a run has its results and nothing left to do."""
     from .io.checkpoints import Checkpoints
+    from .io.files import file_in
     from .io.results import open_recording
 
-    path = _inside(source, CHECKPOINT)
+    path = file_in(source, CHECKPOINT)
     facts, results = Checkpoints(path).read().facts, path.parent / "results.h5"
     return facts["ticks"] == facts["planned"] and results.exists() and open_recording(results).complete
-
-
-def _inside(source: str | Path, name: str) -> Path:
-    """A file, or the one of that name in a folder."""
-    if not isinstance(source, (str, os.PathLike)) or not str(source):
-        raise OutputError(f"'{shorten(source)}' is not a path; give the folder of a run")
-    return Path(source) / name if os.path.isdir(source) else Path(source)
 
 
 def _write_config(config: RunConfig, folder: Path) -> Path:
@@ -334,15 +328,3 @@ def _moved(recording: Recording) -> bool | None:
 
     each = [moved(recording.gait(worm), recording.medium) for worm in range(len(recording.worms))]
     return None if None in each else all(each)
-
-
-def result_file(source: str | Path) -> Path:
-    """The results file that a path names: the file, or the one in a folder.
-
-    Raises:
-        OutputError: when there is none.
-    """
-    path = _inside(source, "results.h5")
-    if not os.path.isfile(path):
-        raise OutputError(f"there is no results file {path}; give a results.h5 or the folder of a run")
-    return path

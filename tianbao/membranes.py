@@ -15,7 +15,8 @@ from .cells import membrane as membranes
 from .cells.declared import KEPT, class_row, declared_rows
 from .cells.expression import absent, lacking, level, share_of_class
 from .cells.geometry import CellGeometry, constants, geometry
-from .cells.membrane import CONDUCTANCES, Membrane, membrane
+from .cells.membrane import membrane
+from .cells.templates import CONDUCTANCES, TEMPLATES, Membrane
 from .network.design import with_avb_drive
 from .rows import read_rows
 from .units import density_s_per_cm2
@@ -154,6 +155,6 @@ def _geometry_source() -> tuple[str, str, str]:
 def _template_rows() -> dict[str, dict[str, dict[str, str]]]:
     """Template -> quantity -> row of templates.csv, with file and row number under "where"."""
     found: dict[str, dict[str, dict[str, str]]] = {}
-    for where, row in read_rows(membranes.TEMPLATES):
+    for where, row in read_rows(TEMPLATES):
         found.setdefault(row["template"], {})[row["quantity"]] = {**row, "where": where}
     return found

@@ -18,7 +18,7 @@ from .gait import POINTS, Gait, curvature, curvature_positions, gait, gait_of_cu
 from .shape import ANIMAL_SMOOTHING, joint_positions
 
 if TYPE_CHECKING:
-    from ..recording import Recording
+    from ..recorded import RecordedRun
 
 FRAMES_PER_S = 32.0
 """Frame rate of Broekmans et al. (2016), used for a table without times."""
@@ -50,7 +50,7 @@ class Kymograph:
     gait: Gait
 
     @classmethod
-    def of(cls, recording: Recording, worm: int = 0, name: str = "") -> Kymograph:
+    def of(cls, recording: RecordedRun, worm: int = 0, name: str = "") -> Kymograph:
         """The kymograph of a recorded worm, with its gait.
 
         Args:
@@ -124,14 +124,14 @@ def _kept(time: np.ndarray, first: float, last: float, path: Path) -> np.ndarray
 
 
 def _of_track(path: Path, episode: str | None, first: float, last: float) -> Kymograph:
-    from ..experiment import result_file
-    from ..io.results import open_recording
+    from ..io.files import result_file
+    from ..io.hdf5 import read_run
     from ..io.wcon import read_wcon
 
     if path.suffix.lower() in _TRACKS and not os.path.isdir(path):
         recording, worm = read_wcon(path, worm=episode), 0
     else:
-        recording = open_recording(result_file(path))
+        recording = read_run(result_file(path))
         known = [str(k) for k in range(len(recording.worms))]
         if episode is not None and str(episode) not in known:
             raise ConfigError(f"{path}: {unknown('worm', str(episode), known)}")

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from ..errors import ConfigError, unknown
+from ..rows import read_rows
 
 CHANNELS = (
     "shl1",
@@ -33,8 +34,8 @@ CHANNELS = (
 )
 """Mechanism names (NMODL SUFFIX) of all channels, potassium first; `nca` has no gate."""
 
-EXTRA_CHANNELS = ("kqt1", "unc103")
-"""Channels other than the 14 that a membrane may have; their parameters are those of their files in every set."""
+EXTRA_CHANNELS = tuple(row["channel"] for _, row in read_rows(Path(__file__).with_name("catalogue.csv")))
+"""Channels of catalogue.csv: others than the 14; their parameters are those of their files in every set."""
 
 COUPLED = {
     f"{slo}_{partner}": (slo, f"gbar_{partner}") for slo in ("slo1", "slo2") for partner in ("egl19", "unc2")

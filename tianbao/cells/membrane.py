@@ -1,32 +1,25 @@
 """The channels of each neuron: class -> template -> declared -> expressed, every row with its source.
 
 Active channels are in the soma (motor neurons are 80-100 % isopotential); the leak covers the
-whole membrane. Totals in nS are for a cell of the template's reference capacitance and are
-scaled to a cell by (capacitance / reference) ** exponent.
+whole membrane.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
 from ..errors import ConfigError, unknown
-from ..rows import finite, read_rows
 from ..units import density_s_per_cm2
-from .channels import CHANNELS, COUPLED, EXTRA_CHANNELS, parameters
+from .channels import COUPLED, parameters
 from .declared import class_row, declared_values, kept_channels
 from .expression import absent, level, share_of_class
 from .geometry import CellGeometry, constants
 from .steady import GRID, open_share, rest_of, reversal
 from .steady import conductances as steady_conductances
-
-TEMPLATES = Path(__file__).with_name("templates.csv")
-
-CONDUCTANCES = (*(name for name in CHANNELS if name not in ("slo1", "slo2")), *COUPLED, *EXTRA_CHANNELS)
-"""Every conductance that a membrane may have: 12 channels, two BK channels in two complexes each, extra channels."""
+from .templates import CONDUCTANCES, Membrane, templates
 
 MASKED = True
 """Whether channels whose genes a neuron does not express are absent from its membrane."""
@@ -34,129 +27,6 @@ MASKED = True
 # Potassium channels that do not inactivate, and a voltage [mV] at which the calcium channels are open.
 _SUSTAINED = ("kqt3", "egl36", "egl2", "slo1_egl19", "slo2_egl19")
 _PLATEAU = 0.0
-
-_PASSIVE = ("leak", "leak_reversal", "reference_capacitance")
-
-
-@dataclass(frozen=True)
-class Membrane:
-    """Whole-cell conductances of one neuron class.
-
-    Attributes:
-        template: template in templates.csv that they are taken from.
-        conductances: channel (or coupled pair such as "slo1_egl19") -> total [nS].
-        egl19_shift: shift of every EGL-19 gate [mV].
-        leak: total [nS].
-        leak_reversal: [mV].
-        reference_capacitance: capacitance of the cell that has those totals [pF].
-        axonal_nca: NCA distributed over the whole membrane instead of the soma [nS]; None except in AVB.
-        expressed: channel gene -> factor on its conductances, 0 if it is knocked out.
-        kinetics: channel -> RANGE parameter -> value, if a class differs from the parameter set.
-        absent: conductances of the template whose genes the neuron does not express.
-        heir: the expressed potassium channel that replaces their current at 0 mV.
-    """
-
-    template: str
-    conductances: dict[str, float]
-    egl19_shift: float
-    leak: float
-    leak_reversal: float
-    reference_capacitance: float
-    axonal_nca: float | None = None
-    expressed: dict[str, float] = field(default_factory=dict)
-    kinetics: dict[str, dict[str, float]] = field(default_factory=dict)
-    absent: frozenset[str] = frozenset()
-    heir: str | None = None
-
-    def scale(self, capacitance: float, exponent: float) -> float:
-        """Factor on every total for a cell of this capacitance [pF]."""
-        return (capacitance / self.reference_capacitance) ** exponent
-
-    def factor(self, channel: str) -> float:
-        """Factor on the conductances of a channel gene [-]."""
-        return self.expressed.get(channel, 1.0)
-
-    def carries(self, channel: str) -> bool:
-        """Whether a conductance of this membrane needs that channel (mechanism or gene)."""
-        return any(channel_of(channel) in name.split("_") for name in self.conductances) or (
-            channel_of(channel) == "nca" and self.template == "avb" and self.factor("nca") > 0.0
-        )
-
-    def without(self, channel: str) -> Membrane:
-        """The same membrane with one channel gene knocked out; see `scaled`."""
-        return self.scaled(channel, 0.0)
-
-    def scaled(self, channel: str, factor: float) -> Membrane:
-        """The same membrane with the conductance of one channel scaled.
-
-        A BK complex scales with the calcium channel that opens it as well as with its own gene.
-
-        Args:
-            channel: mechanism or gene: "egl19" or "egl-19".
-            factor: on its conductances, at least 0.
-
-        Raises:
-            ConfigError: if the channel is neither one of the 14 nor one of the extra channels.
-        """
-        gene = channel_of(channel)
-        before = self.conductances
-        after = {name: value * (factor if gene in name.split("_") else 1.0) for name, value in before.items()}
-        # A removed channel is left out; one that was declared without conductance is kept.
-        kept = {name: value for name, value in after.items() if gene not in name.split("_") or factor > 0.0}
-        return replace(self, conductances=kept, expressed={**self.expressed, gene: self.factor(gene) * factor})
-
-
-def channel_of(name: str) -> str:
-    """Mechanism of a channel given as a mechanism or as a gene: "egl19" or "egl-19".
-
-    Raises:
-        ConfigError: if it is neither one of the 14 nor one of the extra channels.
-    """
-    channel = str(name).lower().replace("-", "")
-    if channel not in CHANNELS + EXTRA_CHANNELS:
-        raise ConfigError(unknown("channel", name, CHANNELS + EXTRA_CHANNELS))
-    return channel
-
-
-@cache
-def templates(path: Path | None = None) -> dict[str, Membrane]:
-    """Every membrane template.
-
-    Args:
-        path: another table with the same columns.
-
-    Raises:
-        ConfigError: for a NaN, a negative conductance or an unknown quantity; the message gives the row.
-    """
-    path = path or TEMPLATES
-    known = {*CONDUCTANCES, *_PASSIVE, "egl19_shift"}
-    found: dict[str, dict[str, float]] = {}
-    for where, row in read_rows(path):
-        name, quantity = row["template"], row["quantity"]
-        if quantity not in known and quantity.split(".")[0] not in CHANNELS + EXTRA_CHANNELS:
-            raise ConfigError(f"{where}: {unknown('quantity', quantity, sorted(known))}")
-        value = finite(row["value"], where, f"{name} {quantity}", row["unit"])
-        if value < 0 and row["unit"] in ("nS", "pF"):
-            what = "conductance" if row["unit"] == "nS" else "capacitance"
-            raise ConfigError(f"{where}: {name} {quantity} is {value:g} {row['unit']}; a {what} cannot be negative")
-        found.setdefault(name, {})[quantity] = value
-    return {name: _membrane(name, values) for name, values in found.items()}
-
-
-def _membrane(name: str, values: dict[str, float]) -> Membrane:
-    kinetics: dict[str, dict[str, float]] = {}
-    for quantity in [each for each in values if "." in each]:
-        channel, _, parameter = quantity.partition(".")
-        kinetics.setdefault(channel, {})[parameter] = values.pop(quantity)
-    return Membrane(
-        template=name,
-        kinetics=kinetics,
-        egl19_shift=values.pop("egl19_shift", 0.0),
-        leak=values.pop("leak", 0.0),
-        leak_reversal=values.pop("leak_reversal", -60.0),
-        reference_capacitance=values.pop("reference_capacitance"),
-        conductances=values,
-    )
 
 
 def declared_release_half(neuron: str) -> float | None:

@@ -8,15 +8,12 @@ Limitations: one compartment, without axial resistance.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .channels import parameters
 from .geometry import constants
-
-if TYPE_CHECKING:
-    from .membrane import Membrane
+from .templates import Membrane
 
 GRID = np.arange(-120.0, 60.0, 0.1)
 """Voltages of every I-V curve [mV]."""

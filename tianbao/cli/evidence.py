@@ -50,11 +50,11 @@ def _sources(args: argparse.Namespace) -> int:
 def _validate(args: argparse.Namespace) -> int:
     from ..io.files import prepare_folder
     from ..loop.provenance import git_revision, mechanism_hash, versions
-    from ..validation import check, report
+    from ..validation import check, levels, report
 
     # Fail before the computation, not after it, if the folder cannot be written to.
     prepare_folder(args.out)
-    results = check.run(dict.fromkeys(args.level or check.LEVELS))
+    results = levels.run(dict.fromkeys(args.level or levels.LEVELS))
     print(report.table(results))
     made_by = versions() | {"mechanisms": mechanism_hash(), "revision": git_revision()}
     files = report.write(results, args.out, made_by)

@@ -231,7 +231,7 @@ def _print_config(config: RunConfig) -> int:
 
 
 def _info(args: argparse.Namespace) -> int:
-    from ..experiment import result_file
+    from ..io.files import result_file
     from ..io.results import open_recording
     from ..view.worms import who_is_who
 

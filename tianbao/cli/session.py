@@ -97,7 +97,7 @@ def opened(path: Path) -> tuple[Recording, Path]:
     Raises:
         OutputError: when there is none, or it is damaged.
     """
-    from ..experiment import result_file
+    from ..io.files import result_file
     from ..io.results import open_recording
 
     file = result_file(path)

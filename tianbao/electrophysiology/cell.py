@@ -11,8 +11,9 @@ import numpy as np
 from .. import anatomy, mechanisms
 from ..cells import published
 from ..cells.geometry import geometry
-from ..cells.membrane import Membrane, insert_membrane, membrane
+from ..cells.membrane import insert_membrane, membrane
 from ..cells.temperature import rate_factor, set_rates
+from ..cells.templates import Membrane
 from ..errors import ConfigError, DivergedError, shorten
 from ..network.assembly import Network
 from ..progress import Progress

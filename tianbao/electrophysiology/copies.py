@@ -14,7 +14,8 @@ import numpy as np
 from .. import anatomy, mechanisms
 from ..cells.channels import COUPLED
 from ..cells.geometry import constants, geometry
-from ..cells.membrane import Membrane, insert_membrane
+from ..cells.membrane import insert_membrane
+from ..cells.templates import Membrane
 from ..units import NA_PER_PA, PF_PER_UM2_AT_1_UF_CM2, US_PER_NS, density_s_per_cm2
 
 # [nS] Keeps a channel in the engine even if a candidate does not have it.

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from ..errors import ConfigError, shorten, unknown
+from ..registry import find, registered
 from ..rows import number, numbers
 
 UNITS = {"mM": 0.0, "degC": -273.15}
@@ -69,7 +70,7 @@ class Field(Protocol):
 
 
 @dataclass(frozen=True)
-class _Given:
+class Given:
     """A field that does not change by itself and that no worm changes."""
 
     kind: ClassVar[str]
@@ -90,7 +91,7 @@ class _Given:
 
 
 @dataclass(frozen=True)
-class Gaussian(_Given):
+class Gaussian(Given):
     """A concentration that falls off from a centre as exp(-r^2 / (2 width^2)).
 
     Attributes:
@@ -136,7 +137,7 @@ class Gaussian(_Given):
 
 
 @dataclass(frozen=True)
-class Bath(_Given):
+class Bath(Given):
     """A bath that is the same everywhere and whose concentration changes at given times.
 
     Attributes:
@@ -184,15 +185,11 @@ class Bath(_Given):
         return np.full(np.shape(points)[:-1], value)
 
 
-KINDS: dict[str, type] = {each.kind: each for each in (Gaussian, Bath)}
-"""Word for a field in a configuration -> class."""
-
-
 def field_of(table: Mapping[str, Any], where: str) -> Field:
     """The field that a table describes.
 
     Args:
-        table: `kind`, one of `KINDS`, and its options.
+        table: `kind`, one of those in registry.csv, and its options.
         where: words for the place of the table, for messages.
 
     Raises:
@@ -202,11 +199,13 @@ def field_of(table: Mapping[str, Any], where: str) -> Field:
         raise ConfigError(f"{where}: a field is a table with a kind and a name, got {shorten(repr(table))}")
     options = dict(table)
     kind = options.pop("kind", None)
+    kinds = registered("field")
     if kind is None:
-        raise ConfigError(f"{where}: a field needs a kind: {' or '.join(KINDS)}")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise ConfigError(f"{where}: {unknown('kind of field', kind, KINDS)}")
-    known = {each.name: each for each in dataclasses.fields(KINDS[kind])}
+        raise ConfigError(f"{where}: a field needs a kind: {' or '.join(kinds)}")
+    if not isinstance(kind, str) or kind not in kinds:
+        raise ConfigError(f"{where}: {unknown('kind of field', kind, kinds)}")
+    made = find("field", kind)
+    known = {each.name: each for each in dataclasses.fields(made)}
     for key in options:
         if key not in known:
             raise ConfigError(f"{where}: {unknown(f'key of a {kind}', key, known)}")
@@ -214,7 +213,7 @@ def field_of(table: Mapping[str, Any], where: str) -> Field:
         if each.default is dataclasses.MISSING and name not in options:
             raise ConfigError(f"{where}: a {kind} needs '{name}'")
     try:
-        return KINDS[kind](**options)
+        return made(**options)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 

@@ -1,4 +1,4 @@
-"""Atomic writing of files, so that a reader never sees an incomplete one."""
+"""Finding the files of a run, and atomic writing, so that a reader never sees an incomplete file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import OutputError, shorten
+
+
+def file_in(source: str | Path, name: str) -> Path:
+    """The file at a path, or the file of the given name if the path is a folder; it need not exist.
+
+    Raises:
+        OutputError: if `source` is not a path.
+    """
+    if not isinstance(source, (str, os.PathLike)) or not str(source):
+        raise OutputError(f"'{shorten(source)}' is not a path; give the folder of a run")
+    return Path(source) / name if os.path.isdir(source) else Path(source)
+
+
+def result_file(source: str | Path) -> Path:
+    """The results file at a path, or the one in a folder.
+
+    Raises:
+        OutputError: if there is none.
+    """
+    path = file_in(source, "results.h5")
+    if not os.path.isfile(path):
+        raise OutputError(f"there is no results file {path}; give a results.h5 or the folder of a run")
+    return path
 
 
 def prepare_folder(path: str | Path) -> Path:

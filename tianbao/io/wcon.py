@@ -1,6 +1,6 @@
 """Writes and reads tracks in WCON, the exchange format of worm trackers.
 
-Written: midlines in mm, head first, times in s, one record per worm, whose ids are "1", "2" and so on; what WCON has no
+Written: midlines in mm, head first, times in s, one record per worm, whose ids are "0", "1" and so on; what WCON has no
 word for (directions towards dorsal, provenance) stands under `@Tianbao`, which other readers skip. Read: files of any
 tracker that follows the specification, with the units, origins, orientations and gaps that it allows.
 
@@ -91,7 +91,7 @@ def _document(recording: Recording) -> dict:
         for name in ("versions", "mechanism_hash", "git_revision", "seed", "created", "complete", "anatomy")
     }
     own["wall_s_per_bio_s"] = recording.wall_s_per_bio_s if math.isfinite(recording.wall_s_per_bio_s) else None
-    records = [_record(str(k), recording.time, worm) for k, worm in enumerate(recording.worms, start=1)]
+    records = [_record(str(k), recording.time, worm) for k, worm in enumerate(recording.worms)]
     return {"units": units, "metadata": metadata, OWN: own, "data": records}
 
 
@@ -163,10 +163,10 @@ def read_wcon(
 
 
 def _config_of_some(config: str, names: list[str]) -> str:
-    """The configuration of a run of ours with the entries of the worms that were read: record "1" is the first."""
+    """The configuration of a run of ours with the entries of the worms that were read: record "0" is the first."""
     try:
         entries = tomllib.loads(config).get("worms")
-        wanted = [int(name) - 1 for name in names]
+        wanted = [int(name) for name in names]
     except (ValueError, RecursionError):
         return config
     if not isinstance(entries, list) or wanted == list(range(len(entries))):

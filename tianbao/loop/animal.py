@@ -11,7 +11,8 @@ from ..engine.brain import Brain
 from ..muscles import TensionMap
 from ..network.design import NetworkDesign
 from ..network.modulation import Modulation
-from ..sensing import ChemicalSense, Seen, Sense, StretchSense
+from ..registry import find
+from ..sensing import Seen, Sense, StretchSense, receptors, table_senses
 from ..worm_model import WormModel
 from .exchange import Currents
 from .state import gathered, part
@@ -44,7 +45,7 @@ class Animal:
         self._walls = Walls(model.holds, design.stretch_positions, tension_per_curvature, tick)
         self.senses: tuple[Sense, ...] = (
             StretchSense(design.stretch, tick),
-            ChemicalSense(design.chemical),
+            *(find("sense", name)(receptors(name)) for name in table_senses()),
             Modulation(design.modulators, tick),
         )
         self._currents = Currents(design, model.pulses, rng, tick)

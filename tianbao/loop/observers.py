@@ -8,14 +8,13 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import DivergedError
-from ..recording import WormTrack
-from ..sensing import Sense
+from ..recorded import WormTrack
+from ..sensing import Sense, table_senses
 from .loop import Loop
 from .state import gathered, part
 
 # No neuron of the worm is ever outside this range [mV]; beyond it the integration has failed.
 _PHYSICAL = (-300.0, 300.0)
-_SENSED = ("chemical",)  # kept where the arena holds something to sense
 
 
 class Observer(Protocol):
@@ -77,7 +76,7 @@ class Recorder:
         self._line, self._side = (np.zeros((len(loop.animals), rings, 3)) for _ in range(2))
         self._time = np.zeros(frames)
         self._columns = [[each.design.neurons.index(name) for name in neurons] for each in loop.animals]
-        self._sensed = _SENSED if loop.arena.fields else ()
+        self._sensed = table_senses() if loop.arena.fields else ()
         self._worms = [
             {
                 "midline": np.zeros((frames, rings, 3)),

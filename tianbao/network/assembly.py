@@ -13,7 +13,7 @@ from ..cells.membrane import insert_membrane
 from ..cells.modulation import modulate, point_at_one
 from ..errors import ConfigError
 from ..muscles import muscle_section
-from ..sensing import dendrite_tip
+from ..sensing import dendrite_tip, receptors, table_senses
 from ..units import NA_PER_PA
 from . import tools
 from .design import NetworkDesign
@@ -139,9 +139,10 @@ class Network:
         for k, receptor in enumerate(design.stretch.receptors, start=design.inputs["stretch"].start):
             for point in self.receptors(receptor.neuron, "stretch"):
                 yield point, k
-        for k, receptor in enumerate(design.chemical):
-            for point in self.receptors(receptor.neuron, f"chemical_{k}"):
-                yield point, design.inputs["chemical"].start + k
+        for sense in table_senses():
+            for k, receptor in enumerate(receptors(sense)):
+                for point in self.receptors(receptor.neuron, f"{sense}_{k}"):
+                    yield point, design.inputs[sense].start + k
         driven = [index for index, each in enumerate(design.conductances) if each.driven]
         for k, (index, neuron) in enumerate(zip(driven, design.driven, strict=True)):
             for point in self.receptors(neuron, f"switched_{index}"):
@@ -291,10 +292,11 @@ def cell_sections(design: NetworkDesign) -> dict[str, dict]:
                 "saturation": p.stretch_saturation * scale * NA_PER_PA,
                 "share": share,
             }
-    for k, receptor in enumerate(design.chemical):
-        section, loc = dendrite_tip(design.cells[receptor.neuron], receptor.site)
-        points = cells[receptor.neuron][section].setdefault("pointps", {})
-        points[f"chemical_{k}"] = {"mod": "SensoryTransduction", "loc": loc, **receptor.mechanism_parameters()}
+    for sense in table_senses():
+        for k, receptor in enumerate(receptors(sense)):
+            section, loc = dendrite_tip(design.cells[receptor.neuron], receptor.site)
+            points = cells[receptor.neuron][section].setdefault("pointps", {})
+            points[f"{sense}_{k}"] = {"mod": "SensoryTransduction", "loc": loc, **receptor.mechanism_parameters()}
     tools.insert(design.conductances, design.cells, cells)
     for name in design.muscles.index:
         cells[name] = {MUSCLE_SECTION: muscle_section(design.muscle_membrane, p)}

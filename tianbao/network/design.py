@@ -12,11 +12,12 @@ from .. import anatomy
 from ..anatomy import STANDARD, TRACED, CellSource, Connectome
 from ..anatomy.signs import HEAD_CROSS
 from ..cells.geometry import CellGeometry, constants, geometry
-from ..cells.membrane import Membrane, membrane
+from ..cells.membrane import membrane
+from ..cells.templates import Membrane
 from ..errors import ConfigError
 from ..muscles import MuscleMembrane
 from ..parameters import Parameters
-from ..sensing import Receptor, StretchField, receptors, stretch_field
+from ..sensing import StretchField, receptors, stretch_field, table_senses
 from ..sensing.stretch import nmj_centroids
 from .drives import drives
 from .inputs import InputLayout
@@ -92,7 +93,7 @@ class NetworkDesign:
         return InputLayout(
             {
                 "stretch": len(self.stretch.receptors),
-                "chemical": len(self.chemical),
+                **{sense: len(receptors(sense)) for sense in table_senses()},
                 "modulation": len(self.modulators),
                 "light": len(self.driven),
             }
@@ -112,11 +113,6 @@ class NetworkDesign:
         what = "modulators" if self.modulators else "channels that wait for the light of a step" if self.driven else ""
         if what:
             raise ConfigError(f"{what} live in Tianbao's loop and cannot be exported: export the worm without them")
-
-    @property
-    def chemical(self) -> tuple[Receptor, ...]:
-        """Receptors of taste and smell."""
-        return receptors("chemical")
 
     @cached_property
     def muscle_membrane(self) -> MuscleMembrane:

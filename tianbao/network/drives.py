@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from .. import anatomy
-from ..cells.membrane import templates
+from ..cells.templates import templates
 from ..errors import ConfigError, unknown
 from ..parameters import table
 from ..rows import read_rows

@@ -99,6 +99,12 @@ class Receptor:
 
 
 @cache
+def table_senses(path: Path = TABLE) -> tuple[str, ...]:
+    """Senses whose receptors are rows of a table, in the order in which they come there."""
+    return tuple(dict.fromkeys(row["sense"] for _, row in read_rows(path)))
+
+
+@cache
 def receptors(sense: str, path: Path = TABLE) -> tuple[Receptor, ...]:
     """Receptors of one sense, in the order of their rows.
 

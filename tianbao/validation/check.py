@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
-from ..errors import ConfigError, unknown
-
-log = logging.getLogger(__name__)
-
-LEVELS = ("channel", "cell")
 PASS, WARN, FAIL, INFO = "pass", "warn", "fail", "info"
 
 
@@ -66,30 +60,3 @@ class Result:
 
 
 Check = Callable[[], Iterable[Result]]
-
-
-def checks(level: str) -> dict[str, Check]:
-    """Name -> check of one level.
-
-    Raises:
-        ConfigError: for an unknown level.
-    """
-    from . import cells, channels
-
-    if level not in LEVELS:
-        raise ConfigError(unknown("level", level, LEVELS))
-    return {"channel": channels.CHECKS, "cell": cells.CHECKS}[level]
-
-
-def run(levels: Iterable[str] = LEVELS) -> list[Result]:
-    """Every result of some levels, in order.
-
-    Raises:
-        ConfigError: for an unknown level.
-    """
-    results: list[Result] = []
-    for level, chosen in [(level, checks(level)) for level in levels]:
-        for k, (name, check) in enumerate(chosen.items(), start=1):
-            log.info("%s %d of %d: %s", level, k, len(chosen), name)
-            results += check()
-    return results

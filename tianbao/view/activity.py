@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from ..anatomy import muscles
-from ..recording import WormTrack
+from ..recorded import WormTrack
 from ..units import MS_PER_S
 from . import style
 from .nerves import UNRECORDED, VOLTAGE, Posture, muscle_activation_at, nerves, voltage_at, voltage_range

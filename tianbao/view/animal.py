@@ -11,7 +11,7 @@ from ..anatomy import muscles
 from ..anatomy.frame import BodyCoordinates
 from ..body.mesh import radius_profile
 from ..errors import OutputError
-from ..recording import Recording
+from ..recorded import RecordedRun
 from .nerves import Posture, muscle_activation_at, nerves, tube, voltage_at
 
 _ALONG, _AROUND = 121, 28
@@ -62,7 +62,7 @@ class Animal:
         OutputError: if the recording contains no frame with a posture.
     """
 
-    def __init__(self, recording: Recording, worm: int = 0) -> None:
+    def __init__(self, recording: RecordedRun, worm: int = 0) -> None:
         self._track = recording.track(worm)
         self.name = f"worm {worm}"
         known = np.isfinite(self._track.midline).all(axis=(1, 2)) if len(recording.time) else np.zeros(0, bool)

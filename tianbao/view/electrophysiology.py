@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ..cells.channels import CHANNELS, PARAMETER_SETS
 from ..electrophysiology.gates import gates as gates_of
-from ..electrophysiology.sweeps import Sweeps
+from ..electrophysiology.traces import Traces
 from . import style
 
 _RECORDED = {"marker": "o", "ls": "", "ms": 4.5}
@@ -21,7 +21,7 @@ _SETS = dict(zip(PARAMETER_SETS, ("-", ":"), strict=True))
 
 
 def sweeps(
-    run: Sweeps, path: str | Path | None = None, title: str | None = None, recorded: pd.DataFrame | None = None
+    run: Traces, path: str | Path | None = None, title: str | None = None, recorded: pd.DataFrame | None = None
 ) -> Figure | Path:
     """Traces of a protocol, and peak and steady state over the level of the step.
 
@@ -42,7 +42,7 @@ def sweeps(
     return style.render(draw, (9.0, 3.4), path)
 
 
-def _traces(axes: Axes, run: Sweeps) -> None:
+def _traces(axes: Axes, run: Traces) -> None:
     voltage_clamp = run.protocol.mode == "voltage"
     values, unit = (run.current, "pA") if voltage_clamp else (run.voltage, "mV")
     levels = run.protocol.levels(run.protocol.measured)
@@ -61,7 +61,7 @@ def _traces(axes: Axes, run: Sweeps) -> None:
     axes.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
-def _curve(axes: Axes, run: Sweeps, recorded: pd.DataFrame | None) -> None:
+def _curve(axes: Axes, run: Traces, recorded: pd.DataFrame | None) -> None:
     found = run.measure().sort_values("level")
     for measure, colour in (("peak", style.DORSAL), ("steady", style.VENTRAL)):
         axes.plot(found.level, found[measure], color=colour, lw=1.2, label=f"{measure}, model")
@@ -78,7 +78,7 @@ def _curve(axes: Axes, run: Sweeps, recorded: pd.DataFrame | None) -> None:
     axes.legend(fontsize=7, frameon=False)
 
 
-def traces(runs: Sequence[tuple[str, Sweeps]], path: str | Path | None = None, title: str = "") -> Figure | Path:
+def traces(runs: Sequence[tuple[str, Traces]], path: str | Path | None = None, title: str = "") -> Figure | Path:
     """First sweep of several experiments on one axis, each with its label."""
 
     def draw(figure: Figure) -> None:

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ..environment import Field
-from ..recording import Recording
+from ..recorded import RecordedRun
 from . import settings, style
 
 # Colour and dashes of each field: greys, because colours tell worms apart.
@@ -55,7 +55,7 @@ class Contours:
         return [line for level in self.levels for line in generator.lines(level)]
 
 
-def contours(recording: Recording, window: Window) -> list[Contours]:
+def contours(recording: RecordedRun, window: Window) -> list[Contours]:
     """Every field of the arena at the last frame, in the plane of the worms.
 
     Args:
@@ -87,7 +87,7 @@ def _levels(value: np.ndarray) -> np.ndarray:
     return levels[(levels > low) & (levels < high)]
 
 
-def draw_fields(axes: Axes, recording: Recording, window: Window) -> list[Line2D]:
+def draw_fields(axes: Axes, recording: RecordedRun, window: Window) -> list[Line2D]:
     """Labelled contours of every field under what axes show already.
 
     Args:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from ..behaviour.gait import POINTS, Gait, curvature
 from ..errors import ConfigError, shorten, unknown
-from ..recording import QUADRANTS, Recording, WormTrack
+from ..recorded import QUADRANTS, RecordedRun, WormTrack
 from ..units import MS_PER_S
 from . import style
 from .activity import activity_size, draw_activity, moments
@@ -35,7 +35,7 @@ _VENTRAL = ("SMDV", "RMDV", "VA", "VB", "VD", "VC")
 class Plots:
     """Plots of one recording. Each takes the path of a picture, or None to return the figure."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: RecordedRun) -> None:
         self._run = recording
 
     def curvature(self, path: str | Path | None = None, *, worm: int = 0) -> Figure | Path:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ..anatomy import neurons
 from ..errors import ConfigError, unknown
-from ..recording import WormTrack
+from ..recorded import WormTrack
 from ..units import MS_PER_S
 from . import style
 from .nerves import VOLTAGE, voltage_range

@@ -16,12 +16,12 @@ from ..behaviour.gait import Gait, missed
 from ..behaviour.kymograph import Kymograph
 from ..errors import ConfigError, OutputError
 from ..io.files import write_atomically
-from ..recording import Recording, WormTrack
+from ..recorded import RecordedRun, WormTrack
 from ..units import MS_PER_S
 from . import gait_table, page, settings
 from .kymographs import plot_kymographs, wave_summary
 from .page import Cell
-from .plots import headline
+from .plots import Plots, headline
 from .sensed import has_receptors
 from .worms import who_is_who
 
@@ -52,7 +52,7 @@ class _Column:
 
     name: str
     run: str
-    recording: Recording
+    recording: RecordedRun
     worm: int
 
     @property
@@ -94,7 +94,7 @@ class _Budget:
 
 
 def write_report(
-    recordings: Recording | Sequence[Recording],
+    recordings: RecordedRun | Sequence[RecordedRun],
     path: str | Path,
     *,
     video: str | Path | Sequence[str | Path | None] | None = None,
@@ -119,8 +119,8 @@ def write_report(
         ConfigError: for no recording, or if the number of names or videos differs from that of the recordings.
         OutputError: if a video cannot be read or the file cannot be written.
     """
-    runs = [recordings] if isinstance(recordings, Recording) else list(recordings)
-    if not runs or not all(isinstance(each, Recording) for each in runs):
+    runs = [recordings] if isinstance(recordings, RecordedRun) else list(recordings)
+    if not runs or not all(isinstance(each, RecordedRun) for each in runs):
         raise ConfigError("report: give a recording, or a list of recordings, such as tianbao.open('results.h5')")
     names = _names(names, len(runs))
     films = _films(video, len(runs))
@@ -159,7 +159,7 @@ def _films(video: Any, count: int) -> list[Path | None]:
 
 
 def _body(
-    title: str, names: list[str], runs: list[Recording], columns: list[_Column], films: list, animal: Kymograph | None
+    title: str, names: list[str], runs: list[RecordedRun], columns: list[_Column], films: list, animal: Kymograph | None
 ) -> Iterator[str]:
     budget = _Budget()
     shown_kinds = [each for each in _PICTURES if any(_holds(column, each[0]) for column in columns)]
@@ -284,7 +284,7 @@ def _pictures(
         whole = kind in _OF_A_RUN
         if not _holds(each, kind):
             continue
-        content = _rendered(getattr(each.recording.plot, kind)(**({} if whole else {"worm": each.worm})))
+        content = _rendered(getattr(Plots(each.recording), kind)(**({} if whole else {"worm": each.worm})))
         caption = "" if len(columns) == 1 else each.run if whole else each.name
         about = f"{caption}: {word}" if caption else word
         if budget.admits(content, about):
@@ -311,7 +311,7 @@ def _shown_films(names: list[str], films: list[Path | None], budget: _Budget) ->
             yield page.film(content, kind, about) if moving else page.picture(content, kind, about, about)
 
 
-def _interventions(names: list[str], runs: list[Recording]) -> Iterator[str]:
+def _interventions(names: list[str], runs: list[RecordedRun]) -> Iterator[str]:
     yield page.heading("Interventions", "interventions")
     for name, run in zip(names, runs, strict=True):
         for worm in range(len(run.worms)):
@@ -323,7 +323,7 @@ def _interventions(names: list[str], runs: list[Recording]) -> Iterator[str]:
             yield page.bullets(done) if done else page.paragraph("none: the intact animal", "soft")
 
 
-def _settings(names: list[str], runs: list[Recording]) -> Iterator[str]:
+def _settings(names: list[str], runs: list[RecordedRun]) -> Iterator[str]:
     yield page.heading("Settings", "settings")
     values = [settings.settings(run) for run in runs]
     keys = list(dict.fromkeys(key for each in values for key in each))
@@ -355,7 +355,7 @@ def _setting_table(keys: list[str], names: list[str], values: list[dict]) -> str
     return page.table(["setting", *names, "default"], rows)
 
 
-def _provenance(names: list[str], runs: list[Recording]) -> Iterator[str]:
+def _provenance(names: list[str], runs: list[RecordedRun]) -> Iterator[str]:
     yield page.heading("Provenance", "provenance")
     columns = [_origin(run) for run in runs]
     keys = list(dict.fromkeys(key for each in columns for key in each))
@@ -369,7 +369,7 @@ def _provenance(names: list[str], runs: list[Recording]) -> Iterator[str]:
         yield page.paragraph("Rows that differ are marked.", "soft")
 
 
-def _origin(run: Recording) -> dict[str, str]:
+def _origin(run: RecordedRun) -> dict[str, str]:
     wall, biological = run.wall_s_per_bio_s, run.duration / MS_PER_S
     computed = math.isfinite(wall) and wall > 0.0
     return {

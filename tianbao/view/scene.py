@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..behaviour.midline import centroid
-from ..recording import Recording, WormTrack
+from ..recorded import RecordedRun, WormTrack
 from ..units import MS_PER_S
 from . import style
 from .fields import contours
@@ -42,7 +42,7 @@ class Scene:
         worm: the one the camera follows.
     """
 
-    def __init__(self, recording: Recording, size: tuple[int, int], worm: int = 0) -> None:
+    def __init__(self, recording: RecordedRun, size: tuple[int, int], worm: int = 0) -> None:
         self._time = recording.time
         # The same layout for every size: text and lines scale with the picture.
         dpi = size[0] / _WIDTH_INCH
@@ -95,7 +95,7 @@ class Scene:
         self._plate.add_collection(self._obstacles)
         self._obstacles.set_clip_path(Rectangle((0.0, _FOOT), 1.0, 1.0 - _FOOT, transform=self._plate.transAxes))
 
-    def _lay_fields(self, recording: Recording) -> list[tuple[list[np.ndarray], LineCollection]]:
+    def _lay_fields(self, recording: RecordedRun) -> list[tuple[list[np.ndarray], LineCollection]]:
         """Contours of the fields of the arena wherever the camera gets to; they stay while it moves."""
         low, high = self._camera.min(axis=0) - 0.5 * self._view, self._camera.max(axis=0) + 0.5 * self._view
         laid, labels = [], []
@@ -110,7 +110,7 @@ class Scene:
                          color=style.NEUTRAL, va="bottom")  # fmt: skip
         return laid
 
-    def _lay_captions(self, recording: Recording, worm: int) -> None:
+    def _lay_captions(self, recording: RecordedRun, worm: int) -> None:
         plate, across = self._plate, self._plate.transAxes
         place = f"on {recording.medium}    " if recording.medium == "agar" else f"in {recording.medium}    "
         text = headline(recording.gait(worm))
@@ -129,7 +129,7 @@ class Scene:
         above = low + 0.006 * self._view
         plate.text(right - 0.5 * self._step, above, f"{self._step:g} mm", ha="center", va="bottom")
 
-    def _lay_strip(self, recording: Recording, worm: int):
+    def _lay_strip(self, recording: RecordedRun, worm: int):
         strip = self._figure.add_axes(_STRIP)
         draw_kymograph(strip, self._time, recording.track(worm))
         strip.set_yticks([0.03, 0.97], ["nose", "tail"], fontsize=9)
@@ -242,7 +242,7 @@ class _DrawnWorm:
         return (body * self._shade[:, None]).reshape(-1, 3)
 
 
-def _view(recording: Recording, camera: np.ndarray, size: tuple[int, int]) -> float:
+def _view(recording: RecordedRun, camera: np.ndarray, size: tuple[int, int]) -> float:
     """Width of the picture [mm], wide enough for every worm of several, as far as they can still be seen."""
     if len(recording.worms) == 1:
         return VIEW_MM

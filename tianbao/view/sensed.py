@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..recording import Recording, WormTrack
+from ..recorded import RecordedRun, WormTrack
 from ..units import MS_PER_S
 from . import settings, style
 
@@ -29,19 +29,19 @@ class _Receptor:
     values: np.ndarray
 
 
-def has_receptors(recording: Recording, worm: int) -> bool:
+def has_receptors(recording: RecordedRun, worm: int) -> bool:
     """Whether a worm has receptors for something that is in its arena."""
     return bool(_receptors(recording, worm))
 
 
-def sensed_size(recording: Recording, worm: int) -> tuple[float, float]:
+def sensed_size(recording: RecordedRun, worm: int) -> tuple[float, float]:
     """Figure size [inch]: a row per field, a row per neuron."""
     listed = _receptors(recording, worm)
     fields, neurons = {each.field for each in listed}, {each.neuron for each in listed}
     return _WIDE, _MARGIN + _SENSED * max(1, len(fields)) + _VOLTAGE * len(neurons)
 
 
-def draw_sensed(figure: Figure, recording: Recording, worm: int) -> None:
+def draw_sensed(figure: Figure, recording: RecordedRun, worm: int) -> None:
     """One panel per field with what its receptors read, then one per neuron with its soma voltage."""
     listed, track = _receptors(recording, worm), recording.worms[worm]
     if not listed or len(recording.time) < 2:
@@ -67,7 +67,7 @@ def draw_sensed(figure: Figure, recording: Recording, worm: int) -> None:
     figure.align_ylabels(stack)
 
 
-def _receptors(recording: Recording, worm: int) -> list[_Receptor]:
+def _receptors(recording: RecordedRun, worm: int) -> list[_Receptor]:
     """Receptors of a worm, without those of substances that the arena does not hold, which read nothing."""
     track = recording.worms[worm]
     units = {each.name: each.unit for each in settings.fields(recording)}

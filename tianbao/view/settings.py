@@ -12,12 +12,12 @@ from typing import Any
 
 from ..environment import Field, field_of
 from ..errors import ConfigError
-from ..recording import Recording
+from ..recorded import RecordedRun
 
 _MISSING = object()
 
 
-def settings(recording: Recording) -> dict[str, Any]:
+def settings(recording: RecordedRun) -> dict[str, Any]:
     """Every setting of a run by its dotted key, without interventions; empty if it has no configuration.
 
     Those of several worms are `worms.0.at` and so on, those of a field `fields.nacl.peak`.
@@ -28,7 +28,7 @@ def settings(recording: Recording) -> dict[str, Any]:
     return {key: value for key, value in flat.items() if not key.endswith("interventions")}
 
 
-def worm_settings(recording: Recording, worm: int = 0) -> dict[str, Any]:
+def worm_settings(recording: RecordedRun, worm: int = 0) -> dict[str, Any]:
     """What the configuration says of one worm: section `worm`, and what its entry of `worms` changes."""
     parsed = _parsed(recording.config_toml)
     section, entries = parsed.get("worm"), parsed.get("worms")
@@ -36,14 +36,14 @@ def worm_settings(recording: Recording, worm: int = 0) -> dict[str, Any]:
     return {**(section if isinstance(section, dict) else {}), **(entry if isinstance(entry, dict) else {})}
 
 
-def interventions(recording: Recording, worm: int = 0) -> list[str]:
+def interventions(recording: RecordedRun, worm: int = 0) -> list[str]:
     """The interventions on one worm, one line each, such as `ablate: neurons AVB*`."""
     listed = _parsed(recording.config_toml).get("interventions") or []
     own = worm_settings(recording, worm).get("interventions") or []
     return [line for each in (listed, own) for line in (map(_told, each) if isinstance(each, list) else [str(each)])]
 
 
-def fields(recording: Recording) -> list[Field]:
+def fields(recording: RecordedRun) -> list[Field]:
     """The fields of the arena that can be made again from the configuration; one written in Python cannot."""
     listed = _parsed(recording.config_toml).get("fields")
     made = []

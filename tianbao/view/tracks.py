@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Polygon
 
 from ..behaviour.midline import centroid
-from ..recording import Recording
+from ..recorded import RecordedRun
 from ..units import MS_PER_S
 from . import settings, style
 from .fields import draw_fields
@@ -31,7 +31,7 @@ _LEGEND_COLUMNS = 2
 _FAINT, _STRONG = 0.12, 0.6
 
 
-def track_size(recording: Recording, worms: Sequence[int]) -> tuple[float, float]:
+def track_size(recording: RecordedRun, worms: Sequence[int]) -> tuple[float, float]:
     """Figure size [inch] with the proportions of the tracks."""
     fields = len(settings.fields(recording))
     if len(worms) > 1 or fields:
@@ -43,7 +43,7 @@ def track_size(recording: Recording, worms: Sequence[int]) -> tuple[float, float
     return _WIDE, float(np.clip(0.8 * _WIDE * height / max(width, 1e-9), 2.2, 8.5)) + 1.0
 
 
-def draw_track(figure: Figure, recording: Recording, worms: Sequence[int]) -> None:
+def draw_track(figure: Figure, recording: RecordedRun, worms: Sequence[int]) -> None:
     """One worm coloured by time, or several, each in its colour.
 
     Args:
@@ -69,7 +69,7 @@ def draw_track(figure: Figure, recording: Recording, worms: Sequence[int]) -> No
         )
 
 
-def _one(figure: Figure, axes: Axes, recording: Recording, worm: int) -> None:
+def _one(figure: Figure, axes: Axes, recording: RecordedRun, worm: int) -> None:
     seconds, midline = recording.time / MS_PER_S, recording.worms[worm].midline
     outline, place = Outline(midline.shape[1]), centroid(midline)
     colour = ScalarMappable(Normalize(0.0, seconds[-1]), style.ELAPSED)
@@ -92,7 +92,7 @@ def _one(figure: Figure, axes: Axes, recording: Recording, worm: int) -> None:
     bar.outline.set_visible(False)
 
 
-def _several(axes: Axes, recording: Recording, worms: Sequence[int]) -> list[Line2D]:
+def _several(axes: Axes, recording: RecordedRun, worms: Sequence[int]) -> list[Line2D]:
     """Worms in their colours, each with its number at its head; entries for a legend."""
     known = who_is_who(recording)
     draw_arena(axes, recording, window_of(recording, worms))

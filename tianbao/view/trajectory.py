@@ -15,7 +15,7 @@ from matplotlib.patches import Circle, Polygon
 
 from ..behaviour.midline import centroid
 from ..errors import ConfigError
-from ..recording import Recording
+from ..recorded import RecordedRun
 from ..units import MS_PER_S
 from . import settings, style
 from .fields import Window, draw_fields
@@ -29,7 +29,7 @@ _WIDE, _TALLEST, _LEGEND = 8.5, 9.0, 0.3  # [inch]
 _MARGIN_MM = 0.25
 
 
-def trajectory_size(recording: Recording, worms: Sequence[int]) -> tuple[float, float]:
+def trajectory_size(recording: RecordedRun, worms: Sequence[int]) -> tuple[float, float]:
     """Figure size [inch], with the proportions of the area that some worms cover."""
     if not _shown(recording, worms):
         return _WIDE, 2.6
@@ -39,7 +39,7 @@ def trajectory_size(recording: Recording, worms: Sequence[int]) -> tuple[float, 
 
 
 def draw_trajectory(
-    figure: Figure, recording: Recording, field: Field | None, label: str, worms: Sequence[int]
+    figure: Figure, recording: RecordedRun, field: Field | None, label: str, worms: Sequence[int]
 ) -> None:
     """Tracks of the centroids coloured by time, first and last posture, and what is in the arena.
 
@@ -74,12 +74,12 @@ def draw_trajectory(
     bar.outline.set_visible(False)
 
 
-def _shown(recording: Recording, worms: Sequence[int]) -> bool:
+def _shown(recording: RecordedRun, worms: Sequence[int]) -> bool:
     lines = [recording.worms[k].midline for k in worms]
     return len(recording.time) > 1 and any(np.isfinite(line).any() for line in lines)
 
 
-def window_of(recording: Recording, worms: Sequence[int]) -> Window:
+def window_of(recording: RecordedRun, worms: Sequence[int]) -> Window:
     """Area covered by the bodies of some worms, with a margin, never narrower than a third of its length.
 
     Returns:
@@ -93,7 +93,7 @@ def window_of(recording: Recording, worms: Sequence[int]) -> Window:
     return float(x0), float(x1), float(y0), float(y1)
 
 
-def _title(recording: Recording, worms: Sequence[int]) -> str:
+def _title(recording: RecordedRun, worms: Sequence[int]) -> str:
     gone = []
     for k in worms:
         place = centroid(recording.worms[k].midline)
@@ -110,7 +110,7 @@ def _title(recording: Recording, worms: Sequence[int]) -> str:
     return f"{text}, in the flow '{flow}'" if flow else text
 
 
-def _way(axes: Axes, recording: Recording, worm: int, seconds: np.ndarray, colour: ScalarMappable) -> None:
+def _way(axes: Axes, recording: RecordedRun, worm: int, seconds: np.ndarray, colour: ScalarMappable) -> None:
     midline = recording.worms[worm].midline
     outline, place = Outline(midline.shape[1]), centroid(midline)
     known = np.flatnonzero(np.isfinite(midline).all(axis=(1, 2)))
@@ -132,7 +132,7 @@ def _way(axes: Axes, recording: Recording, worm: int, seconds: np.ndarray, colou
                       color=style.INK, zorder=6, bbox=paper)  # fmt: skip
 
 
-def _arena_of(recording: Recording) -> dict:
+def _arena_of(recording: RecordedRun) -> dict:
     try:
         arena = tomllib.loads(recording.config_toml).get("arena", {})
     except tomllib.TOMLDecodeError:
@@ -140,7 +140,7 @@ def _arena_of(recording: Recording) -> dict:
     return arena if isinstance(arena, dict) else {}
 
 
-def draw_arena(axes: Axes, recording: Recording, window: Window) -> None:
+def draw_arena(axes: Axes, recording: RecordedRun, window: Window) -> None:
     """Pillars filled, dishes open, upright walls as lines."""
     for x, y, radius, hollow in recording.round_obstacles:
         face = "none" if hollow else style.GRID

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ConfigError, OutputError, unknown
 from ..io.files import check_file, replacing
-from ..recording import Recording
+from ..recorded import RecordedRun
 from ..units import MS_PER_S
 from .scene import Scene
 
@@ -26,7 +26,7 @@ _FORMATS = (".mp4", ".mov", ".mkv", ".gif")
 
 
 def write_video(
-    recording: Recording, path: str | Path, *, worm: int = 0, advance: Callable[[float], None] | None = None
+    recording: RecordedRun, path: str | Path, *, worm: int = 0, advance: Callable[[float], None] | None = None
 ) -> Path:
     """Write a video in real time.
 

@@ -14,7 +14,7 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from ..errors import ConfigError, OutputError
 from ..io.files import replacing
-from ..recording import Recording
+from ..recorded import RecordedRun
 from ..units import MS_PER_S
 from . import style
 from .animal import Animal, extent_mm
@@ -36,7 +36,7 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 
 def show(
-    recording: Recording, worm: int = 0, *, time: float | None = None, screenshot: str | Path | None = None
+    recording: RecordedRun, worm: int = 0, *, time: float | None = None, screenshot: str | Path | None = None
 ) -> Path | None:
     """Open a window with a time slider, play and pause, in which neurons can be clicked; or write one picture of it.
 
@@ -76,12 +76,12 @@ def show(
     return None
 
 
-def _is_seen(recording: Recording, worm: int) -> bool:
+def _is_seen(recording: RecordedRun, worm: int) -> bool:
     """Whether any frame shows the posture of a worm."""
     return bool(np.isfinite(recording.worms[worm].midline).all(axis=(1, 2)).any())
 
 
-def _voltages(recording: Recording) -> tuple[float, float]:
+def _voltages(recording: RecordedRun) -> tuple[float, float]:
     """One range of the colour scale for all worms [mV]."""
     known = [voltage_range(track) for track in recording.worms if track.voltage.size]
     if not known:

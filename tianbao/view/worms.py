@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..behaviour.midline import centroid, heading
-from ..recording import Recording
+from ..recorded import RecordedRun
 from .settings import worm_settings
 
 # Told apart from each other, from the red of dorsal and the blue of ventral, and by readers with red-green blindness.
@@ -59,7 +59,7 @@ class Who:
         return f"{self.name}: {done if len(done) <= _LONGEST else done[:_LONGEST].rstrip() + ' ...'}"
 
 
-def who_is_who(recording: Recording) -> list[Who]:
+def who_is_who(recording: RecordedRun) -> list[Who]:
     """Every worm of a recording, in order.
 
     The start is that of the configuration; for an imported track, that of the first frame with a midline.
@@ -78,7 +78,7 @@ def who_is_who(recording: Recording) -> list[Who]:
     ]
 
 
-def _start(recording: Recording, worm: int) -> tuple[tuple[float, float, float], float]:
+def _start(recording: RecordedRun, worm: int) -> tuple[tuple[float, float, float], float]:
     """Place [mm] and heading [rad] at the start."""
     given = worm_settings(recording, worm)
     at, towards = given.get("at"), given.get("heading")

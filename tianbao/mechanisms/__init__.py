@@ -23,13 +23,12 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from . import paths
-from .errors import MechanismError
+from .. import paths
+from ..errors import MechanismError
 
 log = logging.getLogger(__name__)
 
@@ -92,11 +91,11 @@ def build() -> Path:
         MechanismError: without compiler or write access, or if a .mod file does not
             compile; the message gives the file and the compiler's last lines.
     """
-    return _ensure()[0]
+    return ensure()[0]
 
 
-def _ensure() -> tuple[Path, bool]:
-    """The library, and whether this call compiled it."""
+def ensure() -> tuple[Path, bool]:
+    """As `build`, but gives the library and whether this call compiled it."""
     present = library()
     if present is not None:
         return present, False
@@ -240,37 +239,3 @@ def _failure(output: str) -> str:
     where = f"mod/{blamed.group(1)}.mod" if blamed else "a .mod file"
     lines = [line for line in output.splitlines() if line.strip() and not _NOISE.match(line)]
     return "\n".join([f"{where} does not compile; correct it and run again. Compiler output:", *lines[-_SHOWN_LINES:]])
-
-
-def main() -> int:
-    """Compile and print in one line what was done; exit status 1 with the reason on failure."""
-    start = time.perf_counter()
-    try:
-        path, compiled = _ensure()
-        count = len(sources())
-    except MechanismError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    native = _native_engine()
-    if compiled:
-        sys.stdout.write(f"compiled {count} files in {time.perf_counter() - start:.1f} s into {path.parent}\n")
-    else:
-        sys.stdout.write(f"up to date: {count} files in {path.parent}\n")
-    sys.stdout.write(f"{native}\n")
-    return 0
-
-
-def _native_engine() -> str:
-    """Compile the native engine as well; returns one line that says whether it is available."""
-    from .engine import library
-
-    try:
-        for precision in ("f64", "f32"):
-            library.build(precision)
-    except MechanismError as error:
-        return f"the native engine is not available, only NEURON: {error}"
-    return "native engine ready"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,298 @@
+"""What a run leaves behind, as data: tracks of the worms, and what made them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import ConfigError, OutputError
+from .interventions import described
+from .registry import find
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .behaviour.gait import Gait
+
+QUADRANTS = ("DL", "DR", "VL", "VR")
+
+
+def _rows(given: object) -> list[list[float]]:
+    """Rows of at least three numbers, of what a file says."""
+    rows = [row for row in given if isinstance(row, list) and len(row) > 2] if isinstance(given, list) else []
+    return [row for row in rows if all(type(each) in (int, float) for each in row[:3])]
+
+
+def _numeric(values: np.ndarray) -> bool:
+    values = np.asarray(values)
+    return np.issubdtype(values.dtype, np.number) and bool(np.isfinite(values).all())
+
+
+@dataclass(frozen=True, eq=False)
+class WormTrack:
+    """One worm through time.
+
+    Attributes:
+        midline: [mm], head first, shape (frames, points, 3).
+        muscle_activation: [-], shape (frames, 95).
+        muscles: names, in the order of `muscle_activation`.
+        voltage: soma voltages [mV], shape (samples, neurons).
+        voltage_time: [ms], shape (samples,).
+        neurons: names, in the order of `voltage`.
+        dorsal: unit vectors towards dorsal [-], shape (frames, points, 3); None for a worm that lies in the
+            plane, dorsal to the right of its way.
+        inputs: what receptors sensed, by sense such as "chemical" [mM], shape (frames, receptors).
+        receptors: names, in the order of each of `inputs`, such as "ASEL nacl".
+        anatomy: wiring and cells of the worm, user-supplied files with their digests.
+    """
+
+    midline: np.ndarray
+    muscle_activation: np.ndarray
+    muscles: tuple[str, ...]
+    voltage: np.ndarray
+    voltage_time: np.ndarray
+    neurons: tuple[str, ...]
+    dorsal: np.ndarray | None = None
+    inputs: Mapping[str, np.ndarray] = field(default_factory=dict)
+    receptors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    anatomy: Mapping[str, str] = field(default_factory=dict)
+
+    def check(self, frames: int, where: str) -> None:
+        """Refuse arrays that do not belong together.
+
+        Raises:
+            OutputError: see `RecordedRun.check`.
+        """
+        points = np.asarray(self.midline).shape[1] if np.ndim(self.midline) == 3 else 0
+        samples = len(self.voltage_time) if np.ndim(self.voltage_time) == 1 else -1
+        shapes = {
+            "midline": (frames, points, 3),
+            "muscle_activation": (frames, len(self.muscles)),
+            "voltage_time": (samples,),
+            "voltage": (samples, len(self.neurons)),
+            **({} if self.dorsal is None else {"dorsal": (frames, points, 3)}),
+        }
+        arrays = {name: getattr(self, name) for name in shapes}
+        for name, values in self.inputs.items():
+            shapes[name], arrays[name] = (frames, len(self.receptors.get(name, ()))), values
+        for name, shape in shapes.items():
+            found = np.asarray(arrays[name])
+            if found.shape != shape or points < 2 or not np.issubdtype(found.dtype, np.number):
+                raise OutputError(f"{where}: {name} has shape {found.shape}, which does not fit {frames} frames")
+        if not _numeric(self.midline):
+            raise OutputError(f"{where}: midline holds a place that is not a number")
+
+    def quadrant(self, name: str) -> np.ndarray:
+        """Columns of `muscle_activation` in a quadrant, nose to tail.
+
+        Args:
+            name: "DL", "DR", "VL" or "VR".
+
+        Returns:
+            Indices, shape (muscles of the quadrant,).
+        """
+        columns = [k for k, muscle in enumerate(self.muscles) if muscle[1:3] == name]
+        return np.array(sorted(columns, key=lambda k: self.muscles[k]), int)
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedRun:
+    """A run: its worms and everything needed to repeat it.
+
+    Attributes:
+        time: of the frames [ms], shape (frames,).
+        worms: one track per worm.
+        config_toml: the resolved configuration.
+        versions: of Tianbao and the packages it computes with.
+        mechanism_hash: digest of the compiled mechanisms.
+        git_revision: commit of the checkout, "" outside one.
+        seed: of every random number.
+        created: when, ISO 8601.
+        wall_s_per_bio_s: seconds of computing per second of biology.
+        complete: False if the run ended early.
+        anatomy: wiring and cells of the worm, files of one's own with their digests.
+    """
+
+    time: np.ndarray
+    worms: tuple[WormTrack, ...]
+    config_toml: str
+    versions: dict[str, str]
+    mechanism_hash: str
+    git_revision: str
+    seed: int
+    created: str
+    wall_s_per_bio_s: float
+    complete: bool
+    anatomy: dict[str, str] = field(default_factory=dict)
+
+    def check(self, where: str = "recording") -> None:
+        """Refuse arrays that do not belong together.
+
+        Args:
+            where: how errors call it.
+
+        Raises:
+            OutputError: for a shape that fits nothing else, or a time or place that is not a number.
+        """
+        time = np.asarray(self.time)
+        if time.ndim != 1 or not _numeric(time) or not (np.diff(time) > 0.0).all():
+            raise OutputError(f"{where}: time must be increasing numbers [ms], one per frame")
+        if not self.worms:
+            raise OutputError(f"{where} holds no worm")
+        for k, worm in enumerate(self.worms):
+            worm.check(len(time), f"{where}, worm {k}")
+
+    @property
+    def duration(self) -> float:
+        """Time of the last frame [ms], 0 if there is none."""
+        return float(self.time[-1]) if len(self.time) else 0.0
+
+    @property
+    def medium(self) -> str:
+        """Name of the medium, "" if the configuration has none."""
+        return str(self._section("arena").get("medium", ""))
+
+    @property
+    def interventions(self) -> str:
+        """What was done in the run, in words; "" for nothing. Several worms are named where they differ."""
+        done = [self.interventions_of(worm) for worm in range(len(self.worms))]
+        if len(set(done)) == 1:
+            return done[0]
+        return " | ".join(f"worm {worm}: {each}" for worm, each in enumerate(done) if each)
+
+    def interventions_of(self, worm: int = 0) -> str:
+        """What was done to one worm, in words: what was done to every worm, then what was done to this one.
+
+        Args:
+            worm: number of the worm.
+
+        Raises:
+            ConfigError: if there is no such worm.
+        """
+        self.track(worm)
+        entries = self._section("worms", list)
+        entry = entries[worm] if worm < len(entries) and isinstance(entries[worm], dict) else {}
+        own = entry.get("interventions")
+        done = [*self._section("interventions", list), *(own if isinstance(own, list) else [])]
+        return described(each for each in done if isinstance(each, dict))
+
+    @property
+    def round_obstacles(self) -> np.ndarray:
+        """Pillars and dishes of the arena: x, y, radius [mm] and whether it is hollow, shape (obstacles, 4)."""
+        arena = self._section("arena")
+        kinds = {"pillars": 0.0, "dishes": 1.0}
+        listed = [(row, hollow) for kind, hollow in kinds.items() for row in _rows(arena.get(kind))]
+        return np.array([[*row[:3], hollow] for row, hollow in listed], float).reshape(-1, 4)
+
+    def _section(self, name: str, kind: type = dict):
+        """A section of the configuration, empty when there is none to be read."""
+        try:
+            found = tomllib.loads(self.config_toml).get(name)
+        except (ValueError, RecursionError):
+            return kind()
+        return found if isinstance(found, kind) else kind()
+
+    def track(self, worm: int = 0) -> WormTrack:
+        """The track of one worm.
+
+        Raises:
+            ConfigError: if there is no such worm.
+        """
+        if isinstance(worm, bool) or not isinstance(worm, (int, np.integer)) or not 0 <= worm < len(self.worms):
+            raise ConfigError(f"recording: there is no worm {worm}; it holds {len(self.worms)}, counted from 0")
+        return self.worms[worm]
+
+    def gait(self, worm: int = 0) -> Gait:
+        """Speed, rhythm and wave of a worm, the first 3 s dropped; measured as an animal's if it is one's track."""
+        from .behaviour.gait import gait
+
+        track = self.track(worm)
+        return gait(self.time, track.midline, medium=self.medium, dorsal=track.dorsal, animal=self.of_animal)
+
+    @property
+    def of_animal(self) -> bool:
+        """Whether this is the track of an animal: no mechanisms computed it."""
+        return not self.mechanism_hash
+
+    def assay(self, name: str, worm: int = 0) -> float:
+        """Result of an assay of registry.csv, such as "approach"; its docstring gives the unit.
+
+        Raises:
+            ConfigError: for an unknown assay, or if there is no such worm.
+        """
+        self.track(worm)
+        return float(find("assay", name)(self, worm))
+
+    def frame(self, worm: int = 0) -> pd.DataFrame:
+        """One row per frame: where the worm is, how it bends, what its muscles do.
+
+        Returns:
+            Index `time_ms`; columns `x_mm`, `y_mm`, `heading_rad`, `forward_speed_mm_s`,
+            `curvature_head`, `curvature_middle`, `curvature_tail` [kappa L], and
+            `activation_DL` to `activation_VR` [-], where the track has muscles.
+        """
+        import pandas as pd
+
+        from .behaviour.midline import centroid, curvature, forward_velocity, heading
+
+        track = self.track(worm)
+        if not len(self.time):
+            return pd.DataFrame()
+        place, towards = centroid(track.midline), heading(track.midline)
+        bend = curvature(track.midline, dorsal=track.dorsal)
+        head, middle, tail = (part.mean(axis=1) for part in np.array_split(bend, 3, axis=1))
+        columns = {
+            "x_mm": place[:, 0],
+            "y_mm": place[:, 1],
+            "heading_rad": np.arctan2(towards[:, 1], towards[:, 0]),
+            "forward_speed_mm_s": np.append(forward_velocity(self.time, track.midline), np.nan),
+            "curvature_head": head,
+            "curvature_middle": middle,
+            "curvature_tail": tail,
+        }
+        for name in QUADRANTS:
+            quadrant = track.quadrant(name)
+            if len(quadrant):
+                columns[f"activation_{name}"] = track.muscle_activation[:, quadrant].mean(axis=1)
+        return pd.DataFrame(columns, index=pd.Index(self.time, name="time_ms"))
+
+    def voltages(self, worm: int = 0) -> pd.DataFrame:
+        """Soma voltages [mV]: one row per sample, index `time_ms`, one column per recorded neuron.
+
+        Raises:
+            ConfigError: if there is no such worm.
+        """
+        track = self.track(worm)
+        return _table(track.voltage, track.voltage_time, track.neurons)
+
+    def sensed(self, worm: int = 0) -> pd.DataFrame:
+        """What receptors sensed: one row per frame, index `time_ms`, a column such as "ASEL nacl" [mM] per receptor.
+
+        Raises:
+            ConfigError: if there is no such worm.
+        """
+        track = self.track(worm)
+        if not track.inputs:
+            return _table(np.zeros((len(self.time), 0)), self.time, ())
+        names = tuple(name for sense in track.inputs for name in track.receptors[sense])
+        return _table(np.concatenate(list(track.inputs.values()), axis=1), self.time, names)
+
+    def activations(self, worm: int = 0) -> pd.DataFrame:
+        """Muscle activations [-]: one row per frame, index `time_ms`, one column per muscle.
+
+        Raises:
+            ConfigError: if there is no such worm.
+        """
+        track = self.track(worm)
+        return _table(track.muscle_activation, self.time, track.muscles)
+
+
+def _table(values: np.ndarray, time: np.ndarray, names: tuple[str, ...]) -> pd.DataFrame:
+    """Columns by name over time [ms]."""
+    import pandas as pd
+
+    return pd.DataFrame(values, index=pd.Index(time, name="time_ms"), columns=list(names))
