@@ -3,8 +3,8 @@ KQT-1, a slow potassium channel (KCNQ) outside the 14: of the recorded cells it 
 AWA (CeNGEN), and Nicoletti's AIY runs it.
 
 Source: Nicoletti et al. 2024, model of AIY. Of the two parts of s, 0.59 inactivates at the low and
-0.41 at the high voltage: with these the published steady states of AIY come out to 0.5 mV, with
-the two exchanged they miss by up to 5 mV (tests/test_published.py).
+0.41 at the high voltage: with these the published steady states of AIY are met to 0.5 mV, with
+the two exchanged they are missed by up to 5 mV (tests/test_published.py).
 ENDCOMMENT
 
 NEURON {

@@ -1,6 +1,6 @@
 COMMENT
 SHL-1 as the model cells AIY and RIM of Nicoletti et al. 2024 have it. Not one of the 14 channels
-(shl1.mod is): the activation enters with power one, and its curves are others
+(shl1.mod is): the activation enters with power one, and its curves differ
 (tianbao/cells/published.py).
 
 Source: Nicoletti et al. 2024, model cells AIY and RIM.

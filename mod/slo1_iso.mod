@@ -1,5 +1,5 @@
 COMMENT
-SLO-1 that is bound to no calcium channel. Not one of the 14 channels (slo1.mod is): only the published
+SLO-1 that is not bound to a calcium channel. Not one of the 14 channels (slo1.mod is): only the published
 model cells AIY and VB6 carry it (tianbao/cells/published.py).
 
 It opens with voltage and with the calcium of the shell, which ca_shell.mod computes. The source

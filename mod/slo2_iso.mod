@@ -1,5 +1,5 @@
 COMMENT
-SLO-2 that is bound to no calcium channel. Not one of the 14 channels (slo2.mod is): only the published
+SLO-2 that is not bound to a calcium channel. Not one of the 14 channels (slo2.mod is): only the published
 model cells VA5, VB6 and VD5 carry it (tianbao/cells/published.py).
 
 It opens with voltage and with the calcium of the shell, which ca_shell.mod computes. The source

@@ -156,4 +156,4 @@ def test_resume_without_a_checkpoint_is_one_sentence(tmp_path, capsys):
     assert "checkpoint" in error and error.count("\n") == 1
     (tmp_path / CHECKPOINT).write_bytes(b"hello")
     assert main(["resume", str(tmp_path)]) == 2
-    assert "no checkpoint of Tianbao" in capsys.readouterr().err
+    assert "not a checkpoint of Tianbao" in capsys.readouterr().err

@@ -16,20 +16,22 @@ DOCS = ROOT / "docs"
 TUTORIALS = sorted((DOCS / "tutorials").glob("*.md"))
 NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "tables" not in path.parts)
-# The one that runs by default, for it is quick and touches engine, verbs, command line and recording.
-QUICK = "own_stimulus"
+# Those that run by default: quick, and between them they touch engine, interventions, recording, steps and light.
+QUICK = ("own_stimulus", "your_own_loop")
+GUIDES = [DOCS / f"{name}.md" for name in ("several_worms", "your_own_loop", "senses")]
 
 sys.path.insert(0, str(DOCS / "tables"))
 
 
 def tutorials():
     return [
-        pytest.param(path, id=path.stem, marks=() if path.stem == QUICK else pytest.mark.slow) for path in TUTORIALS
+        pytest.param(path, id=path.stem, marks=() if path.stem in QUICK else pytest.mark.slow)
+        for path in [*TUTORIALS, *GUIDES]
     ]
 
 
 @pytest.mark.parametrize("page", tutorials())
-def test_a_tutorial_runs_as_written_and_prints_what_it_shows(page, tmp_path):
+def test_a_tutorial_or_guide_runs_as_written_and_prints_what_it_shows(page, tmp_path):
     run_page_apart(page, tmp_path)
 
 
@@ -128,10 +130,12 @@ def test_the_examples_of_the_configuration_are_configurations():
 
     from tianbao.config import RunConfig
 
-    page = blocks((DOCS / "configuration.md").read_text(encoding="utf-8"))
+    pages = ("configuration", "several_worms", "senses")
+    page = [each for name in pages for each in blocks((DOCS / f"{name}.md").read_text(encoding="utf-8"))]
     for block in page:
         if block.language == "toml":
             RunConfig().updated(tomllib.loads(block.text))
+    for block in blocks((DOCS / "configuration.md").read_text(encoding="utf-8")):
         if block.language == "python":
             exec(block.text, {})
 
@@ -158,11 +162,11 @@ def test_every_page_is_reached_from_the_index():
         assert name == "index" or re.search(rf"^{re.escape(name)}$", index, re.MULTILINE), f"{name} is in no toctree"
 
 
-def test_every_room_of_the_package_is_in_the_architecture():
+def test_every_package_and_module_is_in_the_architecture():
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
-    rooms = [path.parent.name for path in (ROOT / "tianbao").glob("*/__init__.py")]
+    packages = [path.parent.name for path in (ROOT / "tianbao").glob("*/__init__.py")]
     single = [path.name for path in (ROOT / "tianbao").glob("*.py") if path.name != "__init__.py"]
-    assert not [room for room in rooms if f"tianbao/{room}/" not in text]
+    assert not [name for name in packages if f"tianbao/{name}/" not in text]
     assert not [name for name in single if f"`{name}`" not in text and f"tianbao/{name}`" not in text]
 
 

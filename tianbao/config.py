@@ -1,4 +1,4 @@
-"""What one run needs: frozen dataclasses, one per room, read from TOML, that refuse keys they do not know."""
+"""What one run needs: frozen dataclasses, one per section, read from TOML, that refuse unknown keys."""
 
 from __future__ import annotations
 
@@ -357,7 +357,7 @@ def _float(key: str, value: float, where: str) -> float:
     try:
         return float(value)
     except OverflowError as error:
-        raise ConfigError(f"{where}: '{key}' is a number of too many digits") from error
+        raise ConfigError(f"{where}: '{key}' is a number with too many digits") from error
 
 
 def _items(key: str, values: Any, before: tuple, where: str) -> tuple:

@@ -1,4 +1,4 @@
-"""What interventions change in a worm: pure functions from what it is to what it becomes.
+"""What interventions change in a worm: pure functions from its state before to that after.
 
 An intervention that is refused raises before anything has changed, and the same record of interventions always gives
 the same worm.

@@ -1,4 +1,4 @@
-"""From a configuration to files: build the simulation, run it, write what it came to, go on after a stop."""
+"""From a configuration to files: build the simulation, run it, write its results, resume it after a stop."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DRAWN = ("kymograph.png", "traces.png", "track.png", "report.html", *_FILMS)
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a run came to.
+    """The outcome of a run.
 
     Attributes:
         recording: of the run.
@@ -191,13 +191,13 @@ def perform(
         folder: for files; made when it is not there.
         video: whether to write one.
         progress: show time left.
-        since: checkpoint to go on from.
+        since: checkpoint to continue from.
         checkpoint: name of the file of checkpoints in the folder.
 
     Raises:
         ConfigError, AnatomyError: for a value or name that is not possible; before anything is computed.
         OutputError: if the folder cannot be written to, before anything is computed, or the disk is full.
-        DivergedError: if the run left the physical; what was recorded is written, its files are `error.files`.
+        DivergedError: if the run diverged; what was recorded is written, its files are `error.files`.
     """
     from .io.files import claimed, prepare_folder
 
@@ -205,7 +205,7 @@ def perform(
     if every < 0.0:
         raise ConfigError(f"checkpoint.every = {every:g} ms is negative; give an interval, or 0 for none")
     made = simulation(config, progress=progress)
-    # All that can be refused is, before the first file of an older run is replaced.
+    # Everything is checked before the first file of an older run is replaced.
     made.check(config.duration, since)
     folder = prepare_folder(folder)
     with claimed(folder):
@@ -217,11 +217,11 @@ def _performed(
 ) -> Outcome:
     from .io.checkpoints import Checkpoints
 
-    # Taken before the run: afterwards the files it names may be others.
+    # Taken before the run: afterwards the files it names may have changed.
     config = _resolved(made, config)
     every = config.checkpoint.every
     if since is None:
-        # Or going on after a stop would take up the run that was here before.
+        # Otherwise resuming after a stop would continue the run that was here before.
         checkpoint.unlink(missing_ok=True)
     try:
         kept = Checkpoints(checkpoint, every) if every else None
@@ -234,7 +234,7 @@ def _performed(
 
 
 def resume(source: str | Path, *, duration: float | None = None, video: bool = True, progress: bool = True) -> Outcome:
-    """Go on with a run from its newest checkpoint; the result is that of a run that never stopped, bit for bit.
+    """Resume a run from its newest checkpoint; the result is that of a run that never stopped, bit for bit.
 
     Args:
         source: folder of the run, or its checkpoint.

@@ -40,7 +40,7 @@ class ArenaSection:
     viscosity_pa_s: float = option(0.0, "of medium newtonian [Pa s]")
     gravity: float = option(0.0, "towards smaller z [m/s2]")
     temperature: float = option(20.0, "[degC]; gates and muscles follow it")
-    resolved: bool = option(False, "whether the worm feels the flow it stirs up; Newtonian media")
+    resolved: bool = option(False, "whether the flow that worms cause acts on them; Newtonian media")
     pillars: tuple = option((), "each [x, y, radius, friction], lengths in mm")
     dishes: tuple = option((), "each [x, y, radius, friction]")
     planes: tuple = option((), "each [x, y, z of a point, x, y, z of the normal, friction]")

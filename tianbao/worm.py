@@ -27,7 +27,7 @@ class Worm:
     """An adult hermaphrodite: 302 neurons, 95 muscles, one body.
 
     Every method that changes the worm returns it, so that experiments read as one sentence. A simulation takes the
-    worm as it is when it is made; what is done to it later concerns later simulations.
+    worm as it is at that moment; later changes affect later simulations only.
 
     Args:
         at: position of the middle of the body [mm].
@@ -82,7 +82,7 @@ class Worm:
         raise AttributeError(f"a worm's '{shorten(name)}' cannot be set: {todo}")
 
     def __getattr__(self, name: str) -> Any:
-        # What can be read of a worm is what can be read of its model: said once, there.
+        # Every attribute of a worm is one of its model, and is documented there.
         if not name.startswith("_") and hasattr(WormModel, name) or name in WormModel.__dataclass_fields__:
             return getattr(self.model(), name)
         raise AttributeError(f"Worm has no '{name}'")
@@ -91,7 +91,7 @@ class Worm:
         return sorted({*super().__dir__(), *WormModel.__dataclass_fields__, *vars(WormModel)})
 
     def model(self) -> WormModel:
-        """The worm as it is now, for good."""
+        """An immutable copy of the worm as it is now."""
         return self.__dict__["_model"]
 
     def ablate(self, *neurons: str) -> Worm:
@@ -105,7 +105,7 @@ class Worm:
     def silence(
         self, *neurons: str, start: float = 0.0, stop: float = math.inf, conductance: float | None = None
     ) -> Worm:
-        """Hold neurons down with a chloride channel that a ligand opens, as histamine does HisCl1.
+        """Silence neurons with a chloride channel that a ligand opens, as histamine does with HisCl1.
 
         Args:
             neurons: names or globs.
@@ -210,7 +210,7 @@ class Worm:
         return self._changed("knock_out", genes=genes, cells=cells)
 
     def knock_down(self, gene: str, remaining: float, cells: str = "*") -> Worm:
-        """Leave a share of a gene's product.
+        """Reduce a gene's product to a share of what it was.
 
         Args:
             gene: see `knock_out`.
@@ -223,7 +223,7 @@ class Worm:
         return self._changed("knock_down", gene=gene, remaining=remaining, cells=cells)
 
     def over_express(self, gene: str, factor: float, cells: str = "*") -> Worm:
-        """Multiply a gene's product where there is some.
+        """Multiply a gene's product where it is expressed.
 
         Args:
             gene: see `knock_out`.
@@ -248,10 +248,10 @@ class Worm:
 
         Args:
             gene: an ion channel, or what release needs, for the synapses that the cells make; see `knock_out`.
-            factor: towards which the conductances go [-].
+            factor: that the conductances approach while it is present [-].
             cells: name or glob.
             start, stop: of its presence [ms].
-            tau: time constant with which it takes hold and lets go [ms].
+            tau: time constant with which the effect rises and decays [ms].
 
         Raises:
             ConfigError: for an unknown gene, cells that do not carry it, a value out of range, or conductances that
@@ -297,7 +297,7 @@ class Worm:
         return self._changed("scale_gap_junctions", a=a, b=b, factor=factor)
 
     def silence_stretch_receptors(self, *neurons: str) -> Worm:
-        """Make stretch receptors deaf; all of them when no neuron is named."""
+        """Silence stretch receptors; all of them when no neuron is named."""
         return self._changed("silence_stretch_receptors", neurons=neurons)
 
     def shuffle(self, what: str, seed: int) -> Worm:
@@ -305,7 +305,7 @@ class Worm:
         return self._changed("shuffle", what=what, seed=seed)
 
     def _changed(self, verb: str, **arguments: Any) -> Worm:
-        """Do what an intervention does, and write it down; one that is refused leaves everything as it was."""
+        """Apply an intervention and add it to the record; one that is refused changes nothing."""
         before = self.model()
         effects = EFFECTS[verb](before.effects, **arguments)
         given = {key: value for key, value in arguments.items() if value is not None}

@@ -74,7 +74,7 @@ class WormModel:
 
     @property
     def anatomy_changes(self) -> tuple[dict[str, Any], ...]:
-        """Interventions that call for a network of their own; injected currents and walls do not."""
+        """Interventions that change the nervous system; injected currents and walls do not."""
         return tuple(each for each in self.interventions if each["verb"] not in _OUTSIDE)
 
     @cached_property

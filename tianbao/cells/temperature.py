@@ -36,7 +36,7 @@ def rate_factor(celsius: float) -> float:
         celsius: [degC]
 
     Raises:
-        ConfigError: for what is no number, or no temperature a worm moves at.
+        ConfigError: for what is not a number, or a temperature at which no worm moves.
 
     Source: temperature.csv.
     """

@@ -8,7 +8,7 @@ PRECISIONS = {
     "native-tables": "f64-tables",
     "native-f32-tables": "f32-tables",
 }
-"""Names of the native engine's forms: equal to NEURON to rounding, in single precision, with rates from tables."""
+"""Variants of the native engine: equal to NEURON to rounding, in single precision, with rates from tables."""
 
 ENGINES = ("neuron", *PRECISIONS)
 """Names of every engine."""
@@ -18,7 +18,7 @@ AUTO = "auto"
 
 
 def chosen(engine: str, worms: int) -> str:
-    """The engine that a choice comes to.
+    """Resolve "auto", and check the choice of an engine.
 
     Args:
         engine: one of `ENGINES`, or `AUTO`.

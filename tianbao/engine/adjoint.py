@@ -1,7 +1,7 @@
 """Gradients of a loss on what a run records, by the exact adjoint of the native engine's steps.
 
-A run leaves checkpoints about every square root of its number of steps; `gradient` takes the steps
-between two of them again and walks them backwards (adjoint.c). A gradient is that of the scheme as
+A run leaves checkpoints about every square root of its number of steps; `gradient` repeats the steps
+between two of them and goes through them backwards (adjoint.c). A gradient is that of the scheme as
 it is, step for step, not of the differential equations.
 """
 
@@ -40,7 +40,7 @@ class _Sweep(ctypes.Structure):
 
 
 def _compiled(given: tuple[Kind, ...]) -> tuple[ctypes.CDLL, tuple[int, ...]]:
-    """The library of the reverse sweep, and how many numbers per instance each kind keeps beside its loops."""
+    """The library of the reverse sweep, and how many numbers per instance each kind keeps outside its loops."""
     engine = header(list(given))  # first: it numbers the nodes of the graphs that the adjoint grows
     adjoint = reverse(given)
     headers = {"mechanisms.h": engine, "adjoint.h": adjoint.code}

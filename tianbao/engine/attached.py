@@ -1,4 +1,4 @@
-"""A native brain that stays attached to NEURON: it is spoken to in NEURON's segments and point processes."""
+"""A native brain that stays attached to NEURON: it is addressed by NEURON's segments and point processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .native import NativeBrain, NativeNetwork
 
 
 class AttachedBrain(NativeBrain):
-    """A network taken from NEURON whose parameters, start and records are given in NEURON's objects.
+    """A network taken from NEURON whose parameters, start and records are addressed by NEURON's objects.
 
     Args:
         sections: every section of the network.
@@ -58,7 +58,7 @@ class AttachedBrain(NativeBrain):
         self._node_of = {each: k for k, each in enumerate(self._handles.segments)}
 
     def start(self, dt: float, order: int = 1, corrections: int = 0, rate: float | None = 1.0) -> None:
-        """Begin a run from the voltages that NEURON's segments hold, with the GLOBAL parameters of now, at time 0.
+        """Begin a run at time 0 from the voltages of NEURON's segments, with NEURON's current GLOBAL parameters.
 
         Args:
             dt: step [ms].
@@ -73,7 +73,7 @@ class AttachedBrain(NativeBrain):
         return self.network.nodes([self._node_of[each] for each in segments])
 
     def watch(self, segments: Sequence, steps: int) -> np.ndarray:
-        """Write down voltages at every step of the next calls of `advance`; see `NativeBrain.watch`.
+        """Record voltages at every step of the next calls of `advance`; see `NativeBrain.watch`.
 
         Args:
             segments: NEURON segments.
@@ -90,7 +90,7 @@ class AttachedBrain(NativeBrain):
 
         Returns:
             The NEURON objects (point processes or segments), and the engine's own arrays, which change as it
-            runs; together they are as long as the objects.
+            runs; together they have one value per object.
 
         Raises:
             ConfigError: if no instance has that state.

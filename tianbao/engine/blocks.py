@@ -27,7 +27,7 @@ class Variant:
         currents: name of a current -> its value [nA or mA/cm2].
         update: state or stored name -> value after a step.
         noted: stored name -> value that BREAKPOINT leaves in it.
-        stored: ASSIGNED names that live from step to step.
+        stored: ASSIGNED names whose values persist from step to step.
     """
 
     decided: tuple[bool, ...]
@@ -90,7 +90,7 @@ class Blocks:
         self._update = self._scopes[0]
 
     def variant(self, outcome: tuple[bool, ...]) -> Variant:
-        """What was found, with only those ASSIGNED names that live from step to step."""
+        """The result, with only those ASSIGNED names whose values persist from step to step."""
         source, graph = self._source, self.graph
         written = {name for ion in source.ions for name in ion.write if name.startswith("i")}
         currents = {}
@@ -99,7 +99,7 @@ class Blocks:
                 raise refused(source, f"a BREAKPOINT that does not set {name}")
             currents[name] = self._current[name]
         keep = {name: self._update[name] for name in source.states if name in self._update}
-        # A name lives on if what is kept of a step was computed from its old value.
+        # A name persists if what is kept of a step was computed from its old value.
         stored: list[str] = []
         noted: dict[str, int] = {}
         while True:
@@ -260,7 +260,7 @@ class Blocks:
         return self._decide(node) if kind in COMPARISONS else node
 
     def _decide(self, node: int) -> int:
-        """A comparison that only parameters enter is settled by the variant."""
+        """A comparison that depends on parameters alone is decided by the variant."""
         if self.graph.value(node) is not None or self.graph.level(node) > Level.INSTANCE or self._in_initial:
             return self._decided_or(node)
         if node not in self.choices:
@@ -296,7 +296,7 @@ class Blocks:
 
 
 def _target(graph: Graph, slope: int, x: int) -> int | None:
-    """A of a slope written (A - x)/tau or (A - x)*rate, None for another form."""
+    """`A` of a slope written as (A - x)/tau or (A - x)*rate, None for another form."""
     operation, *parts = graph.entries[slope]
     if operation not in ("*", "/"):
         return None

@@ -18,8 +18,8 @@ class Brain(Protocol):
     Attributes:
         inputs: what receptors read, shape (inputs,), see `NetworkDesign.inputs`; written by the loop.
         current: into every soma [nA], shape (neurons,); written by the loop.
-        activation: of every muscle [-], shape (95,); true after `advance`.
-        voltage: of every soma [mV], shape (neurons,); true after `advance`.
+        activation: of every muscle [-], shape (95,); valid after `advance`.
+        voltage: of every soma [mV], shape (neurons,); valid after `advance`.
     """
 
     inputs: np.ndarray
@@ -37,4 +37,4 @@ class Brain(Protocol):
         """Copies of all that the next step depends on."""
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from a state after `start`; the same steps then give the same bits."""
+        """Continue from a state, after `start`; the same steps then give the same bits."""

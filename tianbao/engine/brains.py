@@ -82,15 +82,15 @@ class NeuronBrain:
         return {"neuron": _bytes_of(saved), "transferred": transferred.as_numpy().copy()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from a state after `start`; the same steps then give the same bits.
+        """Continue from a state, after `start`; the same steps then give the same bits.
 
         Raises:
-            ConfigError: when it is of another network.
+            ConfigError: when it belongs to another network.
         """
         if len(state["transferred"]) != len(self._transferred):
-            raise ConfigError("this state is of another network: resume it with the worm it was taken from")
+            raise ConfigError("this state belongs to another network: resume it with the worm it was taken from")
         _saved_from(state["neuron"]).restore()
-        # SaveState leaves out what ParallelContext has transferred: without it gap junctions start from elsewhere.
+        # SaveState leaves out what ParallelContext has transferred, from which gap junctions start.
         self._transfer_pointers().scatter(h.Vector(state["transferred"]))
         self._gather()
 
@@ -117,7 +117,7 @@ def _bytes_of(saved) -> np.ndarray:
     """A SaveState as NEURON writes it to a file, shape (bytes,).
 
     Raises:
-        OutputError: when the disk of temporary files is full; NEURON then gives up in a way of its own.
+        OutputError: when the disk for temporary files is full.
     """
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -249,10 +249,10 @@ class CompiledBrain:
         return self.native.state()
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from a state after `start`; the same steps then give the same bits.
+        """Continue from a state, after `start`; the same steps then give the same bits.
 
         Raises:
-            ConfigError: when it is of another network.
+            ConfigError: when it belongs to another network.
         """
         self.native.restore(state)
         self._steps = round(self.native.time / self._dt)

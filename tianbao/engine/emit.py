@@ -35,7 +35,7 @@ class Functions:
         self._names: dict[str, str] = {}
 
     def add(self, name: str, text: str) -> str:
-        """Take a function; gives the name under which it is found, 0 for one without text."""
+        """Add a function; returns the name to call it by, "0" for an empty text."""
         if not text:
             return "0"
         body = text.replace(f" {name}(", " (", 1)
@@ -68,6 +68,7 @@ class _Function:
             self._given[node] = self._load_field(f"@tabulated {k}", mark=False)
 
     def text(self) -> str:
+        """The function, empty where the phase stores nothing."""
         outputs = dict(self._kind.outputs(self._phase))
         if self._phase == "prepare":
             outputs |= {f"=@hoisted {k}": node for k, node in enumerate(self._kind.hoisted)}

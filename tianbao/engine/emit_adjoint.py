@@ -25,7 +25,7 @@ class Reverse:
 
     Attributes:
         code: what adjoint.c includes.
-        slots: kind by kind, how many numbers per instance its functions keep beside the loop.
+        slots: kind by kind, how many numbers per instance its functions keep outside the loop.
     """
 
     code: str
@@ -162,7 +162,7 @@ class _Adjoint(_Function):
     # --- stores
 
     def _stored(self, name: str, term: str, replaced: bool) -> str:
-        """The statement that hands an adjoint on; instances may share what is reached through an index."""
+        """The statement that passes an adjoint on; instances may share what is reached through an index."""
         mechanism = self._kind.mechanism
         where = {
             "v": ("v", "node"), TRANSFERRED: ("v", "partner"), _PARTNER: ("x", "partner"),

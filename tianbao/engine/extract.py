@@ -1,7 +1,7 @@
 """Reads an assembled network out of NEURON: trees, membranes, synapses, clamps.
 
 NEURON stays the only place where a network is built; what it would integrate is read from its
-sections, so that anything a user adds to them is either taken over or refused by name.
+sections, so that anything a user adds to them is either read as well or refused by name.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class _Nodes:
                 self.segments.append(section(0))
             self.first[section] = len(self.segments)
             self.segments += [*section, section(1)]
-        # A second walk: a section may come before the one it hangs on.
+        # A second pass: a section may come before its parent.
         parent, axial = np.full(len(self.segments), -1), np.zeros(len(self.segments))
         for section in sections:
             first = self.first[section]
@@ -142,7 +142,7 @@ class _Nodes:
         """Node of a NEURON segment."""
         section = segment.sec
         if section not in self.first:
-            raise MechanismError(f"section {section} is not among those handed to the native engine")
+            raise MechanismError(f"section {section} is not among those given to the native engine")
         first = self.first[section]
         if segment.x <= 0.0:
             if section in self._start:
@@ -218,6 +218,11 @@ class _Reader:
         self._seen: set = set()
 
     def read(self) -> None:
+        """Visit every section, segment and point process.
+
+        Raises:
+            MechanismError: for something that the engine has no code for.
+        """
         for section in self._sections:
             if section.orientation() != 0.0:
                 raise MechanismError(f"section {section} hangs on its parent by its end 1; the native engine wants 0")
@@ -248,7 +253,7 @@ class _Reader:
             self._point(point)
 
     def _point(self, point) -> None:
-        # The end of a section may be a compartment of its parent, which has its own turn.
+        # The end of a section may be a compartment of its parent, which is visited on its own.
         if point in self._seen:
             return
         self._seen.add(point)
@@ -283,7 +288,7 @@ class _Reader:
         mechanism, found = self._mechanisms[name], self._found[name]
         node = np.array([each[0] for each in found], int)
         values = {key: np.array([self._value(key, *each) for each in found]) for key in mechanism.instance}
-        # A density is multiplied by the area, a point process is a current as it is.
+        # A density is multiplied by the area; a point process already gives a current.
         area = self._area[node] if len(node) else np.zeros(0)
         values[SCALE] = np.ones(len(node)) if mechanism.source.point else area * _NA_PER_UM2_AT_1_MA_CM2
         with np.errstate(divide="ignore"):
@@ -330,7 +335,7 @@ class _Reader:
         return self._external[point]
 
     def _check_ion(self, mechanism: Mechanism, key: str, objects: list) -> None:
-        """Reversal potentials must not follow the concentrations: the engine holds them."""
+        """Reversal potentials must not follow the concentrations: the engine keeps them constant."""
         ion = next(ion.name for ion in mechanism.source.ions if key in (*ion.read, *ion.write))
         for segment in objects[:1] if not mechanism.source.point else ():
             style = int(h.ion_style(f"{ion}_ion", sec=segment.sec))

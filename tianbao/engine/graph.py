@@ -1,8 +1,8 @@
 """Expressions as one graph of shared nodes, with the algebra that the generator needs.
 
 Equal expressions are one node, so what two gates of a channel share is computed once. Every node
-knows how often its value can change (`Level`); what changes with nothing but the parameters is
-computed before the run, not in it.
+knows how often its value can change (`Level`); what depends on nothing but parameters is computed
+before the run.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ class Graph:
         """
         wanted = list(wanted)
         zero = self.number(0.0)
-        # Only nodes on a way from a wanted symbol to an output carry an adjoint.
+        # Only nodes on a path from a wanted symbol to an output carry an adjoint.
         order = self.order(seeds)
         on_way = set(wanted)
         for node in order:

@@ -1,4 +1,4 @@
-"""Variants of mechanisms as the engine runs them: which arrays each wants and what each phase of it stores.
+"""Variants of mechanisms as the engine runs them: which arrays each needs and what each phase of it stores.
 
 One kind is one variant of one mechanism. Phases are "initial" (INITIAL), "prepare" (what parameters and
 the step decide), "tick" (what holds until the loop writes again), "current" (every step), "correct" (a
@@ -166,6 +166,7 @@ class Kind:
         graph = self.variant.graph
 
         def of_voltage(node: int) -> bool:
+            """Whether a node changes with v alone."""
             changing = {
                 graph.entries[each][2]
                 for each in graph.order([node])

@@ -20,7 +20,7 @@ class Forest:
     """Trees as nodes and edges.
 
     Attributes:
-        parent: node that each node hangs on, -1 for the first of a tree, shape (nodes,).
+        parent: parent of each node, -1 for the root of a tree, shape (nodes,).
         axial: conductance to the parent [uS], shape (nodes,).
         capacitance: [nF], shape (nodes,); 0 where there is no membrane.
         wanted: whether a node must stay, shape (nodes,).
@@ -43,7 +43,7 @@ class Layout:
         batch_level: first level of each batch, shape (batches + 1,).
         level_start, level_width: first node and padded width of each level, shape (levels,).
         head_start: range of each batch in `head_parent`, shape (batches + 1,).
-        head_parent: new index of the node that a chain hangs on.
+        head_parent: new index of the node that a chain branches from.
     """
 
     place: np.ndarray

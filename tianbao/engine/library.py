@@ -37,7 +37,7 @@ REALS = {
 _KERNEL = Path(__file__).with_name("kernel.c")
 # Without trapping and errno the compiler may turn a choice into a masked vector operation.
 _FLAGS = ["-O3", "-std=gnu11", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd"]
-# Tried in this order: not every compiler knows every name of the machine at hand.
+# Tried in this order: not every compiler has the same flag for the local processor.
 _TUNED = (["-march=native", "-mprefer-vector-width=512"], ["-march=native"], ["-mcpu=native"], [])
 
 
@@ -75,7 +75,7 @@ def build(precision: str = "f64", given: tuple[Kind, ...] | None = None) -> Path
 
 
 def compiled(name: str, headers: Mapping[str, str], sources: Sequence[Path], precision: str) -> Path:
-    """Compile the last of the sources, which includes the headers and the other sources, unless that was done.
+    """Compile the last of the sources, which includes the headers and the other sources, unless it exists.
 
     Raises:
         MechanismError: as `build`.
@@ -103,16 +103,16 @@ def compiled(name: str, headers: Mapping[str, str], sources: Sequence[Path], pre
 
 
 def _compile(compiler: list[str], folder: str, out: Path, precision: str, source: Path) -> None:
-    said = ""
+    message = ""
     for tuned in _TUNED:
         command = [*compiler, *_FLAGS, *tuned, f"-DREAL={REALS[precision][0]}", f"-I{folder}", str(source)]
         command += ["-DTABLES"] if precision.endswith("tables") else []
         run = subprocess.run([*command, "-o", str(out), "-lm"], capture_output=True, text=True, check=False)
         if run.returncode == 0:
             return
-        said = run.stderr
-    lines = said.strip().splitlines()[-8:]
-    raise MechanismError("\n".join(["the native engine does not compile; the compiler said:", *lines]))
+        message = run.stderr
+    lines = message.strip().splitlines()[-8:]
+    raise MechanismError("\n".join(["the native engine does not compile; the compiler reports:", *lines]))
 
 
 def _compiler() -> list[str]:

@@ -109,7 +109,7 @@ def understand(source: Source) -> Mechanism:
 
 
 def _settled(source: Source, decided: Mapping[str, bool], outcome: tuple[bool, ...]) -> Variant:
-    """Run the blocks until it is known which ASSIGNED names live on, and which never change."""
+    """Run the blocks until it is known which ASSIGNED names persist, and which never change."""
     known: dict[str, float | Level] = {}
     while True:
         blocks = Blocks(source, decided, known)

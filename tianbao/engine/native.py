@@ -1,7 +1,7 @@
 """The native engine: a network in flat arrays, stepped by generated C.
 
 `NativeNetwork` holds what never changes during a run and is shared by every brain built on it, `NativeBrain` what one
-brain changes. Neither needs NEURON: `AttachedBrain` (attached.py) is the one that speaks of its objects.
+brain changes. Neither needs NEURON: `AttachedBrain` (attached.py) is the one that uses its objects.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ def _structures(real):
     """The C structs for one precision, field by field as in kernel.c."""
 
     class Set(ctypes.Structure):
+        """The instances of one kind."""
+
         _fields_ = [
             ("n", _I), ("f", _P), ("k", _P), ("scratch", _P), ("groups", _I), ("width", _I), ("group", _P),
             ("first_of_group", _P), ("table", _P),
@@ -35,6 +37,8 @@ def _structures(real):
     integers = lambda names: [(name, _I) for name in names.split()]  # noqa: E731
 
     class Brain(ctypes.Structure):
+        """One run of a network."""
+
         _fields_ = [
             *integers("nodes batches"),
             *pointers("batch_level level_start level_width head_start head_parent axial capacitance leak_d leak_b"),
@@ -119,7 +123,7 @@ class NativeNetwork:
 
     Attributes:
         leak_conductance, leak_current: passive conductance of every node [uS] and that times its reversal [nA], in
-            the order of `NativeBrain.voltage`; what they hold when a brain starts counts.
+            the order of `NativeBrain.voltage`; a brain uses the values that they have when it starts.
         groups: the instances, by kind.
 
     Raises:
@@ -247,7 +251,7 @@ class NativeBrain:
         self.struct.sets, self.struct.set = len(network.groups), ctypes.addressof(self.sets)
 
     def zeros(self, size: int) -> np.ndarray:
-        """Zeroed reals that live as long as this brain."""
+        """Zeroed reals that are kept as long as this brain."""
         return self._memory.zeros(size)
 
     def _point(self, name: str, array: np.ndarray) -> np.ndarray:
@@ -294,7 +298,7 @@ class NativeBrain:
             shared: values that all instances of a mechanism share, where they differ from `Extract.shared`.
         """
         place = self.network.layout.place
-        self.voltage[:] = 0.0  # a diverged run leaves no numbers in the padding either
+        self.voltage[:] = 0.0  # so that nothing of a diverged run is left in the padding either
         self.voltage[place[place >= 0]] = voltage[place >= 0]
         struct = self.struct
         struct.t, struct.step, struct.order, struct.corrections = 0.0, dt, order, corrections
@@ -316,7 +320,7 @@ class NativeBrain:
 
     @property
     def time(self) -> float:
-        """[ms]"""
+        """Since the start [ms]."""
         return self.struct.t
 
     def state(self) -> dict[str, np.ndarray]:
@@ -324,14 +328,14 @@ class NativeBrain:
         return {"time": np.array(self.struct.t), **{name: each.copy() for name, each in self._changing()}}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from a state after `start` with the same step; the same steps then give the same bits.
+        """Continue from a state, after `start` with the same step; the same steps then give the same bits.
 
         Raises:
-            ConfigError: when it is of another network.
+            ConfigError: when it belongs to another network.
         """
         own = dict(self._changing())
         if {"time", *own} != set(state) or any(state[name].shape != each.shape for name, each in own.items()):
-            raise ConfigError("this state is of another network: resume it with the worm it was taken from")
+            raise ConfigError("this state belongs to another network: resume it with the worm it was taken from")
         for name, each in own.items():
             each[:] = state[name]
         self.struct.t = float(state["time"])
@@ -344,7 +348,7 @@ class NativeBrain:
             yield from ((f"{k}_{group.kind.mechanism.name}_{name}", each) for name, each in own.items())
 
     def watch(self, nodes: np.ndarray, steps: int) -> np.ndarray:
-        """Write down voltages at every step of the next calls of `advance`.
+        """Record voltages at every step of the next calls of `advance`.
 
         Args:
             nodes: indices in `voltage`, shape (n,).

@@ -29,7 +29,7 @@ _REFUSED_STATEMENTS = {
     "SENS", "CONSERVE", "COMPARTMENT", "LONGITUDINAL_DIFFUSION",
 }  # fmt: skip
 _REFUSED_NEURON = {"ARTIFICIAL_CELL", "ELECTRODE_CURRENT", "BBCOREPOINTER", "EXTERNAL", "RANDOM", "NETSEND"}
-# A guard against an unset POINTER, the one VERBATIM that says nothing about the equations.
+# A guard against an unset POINTER, the only VERBATIM that does not affect the equations.
 _GUARD = re.compile(r"^\s*if\s*\(\s*!\s*nrn_pointing\s*\([^;{}]*\)\s*\)\s*\{\s*hoc_execerror\s*\([^{}]*\)\s*;\s*\}\s*$")
 _TOKEN = re.compile(
     r"(?P<space>\s+)|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(?P<name>[A-Za-z_]\w*)"
@@ -60,6 +60,7 @@ class _Parser:
         self._out = Source(file)
 
     def source(self) -> Source:
+        """All blocks of the file."""
         while self._peek() is not None:
             self._block(self._take())
         if not self._out.name:
@@ -102,11 +103,11 @@ class _Parser:
 
     def _unit(self) -> str:
         """Skip a unit in parentheses, if there is one, and return it."""
-        said = []
+        words = []
         if self._accept("("):
             while not self._accept(")"):
-                said.append(self._take())
-        return "".join(said)
+                words.append(self._take())
+        return "".join(words)
 
     # --- blocks
 

@@ -89,6 +89,6 @@ class Population:
 
 
 def assembled(design: NetworkDesign) -> Network:
-    """The network of a design in NEURON: the one that is there if it is of this very design, a new one otherwise."""
+    """The network of a design in NEURON: the existing one if it was built from this design, a new one otherwise."""
     newest = Network.newest()
     return newest if newest is not None and newest.design is design else Network(design)

@@ -45,7 +45,7 @@ class Arena:
         obstacles: what stands in it.
         flow: velocity of the medium, None in still medium.
         gravity: [m/s2].
-        resolved: whether worms feel the flow that they stir up.
+        resolved: whether the flow that worms cause acts on them.
         temperature: [degC].
         fields: what can be sensed in it.
     """
@@ -75,7 +75,7 @@ class Arena:
             obstacles: walls, pillars, dishes, solids.
             flow: velocity of the medium: from points (n, 3) [mm] and the time [ms] to (n, 3) [mm/s].
             gravity: towards smaller z [m/s2]; EARTH on a bench. A worm is 8 % denser than water.
-            resolved: worms feel the flow that they stir up, beyond local drag; Newtonian media only.
+            resolved: the flow that worms cause acts on them, beyond local drag; Newtonian media only.
             temperature: [degC]; gates and activation of muscles follow it, see cells/temperature.py. Drag does not.
             fields: concentrations that receptors read, each of another name.
 
@@ -174,6 +174,7 @@ class Arena:
         named = getattr(self.flow, "__name__", type(self.flow).__name__)
 
         def of(kind: type) -> list:
+            """The obstacles of one kind."""
             return [each for each in self.obstacles if isinstance(each, kind)]
 
         return {

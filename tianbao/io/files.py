@@ -18,7 +18,7 @@ def file_in(source: str | Path, name: str) -> Path:
         OutputError: if `source` is not a path.
     """
     if not isinstance(source, (str, os.PathLike)) or not str(source):
-        raise OutputError(f"'{shorten(source)}' is no path; give the folder of a run")
+        raise OutputError(f"'{shorten(source)}' is not a path; give the folder of a run")
     return Path(source) / name if os.path.isdir(source) else Path(source)
 
 

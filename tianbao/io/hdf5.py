@@ -31,7 +31,7 @@ _NAMES = ("muscles", "neurons")
 _INPUT_UNITS = {"chemical": "mM"}
 # The checksum (Fletcher, of every chunk) makes an edited or half-lost number an error instead of a result.
 _PACKED = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
-# What HDF5 and NumPy raise on bytes that are no results file.
+# What HDF5 and NumPy raise on bytes that are not a results file.
 _DAMAGE = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError, MemoryError)
 
 
@@ -42,7 +42,7 @@ def save_recording(recording: RecordedRun, path: str | Path) -> Path:
         OutputError: if the disk is full, the folder read-only, or the recording does not fit together.
     """
     recording.check(str(path))
-    # Built in memory, because a full disk leaves the HDF5 library in a state it cannot leave.
+    # Built in memory, because the HDF5 library does not recover from a full disk.
     memory = io.BytesIO()
     with h5py.File(memory, "w") as file:
         _write_attributes(file, recording)
@@ -85,12 +85,12 @@ def _put_names(group: h5py.Group, name: str, values: Sequence[str]) -> None:
 def _seal(file: h5py.File) -> str:
     """Digest of what no checksum of HDF5 covers: our attributes, and the names of muscles and neurons."""
     ours = ("format", "config", *_PLAIN_ATTRIBUTES, *sorted(name for name in file.attrs if name.endswith(_VERSION)))
-    said = [f"{name}={file.attrs[name]}" for name in ours]
+    lines = [f"{name}={file.attrs[name]}" for name in ours]
     for k in range(len(file["worms"])):
         group = file[f"worms/{k}"]
         names = [*_NAMES, *(f"receptors/{name}" for name in group.get("receptors", ()))]
-        said += [f"{name} {k}={','.join(group[name].asstr()[()])}" for name in names]
-    return hashlib.sha256("\n".join(said).encode()).hexdigest()
+        lines += [f"{name} {k}={','.join(group[name].asstr()[()])}" for name in names]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _put(group: h5py.Group, name: str, values: np.ndarray, unit: str) -> None:
@@ -112,7 +112,7 @@ def read_run(path: str | Path) -> RecordedRun:
             if file.attrs.get("format") != FORMAT:
                 raise OutputError(f"{path} is not a results file of this release; give the results.h5 of a run")
             if _SEAL in file.attrs and file.attrs[_SEAL] != _seal(file):
-                raise OutputError(f"{path} was changed after the run: its seal is another; run the simulation again")
+                raise OutputError(f"{path} was changed after the run: its seal is wrong; run the simulation again")
             worms = file["worms"]
             recording = RecordedRun(
                 time=file["time"][()],

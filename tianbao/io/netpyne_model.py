@@ -3,15 +3,15 @@
 Two encodings of one network, without the body:
 
 - `network_parameters` and `run_options` are for scripts beside an installed Tianbao (`sims/netParams.py`). They use
-  Tianbao's own mechanisms; what NetPyNE cannot say (the calcium reversal that stays put, the pointers of the
-  stretch receptors) is set by a handler at every `finitialize`.
+  Tianbao's own mechanisms; what NetPyNE cannot express (the constant calcium reversal, the pointers of the
+  receptors) is set by a handler at every `finitialize`.
 - `export_netpyne` writes a model folder in which everything is data: `netParams.json` and its mechanisms. Nothing of
   Tianbao is needed to open it, and nothing is lost when NetPyNE or its GUI saves it again. Two small mechanisms
   stand in for the handler: a stretch receptor whose stretch is a number, and a reversal potential that is held.
 
 Limitations: the body, membrane noise and the ticks of the loop are not part of it. Pulses are current clamps of
 NEURON, which switch at a time step, where the loop averages over a tick. All cells start from one voltage: NetPyNE
-sets those of single sections only after NEURON has told the synapses what their partners' voltage is.
+sets those of single sections only after NEURON has transferred the voltages of their partners to the synapses.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
     from ..worm import Worm
 
 SITES = ("rules", "lists")
-"""How an export says where a connection leaves its presynaptic cell: a rule per site, or lists in few rules."""
+"""How an export states where a connection leaves its presynaptic cell: a rule per site, or lists in few rules."""
 
 RECORDED = ("AVBL", "VB6", "DB4", "VD6", "SMDVL")
 """Neurons whose voltage is recorded and plotted when none are named."""
 
 _START = -60.0  # [mV] where every cell starts; neurons of a Simulation scatter around it
 _CELSIUS = 20.0
-_SLABS = 48  # of the default body: only deaf and felt receptors are told apart here
+_SLABS = 48  # of the default body; here it only tells silenced receptors from the others
 # Point processes with a POINTER into the world -> what it reads, and the source that an exported model leaves out.
 _SENSING = {
     "StretchReceptor": ("stretch", "stretch_receptor.mod"),
@@ -56,7 +56,7 @@ _CURRENT = "current"  # NetPyNE label of the clamp that the loop drives
 _FOREVER = 1e9  # [ms]
 _PLOT = {"oneFigPer": "trace", "overlay": True, "saveFig": True}
 
-# NEURON forgets a handler that nobody holds.
+# NEURON drops a handler that nothing refers to.
 _handler = None
 
 
@@ -184,7 +184,7 @@ def _drive(params, design: NetworkDesign, worm: Worm) -> None:
     """One current clamp per neuron with its bias, and one more per pulse."""
     blank, target = params.stimSourceParams.pop(_CURRENT), params.stimTargetParams.pop(f"{_CURRENT}->soma")
     for name, bias in zip(design.neurons, design.bias() * NA_PER_PA, strict=True):
-        # Not the bare name: NetPyNE's plots take a name that is a source, too, for no cell.
+        # Not the bare name: NetPyNE's plots do not recognise a cell whose name is also that of a source.
         label = f"{_CURRENT}_{name}"
         params.stimSourceParams[label] = {**blank, "amp": float(bias)}
         params.stimTargetParams[f"{label}->soma"] = {**target, "source": label, "conds": {"pop": [name]}}
@@ -249,7 +249,7 @@ def _nothing(h):
 
 
 def _without_body(params, design: NetworkDesign) -> None:
-    """Say in data what the handler does beside an installed Tianbao."""
+    """Express as data what the handler does beside an installed Tianbao."""
     from netpyne import sim
 
     for name, cell in params.cellParams.items():
@@ -264,7 +264,7 @@ def _without_body(params, design: NetworkDesign) -> None:
             if _POOL in section["mechs"]:
                 section["mechs"]["calcium_reversal"] = {"e": constants()["reversal_calcium"]}
             for ion, values in section.get("ions", {}).items():
-                # NetPyNE's validator wants concentrations, too; these are the ones NEURON would take.
+                # NetPyNE's validator requires concentrations, too; these are the ones NEURON would take.
                 for side in "io":
                     values[side] = float(getattr(sim.h, f"{ion}{side}0_{ion}_ion"))
 
@@ -333,7 +333,7 @@ def _json(params, worm: Worm) -> str:
 
 
 def _ended(content):
-    """The same with a long time in place of infinity, which JSON has not."""
+    """The same with a long time in place of infinity, which JSON does not support."""
     if isinstance(content, dict):
         return {key: _ended(value) for key, value in content.items()}
     if isinstance(content, (list, tuple)):

@@ -26,7 +26,7 @@ def open_recording(path: str | Path) -> Recording:
 
 
 def write_summary(recording: RecordedRun, path: str | Path) -> Path:
-    """Write what a run came to as JSON: gait, published ranges, provenance. A NaN becomes null.
+    """Write the outcome of a run as JSON: gait, published ranges, provenance. A NaN becomes null.
 
     Raises:
         OutputError: if the disk is full or the folder read-only.

@@ -1,4 +1,4 @@
-"""The loop: one clock, what flows between brains and bodies, what looks on, and the simulation that users see."""
+"""The loop: what flows between brains and bodies, its observers, and the simulation that users see."""
 
 from ..clock import Clock
 from .loop import Loop, Observation

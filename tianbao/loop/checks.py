@@ -1,4 +1,4 @@
-"""Checks of what a run may be asked for, before anything heavy is started."""
+"""Checks of the options of a run, before anything heavy is started."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _MOST_FRAMES = 1_000_000  # of one recording: three gigabytes
 
 
 def check_options(seed: int, engine: str, clock: Clock, initial_curvature: float, worms: int = 1) -> str:
-    """Refuse options of a simulation that cannot be, without anything heavy.
+    """Refuse impossible options of a simulation, before anything heavy is started.
 
     Returns:
-        The engine that the choice of one comes to.
+        The engine, "auto" resolved.
 
     Raises:
         ConfigError: for a value out of range.
@@ -38,7 +38,7 @@ def check_duration(duration: float, clock: Clock) -> None:
     """
     frame, most = clock.frame, _MOST_FRAMES * clock.frame
     if not frame <= number(duration, "run", "duration", "ms"):
-        raise ConfigError(f"duration {duration:g} ms is not a time of at least one frame ({frame:g} ms)")
+        raise ConfigError(f"duration {duration:g} ms is shorter than one frame ({frame:g} ms)")
     if duration > most:
         todo = f"at most {most:g} ms at frames of {frame:g} ms; give a longer clock.frame"
         raise ConfigError(f"duration {duration:g} ms is more than one recording holds: {todo}")

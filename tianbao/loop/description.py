@@ -20,7 +20,7 @@ def described(worms: Sequence[WormModel], arena: Arena, body: SoftBody, clock: C
     """The resolved configuration of a simulation, every parameter in it.
 
     Functions (a flow, a signed distance) are kept by their name only. The first worm is the default of the others,
-    which are listed with what is theirs.
+    which are listed with what differs.
 
     Args:
         worms, arena, body, clock: as they are.
@@ -53,7 +53,7 @@ def _options(worm: WormModel) -> dict[str, Any]:
 
 
 def _entry(worm: WormModel, first: WormModel) -> dict[str, Any]:
-    """What `[[worms]]` says of one worm: its place, what differs from the first, and its interventions."""
+    """The entry of `[[worms]]` for one worm: its place, what differs from the first, and its interventions."""
     default = _options(first)
     entry = {name: each for name, each in _options(worm).items() if name in ("at", "heading") or each != default[name]}
     parameters = {name: each for name, each in worm.parameters.items() if each != first.parameters[name]}

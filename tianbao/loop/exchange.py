@@ -28,7 +28,7 @@ class Currents:
 
     @property
     def generator(self) -> dict:
-        """State of the noise; setting it goes back to it."""
+        """State of the noise; setting it restores it."""
         return self._rng.bit_generator.state
 
     @generator.setter
@@ -40,7 +40,7 @@ class Currents:
         return {"fluctuation": self._fluctuation.copy()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Go back to such a state."""
+        """Restore a state."""
         self._fluctuation[:] = state["fluctuation"]
 
     def write(self, time: float, out: np.ndarray) -> None:

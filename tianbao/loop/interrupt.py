@@ -21,7 +21,7 @@ class Interrupt:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Interrupt:
-        # Python lets the main thread alone handle signals; elsewhere they are somebody else's.
+        # Python lets only the main thread handle signals.
         if threading.current_thread() is threading.main_thread():
             self._before = {each: signal.signal(each, self._note) for each in _SIGNALS}
         return self

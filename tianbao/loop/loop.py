@@ -65,8 +65,8 @@ class Observation:
 class Loop:
     """Worms with brains and bodies in one arena.
 
-    Everything that changes while worms live is owned here: `reset` begins, `tick` goes once around, and `state` and
-    `restore` take it out and put it back, to the same bits.
+    Everything that changes during a simulation is owned here: `reset` begins, `tick` goes once around, and `state` and
+    `restore` copy it out and put it back, to the same bits.
 
     Args:
         worms: models; worms with equal nervous systems share its constants.
@@ -152,7 +152,7 @@ class Loop:
         return self.observe()
 
     def _brains(self):
-        """The engine's hold on the nervous systems, taken anew when they are others or NEURON has let them go."""
+        """The brains, built anew when the nervous systems have changed or NEURON no longer holds them."""
         # NEURON's first import belongs to the mechanisms that a network loads.
         from ..engine.population import Population
 
@@ -190,7 +190,7 @@ class Loop:
             where, todo = f"inside an obstacle{other} or itself", "give Worm(at=..., heading=...)"
             raise ConfigError(f"{what} {1e3 * depth:.0f} um {where}: {todo}")
 
-    # --- going on
+    # --- running
 
     def tick(self, action: Action | None = None) -> Observation:
         """Once around the loop.
@@ -205,7 +205,7 @@ class Loop:
         return self.observe()
 
     def advance(self, action: Action | None = None) -> None:
-        """Once around the loop, as `tick`, without looking at the worms."""
+        """Once around the loop, as `tick`, without an observation."""
         tick, body, arena = self.clock.tick, self.body, self.arena
         seen = self._sense()
         for k, animal in enumerate(self.animals):
@@ -260,10 +260,10 @@ class Loop:
         return LoopState(self.ticks, tuple(each.generator for each in self.animals), arrays)
 
     def restore(self, state: LoopState) -> None:
-        """Go on from a state after `reset`; the same ticks then give the same bits.
+        """Continue from a state, after `reset`; the same ticks then give the same bits.
 
         Raises:
-            ConfigError: when it is of other worms.
+            ConfigError: when it belongs to another number of worms.
         """
         if len(state.generators) != len(self.animals):
             raise ConfigError(f"the state holds {len(state.generators)} worms, and there are {len(self.animals)} here")

@@ -1,4 +1,4 @@
-"""What looks on while a loop runs: keeps frames, stops a run that has diverged, keeps checkpoints."""
+"""Observers of a running loop: one keeps frames, one stops a run that has diverged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..sensing import Sense, table_senses
 from .loop import Loop
 from .state import gathered, part
 
-# No neuron of the worm lives outside this range [mV]; beyond it the integration has failed.
+# No neuron of the worm is ever outside this range [mV]; beyond it the integration has failed.
 _PHYSICAL = (-300.0, 300.0)
 
 
@@ -31,23 +31,23 @@ class Observer(Protocol):
 
 
 class DivergenceGuard:
-    """Ends a run whose worms have left the range of the physical.
+    """Ends a run whose voltages or positions have left the physical range.
 
     Args:
-        every: ticks between two looks.
+        every: ticks between two checks.
     """
 
     def __init__(self, every: int) -> None:
         self.every = every
 
     def __call__(self, loop: Loop) -> None:
-        """Look at the loop.
+        """Check the loop.
 
         Raises:
             DivergedError: if a voltage or a position is not a physical number.
         """
         if not np.isfinite(loop.body.midline()).all():
-            raise DivergedError(f"the body left the range of numbers at {loop.time:g} ms; try a shorter tick")
+            raise DivergedError(f"the positions of the body are not finite at {loop.time:g} ms; try a shorter tick")
         low, high = _PHYSICAL
         for k, animal in enumerate(loop.animals):
             voltage = animal.brain.voltage
@@ -112,7 +112,7 @@ class Recorder:
         return {"time": self.time.copy(), **gathered(**worms)}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take up the frames of a state that fits in this recorder."""
+        """Restore the frames of a state that fits in this recorder."""
         self._count = len(state["time"])
         self._time[: self._count] = state["time"]
         for k, kept in enumerate(self._worms):

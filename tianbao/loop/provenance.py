@@ -24,10 +24,10 @@ def git_revision() -> str:
     if root is None:
         return ""
     try:
-        said = subprocess.run(
+        described = subprocess.run(
             ["git", "describe", "--always", "--dirty=+", "--abbrev=12"],
             cwd=root, capture_output=True, text=True, timeout=10, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return said.stdout.strip()
+    return described.stdout.strip()

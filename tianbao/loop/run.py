@@ -1,4 +1,4 @@
-"""One run of a loop: counts ticks, calls what looks on, keeps checkpoints, ends well when it is told to."""
+"""One run of a loop: counts ticks, calls observers, keeps checkpoints, stops cleanly on a signal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is asked for.
+    """What a run is to do.
 
     Attributes:
         duration: of the whole run [ms].
@@ -48,12 +48,12 @@ class Run:
 
     Args:
         loop: reset by this run.
-        plan: what is asked for.
+        plan: what it is to do.
         checkpoints: where the state is kept on the way.
-        since: a state to go on from.
+        since: a state to continue from.
 
     Raises:
-        ConfigError: for a state of another simulation, another release or beyond the end.
+        ConfigError: for a state of another simulation or release, or beyond the end.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Run:
             self._before = since.facts["wall_s"]
 
     def to_the_end(self) -> Recording:
-        """Tick until all is done or somebody asks to stop.
+        """Tick to the end of the plan, or until a signal asks to stop.
 
         Raises:
             DivergedError: if brains or bodies leave the physical range; what was recorded is its `recording`.
@@ -111,7 +111,7 @@ class Run:
 
     @cached_property
     def _origin(self) -> dict:
-        """Facts that hold for the whole run, asked for at its first checkpoint only: git is a process of its own."""
+        """Facts that hold for the whole run, collected at its first checkpoint only: asking git starts a process."""
         return {
             "config": self._plan.config.to_toml(),
             "versions": provenance.versions(),
@@ -122,7 +122,7 @@ class Run:
         }
 
     def state(self) -> RunState:
-        """All that it needs to go on."""
+        """All that it needs to continue."""
         loop = self._loop.state()
         facts = {
             **self._origin,
@@ -155,7 +155,7 @@ class Run:
 
 
 def check_fit(state: RunState, loop: Loop, plan: Plan) -> None:
-    """Refuse a state that a run cannot go on from.
+    """Refuse a state that a run cannot continue from.
 
     Raises:
         ConfigError: when it is of another simulation, another release or beyond the end.
@@ -169,7 +169,7 @@ def check_fit(state: RunState, loop: Loop, plan: Plan) -> None:
             if here.get(name) != value:
                 raise ConfigError(
                     f"the checkpoint was made with {name} {value}, this is {here.get(name)}: "
-                    "only the same versions go on with the same bits; run the simulation again"
+                    "only the same versions continue to the same bits; run the simulation again"
                 )
     if facts["revision"] != (revision := provenance.git_revision()):
         was, now = facts["revision"] or "none", revision or "none"

@@ -1,4 +1,4 @@
-"""Worms in an arena: the face of the loop that users see."""
+"""Worms in an arena: the loop as users see it."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _DEFAULT = RunConfig()
 class Simulation:
     """Worms in an arena.
 
-    Run it as a whole with `run`, or go on by hand with `reset`, `step` and `observe`, which close a loop of your own.
-    Worms and arena are taken as they are now: what is done to a worm later concerns later simulations.
+    Run it as a whole with `run`, or step by step with `reset`, `step` and `observe`, to close a loop of your own.
+    Worms and arena are taken as they are now: later changes to a worm affect later simulations only.
 
     Args:
         worms: the animal with its interventions, or a list of animals.
-        arena: where they live.
+        arena: where they are.
         seed: of membrane noise, initial voltages and initial postures.
         clock: time steps.
         slabs: axial resolution of the body mesh.
@@ -50,7 +50,7 @@ class Simulation:
         engine: what integrates the neurons, one of `tianbao.engine.ENGINES`; "native" equals "neuron" to rounding.
             "auto" takes NEURON for one worm and the native engine for several.
         stream: of random numbers that the first worm takes; the others take those that follow.
-        threads: how many worms are computed at the same time; one per processor when None. No bit depends on it.
+        threads: how many worms are computed at the same time; one per processor when None. Results do not depend on it.
         progress: show time left and the real-time ratio.
 
     Raises:
@@ -112,7 +112,7 @@ class Simulation:
 
     @property
     def arena(self) -> Arena:
-        """Where they live."""
+        """Where the worms are."""
         return self._loop.arena
 
     @property
@@ -174,7 +174,7 @@ class Simulation:
     def alone(self, worm: int) -> Simulation:
         """One of the worms in the same arena without the others, with the random numbers that it has in company.
 
-        What its company changes is the difference; where nothing touches it, there is none.
+        Any difference from the run in company is due to the other worms; where nothing touches it, there is none.
 
         Args:
             worm: its number, counted from 0.
@@ -231,7 +231,7 @@ class Simulation:
     def run(
         self, duration: float, *, checkpoints: Checkpoints | None = None, since: RunState | None = None
     ) -> Recording:
-        """Simulate from a fresh start, or go on from a checkpoint.
+        """Simulate from a fresh start, or continue from a checkpoint.
 
         Ctrl-C and SIGTERM end the run early, between two ticks: the recording up to there is returned, marked
         incomplete, after a last checkpoint.
@@ -258,7 +258,7 @@ class Simulation:
 
         Args:
             duration: of the whole run [ms].
-            since: state to go on from.
+            since: state to continue from.
 
         Raises:
             ConfigError: as `run`, or for a worm that starts inside an obstacle.
@@ -291,7 +291,7 @@ class Simulation:
         current: Mapping[str, float] | Sequence[Mapping[str, float]] | None = None,
         light: float | Mapping[str, float] | Sequence[Mapping[str, float]] | None = None,
     ) -> Observation:
-        """Go on by hand, from a `reset`, another `step`, or where a run has ended.
+        """Simulate a little further, from a `reset`, another `step`, or where a run has ended.
 
         Args:
             duration: [ms], a whole number of ticks.

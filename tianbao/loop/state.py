@@ -1,4 +1,4 @@
-"""All that a run needs to go on as if it had never stopped, and the bytes that hold it."""
+"""All that a run needs to continue as if it had never stopped, and the bytes that hold it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FACTS = {
     "config": str, "versions": dict, "mechanisms": str, "anatomy": list, "revision": str, "every": float,
     "ticks": int, "planned": int, "wall_s": float, "generators": list,
 }  # fmt: skip
-# What NumPy raises on bytes that are no arrays.
+# What NumPy raises on bytes that are not arrays.
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -45,7 +45,7 @@ class RunState:
     """A run between two ticks.
 
     Attributes:
-        facts: what has to be the same for the run to go on (configuration, versions, mechanism hash), and where it
+        facts: what has to be the same for the run to continue (configuration, versions, mechanism hash), and where it
             was: `ticks` done, `planned` ticks, `generators` of noise, `wall_s` spent.
         arrays: of the loop and the recorder, by "part/name".
     """
@@ -78,11 +78,11 @@ class RunState:
         """
         if not content.startswith(MAGIC):
             is_ours = content.startswith(MAGIC[:18])
-            what = "a checkpoint of another release" if is_ours else "no checkpoint of Tianbao"
+            what = "a checkpoint of another release" if is_ours else "not a checkpoint of Tianbao"
             raise OutputError(f"{where} is {what}; give the checkpoint that a run of this release has left")
         digest, rest = content[len(MAGIC) : len(MAGIC) + _DIGEST], content[len(MAGIC) + _DIGEST :]
         if hashlib.sha256(rest).digest() != digest:
-            raise OutputError(f"{where} is cut short or was changed: its checksum is another; run the simulation again")
+            raise OutputError(f"{where} is cut short or was changed: its checksum is wrong; run the simulation again")
         try:
             with np.load(io.BytesIO(rest), allow_pickle=False) as file:
                 arrays = dict(file)

@@ -10,7 +10,7 @@ from ..apparatus import Hold
 
 _STIFFNESS = 10.0  # of the walls over that of the body between them [-]
 # The push follows the bend with a lag: that of a tick is found from the bend before it, and a stiff wall that
-# answered at once would overshoot and swing. Short beside the half second in which a body bends on agar.
+# responded at once would overshoot and oscillate. Short beside the half second in which a body bends on agar.
 _LAG = 40.0  # [ms]
 _SIDES = np.array([0.5, 0.5, -0.5, -0.5])  # of DL, DR, VL, VR in a difference of dorsal and ventral tension
 
@@ -51,9 +51,9 @@ class Walls:
                 pull[held] = (self._tension[held] * (each.curvature + push[held]))[:, None] * _SIDES
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of all that a run needs to go on."""
+        """Copies of all that the next tick depends on."""
         return {"push": self._push.copy()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Go back to a state."""
+        """Restore a state."""
         self._push[:] = state["push"]

@@ -27,9 +27,9 @@ class Modulator:
     Attributes:
         gene: an ion channel such as "egl19", or a gene of release whose synapses are meant, such as "unc13".
         neurons: the group.
-        factor: towards which the conductances go while it is there [-].
+        factor: that the conductances approach while it is present [-].
         start, stop: of its presence [ms].
-        tau: time constant with which it takes hold and lets go [ms].
+        tau: time constant with which the effect rises and decays [ms].
         synaptic: whether the gene is one of release.
     """
 
@@ -87,7 +87,7 @@ class Modulation:
         out[:] = self._level
 
     def adapt(self, seen) -> None:
-        """Let every level follow what is there for one tick; `seen.time` [ms] is its start."""
+        """Let every level approach its target for one tick; `seen.time` [ms] is its start."""
         aim = [each.factor if each.start <= seen.time < each.stop else _REST for each in self.receptors]
         self._level += self._followed * (aim - self._level)
 

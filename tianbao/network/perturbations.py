@@ -14,7 +14,7 @@ from .wiring import Tables
 
 
 def ablate(tables: Tables, neurons: Collection[str]) -> Tables:
-    """Remove every connection of these neurons; the cells themselves stay, silent to all."""
+    """Remove every connection of these neurons; the cells themselves stay, unconnected."""
     gone = set(neurons)
     return replace(
         tables,
@@ -74,7 +74,7 @@ def shuffle(tables: Tables, what: str, classes: pd.Series, seed: int) -> Tables:
 
     Args:
         tables: the intact connectome.
-        what: "nmj_within_class" hands each neuron the muscles of another of its class,
+        what: "nmj_within_class" gives each neuron the muscles of another of its class,
             "nmj_across" those of any other motor neuron, "chemical_targets" permutes the
             postsynaptic partners, "gap_partners" one side of the gap junctions.
         classes: neuron -> class.

@@ -123,7 +123,7 @@ def _take(sites: Sites, rows: np.ndarray) -> Sites:
 
 
 def synapse_mechanism(p: Parameters, sign: str, release_half: float) -> dict:
-    """A graded synapse as NetPyNE wants it."""
+    """A graded synapse as NetPyNE expects it."""
     return {
         "mod": "GradedSynapse",
         "e": p.reversal_inhibitory if sign == "inhibitory" else p.reversal_excitatory,
@@ -135,7 +135,7 @@ def synapse_mechanism(p: Parameters, sign: str, release_half: float) -> dict:
 
 
 def gap_mechanism() -> dict:
-    """A reciprocal gap junction as NetPyNE wants it; `weight` is set per connection."""
+    """A reciprocal gap junction as NetPyNE expects it; `weight` is set per connection."""
     return {
         "mod": "GapJunction",
         "weight": 0.0,

@@ -15,7 +15,7 @@ from ..units import US_PER_NS
 
 TABLE = Path(__file__).with_name("tools.csv")
 GENES = Path(__file__).with_name("genes.csv")
-# NEURON's clock never comes here [ms]: what has no end stops there.
+# A time that NEURON's clock never reaches [ms]: the end of what has none.
 NEVER = 1e15
 _MOST = 1e5  # [nS] of one conductance; a clamp has 1000
 
@@ -57,7 +57,7 @@ class SwitchedConductance:
         if not 0 <= self.start < self.stop:
             raise ConfigError(f"{what}: need 0 <= start < stop")
         if not abs(self.reversal) < 300.0:
-            raise ConfigError(f"{what}: no membrane lives at {self.reversal:g} mV; give mV")
+            raise ConfigError(f"{what}: {self.reversal:g} mV is outside the physiological range; give mV")
 
 
 def clamp(neuron: str, voltage: float, start: float, stop: float) -> SwitchedConductance:

@@ -104,7 +104,7 @@ def nmj_weights(
     unit, keys = _units(whole), _keys(table, muscles)
     cells = muscles.groupby(muscles.quadrant.str[0] + muscles.row.astype(str)).size()
     row = keys.row.to_numpy()
-    # A shuffle may hand a row a class or a sign that it never had: as much per section as the row's others.
+    # A shuffle may give a row a class or a sign that it never had: as much per section as the row's others.
     usual = whole.groupby("row")["count"].sum()
     usual = 1.0 / usual.where(usual > 0.0, np.inf)
     per_section = np.array([unit.get(key, usual[key[0]]) for key in keys.itertuples(index=False, name=None)])
@@ -149,9 +149,9 @@ def gap_totals(gap: pd.DataFrame) -> pd.Series:
 def on_both_sides(nmj: pd.DataFrame) -> pd.DataFrame:
     """The same junctions with the left and the right half of the animal alike.
 
-    The left and right muscles of a level send their arms to the same cord. What one animal's EM counts differ by
-    between them is taken for chance: each pair gets the mean of its own count and its mirror image's. Left as it is,
-    the difference rolls a swimming worm out of its plane.
+    The left and right muscles of a level send their arms to the same cord. Differences between them in the EM counts of
+    one animal are taken for chance: each pair gets the mean of its own count and its mirror image's. Left as they are,
+    they roll a swimming worm out of its plane.
 
     Args:
         nmj: pre, muscle, em_sections, sign.

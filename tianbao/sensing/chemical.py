@@ -1,7 +1,7 @@
 """Taste and smell: the concentration at the ending of each chemosensory neuron.
 
-The sense gives concentrations; the answer of the neuron (occupancy, adaptation, current) is computed with the membrane,
-in mod/sensory_transduction.mod, so that both engines integrate it.
+The sense gives concentrations; the response of the neuron (occupancy, adaptation, current) is computed with the
+membrane, in mod/sensory_transduction.mod, so that both engines integrate it.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class Sense(Protocol):
         """Copies of all that `adapt` changes."""
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go back to a state."""
+        """Restore a state."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""Stretch receptors: which parts of the body each motor neuron feels, and where on its neurites.
+"""Stretch receptors: which parts of the body each motor neuron senses, and where on its neurites.
 
 B neurons are excited by stretch of their own side behind their muscles, as in Boyle, Berri and Cohen 2012, and by
 shortening of their own side in front of them, as Wen et al. 2012 found in the animal. A neurons are their mirror image.
-SMD and RMD feel stretch of their own side in the head and neck. What the end of the body cuts off a cord neuron's main
-field is felt by its other field instead, so that the last neurons of the cord follow those before them.
+SMD and RMD sense stretch of their own side in the head and neck. The part of a cord neuron's main field that would lie
+beyond the end of the body is added to its other field, so that the last neurons of the cord follow those before them.
 A B neuron adapts to a lasting bend of its main field, which resists bends that stay, and not to one of its opposite
-field, which hands them on. Which class feels what is a row of stretch.csv.
+field, which passes them on. What each class senses is a row of stretch.csv.
 Fields are body coordinates, not neurite extents: the traced neurites of VB are too short (most likely cut off).
 """
 
@@ -34,12 +34,12 @@ _DIRECTIONS = {"cord": {"posterior": 1.0, "anterior": -1.0}, "head": {"": 0.0}}
 _ADAPTS = {"yes": True, "no": False}
 # No field reaches beyond these places, and none is shorter than that [L].
 _NOSE, _TAIL, _SHORTEST = 0.02, 0.98, 0.06
-_LEAST_KEPT = 0.3  # share of the opposite field that must lie on the body for it to be felt [-]
+_LEAST_KEPT = 0.3  # share of the opposite field that must lie on the body for it to be sensed [-]
 
 
 @dataclass(frozen=True)
 class StretchClass:
-    """How the neurons of one class feel stretch: a row of stretch.csv.
+    """How the neurons of one class sense stretch: a row of stretch.csv.
 
     Attributes:
         group: "cord" or "head", which share windows and gains.
@@ -56,7 +56,7 @@ class StretchClass:
 
 @cache
 def stretch_classes(path: Path = TABLE) -> dict[str, StretchClass]:
-    """Class of neurons -> how it feels stretch.
+    """Class of neurons -> how it senses stretch.
 
     Raises:
         ConfigError: for an unknown class, group, side or direction, or a class with two rows.
@@ -78,7 +78,7 @@ def stretch_classes(path: Path = TABLE) -> dict[str, StretchClass]:
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """A stretch of body that a receptor feels.
+    """A part of the body that a receptor senses.
 
     Attributes:
         start, end: of it [L].
@@ -96,7 +96,7 @@ class StretchReceptor:
 
     Attributes:
         neuron: name.
-        fields: what it feels, the main field first.
+        fields: what it senses, the main field first.
         side: +1 for ventral, -1 for dorsal neurons: sign that turns kappa L into own-side stretch.
         gain: current per unit of mean kappa L [pA].
         sites: section, location and share of the current of every compartment it drives.
@@ -177,7 +177,7 @@ class StretchSense:
         return {"adapted": self._adapted.copy()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go back to a state."""
+        """Restore a state."""
         self._adapted[:] = state["adapted"]
 
 
@@ -203,11 +203,11 @@ def stretch_field(
         p: windows and gains.
     """
     classes = stretch_classes()
-    felt_by = {name: classes[neuron_class(name)] for name in cells if neuron_class(name) in classes}
-    receptors = tuple(_receptor(name, cls, cells[name], centroids.get(name), p) for name, cls in felt_by.items())
+    sensing = {name: classes[neuron_class(name)] for name in cells if neuron_class(name) in classes}
+    receptors = tuple(_receptor(name, cls, cells[name], centroids.get(name), p) for name, cls in sensing.items())
     shape = (len(receptors), len(positions))
     weights = np.array([each.weights(positions) for each in receptors]).reshape(shape)
-    fades = [p.b_adaptation if cls.adapts else 0.0 for cls in felt_by.values()]
+    fades = [p.b_adaptation if cls.adapts else 0.0 for cls in sensing.values()]
     main = np.array([each.main_weights(positions) for each in receptors]).reshape(shape)
     return StretchField(receptors, weights, np.array(fades)[:, None] * main, p.b_adaptation_tau)
 
@@ -230,13 +230,13 @@ def _cord_fields(centre: float, along: float, p: Parameters) -> tuple[ReceptiveF
     """Main and opposite field of a cord neuron whose muscles are centred there; along is +1 towards the tail."""
     main, start, end = _window(centre, along, p.cord_window_offset, p.cord_window_length)
     other, *opposite = _window(centre, -along, p.cord_window_offset, p.cord_opposite_length)
-    # What is cut off one field is felt by the other, so that every neuron has its full drive.
+    # What is cut off one field is added to the other, so that every neuron has its full drive.
     gain, opposite_gain = p.cord_stretch_gain, p.cord_opposite_gain
-    felt, followed = gain * main, opposite_gain + gain * (1.0 - main)
+    own, following = gain * main, opposite_gain + gain * (1.0 - main)
     if other < _LEAST_KEPT:
-        felt, followed = gain, 0.0
+        own, following = gain, 0.0
     whole = max(gain + opposite_gain, 1e-12)
-    return ReceptiveField(start, end, felt / whole), ReceptiveField(*opposite, -followed / whole)
+    return ReceptiveField(start, end, own / whole), ReceptiveField(*opposite, -following / whole)
 
 
 def _window(centre: float, along: float, offset: float, length: float) -> tuple[float, float, float]:
