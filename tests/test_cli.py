@@ -57,7 +57,7 @@ def test_ctrl_c_leaves_a_readable_file_and_its_exit_code(tmp_path):
     command = [sys.executable, SIMS / "forward_crawl.py", "--duration", "600000", "--out", tmp_path]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
-        if "to do" in line:
+        if "to simulate" in line:
             break
     time.sleep(4.0)
     process.send_signal(signal.SIGINT)

@@ -32,7 +32,7 @@ def neuron():
         activation=np.array([network.muscle(name)(0.5).muscle_activation.a for name in early.muscles]),
         bodies=np.array(simulation.body.midline()[0]),
         received={
-            name: -1e3 * sum(point.i for point in network.stretch_receptors(name))
+            name: -1e3 * sum(point.i for point in network.receptors(name, "stretch"))
             for name in ("DB4", "VB6", "DA5", "VA6", "RMDDL", "RMDVR", "SMDDR", "SMDVL")
         },
         size=dict(zip(network.design.neurons, capacitance / P.input_reference_capacitance, strict=True)),

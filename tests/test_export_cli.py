@@ -41,7 +41,7 @@ def test_wcon_goes_out_and_comes_back_as_the_same_gait(folder, tmp_path, capsys)
 
 def test_a_medium_named_on_import_brings_its_published_ranges(folder, tmp_path, capsys):
     run("export", "wcon", folder / "results.h5", "--out", tmp_path / "a.wcon.zip")
-    assert run("import-track", tmp_path / "a.wcon.zip", "--worm", "1", "--medium", "water", "--out", tmp_path) == 0
+    assert run("import-track", tmp_path / "a.wcon.zip", "--worm", "0", "--medium", "water", "--out", tmp_path) == 0
     assert tb.open(tmp_path / "results.h5").medium == "water"
     assert "published 1.4 to 2.3 Hz" in capsys.readouterr().out
 

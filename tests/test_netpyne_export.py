@@ -46,7 +46,8 @@ def synapse(point):
     return [getattr(point, key, None) for key in ("weight", "e", "v_half", "slope", "tau")]
 
 def receptors(each):
-    return [[p["loc"], p["hObj"].gain, p["hObj"].saturation, p["hObj"].share] for p in each["pointps"].values()]
+    keys = ("gain", "saturation", "share", "k_half", "tau", "polarity")
+    return [[p["loc"], *(getattr(p["hObj"], key, None) for key in keys)] for p in each["pointps"].values()]
 
 def inventory(sim):
     cells = {cell.tags["pop"]: cell for cell in sim.net.cells}

@@ -105,7 +105,7 @@ RECEPTORS = [
 
 @pytest.mark.parametrize(("neuron", "gain"), RECEPTORS)
 def test_a_receptor_has_its_gain_once_over_all_its_sites(network, neuron, gain):
-    points = network.stretch_receptors(neuron)
+    points = network.receptors(neuron, "stretch")
     scale = 1e-3 * size(network, neuron)
     assert len(points) > 1
     assert [point.gain for point in points] == pytest.approx([scale * gain] * len(points), rel=1e-6)
@@ -116,13 +116,13 @@ def test_a_receptor_has_its_gain_once_over_all_its_sites(network, neuron, gain):
 def test_a_muscle_that_is_clamped_follows_with_its_declared_time_constant(network):
     from neuron import h
 
+    from tianbao.cells.temperature import set_rates
+
     muscle = network.muscle("MVR10")(0.5)
     before, after, switch = -70.0, -35.0, 20.0
     clamp = h.SEClamp(muscle)
     clamp.rs, clamp.dur1, clamp.amp1, clamp.dur2, clamp.amp2 = 1e-3, switch, before, 1e9, after
-    # A test at another temperature leaves its rate behind.
-    if hasattr(h, "rate_muscle_activation"):
-        h.rate_muscle_activation = 1.0
+    set_rates(h, 1.0)  # a test at another temperature leaves its rate behind
     h.dt, h.secondorder, muscle.sec.v = 0.5, 0, before
     network.sim.pc.set_maxstep(10.0)
     h.finitialize()
