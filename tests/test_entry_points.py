@@ -288,7 +288,7 @@ def test_a_refused_verb_leaves_the_worm_as_it_was():
         refuses(act)
     assert worm.model() is before and worm.interventions == worm.pulses == worm.holds == ()
     fresh = tb.Worm().model().effects
-    assert before.effects.membranes == fresh.membranes and before.effects.deaf == fresh.deaf == frozenset()
+    assert before.effects.membranes == fresh.membranes and before.effects.silenced == fresh.silenced == frozenset()
     for name in ("chemical", "gap", "nmj"):
         assert getattr(before.effects.tables, name).equals(getattr(fresh.tables, name))
 

@@ -154,7 +154,7 @@ def test_a_configuration_repeats_everything_that_was_done():
     again = worm_of(RunConfig().updated(tomllib.loads(resolved(config).to_toml())))
     assert again.interventions == worm.interventions
     one, two = design(worm), design(again)
-    assert one.membranes == two.membranes and one.conductances == two.conductances and one.deaf == two.deaf
+    assert one.membranes == two.membranes and one.conductances == two.conductances and one.silenced == two.silenced
     assert one.tables.gap.equals(two.tables.gap) and one.tables.chemical.equals(two.tables.chemical)
 
 

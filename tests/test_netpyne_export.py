@@ -79,7 +79,7 @@ for each in network.sections:
     each.v = -60.0
 brain = NeuronBrain(network)
 brain.current[:] = network.design.bias() * NA_PER_PA
-brain.start(0.5, 1)
+brain.start([-60.0] * len(network.cells), 0.5, 1)
 muscles = [network.muscle(name)(0.5) for name in network.design.muscles.index]
 trace = [[*brain.voltage, *(each.v for each in muscles)]]
 for step in range(1, int(float(sys.argv[1]) / 0.5) + 1):

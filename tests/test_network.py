@@ -266,5 +266,5 @@ def test_clock_steps_must_divide_evenly():
 
 
 def test_a_run_shorter_than_a_frame_is_refused():
-    with pytest.raises(ConfigError, match="at least one frame"):
+    with pytest.raises(ConfigError, match="shorter than one frame"):
         Simulation(Worm(), progress=False).run(1.0)

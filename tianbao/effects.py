@@ -33,7 +33,7 @@ class Effects:
     Attributes:
         tables: its connectome.
         membranes: neuron -> membrane.
-        deaf: neurons whose stretch receptors are silenced.
+        silenced: neurons whose stretch receptors are silenced.
         conductances: what the experimenter opens in single cells.
         pulses: currents into somas: neuron and pulse.
         holds: walls around parts of the body.
@@ -42,7 +42,7 @@ class Effects:
 
     tables: Tables
     membranes: dict[str, Membrane]
-    deaf: frozenset[str] = frozenset()
+    silenced: frozenset[str] = frozenset()
     conductances: tuple[tools.SwitchedConductance, ...] = ()
     pulses: tuple[tuple[str, Pulse], ...] = ()
     holds: tuple[Hold, ...] = ()
@@ -64,7 +64,7 @@ def after(intact: Effects, interventions: Iterable[Mapping[str, Any]]) -> Effect
 
 def _ablate(worm: Effects, neurons: Iterable[str]) -> Effects:
     gone = anatomy.match_neurons(*neurons)
-    return replace(worm, tables=perturbations.ablate(worm.tables, gone), deaf=worm.deaf.union(gone))
+    return replace(worm, tables=perturbations.ablate(worm.tables, gone), silenced=worm.silenced.union(gone))
 
 
 def _silence(
@@ -159,7 +159,7 @@ def _scale_gap_junctions(worm: Effects, a: str, b: str, factor: float) -> Effect
 
 
 def _silence_stretch_receptors(worm: Effects, neurons: Iterable[str]) -> Effects:
-    return replace(worm, deaf=worm.deaf.union(anatomy.match_neurons(*(neurons or ("*",)))))
+    return replace(worm, silenced=worm.silenced.union(anatomy.match_neurons(*(neurons or ("*",)))))
 
 
 def _shuffle(worm: Effects, what: str, seed: int) -> Effects:

@@ -114,7 +114,7 @@ class RecordedRun:
         created: when, ISO 8601.
         wall_s_per_bio_s: seconds of computing per second of biology.
         complete: False if the run ended early.
-        anatomy: wiring and cells of the worm, files of one's own with their digests.
+        anatomy: wiring and cells of the worm, user-supplied files with their digests.
     """
 
     time: np.ndarray

@@ -103,7 +103,7 @@ class WormModel:
             discretisation=self.discretisation,
             channel_set=self.channel_set,
             stretch_positions=stretch_positions,
-            deaf=effects.deaf,
+            silenced=effects.silenced,
             soma_compartments=self.soma_compartments,
             conductances=effects.conductances,
             cell_source=self.cell_source,

@@ -258,7 +258,7 @@ def _without_body(params, design: NetworkDesign) -> None:
                 if point["mod"] not in _SENSING:
                     continue
                 pointer, _ = _SENSING[point["mod"]]
-                if pointer == "stretch" and name in design.deaf:
+                if pointer == "stretch" and name in design.silenced:
                     point["gain"] = 0.0
                 point |= {"mod": f"Fixed{point['mod']}", pointer: 0.0}
             if _POOL in section["mechs"]:

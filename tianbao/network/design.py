@@ -39,7 +39,7 @@ class NetworkDesign:
         discretisation: "traced" or "d_lambda".
         channel_set: kinetic parameter set, "C19" or "H".
         stretch_positions: body coordinates at which kappa L is reported.
-        deaf: neurons whose stretch receptors are silenced.
+        silenced: neurons whose stretch receptors are silenced.
         soma_compartments: 1 or 2.
         conductances: what the experimenter opens in single cells.
         cell_source: where the morphologies come from.
@@ -52,7 +52,7 @@ class NetworkDesign:
     discretisation: str
     channel_set: str
     stretch_positions: np.ndarray = field(repr=False)
-    deaf: frozenset[str] = frozenset()
+    silenced: frozenset[str] = frozenset()
     soma_compartments: int = 2
     conductances: tuple[SwitchedConductance, ...] = ()
     cell_source: CellSource = TRACED
@@ -81,10 +81,10 @@ class NetworkDesign:
 
     @cached_property
     def stretch(self) -> StretchField:
-        """Stretch receptors; silenced ones feel nothing."""
+        """Stretch receptors; silenced ones sense nothing."""
         centroids = nmj_centroids(self.tables.intact_nmj, self.muscles)
         felt = stretch_field(self.cells, centroids, self.stretch_positions, self.parameters)
-        heard = np.array([[each.neuron not in self.deaf] for each in felt.receptors], dtype=float)
+        heard = np.array([[each.neuron not in self.silenced] for each in felt.receptors], dtype=float)
         return replace(felt, weights=felt.weights * heard, fading=felt.fading * heard)
 
     @cached_property
