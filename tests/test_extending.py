@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from pages import blocks
 
 ROOT = Path(__file__).parents[1]
@@ -16,6 +17,7 @@ PAGE = ROOT / "docs" / "extending.md"
 COPIED, LINKED = ("tianbao", "mod"), ("morphologies", "connectome", "setup.cfg", "pyproject.toml")
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_checkout_that_follows_the_page_runs_in_both_engines(tmp_path):
     for name in COPIED:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -82,7 +82,7 @@ def test_draws_repeat_with_their_seed_and_a_latin_design_covers_each_axis_evenly
     [
         ({"vari": {}}, "unknown key 'vari': did you mean 'vary'"),
         ({}, "varies nothing"),
-        ({"vary": {"clock.dt": [0.5]}, "duration": 5.0}, "run 1: duration 5 ms is not a time"),
+        ({"vary": {"clock.dt": [0.5]}, "duration": 5.0}, "run 1: duration 5 ms is shorter than one frame"),
         ({"vary": {"arena.viscosity_pa_s": [0.1]}}, "run 1: .*set arena.medium to newtonian"),
         ({"vary": {"arena.viscosity": [1.0]}}, "unknown key 'arena.viscosity': did you mean 'arena.viscosity_pa_s'"),
         ({"vary": {"parameters.gap_gian": [0.1]}}, "run 1: unknown parameter 'gap_gian': did you mean 'gap_gain'"),
