@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
 from tianbao.cli import EXIT_ERROR, main
 
@@ -25,6 +26,7 @@ def test_bad_names_and_folders_are_sentences(capsys, tmp_path):
     assert "Traceback" not in said and "did you mean 'channel'" in said and said.count("tianbao:") == 3
 
 
+@pytest.mark.slow
 def test_channels_are_validated_into_a_page(capsys, tmp_path):
     assert main(["validate", "--level", "channel", "--out", str(tmp_path / "evidence")]) == 0
     assert (tmp_path / "evidence" / "validation.html").stat().st_size > 50_000

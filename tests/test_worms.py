@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,21 +62,17 @@ def test_two_worms_differ_by_what_was_done_to_them_and_by_their_random_numbers(a
     assert second.anatomy == first.anatomy
 
 
-@pytest.mark.parametrize("threads", [2, 4])
-def test_no_bit_depends_on_the_number_of_threads(apart, threads):
+@pytest.mark.parametrize("threads", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_no_bit_depends_on_the_number_of_threads(apart, threads, tmp_path):
     # The threads of the body are those of the first simulation of a process.
     code = (
         "import numpy as np, sys; sys.path.insert(0, sys.argv[2]); from test_worms import pair, bits\n"
         f"run = pair(threads={threads}).run({DURATION})\n"
         "np.savez(sys.argv[1], *[each for track in run.worms for each in bits(track)])\n"
     )
-    path = str(apart[0].label.replace(" ", "_")) + f"_{threads}.npz"
-    folder = __file__.rpartition("/")[0]
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as place:
-        subprocess.run([sys.executable, "-c", code, f"{place}/{path}", folder], check=True, timeout=300)
-        found = list(np.load(f"{place}/{path}").values())
+    path = tmp_path / "bits.npz"
+    subprocess.run([sys.executable, "-c", code, path, Path(__file__).parent], check=True, timeout=300)
+    found = list(np.load(path).values())
     expected = [each for track in apart[1].worms for each in bits(track)]
     assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 

@@ -178,14 +178,15 @@ class CellCopies:
 
     def _clamped(self, levels: np.ndarray, duration: float, hold: float, dt: float) -> tuple[np.ndarray, np.ndarray]:
         conductance, current = self._native.leak_conductance, self._native.leak_current
+        # Kept and put back, not subtracted again: round-off would stay behind in what runs next.
+        kept = conductance[self._soma_nodes], current[self._soma_nodes]
         conductance[self._soma_nodes] += _CLAMP_CONDUCTANCE
         current[self._soma_nodes] += _CLAMP_CONDUCTANCE * levels
         steps = round(duration / dt)
         record = self._start(dt, hold, steps)
         self._native.clamp_current[self._clamp_order] = 0.0
         self._native.advance(steps)
-        conductance[self._soma_nodes] -= _CLAMP_CONDUCTANCE
-        current[self._soma_nodes] -= _CLAMP_CONDUCTANCE * levels
+        conductance[self._soma_nodes], current[self._soma_nodes] = kept
         return np.arange(1, steps + 1) * dt, _CLAMP_CONDUCTANCE * (levels - record) / NA_PER_PA
 
     def _start(self, dt: float, voltage: float, steps: int) -> np.ndarray:
