@@ -236,3 +236,24 @@ def test_worms_on_a_grid_keep_their_distance():
             on_a_grid(RunConfig(), count, spacing)
     with pytest.raises(tb.ConfigError, match="lists 5 worms already"):
         on_a_grid(config, 2, 1.5)
+
+
+def test_a_worm_that_is_carried_far_away_leaves_the_bits_of_the_others_alone():
+    from tianbao.body import SoftBody
+
+    def moved(count):
+        body = SoftBody(worms=count)
+        for k in range(count):
+            body.pose(curvature=3.0 * np.sin(np.linspace(0.0, 9.0, 47)), at=(0.3, 0.1 + 5.0 * k), worm=k)
+        flow = np.zeros((count, body.mesh.rings, 3))
+        flow[:, :, 0], flow[1:, :, 0] = 0.4, 4.0  # [mm/s]; both leave the frame they start in, not at the same step
+        body.flow = flow
+        tension = np.zeros((count, body.mesh.slabs, 4))
+        tension[:, 10:20, 0] = 100.0
+        for _ in range(400):
+            body.step(tension, 4.0)
+        return body.positions
+
+    together, alone = moved(2), moved(1)
+    assert together[1, :, 0].mean() > 4.0 and alone[0, :, 0].mean() > 0.6
+    assert np.array_equal(together[0], alone[0])

@@ -33,7 +33,8 @@ class SoftBody:
     length and fibres along the axis in four quadrants. Newton's method with a banded Cholesky factor per worm.
 
     Limitations: no inertia; between worms, contact lags by one step; drag of a slender body only, in the
-    direction of the body at the start of a step.
+    direction of the body at the start of a step. A step that
+    fails for one worm is tried again for all, and they then differ from what they do alone, within `tolerance`.
 
     Source: neo-Hookean energy with logarithmic barrier and Kelvin-Voigt dissipation on the
     Cauchy-Green tensor, both textbook; constants in body.csv and media.csv.
@@ -155,9 +156,9 @@ class SoftBody:
         self._around.change(wake=np.zeros_like(self._around.wake))
 
     def _follow(self) -> None:
-        """Moves the reference frames along with their worms, by whole millimetres, so that nothing is rounded."""
+        """Moves the frames of far worms along with them, in whole millimetres; those of the others stay as they are."""
         x = self._x.to_numpy()
-        shift = frame_of(x)
+        shift = frame_of(x) * (self._status[:, kernels.FAR] != 0.0)[:, None]
         self._x.from_numpy(x - shift[:, None])
         self._origin += shift
 
