@@ -33,8 +33,8 @@ class SoftBody:
     length and fibres along the axis in four quadrants. Newton's method with a banded Cholesky factor per worm.
 
     Limitations: no inertia; between worms, contact lags by one step; drag of a slender body only, in the
-    direction of the body at the start of a step. A step that
-    fails for one worm is tried again for all, and they then differ from what they do alone, within `tolerance`.
+    direction of the body at the start of a step. A step that fails for one worm is tried again for all, and they
+    then differ from what they do alone, within `tolerance`.
 
     Source: neo-Hookean energy with logarithmic barrier and Kelvin-Voigt dissipation on the
     Cauchy-Green tensor, both textbook; constants in body.csv and media.csv.
