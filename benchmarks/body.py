@@ -1,7 +1,7 @@
 """How fast the body is: steps per second by mesh, medium, number of worms and threads, as ratios in one run.
 
 Contestants take turns, each in a process of its own, and the fastest of the rounds counts, so that a
-disturbance meets all of them. Ratios refer to the first row. A played wave bends every worm; residual checks
+disturbance meets all of them. Ratios refer to the first row. A prescribed wave bends every worm; residual checks
 are part of a step.
 """
 

@@ -85,7 +85,7 @@ def worm_run(folder: Path, core: bool) -> Callable[[float], tuple[float, np.ndar
     design, parallel = network.design, network.sim.pc
     felt = design.stretch.weights @ worm_brain.bend(0.0)
     for receptor, stretch in zip(design.stretch.receptors, felt, strict=True):
-        for point in network.stretch_receptors(receptor.neuron):
+        for point in network.receptors(receptor.neuron, "stretch"):
             point.stretch = stretch
     for name, current in zip(design.neurons, 1e-3 * design.bias(), strict=True):
         network.current_clamp(name).amp = current

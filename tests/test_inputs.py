@@ -210,3 +210,21 @@ def test_worms_that_modulate_or_carry_light_gated_channels_are_not_exported(tmp_
         for export in (export_netpyne, write_neuroml):
             with pytest.raises(tb.ConfigError, match="cannot be exported"):
                 export(worm, tmp_path / "model")
+
+
+def test_a_step_after_other_steps_or_parameters_begins_anew():
+    made = tb.Simulation(tb.Worm(), seed=6, engine="native", progress=False)
+    made.step(8.0)
+    made.retune(made.worm.parameters.replace(gap_gain=0.02))
+    assert made.step(8.0).time == 8.0
+    made.clock = tb.Clock(dt=0.5, tick=2.0)
+    assert made.step(8.0).time == 8.0
+    made.record(every=40.0)  # frames alone change nothing of it
+    assert made.step(8.0).time == 16.0
+
+
+def test_every_intervention_has_its_effect_and_the_other_way_round():
+    from tianbao.effects import EFFECTS
+    from tianbao.interventions import VERBS
+
+    assert tuple(EFFECTS) == VERBS

@@ -8,14 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def to_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
-    """Serialise plain sections of scalars and lists."""
-    out = []
-    for name, values in sections.items():
-        out += [f"[{name}]", *lines(values, "", {}), ""]
-    return "\n".join(out)
-
-
 def lines(values: Mapping[str, Any], prefix: str, about: Mapping[str, str]) -> list[str]:
     """One line per key.
 

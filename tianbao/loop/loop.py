@@ -119,7 +119,7 @@ class Loop:
     def retune(self, worms: Sequence[WormModel], body: SoftBody | None = None) -> None:
         """Take the same worms with other parameters, and another body; `reset` then begins with them."""
         self.worms, self.body = tuple(worms), body or self.body
-        self._designs, self._population = {}, None
+        self._designs, self._population, self.animals = {}, None, ()
 
     # --- beginning
 
@@ -216,8 +216,10 @@ class Loop:
         if arena.flow is not None:
             body.flow = arena.velocity(body.midline(), body.time)
         body.step(self._pull, tick)
-        for field in arena.fields:
-            field.step(tick, body.midline())
+        if arena.fields:
+            body.midline(self._line)
+            for field in arena.fields:
+                field.step(tick, self._line)
         self.ticks += 1
 
     def _sense(self) -> list[Seen]:

@@ -139,6 +139,8 @@ class Simulation:
         if not isinstance(clock, Clock):
             raise ConfigError(f"simulation: clock is a tianbao.Clock, not {shorten(repr(clock))}")
         check_options(self.seed, self.engine, clock, self.initial_curvature, len(self.worms))
+        if dataclasses.replace(clock, frame=self.clock.frame) != self.clock:
+            self._loop.animals = ()  # laid out for the old steps: the next `step` begins anew
         self._loop.clock = clock
 
     @property
