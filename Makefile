@@ -4,7 +4,7 @@
 # ARGS passes options on: make crawl ARGS="--seed 2".
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mechs crawl data data-check test mutants lint docs docs-check clean
+.PHONY: help setup mechs crawl data data-check test mutants packages lint docs docs-check clean
 
 ARGS ?=
 PYTHON ?=
@@ -64,6 +64,9 @@ test: mechs  ## run the default tests
 
 mutants: mechs  ## break a line of a copy at a time and see whether the tests notice (half an hour)
 	@$(CLEAN_ENV) "$(PY)" tests/mutants.py $(ARGS)
+
+packages: setup  ## build source archive and wheel, install the wheel elsewhere and use it (ARGS="python3.12 python3.13")
+	@$(CLEAN_ENV) "$(PY)" tests/packages.py $(ARGS)
 
 lint: setup  ## check style
 	@"$(PY)" -m ruff check .

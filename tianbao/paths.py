@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-import sysconfig
 from pathlib import Path
+
+from .errors import TianbaoError
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def data_root() -> Path:
-    """Folder that holds mod/, morphologies/ and connectome/."""
+    """Folder that holds mod/, morphologies/ and connectome/.
+
+    Raises:
+        TianbaoError: an installation without its data.
+    """
     if (_CHECKOUT / "mod").is_dir() and (_CHECKOUT / "setup.cfg").is_file():
         return _CHECKOUT
-    return Path(sysconfig.get_path("data")) / "share" / "tianbao"
+    # pip puts the share folder under the prefix of the scheme in use (environment, --user, --prefix, --target), which
+    # is always a folder above the package; which one depends on the system (lib, lib64, dist-packages).
+    for parent in Path(__file__).resolve().parents:
+        if (parent / "share" / "tianbao" / "mod").is_dir():
+            return parent / "share" / "tianbao"
+    raise TianbaoError(
+        f"the data of Tianbao (mod/, morphologies/, connectome/) were not found in share/tianbao of any folder above "
+        f"{_CHECKOUT}: install it again with pip"
+    )
 
 
 def checkout() -> Path | None:
