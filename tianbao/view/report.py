@@ -18,7 +18,7 @@ from ..errors import ConfigError, OutputError
 from ..io.files import write_atomically
 from ..recorded import RecordedRun, WormTrack
 from ..units import MS_PER_S
-from . import gait_table, page, settings
+from . import gait_table, page, replay, settings
 from .kymographs import plot_kymographs, wave_summary
 from .page import Cell
 from .plots import Plots, headline
@@ -134,7 +134,18 @@ def write_report(
     if animal is not None and not isinstance(animal, Kymograph):
         raise ConfigError("report: animal is a kymograph, such as tianbao.read_kymograph('animal.wcon')")
     title = f"Tianbao: {' and '.join(names)}" if len(runs) < 4 else f"Tianbao: {len(runs)} runs"
-    return write_atomically(path, page.page(title, _body(title, names, runs, columns, films, animal)))
+    moving, body = _replay(columns)
+    content = _body(title, names, runs, columns, films, animal, body)
+    return write_atomically(path, page.page(title, content, **moving))
+
+
+def _replay(columns: list[_Column]) -> tuple[dict[str, Any], str]:
+    """Scripts and style of the interactive replay, and its section; a note instead if it cannot be made."""
+    try:
+        made = replay.replay([replay.ReplayWorm(each.name, each.recording, each.worm) for each in columns])
+    except OutputError as error:
+        return {}, page.paragraph(str(error), "note")
+    return {"scripts": made.scripts, "style": made.style}, made.markup
 
 
 def _names(names: Sequence[str] | None, count: int) -> list[str]:
@@ -159,15 +170,16 @@ def _films(video: Any, count: int) -> list[Path | None]:
 
 
 def _body(
-    title: str, names: list[str], runs: list[RecordedRun], columns: list[_Column], films: list, animal: Kymograph | None
-) -> Iterator[str]:
+    title: str, names: list[str], runs: list[RecordedRun], columns: list[_Column], films: list,
+    animal: Kymograph | None, moving: str,
+) -> Iterator[str]:  # fmt: skip
     budget = _Budget()
     shown_kinds = [each for each in _PICTURES if any(_holds(column, each[0]) for column in columns)]
     pictures = [(word, list(_pictures(kind, word, columns, budget, animal))) for kind, word in shown_kinds]
     shown = list(_shown_films(names, films, budget))
     crowds = [each for each in _by_run(columns) if len(each) > 1]
     sections = [("Worms", "worms")] if crowds else []
-    sections += [("Gait", "gait")]
+    sections += [("Replay", "replay-section"), ("Gait", "gait")]
     sections += [("Video", "video")] if shown else []
     sections += [("Pictures", "pictures"), ("Interventions", "interventions"), ("Settings", "settings")]
     yield f"<h1>{page.escaped(title)}</h1>"
@@ -182,6 +194,8 @@ def _body(
         if len(runs) > 1:
             yield f"<h3>{page.escaped(each[0].run)}</h3>"
         yield _worms(each)
+    yield page.heading("Replay", "replay-section")
+    yield moving
     yield page.heading("Gait", "gait")
     beside = [] if animal is None else [(f"{animal.name} (animal)", animal.gait)]
     yield from gait_table.tables([*((each.name, each.gait) for each in columns), *beside])
