@@ -138,7 +138,7 @@ def test_every_metric_of_a_gait_has_its_row(run, quick, tmp_path):
     from tianbao.behaviour.gait import METRICS
     from tianbao.view import gait_table
 
-    assert {each[0] for each in (*gait_table._MOVEMENT, *gait_table._SHAPE)} == set(METRICS)
+    assert {each[0] for each in (*gait_table.MOVEMENT, *gait_table.SHAPE)} == set(METRICS)
     rows = [row[0] for row in Reader(written(tmp_path, run)).rows]
     assert len([each for each in rows if each == "measured"]) == 2
 

@@ -67,7 +67,7 @@ class Replay {
     element('names').replaceChildren(...names.map(name => Object.assign(document.createElement('option'), { value: name })));
     element('time').max = this.worm.seconds.length - 1;
     this.traces.span = [Math.min(0, this.worm.seconds[0]), Math.max(...this.worm.seconds.slice(-1), this.worm.seconds[0] + 1e-3)];
-    this.chosen = this.chosen.map(each => this.found(each.name, each.colour)).filter(each => each);
+    this.chosen = this.chosen.map(each => this.found(each.name, each.tint)).filter(each => each);
     const middles = this.worm.middles, start = middles[0];
     this.track.geometry.setAttribute('position', new THREE.BufferAttribute(
       Float32Array.from(middles.flatMap(each => each.map((value, j) => value - start[j]))), 3));
@@ -83,21 +83,20 @@ class Replay {
   }
 
   /** Trace of a cell of the chosen worm by name; undefined if it was not recorded. */
-  found(name, colour) {
+  found(name, tint) {
     const worm = this.worm;
     for (const [kind, names, cells, seconds] of [['voltage', this.anatomy.neurons, worm.neurons, worm.sampled],
       ['activation', this.anatomy.muscles, worm.muscles, worm.seconds]]) {
       const column = cells.findIndex(k => names[k] === name);
-      if (column >= 0) return { kind, name, colour, seconds, values: Array.from(seconds, (_, k) => worm[kind][k * cells.length + column]) };
+      if (column >= 0) return { kind, name, tint, seconds, values: Array.from(seconds, (_, k) => worm[kind][k * cells.length + column]) };
     }
   }
 
   toggle(name) {
     const kept = this.chosen.filter(each => each.name !== name);
     if (kept.length === this.chosen.length) {
-      const free = TRACE_COLOURS.find(colour => !kept.some(each => each.colour === colour));
-      if (!free) kept.shift();
-      const made = this.found(name, free || this.chosen[0].colour);
+      const free = ON_LIGHT.findIndex((_, tint) => !kept.some(each => each.tint === tint));
+      const made = this.found(name, free < 0 ? kept.shift().tint : free);
       if (made) kept.push(made);
     }
     this.chosen = kept;
@@ -111,7 +110,7 @@ class Replay {
     this.stale = false;
     const style = getComputedStyle(element('stage')), colour = name => style.getPropertyValue(name).trim();
     const dark = matchMedia('(prefers-color-scheme: dark)').matches, body = dark ? '#a79f8f' : '#eae3d3';
-    this.ink = { ink: colour('--ink'), soft: colour('--soft'), line: colour('--line'), stage: colour('--stage') };
+    this.ink = { ink: colour('--ink'), soft: colour('--soft'), line: colour('--line'), stage: colour('--stage'), tints: dark ? ON_DARK : ON_LIGHT };
     const origin = this.origin = this.worm.middles[element('follow').checked ? this.frame : 0];
     for (const worm of this.group) {
       const frame = frameAt(worm.seconds, this.time), knots = worm.line.length / worm.seconds.length;
@@ -243,13 +242,13 @@ class Replay {
 
   /** A chosen cell in the colour of its trace. */
   mark(pen, each, write) {
-    pen.strokeStyle = each.colour;
+    const tint = pen.strokeStyle = this.ink.tints[each.tint];
     const axis = this.worm.axis, anatomy = this.anatomy;
     if (each.kind === 'activation') {
       const [x, y] = this.screen(this.fibre(anatomy.muscles.indexOf(each.name)));
       pen.lineWidth = 2;
       pen.strokeRect(x - 5, y - 5, 10, 10);
-      return write(each.name, x + 9, y - 6, each.colour);
+      return write(each.name, x + 9, y - 6, tint);
     }
     const cell = anatomy.neurons.indexOf(each.name), pieces = anatomy.pieces;
     pen.lineWidth = 2;
@@ -264,7 +263,7 @@ class Replay {
     pen.beginPath();
     pen.arc(x, y, 6, 0, 2 * Math.PI);
     pen.stroke();
-    write(each.name, x + 9, y - 6, each.colour);
+    write(each.name, x + 9, y - 6, tint);
   }
 
   /** The middle of a muscle. */
@@ -278,7 +277,7 @@ class Replay {
       const item = document.createElement('li'), line = document.createElement('i'), away = document.createElement('button');
       const value = each.values[frameAt(each.seconds, this.time)], digits = each.kind === 'voltage' ? 1 : 3;
       const told = Number.isFinite(value) ? value.toFixed(digits).replace('-', '\u2212') + (each.kind === 'voltage' ? ' mV' : '') : 'not recorded';
-      line.style.background = each.colour;
+      line.style.background = this.ink.tints[each.tint];
       Object.assign(away, { type: 'button', textContent: '\u00d7', title: `remove ${each.name}`, onclick: () => this.toggle(each.name) });
       item.dataset.name = each.name;
       item.append(line, `${each.name} ${told}`, away);

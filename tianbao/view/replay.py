@@ -1,7 +1,7 @@
 """The interactive replay of a report: recorded worms as data inside the page, drawn there by three.js.
 
-The page holds everything: postures, activations and voltages as small integers, the geometry of the body, the scripts of
-this package and three.js, which is taken from the package trimesh (extra `report`) when the report is written.
+The page holds everything: postures, activations and voltages as small integers, the geometry of the body, the scripts
+of this package and three.js, which is taken from the package trimesh (extra `report`) when the report is written.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ MOST_WORMS = 6
 """Worms in one replay."""
 
 MISSING = "Interactive replay left out: it needs three.js, which comes with pip install 'tianbao[report]'."
-_UNKNOWN_LIBRARY = "Interactive replay left out: the installed trimesh does not hold three.js where version 4.6 to 5 do."
+_UNKNOWN_LIBRARY = (
+    "Interactive replay left out: three.js was not found in the installed trimesh; pip install 'tianbao[report]' "
+    "installs a version that holds it."
+)
 _KNOTS = (49, 97)  # points of the midline kept: fewest and most
 _SHADES = 64
 _LONGEST_PIECE = 0.01  # of a neurite, in body lengths
@@ -114,6 +117,11 @@ def _quantised(values: np.ndarray, kind: type) -> tuple[np.ndarray, float, float
     return whole, scale, offset
 
 
+def can_replay() -> bool:
+    """Whether the package that carries three.js is installed."""
+    return find_spec("trimesh") is not None
+
+
 @cache
 def three_js() -> str:
     """The text of three.js.
@@ -121,7 +129,7 @@ def three_js() -> str:
     Raises:
         OutputError: if the package that carries it is missing or carries it elsewhere; the message is for the page.
     """
-    if find_spec("trimesh") is None:
+    if not can_replay():
         raise OutputError(MISSING)
     try:
         archive = resources.files("trimesh").joinpath("resources", "templates", "viewer.zip")
@@ -230,7 +238,8 @@ def _worm(shown: ReplayWorm, arrays: _Arrays, step: int) -> dict[str, Any]:
         "dorsal": arrays.add(sides, np.int8, along_time=True),
         "neurons": cells, "sampled": _seconds(track.voltage_time[::step]),
         "voltage": arrays.add(track.voltage[::step, neuron], along_time=True),
-        "muscles": fibres, "activation": arrays.add(track.muscle_activation[frames][:, muscle], np.int8, along_time=True),
+        "muscles": fibres,
+        "activation": arrays.add(track.muscle_activation[frames][:, muscle], np.int8, along_time=True),
         "obstacles": [row for row in run.round_obstacles.tolist() if np.isfinite(row).all()],
     }  # fmt: skip
 
@@ -289,7 +298,8 @@ def _fine(at: np.ndarray, owner: np.ndarray, pieces: np.ndarray) -> tuple[np.nda
 
 def _look(worms: Sequence[ReplayWorm]) -> dict[str, Any]:
     """Scales and colours."""
-    known = [voltage_range(track) for each in worms for track in [each.recording.worms[each.number]] if track.voltage.size]
+    tracks = [each.recording.worms[each.number] for each in worms]
+    known = [voltage_range(track) for track in tracks if track.voltage.size]
     low, high = (min(each[0] for each in known), max(each[1] for each in known)) if known else (-80.0, 0.0)
     return {
         "voltage": [low, high], "voltages": _shades(VOLTAGE), "activations": _shades(style.MUSCLE),

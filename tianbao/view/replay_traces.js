@@ -1,6 +1,8 @@
 // The traces of chosen cells over time: voltages above, activations below, with a cursor at the moment shown.
 
-const TRACE_COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'];
+// Okabe and Ito (2008), told apart by colour-blind readers; lighter on a dark page.
+const ON_LIGHT = ['#0072b2', '#d55e00', '#009e73', '#b0558c', '#9a6a00', '#3a8fc4'];
+const ON_DARK = ['#56b4e9', '#e69f00', '#2fc497', '#e3a1c6', '#f0e442', '#8fa9ff'];
 
 function niceStep(span, count) {
   const raw = span / Math.max(1, count), power = 10 ** Math.floor(Math.log10(raw));
@@ -28,7 +30,7 @@ class Traces {
 
   sides() { return [56, this.canvas.clientWidth - 14]; }
 
-  /** Draw; `chosen` are {kind, name, colour, seconds, values} with kind "voltage" or "activation". */
+  /** Draw; `chosen` are {kind, name, tint, seconds, values} with kind "voltage" or "activation". */
   draw(chosen, now, ink) {
     const pen = sharp(this.canvas), height = this.canvas.clientHeight, [left, right] = this.sides();
     const kinds = [['voltage', 'V [mV]'], ['activation', 'activation']].filter(([kind]) => chosen.some(each => each.kind === kind));
@@ -81,7 +83,7 @@ class Traces {
     pen.restore();
     pen.lineWidth = 1.5;
     for (const each of mine) {
-      pen.strokeStyle = each.colour;
+      pen.strokeStyle = ink.tints[each.tint];
       pen.beginPath();
       let down = false; // not over what was not recorded
       each.values.forEach((value, k) => {

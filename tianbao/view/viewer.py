@@ -168,8 +168,9 @@ class _Body:
         known = bool(np.isfinite(self.animal.activation(0)).any())
         for cull, opacity in (("front", 1.0), ("back", 0.12)) if known else ():
             put(
-                meshes["muscle"], scalars="activation", cmap=style.MUSCLE, clim=(0.0, 1.0), opacity=opacity, culling=cull,
-                show_scalar_bar=bars and cull == "front", scalar_bar_args=_bar("muscle activation", 0.72), **glass,
+                meshes["muscle"], scalars="activation", cmap=style.MUSCLE, clim=(0.0, 1.0),
+                opacity=opacity, culling=cull, show_scalar_bar=bars and cull == "front",
+                scalar_bar_args=_bar("muscle activation", 0.72), **glass,
             )  # fmt: skip
         put(meshes["skin"], color=_WALL, culling="front", **glass)
         put(meshes["skin"], color=_SKIN, opacity=0.14, culling="back", pickable=False, specular=0.5)
