@@ -15,7 +15,7 @@ PLACES = np.linspace(0.04, 0.96, 24)
 """Body coordinates at which worms are compared, nose 0 to tail 1 [-]."""
 PHASES = (np.arange(24) + 0.5) / 24
 """Moments of a cycle at which bending is averaged [cycles]."""
-_MIDDLE = (0.4, 0.6)
+_MIDDLE = 0.11  # on either side of the middle, in body lengths
 _FEWEST_CYCLES = 2.0
 _STILL = 0.5  # amplitude of the fundamental below which a place has no phase [kappa L]
 
@@ -78,7 +78,7 @@ def _phase(time: np.ndarray, bend: np.ndarray, frequency_hz: float) -> np.ndarra
     """
     if not np.isfinite(frequency_hz) or frequency_hz <= 0.0 or (time[-1] - time[0]) * frequency_hz < _FEWEST_CYCLES:
         return None
-    inside = (_MIDDLE[0] <= PLACES) & (_MIDDLE[1] >= PLACES)
+    inside = np.abs(PLACES - 0.5) <= _MIDDLE
     signal = bend[:, inside].mean(axis=1)
     window = max(3, round(1.0 / (frequency_hz * float(np.median(np.diff(time))))))
     if window > len(time) // 2:

@@ -64,8 +64,6 @@ class Group:
         """How many worms, in words."""
         runs = {id(each.recording) for each in self.samples if each.recording is not None}
         n = len(self.samples)
-        if self.of_animals:
-            return f"n = {n} animal{'s' if n > 1 else ''}"
         more = f" in {len(runs)} run{'s' if len(runs) > 1 else ''}" if len(runs) != n else ""
         return f"n = {n}{more}"
 
@@ -181,7 +179,9 @@ def plot_waves(groups: Sequence[Group]) -> Figure:
             _band(left, [each.along.amplitude for each in group.samples], tint, f"{group.name}, {group.size}")
             _band(right, [each.along.lag for each in group.samples], tint, group.name)
         left.set(xlabel="body coordinate (nose 0, tail 1)", ylabel="amplitude of curvature [kappa L]", xlim=(0, 1))
-        left.set_ylim(bottom=0.0)
+        left.set_ylim(0.0, 1.6 * max(_largest(each, "amplitude") for each in shown))
+        far = 0.3 + max(_largest(each, "lag") for each in shown)
+        right.set_ylim(-far, far)  # the means: a band of two worms may be wider than any picture
         right.set(xlabel="body coordinate (nose 0, tail 1)", ylabel="lag behind the middle [cycles]", xlim=(0, 1))
         right.axhline(0.0, color=style.FAINT, linewidth=0.6, zorder=0)
         left.set_title("amplitude along the body", loc="left")
@@ -190,6 +190,12 @@ def plot_waves(groups: Sequence[Group]) -> Figure:
         _cycles(lower, shown)
 
     return style.render(draw, (9.5, height), None)
+
+
+def _largest(group: Group, curve: str) -> float:
+    """Largest absolute mean of a curve of a group, 1 where nothing is known."""
+    mean = np.abs(mean_interval(np.array([getattr(each.along, curve) for each in group.samples]))[0])
+    return float(mean[np.isfinite(mean)].max(initial=0.0)) or 1.0
 
 
 def _band(axes: Axes, curves: Sequence[np.ndarray], tint: str, label: str) -> None:

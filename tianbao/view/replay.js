@@ -44,7 +44,8 @@ class Replay {
     this.scene = new THREE.Scene();
     this.grid = new THREE.LineSegments(new THREE.BufferGeometry(), new THREE.LineBasicMaterial({ transparent: true }));
     this.track = new THREE.Line(new THREE.BufferGeometry(), new THREE.LineBasicMaterial({ transparent: true, opacity: 0.8 }));
-    this.scene.add(this.grid, this.track);
+    this.lines = new THREE.Group(); // pillars and dishes
+    this.scene.add(this.grid, this.track, this.lines);
     const shades = { voltage: shadesOf(this.look.voltages), activation: shadesOf(this.look.activations) };
     for (const worm of this.worms) {
       worm.body = new Body(this.anatomy, shades, this.look.unrecorded);
@@ -72,6 +73,14 @@ class Replay {
     this.track.geometry.setAttribute('position', new THREE.BufferAttribute(
       Float32Array.from(middles.flatMap(each => each.map((value, j) => value - start[j]))), 3));
     this.track.frustumCulled = false;
+    this.lines.clear();
+    for (const [x, y, radius] of this.worm.obstacles) {
+      const round = Array.from({ length: 96 }, (_, k) => new THREE.Vector3(
+        x + radius * Math.cos(k * Math.PI / 48) - start[0], y + radius * Math.sin(k * Math.PI / 48) - start[1], 0));
+      const line = new THREE.LineLoop(new THREE.BufferGeometry().setFromPoints(round), this.track.material);
+      line.frustumCulled = false;
+      this.lines.add(line);
+    }
     this.seek(this.time || this.worm.seconds[0]);
   }
 
@@ -162,6 +171,7 @@ class Replay {
     this.track.material.color.set(this.worm.colour);
     this.track.renderOrder = -1;
     this.track.geometry.setDrawRange(0, this.frame + 1);
+    this.lines.position.set(...this.worm.middles[0].map((value, j) => j < 2 ? value - origin[j] : -origin[2]));
     this.track.position.set(...this.worm.middles[0].map((value, j) => value - origin[j] - (j === 2 ? 0.049 : 0)));
   }
 

@@ -7,6 +7,7 @@ of this package and three.js, which is taken from the package trimesh (extra `re
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
 import zipfile
@@ -127,10 +128,8 @@ def three_js() -> str:
     """The text of three.js.
 
     Raises:
-        OutputError: if the package that carries it is missing or carries it elsewhere; the message is for the page.
+        OutputError: if the package that carries it carries it elsewhere; the message is for the page.
     """
-    if not can_replay():
-        raise OutputError(MISSING)
     try:
         archive = resources.files("trimesh").joinpath("resources", "templates", "viewer.zip")
         with archive.open("rb") as opened, zipfile.ZipFile(opened) as files:
@@ -168,6 +167,8 @@ def replay(worms: Sequence[ReplayWorm]) -> Replay:
     Raises:
         OutputError: if three.js is not installed, or no worm has a frame; the message is for the page.
     """
+    if not can_replay():
+        raise OutputError(MISSING)
     library = three_js()
     seen = [each for each in worms if _known(each).any()]
     shown = seen[:MOST_WORMS]
@@ -177,10 +178,9 @@ def replay(worms: Sequence[ReplayWorm]) -> Replay:
     if len(seen) > len(shown):
         notes.append(f"The replay shows {len(shown)} of {len(seen)} worms.")
     steps = _steps(shown)
-    runs = list(dict.fromkeys(id(each.recording) for each in shown))
     told = [
-        {"run": runs.index(id(each.recording)), **_worm(each, arrays, step)}
-        for each, step in zip(shown, steps, strict=True)
+        {"run": run, **_worm(each, arrays, step)}
+        for each, step, run in zip(shown, steps, _runs(shown), strict=True)
     ]
     kept = max(float(np.median(np.diff(each["seconds"]))) if len(each["seconds"]) > 1 else 0.0 for each in told)
     if max(steps) > 1:
@@ -193,6 +193,14 @@ def replay(worms: Sequence[ReplayWorm]) -> Replay:
     )
     ours = "\n".join(_read(name) for name in _SCRIPTS)
     return Replay(markup, (library, f"(() => {{\n'use strict';\n{ours}\n}})();"), _read("replay.css"))
+
+
+def _runs(worms: Sequence[ReplayWorm]) -> list[int]:
+    """The number of each worm's run: a recording may be given twice, and its worms follow each other."""
+    runs = [0]
+    for before, each in itertools.pairwise(worms):
+        runs.append(runs[-1] + (each.recording is not before.recording or each.number <= before.number))
+    return runs
 
 
 def _known(worm: ReplayWorm) -> np.ndarray:
