@@ -86,7 +86,7 @@ def test_somata_neurites_and_muscles_are_at_their_places(run, bare, tmp_path):
     assert np.abs(points[arrays[anatomy["somata"]]] - true[shape.somata]).max() < 2e-5
     pieces = arrays[anatomy["pieces"]]
     assert (owners[pieces[:, 0]] == owners[pieces[:, 1]]).all()
-    assert np.abs(np.diff(points[pieces, 0], axis=1)).max() < 0.011  # short enough to follow any bend
+    assert np.abs(np.diff(points[pieces, 0], axis=1)).max() < 0.021  # short enough to follow any bend
     length = lambda at, ends: np.linalg.norm(at[ends[:, 1]] - at[ends[:, 0]], axis=1).sum()  # noqa: E731
     assert length(points, pieces) == pytest.approx(length(true, shape.segments), rel=1e-3)
     table, patch, owner = muscles(), arrays[anatomy["muscle"]], arrays[anatomy["muscle_owners"]]

@@ -25,6 +25,8 @@ _BOOKKEEPING = ("checkpoint.", "record.", "engine")
 _TINTS = ("#0072b2", "#d55e00", "#009e73", "#b0558c", "#9a6a00", "#3a8fc4")  # Okabe and Ito (2008)
 _MOST_GROUPS = len(_TINTS)
 _LONGEST = 60  # characters of a name
+FEWEST_OF_A_BAND = 3
+"""Worms from which a band is drawn; two are drawn one by one."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Group:
         """How many worms, in words."""
         runs = {id(each.recording) for each in self.samples if each.recording is not None}
         n = len(self.samples)
-        more = f" in {len(runs)} run{'s' if len(runs) > 1 else ''}" if len(runs) != n else ""
+        more = f" in {len(runs)} run{'s' if len(runs) > 1 else ''}" if 0 < len(runs) < n else ""
         return f"n = {n}{more}"
 
 
@@ -201,8 +203,11 @@ def _largest(group: Group, curve: str) -> float:
 def _band(axes: Axes, curves: Sequence[np.ndarray], tint: str, label: str) -> None:
     mean, low, high, n = mean_interval(np.array(curves))
     axes.plot(PLACES, mean, color=tint, linewidth=1.8, label=label)
-    if n.max(initial=0) > 1:
+    if n.max(initial=0) >= FEWEST_OF_A_BAND:
         axes.fill_between(PLACES, low, high, color=tint, alpha=0.2, linewidth=0)
+    elif len(curves) > 1:
+        # The interval of a mean of two is a dozen times their difference and would hide everything else.
+        axes.plot(PLACES, np.array(curves).T, color=tint, linewidth=0.7, alpha=0.7)
 
 
 def _cycles(figure, groups: Sequence[Group]) -> None:

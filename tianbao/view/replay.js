@@ -119,7 +119,7 @@ class Replay {
     this.stale = false;
     const style = getComputedStyle(element('stage')), colour = name => style.getPropertyValue(name).trim();
     const dark = matchMedia('(prefers-color-scheme: dark)').matches, body = dark ? '#a79f8f' : '#eae3d3';
-    this.ink = { ink: colour('--ink'), soft: colour('--soft'), line: colour('--line'), stage: colour('--stage'), tints: dark ? ON_DARK : ON_LIGHT };
+    this.ink = { ink: colour('--ink'), soft: colour('--soft'), line: colour('--line'), stage: colour('--stage'), dark, tints: dark ? ON_DARK : ON_LIGHT };
     const origin = this.origin = this.worm.middles[element('follow').checked ? this.frame : 0];
     for (const worm of this.group) {
       const frame = frameAt(worm.seconds, this.time), knots = worm.line.length / worm.seconds.length;
@@ -168,7 +168,7 @@ class Replay {
     this.grid.frustumCulled = false;
     this.grid.material.color.set(colour);
     this.grid.renderOrder = -2;
-    this.track.material.color.set(this.worm.colour);
+    this.track.material.color.set(this.shade(this.worm));
     this.track.renderOrder = -1;
     this.track.geometry.setDrawRange(0, this.frame + 1);
     this.lines.position.set(...this.worm.middles[0].map((value, j) => j < 2 ? value - origin[j] : -origin[2]));
@@ -222,12 +222,8 @@ class Replay {
       pen.fillText(text, x, y);
     };
     for (const each of this.chosen) this.mark(pen, each, write);
+    for (const worm of this.group) this.head(pen, worm, write);
     pen.textAlign = 'center';
-    for (const worm of this.group) {
-      const axis = worm.axis, nose = [0, 1, 2].map(j => axis[j] + 0.05 * unit([0, 1, 2].map(i => axis[i] - axis[3 * 6 + i]))[j]);
-      const [x, y] = this.screen(nose);
-      write(this.group.length > 1 ? `head of worm ${worm.number}` : 'head', x, y + 4, this.group.length > 1 ? worm.colour : this.ink.soft);
-    }
     // Orthographic: the bar holds at any depth.
     const pixel = high / (2 * this.reach), bar = niceStep(2 * this.reach * wide / high, 9), length = bar * pixel;
     pen.fillStyle = this.ink.ink;
@@ -248,6 +244,21 @@ class Replay {
     write(`${this.time.toFixed(2)} s`, 14, 24, this.ink.ink);
     const where = this.worm.middles[this.frame].slice(0, 2).map(each => each.toFixed(2).replace('-', '\u2212')).join(', ');
     write(`${this.worm.name}: centre at ${where} mm; grid ${+this.step.toPrecision(2)} mm`, 14, 42, this.ink.soft);
+  }
+
+  /** The word at the head of a worm, ahead of its nose. */
+  head(pen, worm, write) {
+    const at = sample => this.screen([0, 1, 2].map(j => worm.axis[3 * sample + j])), [x, y] = at(0), [u, v] = at(8);
+    const [forward, down] = unit([x - u, y - v, 0]), several = this.group.length > 1;
+    pen.textAlign = forward > 0.4 ? 'left' : forward < -0.4 ? 'right' : 'center';
+    write(several ? `head, worm ${worm.number}` : 'head', x + 10 * forward, y + 14 * down + 4, several ? this.shade(worm) : this.ink.soft);
+    pen.textAlign = 'left';
+  }
+
+  /** The colour of a worm, as far from the background as text must be. */
+  shade(worm) {
+    const colour = new THREE.Color(worm.colour);
+    return this.ink.dark ? `#${colour.lerp(new THREE.Color('#ffffff'), 0.45).getHexString()}` : worm.colour;
   }
 
   /** A chosen cell in the colour of its trace. */

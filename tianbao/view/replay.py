@@ -47,7 +47,7 @@ _UNKNOWN_LIBRARY = (
 )
 _KNOTS = (49, 97)  # points of the midline kept: fewest and most
 _SHADES = 64
-_LONGEST_PIECE = 0.01  # of a neurite, in body lengths
+_LONGEST_PIECE = 0.02  # of a neurite, in body lengths
 _SCRIPTS = ("replay_scene.js", "replay_traces.js", "replay.js")
 _LIBRARY_START = re.compile(r"/\*\*\s*\*\s*@license\s*\*\s*Copyright [\d-]+ Three\.js Authors")
 _LIBRARY_END = '"__esModule",{value:!0})}));'
@@ -222,7 +222,7 @@ def _steps(worms: Sequence[ReplayWorm]) -> list[int]:
         period = float(np.median(np.diff(time))) if len(time) > 1 else MS_PER_S
         steps.append(max(1, round(MS_PER_S / FASTEST_HZ / period)))
         points = int(np.clip(track.midline.shape[1], *_KNOTS))
-        sizes.append(len(time) * (9 * points + len(track.muscles) + 2 * len(track.neurons)))
+        sizes.append(len(time) * (9 * points + len(track.muscles)) + 2 * track.voltage.size)
     while sum(size / step for size, step in zip(sizes, steps, strict=True)) > LIMIT:
         steps = [step + max(1, step // 4) for step in steps]
     return steps

@@ -246,7 +246,8 @@ def _comparison(columns: list[_Column], animals: list[Kymograph], budget: _Budge
         yield "<h3>The wave along the body</h3>"
         yield page.picture(content, "image/webp", "amplitude and phase of the wave along the body, and its mean cycle")
         yield page.paragraph(
-            "Lines are means over worms, bands their 95 % confidence intervals; one worm has no band.", "soft"
+            "Lines are means over worms, bands their 95 % confidence intervals; of two worms each has a thin line.",
+            "soft",
         )
     yield "<h3>Worm by worm</h3>"
 
