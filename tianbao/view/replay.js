@@ -164,7 +164,8 @@ class Replay {
     }
     this.grid.geometry.setAttribute('position', new THREE.BufferAttribute(Float32Array.from(points), 3));
     // Below the belly of a worm on a surface; it stands still in the world, so it shows how the worm moves.
-    this.grid.position.set(-(origin[0] % this.step), -(origin[1] % this.step), -0.05);
+    const under = this.middle.map((value, j) => value - (origin[j] + value) % this.step);
+    this.grid.position.set(under[0], under[1], -0.05);
     this.grid.frustumCulled = false;
     this.grid.material.color.set(colour);
     this.grid.renderOrder = -2;
