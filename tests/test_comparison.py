@@ -93,6 +93,16 @@ def test_the_table_gives_mean_interval_and_n_beside_the_published_range(repeats)
     assert "[" not in cells[1] and "n = 1" in cells[1] and "0.1 to 0.3" in cells[2]
 
 
+def test_a_band_needs_three_worms_and_a_name_is_no_formula(repeats):
+    samples = tuple(map(sample, repeats))
+    sizes = {"$\\frac{$": 3, "two": 2, "one": 1}
+    groups = [comparison.Group(name, samples[:size]) for name, size in sizes.items()]
+    figure = comparison.plot_waves(groups)
+    figure.canvas.draw()
+    amplitude = figure.subfigs[0].axes[0]
+    assert len(amplitude.collections) == 1 and len(amplitude.lines) == 3 + 2
+
+
 def test_the_report_of_a_sweep_takes_its_finished_runs(repeats, tmp_path, capsys, monkeypatch):
     from tianbao.cli import main
     from tianbao.sweeps.folder import run_folder, settle_plan

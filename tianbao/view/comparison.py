@@ -178,8 +178,9 @@ def plot_waves(groups: Sequence[Group]) -> Figure:
         left, right = upper.subplots(1, 2)
         for tint, group in zip(_TINTS, shown, strict=False):
             tint = style.INK if group.of_animals else tint
-            _band(left, [each.along.amplitude for each in group.samples], tint, f"{group.name}, {group.size}")
-            _band(right, [each.along.lag for each in group.samples], tint, group.name)
+            name = style.plain(f"{group.name}, {group.size}")
+            _band(left, [each.along.amplitude for each in group.samples], tint, name)
+            _band(right, [each.along.lag for each in group.samples], tint, name)
         left.set(xlabel="body coordinate (nose 0, tail 1)", ylabel="amplitude of curvature [kappa L]", xlim=(0, 1))
         left.set_ylim(0.0, 1.6 * max(_largest(each, "amplitude") for each in shown))
         far = 0.3 + max(_largest(each, "lag") for each in shown)
@@ -219,13 +220,13 @@ def _cycles(figure, groups: Sequence[Group]) -> None:
     limit, image = max([1.0, *known]), None
     for axes, group, mean in zip(grid, groups, means, strict=False):
         if not np.isfinite(mean).any():
-            style.say(axes, f"{group.name}: no rhythm")
+            style.say(axes, style.plain(f"{group.name}: no rhythm"))
             continue
         image = axes.imshow(
             np.vstack([mean, mean]).T, aspect="auto", extent=(0.0, 2.0, 1.0, 0.0), cmap=style.BEND, vmin=-limit,
             vmax=limit, interpolation="bilinear",
         )  # fmt: skip
-        axes.set_title(f"{group.name}: mean cycle", loc="left", fontsize=9)
+        axes.set_title(style.plain(f"{group.name}: mean cycle"), loc="left", fontsize=9)
         axes.set_xlabel(f"phase [cycles], {len(PHASES)} parts, shown twice", fontsize=8)
         axes.set_yticks([0.0, 0.5, 1.0], ["nose", "middle", "tail"])
     for axes in grid[len(groups) :]:

@@ -72,6 +72,11 @@ def render(draw: Callable[[Figure], None], size: tuple[float, float], path: str 
     return write_atomically(path, memory.getvalue())
 
 
+def plain(text: object) -> str:
+    """Text of others for a picture: a dollar sign in a name is no formula."""
+    return str(text).replace("$", r"\$")
+
+
 def say(axes: Axes, sentence: str) -> None:
     """Show a message in place of a plot."""
     axes.set_axis_off()
