@@ -205,8 +205,7 @@ def test_the_report_has_every_worm_in_its_tables_and_pictures(pair, tmp_path):
     assert page.row("measured")[1:4] == ["pair, worm 0", "pair, worm 1", "difference"]
     assert page.row("worm 1")[1:4] == ["(0.2, 0.9, 0) mm, heading 22.92 degrees", "ablate AVA*", "as worm 0"]
     assert page.row("worm 0")[2] == "none: the intact animal" and "cook2019" in page.row("worm 0")[3]
-    # One of all kymographs, one of all tracks, one of all trajectories, one of both waves; of each worm five pictures and
-    # its wiring.
+    # One of all kymographs, of all tracks, of all trajectories and of both waves; five of each worm, and its wiring.
     assert page.tags.count("img") == 4 + 2 * (5 + 1)
     assert len(re.findall("alt=\"pair, worm [01]: what the receptors sense", text)) == 2
     done = text[text.index('id="interventions"') : text.index('id="settings"')]

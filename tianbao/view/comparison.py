@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,8 +24,9 @@ _ANIMALS = "animals"
 _CHANCE = ("seed", "stream", "duration", "at", "heading")
 _BOOKKEEPING = ("checkpoint.", "record.", "engine")
 _TINTS = ("#0072b2", "#d55e00", "#009e73", "#b0558c", "#9a6a00", "#3a8fc4")  # Okabe and Ito (2008)
-_MOST_GROUPS = len(_TINTS)
-_LONGEST = 60  # characters of a name
+MOST_GROUPS = len(_TINTS)
+"""Groups in one picture."""
+_LONGEST, _SHORT = 60, 30  # characters of a name, in tables and over a small panel
 FEWEST_OF_A_BAND = 3
 """Worms from which a band is drawn; two are drawn one by one."""
 
@@ -169,7 +171,7 @@ def _judged(mean: float, expected: Range | None, counted: str) -> tuple[str, str
 
 def plot_waves(groups: Sequence[Group]) -> Figure:
     """Amplitude and phase lag along the body with bands, and the mean cycle of each group."""
-    shown = list(groups)[:_MOST_GROUPS]
+    shown = list(groups)[:MOST_GROUPS]
     height = 3.3 + 2.3 * math.ceil(len(shown) / 3)
 
     def draw(figure: Figure) -> None:
@@ -219,14 +221,16 @@ def _cycles(figure, groups: Sequence[Group]) -> None:
     known = [np.nanmax(np.abs(each)) for each in means if np.isfinite(each).any()]
     limit, image = max([1.0, *known]), None
     for axes, group, mean in zip(grid, groups, means, strict=False):
+        title = textwrap.shorten(group.name, _SHORT, placeholder=" ...")
         if not np.isfinite(mean).any():
-            style.say(axes, style.plain(f"{group.name}: no rhythm"))
+            style.say(axes, "fewer than two cycles,\nor no rhythm")
+            axes.set_title(style.plain(title), loc="left", fontsize=9)
             continue
         image = axes.imshow(
             np.vstack([mean, mean]).T, aspect="auto", extent=(0.0, 2.0, 1.0, 0.0), cmap=style.BEND, vmin=-limit,
             vmax=limit, interpolation="bilinear",
         )  # fmt: skip
-        axes.set_title(style.plain(f"{group.name}: mean cycle"), loc="left", fontsize=9)
+        axes.set_title(style.plain(f"{title}: mean cycle"), loc="left", fontsize=9)
         axes.set_xlabel(f"phase [cycles], {len(PHASES)} parts, shown twice", fontsize=8)
         axes.set_yticks([0.0, 0.5, 1.0], ["nose", "middle", "tail"])
     for axes in grid[len(groups) :]:

@@ -249,6 +249,8 @@ def _comparison(columns: list[_Column], animals: list[Kymograph], budget: _Budge
             "Lines are means over worms, bands their 95 % confidence intervals; of two worms each has a thin line.",
             "soft",
         )
+        if len(groups) > comparison.MOST_GROUPS:
+            yield page.paragraph(f"The first {comparison.MOST_GROUPS} of {len(groups)} groups are drawn.", "note")
     yield "<h3>Worm by worm</h3>"
 
 
