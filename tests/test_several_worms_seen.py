@@ -205,8 +205,8 @@ def test_the_report_has_every_worm_in_its_tables_and_pictures(pair, tmp_path):
     assert page.row("measured")[1:4] == ["pair, worm 0", "pair, worm 1", "difference"]
     assert page.row("worm 1")[1:4] == ["(0.2, 0.9, 0) mm, heading 22.92 degrees", "ablate AVA*", "as worm 0"]
     assert page.row("worm 0")[2] == "none: the intact animal" and "cook2019" in page.row("worm 0")[3]
-    # One picture of all kymographs, one of all tracks, one of all trajectories; five of each worm.
-    assert page.tags.count("img") == 3 + 2 * 5
+    # One of all kymographs, of all tracks, of all trajectories and of both waves; five of each worm, and its wiring.
+    assert page.tags.count("img") == 4 + 2 * (5 + 1)
     assert len(re.findall("alt=\"pair, worm [01]: what the receptors sense", text)) == 2
     done = text[text.index('id="interventions"') : text.index('id="settings"')]
     assert done.index("worm 0") < done.index("the intact animal") < done.index("worm 1") < done.index("AVA*")
@@ -219,6 +219,8 @@ def test_a_crowd_has_pictures_of_the_first_worms_and_the_page_names_the_others(m
 
     few = [each for each in report._PICTURES if each[0] in ("kymographs", "muscles")]
     monkeypatch.setattr(report, "_PICTURES", few)
+    monkeypatch.setattr(report.wiring_page, "wirings", lambda named: ([], []))
+    monkeypatch.setattr(report, "_comparison", lambda *_: ())
     text = write_report(crowd(*[1] * 8, duration=1000.0), tmp_path / "crowd.html", names=["crowd"]).read_text()
     assert Reader(text).tags.count("img") == 1 + 6
     assert "Without pictures of their own: crowd, worm 6, crowd, worm 7" in text
@@ -228,6 +230,8 @@ def test_several_runs_of_several_worms_are_told_apart(pair, monkeypatch, tmp_pat
     from tianbao.view import report
 
     monkeypatch.setattr(report, "_PICTURES", ())
+    monkeypatch.setattr(report.wiring_page, "wirings", lambda named: ([], []))
+    monkeypatch.setattr(report, "_comparison", lambda *_: ())
     text = write_report([pair, pair], tmp_path / "two.html", names=["a", "b"]).read_text()
     heads = [row for row in Reader(text).rows if row[0] == "worm"]
     assert len(heads) == 2 and "<h3>b, worm 1</h3>" in text

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config import RunConfig, config_of
+from .configured import worm_of as worm_of
+from .configured import worms_of
 from .errors import ConfigError, DivergedError, OutputError, unknown
-from .interventions import apply
-from .parameters import defaults
 
 if TYPE_CHECKING:
     from .body import Material
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from .loop import Simulation
     from .loop.state import RunState
     from .recording import Recording
-    from .worm import Worm
 
 CHECKPOINT = "checkpoint.tianbao"
 """Name of the checkpoint in the folder of a run."""
@@ -41,40 +39,6 @@ class Outcome:
     recording: Recording
     files: tuple[Path, ...]
     moved: bool | None
-
-
-def worms_of(config: RunConfig) -> list[Worm]:
-    """The worms of a configuration, with their interventions.
-
-    Raises:
-        ConfigError, AnatomyError: for an unknown name or a value out of range.
-    """
-    if not config.worms:
-        return [worm_of(config)]
-    return [_worm(config, each, f"worm {k}: ") for k, each in enumerate(config.worms)]
-
-
-def worm_of(config: RunConfig) -> Worm:
-    """The worm of a configuration, or the one that its worms differ from.
-
-    Raises:
-        ConfigError, AnatomyError: for an unknown name or a value out of range.
-    """
-    return _worm(config, {}, "")
-
-
-def _worm(config: RunConfig, entry: Mapping[str, Any], where: str) -> Worm:
-    """A worm of `[worm]`, with what an entry of `[[worms]]` changes."""
-    from .worm import Worm
-
-    own = dict(entry)
-    done = (*config.interventions, *own.pop("interventions", ()))
-    parameters = defaults().replace(**{**config.parameters, **own.pop("parameters", {})})
-    options = {each.name: getattr(config.worm, each.name) for each in fields(config.worm)}
-    worm = Worm(parameters=parameters, **{**options, **own})
-    for number, table in enumerate(done, start=1):
-        apply(worm, table, where=f"{where}intervention {number}")
-    return worm
 
 
 def arena_of(config: RunConfig) -> Arena:

@@ -20,6 +20,7 @@ _PYTHON = ((3, 11), (3, 14))
 _LEAST_DISK_GB = 1.0
 _EXTRAS = {
     "view": "pyvista",
+    "report": "trimesh",
     "nwb": "pynwb",
     "neuroml": "pyneuroml",
     "ray": "ray",

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError, unknown
-from .animals import add_animal, animal_of
+from .animals import add_animal, animals_of
 from .session import add_command, opened
 
 _RESULTS = "results.h5"
@@ -32,19 +32,24 @@ def register(commands: argparse._SubParsersAction) -> None:
     view.add_argument("--worm", type=int, default=0, metavar="K", help="the one the camera follows, from 0 (default 0)")
 
     report = add_command(
-        commands, "report", _report, "write an HTML report of one run, or of several side by side",
+        commands, "report", _report, "write an HTML report of one run, or of several with means and 95 % intervals",
         """tianbao report output/forward_crawl
         tianbao report output/wild_type output/avb_killed --out compared.html
+        tianbao report output/my_sweep --out sweep.html
+        tianbao report output/seed_* output/animal_1 output/animal_2 --out animals_and_model.html
         tianbao report output/forward_crawl --animal animal.wcon
         tianbao report output/forward_crawl --animal kymographs.csv --animal-episode omega --animal-window 0,6""",
     )  # fmt: skip
-    report.add_argument("results", nargs="+", type=Path, metavar="RESULT", help=f"{_RESULTS}, or its folder")
+    report.add_argument(
+        "results", nargs="+", type=Path, metavar="RESULT",
+        help=f"{_RESULTS} of a run or an imported track, its folder, or the folder of a sweep",
+    )  # fmt: skip
     report.add_argument("--out", type=Path, metavar="FILE", help="default: report.html next to the first result")
     report.add_argument(
         "--video", type=Path, action="append", metavar="FILE",
         help="MP4 to include, one per RESULT in the same order (default: the one in the folder of each)",
     )  # fmt: skip
-    add_animal(report)
+    add_animal(report, several=True)
 
     plot = add_command(
         commands, "plot", _plot, "draw one picture of a run",
@@ -89,20 +94,40 @@ def _view(args: argparse.Namespace) -> int:
 
 def _report(args: argparse.Namespace) -> int:
     from ..io.files import check_file
+    from ..view.replay import MISSING, can_replay
     from ..view.report import write_report
 
-    if args.video and len(args.video) > len(args.results):
-        raise ConfigError(f"report: {len(args.video)} videos for {len(args.results)} results; give one each at most")
-    animal = animal_of(args)
-    runs = [opened(path) for path in args.results]
+    paths = [run for path in args.results for run in _runs(path)]
+    if args.video and len(args.video) > len(paths):
+        raise ConfigError(f"report: {len(args.video)} videos for {len(paths)} results; give one each at most")
+    animals = animals_of(args)
+    runs = [opened(path) for path in paths]
     films = list(args.video or []) or [_film(folder) for _, folder in runs]
     films += [None] * (len(runs) - len(films))
     # The report of one run is stored with it; a report of several belongs to none of them.
     out = args.out or (runs[0][1] / "report.html" if len(runs) == 1 else Path("compared.html"))
     check_file(out)
-    written = write_report([each for each, _ in runs], out, video=films, names=_names(args.results), animal=animal)
+    written = write_report([each for each, _ in runs], out, video=films, names=_names(paths), animal=animals)
     print(f"wrote {written} ({written.stat().st_size / 1e6:.1f} MB)")
+    if not can_replay():
+        print(MISSING)
     return 0
+
+
+def _runs(path: Path) -> list[Path]:
+    """The finished runs of a sweep's folder; the path itself if it is no such folder."""
+    from ..sweeps.folder import FINISHED, PLAN, load_plan, outcome, run_folder
+
+    if not (path / PLAN).is_file():
+        return [path]
+    plan = load_plan(path)
+    folders = [(run, run_folder(path, plan, run)) for run in plan.runs]
+    done = [folder for run, folder in folders if outcome(folder, run).status == FINISHED]
+    kept = [folder for folder in done if (folder / _RESULTS).is_file()]
+    if not kept:
+        why = f"kept no {_RESULTS}" if done else "has no finished run yet"
+        raise ConfigError(f"report: the sweep {path} {why}; see tianbao sweep")
+    return kept
 
 
 def _film(folder: Path) -> Path | None:

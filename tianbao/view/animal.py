@@ -150,10 +150,13 @@ class Animal:
         Args:
             neurites: positions of all traced points in the frame [mm], from `posture(frame).place(nerves().at)`.
         """
-        shape = nerves()
-        radius = np.maximum(shape.radius[shape.somata], _LEAST_SOMA_UM) * 1e-3
         ball, _ = self._ball
-        return (neurites[shape.somata][:, None] + radius[:, None, None] * ball).reshape(-1, 3)
+        return (neurites[nerves().somata][:, None] + self.soma_radius[:, None, None] * ball).reshape(-1, 3)
+
+    @property
+    def soma_radius(self) -> np.ndarray:
+        """Radius of each drawn soma [mm], shape (302,)."""
+        return np.maximum(nerves().radius[nerves().somata], _LEAST_SOMA_UM) * 1e-3
 
     @property
     def soma_normals(self) -> np.ndarray:

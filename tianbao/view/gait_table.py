@@ -10,7 +10,7 @@ from . import page
 from .page import Cell
 
 # Metric, its label, unit, explanation.
-_MOVEMENT = (
+MOVEMENT = (
     ("forward_speed_mm_s", "forward speed", "mm/s", "mean velocity of the centroid, positive towards the head"),
     ("frequency_hz", "frequency", "Hz", "peak of the spectrum of curvature"),
     ("wavelength_body_lengths", "wavelength", "L", "of the bends along the body, in body lengths"),
@@ -25,7 +25,7 @@ _MOVEMENT = (
     ("bias", "dorso-ventral bias", "kappa L", "mean curvature; positive towards dorsal"),
     ("measured_ms", "measured over", "ms", "the first 3 s of a run, at most half of it, are discarded"),
 )  # fmt: skip
-_SHAPE = (
+SHAPE = (
     ("travelling_r2", "one travelling wave", "", "share of the variance of curvature explained by the best fit"),
     ("travelling_r2_head", "the same including the head", "", "from 0.03 of the body length rather than from 0.15"),
     ("wave_frequency_hz", "its frequency", "Hz", "of that travelling wave"),
@@ -44,7 +44,7 @@ _SHAPE = (
     ("slip", "speed over wave speed", "", "1 no slip at all; 0 undulation without displacement"),
     ("shortest_length", "shortest length", "", "of the midline, relative to 1 mm or an animal's median"),
 )  # fmt: skip
-_NOT_MEASURED = "not measured"
+NOT_MEASURED = "not measured"
 _PER_MILLE = 5e-4
 
 
@@ -55,17 +55,17 @@ def tables(columns: Sequence[tuple[str, Gait]]) -> Iterator[str]:
         head.append("difference" if len(columns) == 2 else "spread")
     head += ["published", "source of the range"]
     gaits = [gait for _, gait in columns]
-    yield page.table(head, [_row(gaits, *each[:3]) for each in _MOVEMENT])
+    yield page.table(head, [_row(gaits, *each[:3]) for each in MOVEMENT])
     yield "<h3>Shape of the wave</h3>"
-    yield page.table(head, [_row(gaits, *each[:3]) for each in _SHAPE])
-    words = [[Cell(name), about] for _, name, _, about in (*_MOVEMENT, *_SHAPE)]
+    yield page.table(head, [_row(gaits, *each[:3]) for each in SHAPE])
+    words = [[Cell(name), about] for _, name, _, about in (*MOVEMENT, *SHAPE)]
     yield page.folded("Definitions", page.table(["term", "meaning"], words))
 
 
 def shortfall(gait: Gait, required: Range) -> str:
     """A metric and the required range that it misses, in words."""
-    called = {metric: name for metric, name, *_ in (*_MOVEMENT, *_SHAPE)}
-    return f"{called[required.metric]} {_number(float(getattr(gait, required.metric)))}, required {_span(required)}"
+    called = {metric: name for metric, name, *_ in (*MOVEMENT, *SHAPE)}
+    return f"{called[required.metric]} {number(float(getattr(gait, required.metric)))}, required {span(required)}"
 
 
 def _row(gaits: list[Gait], metric: str, name: str, unit: str) -> list[Cell]:
@@ -74,28 +74,30 @@ def _row(gaits: list[Gait], metric: str, name: str, unit: str) -> list[Cell]:
     cells = [Cell(f"{name} [{unit}]" if unit else name)]
     for value, kept in zip(values, known, strict=True):
         if not math.isfinite(value):
-            cells.append(Cell(_NOT_MEASURED, "number soft"))
+            cells.append(Cell(NOT_MEASURED, "number soft"))
             continue
         mark, kind = ("✓ inside", "good") if kept and kept.holds(value) else ("✗ outside", "bad")
-        cells.append(Cell(_number(value), "number", mark if kept else "", kind))
+        cells.append(Cell(number(value), "number", mark if kept else "", kind))
     if len(gaits) > 1:
         cells.append(Cell(_difference(values), "number"))
     ranges = list(dict.fromkeys(each for each in known if each))
     several = len({each.medium for each in gaits if each.medium}) > 1
-    told = [(f"{each.medium} " if several else "") + _span(each) for each in ranges]
+    told = [(f"{each.medium} " if several else "") + span(each) for each in ranges]
     sources = list(dict.fromkeys(f"{each.source} (certainty {each.certainty})" for each in ranges))
     return [*cells, Cell("; ".join(told), "number"), Cell("; ".join(sources), "source")]
 
 
-def _span(each: Range) -> str:
+def span(each: Range) -> str:
+    """A published range as text."""
     if math.isinf(each.high):
         return f"at least {each.low:g}"
     return f"{each.low:g}" if each.low == each.high else f"{each.low:g} to {each.high:g}"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A measure as text."""
     if not math.isfinite(value):
-        return _NOT_MEASURED
+        return NOT_MEASURED
     return f"{value:.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3f}"
 
 
@@ -104,8 +106,8 @@ def _difference(values: list[float]) -> str:
     if not all(map(math.isfinite, values)):
         return ""
     if len(values) > 2:
-        return _number(max(values) - min(values))
+        return number(max(values) - min(values))
     first, second = values
     change = second - first
     share = f" ({100.0 * change / abs(first):+.1f} %)" if abs(first) > _PER_MILLE else ""
-    return f"{'+' if change >= 0 else ''}{_number(change)}{share}"
+    return f"{'+' if change >= 0 else ''}{number(change)}{share}"

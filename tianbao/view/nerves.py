@@ -99,15 +99,18 @@ class Posture:
         side = np.cross(self._line(knots, 1), [0.0, 0.0, 1.0]) if dorsal is None else np.asarray(dorsal, float)
         self._side = CubicSpline(knots, side)
 
-    def place(self, at: BodyCoordinates) -> np.ndarray:
-        """Positions in world coordinates [mm], shape (n, 3)."""
-        s = np.asarray(at.s, float)
+    def axes(self, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Midline [mm] and unit vectors to dorsal and to the right at body coordinates, each of shape (n, 3)."""
         along = _unit(self._line(s, 1))
         dorsal = self._side(s)
         dorsal = _unit(dorsal - (dorsal * along).sum(axis=-1, keepdims=True) * along)
-        right = np.cross(dorsal, along)
+        return self._line(s), dorsal, np.cross(dorsal, along)
+
+    def place(self, at: BodyCoordinates) -> np.ndarray:
+        """Positions in world coordinates [mm], shape (n, 3)."""
+        line, dorsal, right = self.axes(np.asarray(at.s, float))
         off = np.asarray(at.dorsal_um)[:, None] * dorsal + np.asarray(at.right_um)[:, None] * right
-        return self._line(s) + off / _UM_PER_MM
+        return line + off / _UM_PER_MM
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

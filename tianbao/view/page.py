@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,10 +14,10 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'">
+ content="default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'{policy}">
 <title>{title}</title><style>{style}</style></head><body>
 {body}
-</body></html>
+{scripts}</body></html>
 """
 
 _STYLE = """
@@ -46,6 +48,9 @@ details { margin: .6rem 0 } summary { cursor: pointer; color: var(--link) } summ
 @media print { nav { display: none } body { max-width: none } }
 """
 
+# What would end a script early, or hide its end.
+_END_OF_SCRIPT = re.compile(r"<(/script|!--)", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -62,14 +67,28 @@ def escaped(text: object) -> str:
     return html.escape(str(text), quote=True)
 
 
-def page(title: str, body: Iterable[str]) -> bytes:
+def page(title: str, body: Iterable[str], *, scripts: Sequence[str] = (), style: str = "") -> bytes:
     """The whole file.
 
     Args:
         title: as text.
         body: markup, already escaped.
+        scripts: run at the end of the page; a browser runs no other.
+        style: added to that of every page.
     """
-    return _PAGE.format(title=escaped(title), style=_STYLE, body="\n".join(body)).encode()
+    safe = [_END_OF_SCRIPT.sub(r"<\\\1", each) for each in scripts]
+    digests = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in safe]
+    policy = "; script-src " + " ".join(f"'sha256-{each}'" for each in digests) if digests else ""
+    return _PAGE.format(
+        title=escaped(title), style=_STYLE + style, policy=policy, body="\n".join(body),
+        scripts="".join(f"<script>{each}</script>\n" for each in safe),
+    ).encode()  # fmt: skip
+
+
+def json_data(name: str, text: str) -> str:
+    """Data for a script, by name; text of JSON, in which no character can end the element."""
+    escapes = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
+    return f'<script type="application/json" id="{escaped(name)}">{text.translate(escapes)}</script>'
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str | Cell]]) -> str:

@@ -18,15 +18,16 @@ from ..errors import ConfigError, OutputError
 from ..io.files import write_atomically
 from ..recorded import RecordedRun, WormTrack
 from ..units import MS_PER_S
-from . import gait_table, page, settings
+from . import comparison, gait_table, origin, page, replay, wiring_page
 from .kymographs import plot_kymographs, wave_summary
 from .page import Cell
 from .plots import Plots, headline
 from .sensed import has_receptors
 from .worms import who_is_who
 
-# Worms of one run that have pictures of their own; every worm is in the tables, the kymographs and the tracks.
+# Worms that have pictures of their own, and a column of their own that is not folded; every worm is in the tables.
 _MOST_DRAWN = 6
+_MOST_KYMOGRAPHS = 12
 _OF_A_RUN = ("track", "trajectory")  # pictures that show every worm of a run
 # Largest size of the pictures and videos of a page [bytes]: it should open on a phone and fit into an e-mail.
 _LIMIT = 5_500_000
@@ -99,18 +100,20 @@ def write_report(
     *,
     video: str | Path | Sequence[str | Path | None] | None = None,
     names: Sequence[str] | None = None,
-    animal: Kymograph | None = None,
+    animal: Kymograph | Sequence[Kymograph] | None = None,
 ) -> Path:
-    """Write a report: gait and published ranges, plots, settings, interventions, provenance.
+    """Write a report: replay, gait and published ranges, plots, settings, interventions, provenance.
 
-    The file contains its pictures and videos and loads nothing else. For two runs it shows how they differ.
+    The file contains its pictures and videos and loads nothing else. For two runs it shows how they differ; repeats of
+    one experiment, and animals, are summarised by mean and 95 % interval. The interactive replay needs the extra
+    `report`; without it a note says so.
 
     Args:
         recordings: one, or several to compare.
         path: of the HTML file.
         video: MP4, WebM or GIF to include; for several recordings one each, None for none.
         names: of the recordings; numbers if None.
-        animal: to compare with, its kymograph shown with theirs; see `read_kymograph`.
+        animal: one or several to compare with, their kymographs shown with theirs; see `read_kymograph`.
 
     Returns:
         The path written.
@@ -131,10 +134,22 @@ def write_report(
     ]
     if not columns:
         raise ConfigError("report: the recording contains no worm; nothing can be reported")
-    if animal is not None and not isinstance(animal, Kymograph):
+    animals = [] if animal is None else [animal] if isinstance(animal, Kymograph) else list(animal)
+    if not all(isinstance(each, Kymograph) for each in animals):
         raise ConfigError("report: animal is a kymograph, such as tianbao.read_kymograph('animal.wcon')")
     title = f"Tianbao: {' and '.join(names)}" if len(runs) < 4 else f"Tianbao: {len(runs)} runs"
-    return write_atomically(path, page.page(title, _body(title, names, runs, columns, films, animal)))
+    moving, body = _replay(columns)
+    content = _body(title, names, runs, columns, films, animals, body)
+    return write_atomically(path, page.page(title, content, **moving))
+
+
+def _replay(columns: list[_Column]) -> tuple[dict[str, Any], str]:
+    """Scripts and style of the interactive replay, and its section; a note instead if it cannot be made."""
+    try:
+        made = replay.replay([replay.ReplayWorm(each.name, each.recording, each.worm) for each in columns])
+    except OutputError as error:
+        return {}, page.paragraph(str(error), "note")
+    return {"scripts": made.scripts, "style": made.style}, made.markup
 
 
 def _names(names: Sequence[str] | None, count: int) -> list[str]:
@@ -159,20 +174,26 @@ def _films(video: Any, count: int) -> list[Path | None]:
 
 
 def _body(
-    title: str, names: list[str], runs: list[RecordedRun], columns: list[_Column], films: list, animal: Kymograph | None
-) -> Iterator[str]:
+    title: str, names: list[str], runs: list[RecordedRun], columns: list[_Column], films: list,
+    animals: list[Kymograph], moving: str,
+) -> Iterator[str]:  # fmt: skip
     budget = _Budget()
+    drawn = columns[:_MOST_DRAWN]
     shown_kinds = [each for each in _PICTURES if any(_holds(column, each[0]) for column in columns)]
-    pictures = [(word, list(_pictures(kind, word, columns, budget, animal))) for kind, word in shown_kinds]
+    pictures = [
+        (word, list(_pictures(kind, word, columns if kind in _OF_A_RUN else drawn, budget, columns, animals)))
+        for kind, word in shown_kinds
+    ]
     shown = list(_shown_films(names, films, budget))
     crowds = [each for each in _by_run(columns) if len(each) > 1]
     sections = [("Worms", "worms")] if crowds else []
-    sections += [("Gait", "gait")]
+    sections += [("Replay", "replay-section"), ("Gait", "gait")]
     sections += [("Video", "video")] if shown else []
-    sections += [("Pictures", "pictures"), ("Interventions", "interventions"), ("Settings", "settings")]
+    sections += [("Pictures", "pictures"), ("Wiring", "wiring"), ("Interventions", "interventions")]
+    sections += [("Settings", "settings")]
     yield f"<h1>{page.escaped(title)}</h1>"
     yield from _summary(columns)
-    if animal is not None:
+    for animal in animals:
         span = f"{animal.time[0] / MS_PER_S:g} to {animal.time[-1] / MS_PER_S:g} s"
         yield page.paragraph(f"{animal.name}, an animal, {span} of its recording: {wave_summary(animal.gait)}.")
     yield page.contents([*sections, ("Provenance", "provenance")])
@@ -182,9 +203,14 @@ def _body(
         if len(runs) > 1:
             yield f"<h3>{page.escaped(each[0].run)}</h3>"
         yield _worms(each)
+    yield page.heading("Replay", "replay-section")
+    yield moving
     yield page.heading("Gait", "gait")
-    beside = [] if animal is None else [(f"{animal.name} (animal)", animal.gait)]
-    yield from gait_table.tables([*((each.name, each.gait) for each in columns), *beside])
+    if len(columns) + len(animals) > 1:
+        yield from _comparison(columns, animals, budget)
+    rows = [*((each.name, each.gait) for each in columns), *((f"{each.name} (animal)", each.gait) for each in animals)]
+    each_worm = "\n".join(gait_table.tables(rows))
+    yield each_worm if len(rows) <= _MOST_DRAWN else page.folded(f"Each of the {len(rows)} worms", each_worm)
     if shown:
         yield page.heading("Video", "video")
         yield page.side_by_side(shown)
@@ -192,13 +218,52 @@ def _body(
     for word, each in pictures:
         yield f"<h3>{page.escaped(word.capitalize())}</h3>"
         yield page.side_by_side(each)
-    if undrawn := [each.name for each in columns if each.worm >= _MOST_DRAWN]:
-        yield page.paragraph(f"Without pictures of their own: {', '.join(undrawn)}; see tianbao plot --worm.", "note")
+    if undrawn := [each.name for each in columns[_MOST_DRAWN:]]:
+        told = ", ".join(undrawn[:_MOST_KYMOGRAPHS]) + (" and others" if len(undrawn) > _MOST_KYMOGRAPHS else "")
+        yield page.paragraph(f"Without pictures of their own: {told}; see tianbao plot --worm.", "note")
     if budget.refused:
         yield page.paragraph(f"Left out to keep this page small: {', '.join(budget.refused)}.", "note")
-    yield from _interventions(names, runs)
-    yield from _settings(names, runs)
-    yield from _provenance(names, runs)
+    yield page.heading("Wiring", "wiring")
+    yield from _wiring(columns, budget)
+    yield from origin.interventions(names, runs)
+    yield from origin.configuration(names, runs)
+    yield from origin.provenance(names, runs)
+
+
+def _comparison(columns: list[_Column], animals: list[Kymograph], budget: _Budget) -> Iterator[str]:
+    """Repeats of one experiment, and animals, as means with intervals and curves along the body."""
+    samples = [comparison.Sample(each.kymograph, each.recording, each.worm) for each in columns]
+    groups, copies = comparison.grouped([*samples, *map(comparison.Sample, animals)])
+    if copies:
+        told = f"Counted once: {copies} of the worms move exactly as another does; give runs of different seeds."
+        yield page.paragraph(told, "note")
+    if len(groups) < 2 and len(groups[0].samples) < 2:
+        return
+    if any(len(each.samples) > 1 for each in groups):
+        yield from comparison.table(groups)
+    content = _rendered(comparison.plot_waves(groups))
+    if budget.admits(content, "the wave along the body"):
+        yield "<h3>The wave along the body</h3>"
+        yield page.picture(content, "image/webp", "amplitude and phase of the wave along the body, and its mean cycle")
+        yield page.paragraph(
+            "Lines are means over worms, bands their 95 % confidence intervals; of two worms each has a thin line.",
+            "soft",
+        )
+        if len(groups) > comparison.MOST_GROUPS:
+            yield page.paragraph(f"The first {comparison.MOST_GROUPS} of {len(groups)} groups are drawn.", "note")
+    yield "<h3>Worm by worm</h3>"
+
+
+def _wiring(columns: list[_Column], budget: _Budget) -> Iterator[str]:
+    """The circuit around command and motor neurons of every kind of worm, with what was done to it."""
+    found, notes = wiring_page.wirings([(each.name, each.recording, each.worm) for each in columns])
+    for each in found:
+        content = _rendered(each.drawn())
+        if budget.admits(content, "the wiring"):
+            yield page.picture(content, "image/webp", f"wiring of {', '.join(each.names)}")
+        yield from wiring_page.tables(each)
+    for note in notes:
+        yield page.paragraph(note, "soft")
 
 
 def _by_run(columns: list[_Column]) -> Iterator[list[_Column]]:
@@ -262,8 +327,6 @@ def _holds(column: _Column, kind: str) -> bool:
     """Whether a worm has the data for a picture; some pictures show all worms of a run, once."""
     if kind in _OF_A_RUN:
         return column.worm == 0 and (kind == "trajectory" or len(column.recording.worms) > 1)
-    if column.worm >= _MOST_DRAWN and kind != _KYMOGRAPHS:
-        return False
     neurons, moved = bool(column.track.neurons), bool(column.track.muscles)
     needed = {"traces": neurons, "raster": neurons, "activity": neurons or moved, "muscles": moved}
     if kind == "sensed":
@@ -272,10 +335,10 @@ def _holds(column: _Column, kind: str) -> bool:
 
 
 def _pictures(
-    kind: str, word: str, columns: list[_Column], budget: _Budget, animal: Kymograph | None
+    kind: str, word: str, columns: list[_Column], budget: _Budget, everyone: list[_Column], animals: list[Kymograph]
 ) -> Iterator[str]:
     if kind == _KYMOGRAPHS:
-        rows = [each.kymograph for each in columns] + ([] if animal is None else [animal])
+        rows = [each.kymograph for each in everyone[:_MOST_KYMOGRAPHS]] + animals[:_MOST_KYMOGRAPHS]
         content = _rendered(plot_kymographs(rows))
         if budget.admits(content, word):
             yield page.picture(content, "image/webp", word)
@@ -309,80 +372,3 @@ def _shown_films(names: list[str], films: list[Path | None], budget: _Budget) ->
             kind, about = _FILMS[path.suffix.lower()], f"{name}: {path.name}, in real time"
             moving = kind.startswith("video/")
             yield page.film(content, kind, about) if moving else page.picture(content, kind, about, about)
-
-
-def _interventions(names: list[str], runs: list[RecordedRun]) -> Iterator[str]:
-    yield page.heading("Interventions", "interventions")
-    for name, run in zip(names, runs, strict=True):
-        for worm in range(len(run.worms)):
-            who = [name] if len(runs) > 1 else []
-            who += [f"worm {worm}"] if len(run.worms) > 1 else []
-            if who:
-                yield f"<h3>{page.escaped(', '.join(who))}</h3>"
-            done = settings.interventions(run, worm)
-            yield page.bullets(done) if done else page.paragraph("none: the intact animal", "soft")
-
-
-def _settings(names: list[str], runs: list[RecordedRun]) -> Iterator[str]:
-    yield page.heading("Settings", "settings")
-    values = [settings.settings(run) for run in runs]
-    keys = list(dict.fromkeys(key for each in values for key in each))
-    if not keys:
-        yield page.paragraph("These recordings contain no configuration." if len(runs) > 1 else
-                             "This recording contains no configuration.", "soft")  # fmt: skip
-        return
-    unlike = settings.differing(values)
-    moved = [key for key in keys if any(key in each and settings.changed(key, each[key]) for each in values)]
-    if len(runs) > 1:
-        yield f"<h3>{'Differences between the runs' if unlike else 'The runs have the same settings'}</h3>"
-        if unlike:
-            yield _setting_table(unlike, names, values)
-    yield "<h3>Differences from the defaults</h3>"
-    yield _setting_table(moved, names, values) if moved else page.paragraph("nothing", "soft")
-    yield page.folded(f"All {len(keys)} settings", _setting_table(keys, names, values))
-
-
-def _setting_table(keys: list[str], names: list[str], values: list[dict]) -> str:
-    rows = []
-    for key in keys:
-        default = settings.default_of(key)
-        cells = [
-            Cell(settings.spelled(each[key]), "number changed" if settings.changed(key, each[key]) else "number")
-            if key in each else Cell("not set", "soft")
-            for each in values
-        ]  # fmt: skip
-        rows.append([Cell(key), *cells, Cell("" if default is None else settings.spelled(default), "number soft")])
-    return page.table(["setting", *names, "default"], rows)
-
-
-def _provenance(names: list[str], runs: list[RecordedRun]) -> Iterator[str]:
-    yield page.heading("Provenance", "provenance")
-    columns = [_origin(run) for run in runs]
-    keys = list(dict.fromkeys(key for each in columns for key in each))
-    rows = []
-    for key in keys:
-        texts = [each.get(key, "") for each in columns]
-        kind = "changed" if len(set(texts)) > 1 else ""
-        rows.append([Cell(key), *[Cell(each or "unknown", kind if each else f"{kind} soft".strip()) for each in texts]])
-    yield page.table(["", *names], rows)
-    if len(runs) > 1:
-        yield page.paragraph("Rows that differ are marked.", "soft")
-
-
-def _origin(run: RecordedRun) -> dict[str, str]:
-    wall, biological = run.wall_s_per_bio_s, run.duration / MS_PER_S
-    computed = math.isfinite(wall) and wall > 0.0
-    return {
-        "created": run.created,
-        "seed": str(run.seed),
-        "duration": f"{run.duration:g} ms in {len(run.time)} frames",
-        "complete": "yes" if run.complete else "no: ended early",
-        "recorded": "; ".join(
-            f"{each.midline.shape[1]} points, {len(each.neurons)} neurons, {len(each.muscles)} muscles"
-            for each in run.worms
-        ),
-        "computing time": f"{wall * biological:.1f} s, {wall:.2f} s per simulated second" if computed else "",
-        "mechanisms": run.mechanism_hash,
-        "git revision": run.git_revision,
-        **{f"version of {name}": version for name, version in sorted(run.versions.items())},
-    }

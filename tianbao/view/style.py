@@ -31,6 +31,8 @@ BEND = LinearSegmentedColormap.from_list(
     "bend", ["#0b3c6f", VENTRAL, "#8db8dd", "#f8f6f2", "#eea38f", DORSAL, "#7d1710"]
 )
 ACTIVATION = LinearSegmentedColormap.from_list("activation", ["#fbf9f4", "#f4c56b", "#dd6a34", "#8c1f2f", "#2c0b1e"])
+# Of muscles on the body: the colour of its wall at rest.
+MUSCLE = LinearSegmentedColormap.from_list("muscle", ["#efe9dc", "#f0b79a", DORSAL, "#7d1710"])
 ELAPSED = LinearSegmentedColormap.from_list("elapsed", ["#b9c4cf", "#4f8f8b", "#1d4f5c", "#132635"])
 
 _RC = {
@@ -68,6 +70,11 @@ def render(draw: Callable[[Figure], None], size: tuple[float, float], path: str 
         memory = io.BytesIO()
         figure.savefig(memory, format=Path(path).suffix[1:] or "png")
     return write_atomically(path, memory.getvalue())
+
+
+def plain(text: object) -> str:
+    """Text of others for a picture: a dollar sign in a name is no formula."""
+    return str(text).replace("$", r"\$")
 
 
 def say(axes: Axes, sentence: str) -> None:

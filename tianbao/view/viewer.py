@@ -10,7 +10,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
 
 from ..errors import ConfigError, OutputError
 from ..io.files import replacing
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 _WINDOW = (1280, 800)
 _SKIN, _WALL = "#d9cdb4", "#eae3d3"
 _LABEL = (0.02, 0.90)
-_MUSCLE = LinearSegmentedColormap.from_list("muscle", ["#efe9dc", "#f0b79a", style.DORSAL, "#7d1710"])
 _TICK_MS = 40  # of wall-clock time between drawn frames
 _LONGEST_S = 86_400
 _LOOKS = 200  # frames in which the distances of neighbours are looked up
@@ -170,8 +168,9 @@ class _Body:
         known = bool(np.isfinite(self.animal.activation(0)).any())
         for cull, opacity in (("front", 1.0), ("back", 0.12)) if known else ():
             put(
-                meshes["muscle"], scalars="activation", cmap=_MUSCLE, clim=(0.0, 1.0), opacity=opacity, culling=cull,
-                show_scalar_bar=bars and cull == "front", scalar_bar_args=_bar("muscle activation", 0.72), **glass,
+                meshes["muscle"], scalars="activation", cmap=style.MUSCLE, clim=(0.0, 1.0),
+                opacity=opacity, culling=cull, show_scalar_bar=bars and cull == "front",
+                scalar_bar_args=_bar("muscle activation", 0.72), **glass,
             )  # fmt: skip
         put(meshes["skin"], color=_WALL, culling="front", **glass)
         put(meshes["skin"], color=_SKIN, opacity=0.14, culling="back", pickable=False, specular=0.5)
