@@ -18,3 +18,8 @@ def data_root() -> Path:
 def checkout() -> Path | None:
     """Root of the source checkout, or None in an installed wheel."""
     return _CHECKOUT if (_CHECKOUT / "setup.cfg").is_file() else None
+
+
+def package_folder() -> Path:
+    """Folder from which this package is imported."""
+    return _CHECKOUT

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shlex
-import shutil
 import socket
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import ConfigError
-from ..io.files import write_atomically
+from ..io.files import prepare_folder, write_atomically
+from ..io.own_files import check_own_folder
 from .folder import OPEN, outcome
+from .import_path import command, import_path
 from .pool import OnDone, Worker, once_more
 from .work import Task
 
@@ -31,6 +35,8 @@ _SLURM = """#!/bin/bash
 # One task per open run; add --partition, --time or --account as your cluster requires.
 # To do only what is left, write this file again and submit it again.
 export OMP_NUM_THREADS=1
+# Python does not search the current folder, which may hold a file named like a module.
+export PYTHONSAFEPATH=1
 exec {command} sweep-run {folder} "$SLURM_ARRAY_TASK_ID"
 """
 
@@ -50,11 +56,25 @@ def ray_tasks(tasks: list[Task], on_done: OnDone, workers: int, address: str | N
         ConfigError: if Ray is missing, or no cluster answers.
     """
     ray = _ray()
-    _join(ray, workers, address)
-    try:
-        _follow(ray, tasks, on_done)
-    finally:
-        ray.shutdown()
+    path = import_path()
+    # Ray's own processes import from the folder in which it is started: an empty one.
+    with _empty_folder():
+        _join(ray, workers, address, path)
+        try:
+            _follow(ray, tasks, on_done)
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def _empty_folder() -> Iterator[None]:
+    here = os.getcwd()
+    with tempfile.TemporaryDirectory(prefix="tianbao-ray-") as empty:
+        os.chdir(empty)
+        try:
+            yield
+        finally:
+            os.chdir(here)
 
 
 def _ray():
@@ -67,11 +87,11 @@ def _ray():
     return ray
 
 
-def _join(ray, workers: int, address: str | None) -> None:
+def _join(ray, workers: int, address: str | None, path: list[str]) -> None:
     options = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
-        path = os.pathsep.join(os.path.abspath(each) for each in sys.path)
-        here = {"address": "local", "num_cpus": workers, "runtime_env": {"env_vars": {"PYTHONPATH": path}}}
+        variables = {"PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}
+        here = {"address": "local", "num_cpus": workers, "runtime_env": {"env_vars": variables}}
         ray.init(**options, **here)
         return
     _reach(address)
@@ -130,10 +150,16 @@ def slurm_script(tasks: list[Task], folder: Path) -> Path:
 
     Returns:
         The script, for `sbatch`.
+
+    Raises:
+        ConfigError: for a folder that Slurm cannot name.
     """
     folder = folder.absolute()
+    if any(each in str(folder) for each in '"\n%'):
+        raise ConfigError(f"{folder}: Slurm cannot write its logs to a folder with a quote or % in its name (--out)")
     logs = folder / "slurm"
-    logs.mkdir(parents=True, exist_ok=True)
+    check_own_folder(logs)
+    prepare_folder(logs)
     array = _intervals([task.number for task in tasks])
     text = _SLURM.format(array=array, logs=logs, command=_command(), folder=shlex.quote(str(folder)))
     return write_atomically(folder / SCRIPT, text.encode())
@@ -142,8 +168,9 @@ def slurm_script(tasks: list[Task], folder: Path) -> Path:
 def _command() -> str:
     """The tianbao command of this environment, wherever the job's shell looks for programs."""
     beside = Path(sys.executable).with_name("tianbao")
-    found = str(beside) if beside.exists() else shutil.which("tianbao") or "tianbao"
-    return shlex.quote(found)
+    if beside.exists():
+        return shlex.quote(str(beside))
+    return f"env PYTHONPATH={shlex.quote(os.pathsep.join(import_path()))} {shlex.join(command('tianbao.cli'))}"
 
 
 def _intervals(numbers: list[int]) -> str:

@@ -9,11 +9,11 @@ import multiprocessing.connection
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from .folder import LOG, OPEN, outcome
+from .folder import LOG, OPEN, open_log, outcome
+from .import_path import command, import_path
 from .work import Task, fail
 
 log = logging.getLogger(__name__)
@@ -35,12 +35,10 @@ class Worker:
 
     def __init__(self, first: Task) -> None:
         self.connection, theirs = multiprocessing.Pipe()
-        folder = Path(first.folder)
-        folder.mkdir(parents=True, exist_ok=True)
         # Its own session: Ctrl-C at the terminal is ours to handle.
-        with open(folder / LOG, "ab") as file:
+        with open_log(Path(first.folder)) as file:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tianbao.sweeps.work", str(theirs.fileno())],
+                command("tianbao.sweeps.work", theirs.fileno(), os.getpid()),
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=file, stderr=file,
                 env=_environment(), start_new_session=True,
             )  # fmt: skip
@@ -97,8 +95,7 @@ class Worker:
 
 def _environment() -> dict[str, str]:
     """Our environment and import path, with one thread per process: the sweep itself is what runs in parallel."""
-    path = os.pathsep.join(os.path.abspath(each) for each in sys.path)
-    return {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": path}
+    return {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": os.pathsep.join(import_path())}
 
 
 def pool(tasks: Iterable[Task], on_done: OnDone, workers: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError, unknown
 from ..progress import Progress
 from .backends import BACKENDS, ray_tasks, slurm_script
-from .folder import ERROR, FAILED, FINISHED, held, load_plan, outcome, run_folder, settle_plan
+from .folder import ERROR, FAILED, FINISHED, check_folders, held, load_plan, outcome, run_folder, settle_plan
 from .plan import Plan, make_plan, read_plan
 from .pool import pool
 from .table import Table, refresh
@@ -90,6 +90,7 @@ def sweep_run(folder: str | Path, number: int) -> str:
     folder = Path(folder)
     plan = load_plan(folder)
     run = plan.run(number)
+    check_folders(folder, plan, [run])
     before = outcome(run_folder(folder, plan, run), run).status
     if before != FINISHED:
         try:
