@@ -20,7 +20,8 @@ from pathlib import Path
 from playwright.sync_api import Error, sync_playwright
 
 from tianbao import Worm, anatomy
-from tianbao.io.gui import compile_model, find_gui, serving
+from tianbao.io.gui import compile_model, serving
+from tianbao.io.gui_install import find_gui
 from tianbao.io.netpyne_model import export_netpyne
 
 FLAGS = [
@@ -105,7 +106,7 @@ def main() -> int:
     gui = find_gui(args.python)
     export_netpyne(Worm(), args.out / MODEL, duration=100.0)
     compile_model(args.out / MODEL, gui)
-    with serving(gui, args.out) as (address, _), sync_playwright() as browsers:
+    with serving(gui, args.out, model=args.out / MODEL) as (address, _), sync_playwright() as browsers:
         browser = browsers.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         page.goto(address, timeout=120_000)
