@@ -1,8 +1,9 @@
 """Compiles a model for the NetPyNE GUI, adapts the GUI in memory and starts it, for this machine only.
 
 The adaptations for opening our models are made by `gui_start.py`, which runs in that environment; settings are stored
-in a temporary folder. The server listens on this machine only and requires a token, which no other user of the machine can
-read, and its page cannot load anything from elsewhere, so that neither error reports nor visits are sent out.
+in a temporary folder. The server listens on this machine only and requires a token, which no other user of the
+machine can read, and its page cannot load anything from elsewhere, so that neither error reports nor visits are sent
+out.
 
 A model folder is code: its cfg.py and netParams.py are executed and its .mod files compiled. A library that lies in it
 is not loaded: its mechanisms are compiled into a folder of our own and loaded from there.
