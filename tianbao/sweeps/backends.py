@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import shlex
 import socket
@@ -17,7 +18,7 @@ from ..io.files import prepare_folder, write_atomically
 from ..io.own_files import check_own_folder
 from .folder import OPEN, outcome
 from .import_path import command, import_path
-from .pool import OnDone, Worker, once_more
+from .pool import MayStart, OnDone, Worker, once_more
 from .work import Task
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ _SLURM = """#!/bin/bash
 #SBATCH --cpus-per-task=1
 #SBATCH --mem=2G
 #SBATCH --output="{logs}/%a.log"
-# One task per open run; add --partition, --time or --account as your cluster requires.
+{limit}# One task per open run; add --partition or --account as your cluster requires.
 # To do only what is left, write this file again and submit it again.
 export OMP_NUM_THREADS=1
 # Python does not search the current folder, which may hold a file named like a module.
@@ -41,8 +42,10 @@ exec {command} sweep-run {folder} "$SLURM_ARRAY_TASK_ID"
 """
 
 
-def ray_tasks(tasks: list[Task], on_done: OnDone, workers: int, address: str | None) -> None:
-    """Do all runs as tasks of Ray, one core and one fresh process each.
+def ray_tasks(
+    tasks: list[Task], on_done: OnDone, workers: int, address: str | None, may_start: MayStart
+) -> None:
+    """Do all runs that may start as tasks of Ray, one core and one fresh process each.
 
     Every machine of the cluster must see the folder of the sweep under the same path.
 
@@ -51,6 +54,7 @@ def ray_tasks(tasks: list[Task], on_done: OnDone, workers: int, address: str | N
         on_done: called after each run that is finished or failed.
         workers: cores of a Ray that is started locally [-]; a cluster has its own.
         address: of a running cluster, such as "auto"; None starts Ray locally.
+        may_start: asked before each run.
 
     Raises:
         ConfigError: if Ray is missing, or no cluster answers.
@@ -61,7 +65,7 @@ def ray_tasks(tasks: list[Task], on_done: OnDone, workers: int, address: str | N
     with _empty_folder():
         _join(ray, workers, address, path)
         try:
-            _follow(ray, tasks, on_done)
+            _follow(ray, tasks, on_done, may_start)
         finally:
             ray.shutdown()
 
@@ -112,12 +116,18 @@ def _reach(address: str) -> None:
         raise ConfigError(_NO_CLUSTER.format(address=address)) from error
 
 
-def _follow(ray, tasks: list[Task], on_done: OnDone) -> None:
-    """Submit everything; a run whose process or machine dies is submitted once more."""
+def _follow(ray, tasks: list[Task], on_done: OnDone, may_start: MayStart) -> None:
+    """Submit as many runs as there are cores; one whose process or machine dies is submitted once more."""
     remote = ray.remote(num_cpus=1, max_retries=0)(_on_a_node)
-    running = {remote.remote(task): task for task in tasks}
-    tries: dict[int, int] = {}
-    while running:
+    pending, running, tries = list(tasks), {}, dict[int, int]()
+    while True:
+        room = int(ray.cluster_resources().get("CPU", 1)) + 1 - len(running)
+        while room > 0 and (task := next(filter(may_start, pending), None)) is not None:
+            pending.remove(task)
+            running[remote.remote(task)] = task
+            room -= 1
+        if not running:
+            return
         (done,), _ = ray.wait(list(running))
         task = running.pop(done)
         try:
@@ -127,7 +137,7 @@ def _follow(ray, tasks: list[Task], on_done: OnDone) -> None:
         if ending and outcome(Path(task.folder), task).status == OPEN:
             tries[task.number] = tries.get(task.number, 0) + 1
             if once_more(task, tries[task.number], ending):
-                running[remote.remote(task)] = task
+                pending.insert(0, task)
                 continue
         on_done(task)
 
@@ -141,12 +151,13 @@ def _on_a_node(task: Task) -> str:
         worker.stop()
 
 
-def slurm_script(tasks: list[Task], folder: Path) -> Path:
+def slurm_script(tasks: list[Task], folder: Path, limit: float | None = None) -> Path:
     """Write the job array of a sweep.
 
     Args:
         tasks: the runs to do.
         folder: of the sweep, seen by every node under the same path.
+        limit: of each task [s]; that of the cluster if None.
 
     Returns:
         The script, for `sbatch`.
@@ -161,8 +172,18 @@ def slurm_script(tasks: list[Task], folder: Path) -> Path:
     check_own_folder(logs)
     prepare_folder(logs)
     array = _intervals([task.number for task in tasks])
-    text = _SLURM.format(array=array, logs=logs, command=_command(), folder=shlex.quote(str(folder)))
+    text = _SLURM.format(
+        array=array, logs=logs, limit=_slurm_time(limit), command=_command(), folder=shlex.quote(str(folder))
+    )
     return write_atomically(folder / SCRIPT, text.encode())
+
+
+def _slurm_time(limit: float | None) -> str:
+    """The line of a job script that limits the time of a task; "" without a limit."""
+    if limit is None:
+        return ""
+    minutes, seconds = divmod(math.ceil(limit), 60)
+    return f"#SBATCH --time={minutes // 60}:{minutes % 60:02d}:{seconds:02d}\n"
 
 
 def _command() -> str:
