@@ -104,8 +104,8 @@ def bytes_of(config: RunConfig, video: bool) -> float:
         voltages = 0
     rings = config.body.slabs + 1
     frame = rings * _AXES * (_DOUBLE + _SINGLE) + len(anatomy.muscles()) * _DOUBLE + voltages * _SINGLE + 2 * _DOUBLE
-    film = rate["video"] * _MB * config.duration / MS_PER_S if video else 0.0
-    return worms * frames * frame * rate["packed"] + rate["files"] * _MB + film
+    beside = rate["files"] + (rate["per_second"] + rate["video"] * video) * config.duration / MS_PER_S
+    return worms * frames * frame * rate["packed"] + beside * _MB
 
 
 @cache
