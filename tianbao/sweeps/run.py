@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError, unknown
+from ..errors import ConfigError, shorten, unknown
 from ..progress import Progress
 from .backends import BACKENDS, ray_tasks, slurm_script
 from .cost import Forecast
@@ -164,12 +164,13 @@ def _warn_of_versions(table: Table) -> None:
 
     here = {**versions(), "mechanisms": mechanism_hash()}
     for summary in table.summaries():
-        there = {**summary.get("versions", {}), "mechanisms": summary.get("mechanism_hash", here["mechanisms"])}
+        said = summary.get("versions")
+        there = {**(said if isinstance(said, dict) else {}), "mechanisms": summary.get("mechanism_hash")}
         for name, value in there.items():
-            if here.get(name, value) != value:
+            if isinstance(value, str) and here.get(name, value) != value:
                 log.warning(
                     "finished runs used %s %s, open ones will use %s: use a new folder if all must be alike",
-                    name, value, here[name],
+                    name, shorten(value), here[name],
                 )  # fmt: skip
                 return
 
