@@ -51,7 +51,10 @@ def job(name, **rest):
 
 
 def in_json(folder):
-    return json.loads((folder / "plan.json").read_text())
+    """A plan without its seal, as somebody who edits it on purpose would leave it."""
+    kept = json.loads((folder / "plan.json").read_text())
+    del kept["seal"]
+    return kept
 
 
 @pytest.fixture
@@ -89,6 +92,14 @@ def test_a_plan_whose_runs_are_the_same_or_too_many_is_refused(planned):
         with pytest.raises(TianbaoError, match="plan.json") as told:
             load_plan(planned)
         assert sentence(told)
+
+
+@pytest.mark.parametrize("change", [{"video": True}, {"metrics": ["other"]}, {"job_path": "/tmp"}, {"more": 1}])
+def test_a_plan_that_was_edited_anywhere_is_refused(planned, change):
+    (planned / "plan.json").write_text(json.dumps({**json.loads((planned / "plan.json").read_text()), **change}))
+    with pytest.raises(TianbaoError, match="plan.json is damaged") as told:
+        load_plan(planned)
+    assert sentence(told)
 
 
 # Links

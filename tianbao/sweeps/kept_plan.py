@@ -9,7 +9,7 @@ from typing import Any
 
 from ..config import RunConfig
 from ..errors import ConfigError, TianbaoError, shorten
-from .plan import DEFAULT_JOB, MOST_RUNS, Plan, PlannedRun, digest, is_job, names_of
+from .plan import DEFAULT_JOB, MOST_RUNS, Plan, PlannedRun, digest, is_job, names_of, seal_of
 
 _RUN = {"number": int, "name": str, "overrides": dict, "digest": str}
 _LONGEST = 1000  # characters of a key, a metric or a path
@@ -30,6 +30,9 @@ def plan_from_json(text: str, where: str) -> Plan:
     try:
         kept = json.loads(text, parse_constant=_no_number, object_pairs_hook=_once)
         base, rest = _base(kept, where), _rest(kept)
+        seal = kept.pop("seal", None)  # plans of earlier releases have none
+        if seal is not None and seal != seal_of(kept):
+            raise ValueError("it was edited after it was written")
         runs = _runs(kept["runs"], rest["varied"])
     except (ValueError, KeyError, RecursionError) as error:
         raise ConfigError(

@@ -99,10 +99,11 @@ class Plan:
         return {key: value if _plain(value) else json.dumps(value) for key, value in values.items()}
 
     def to_json(self) -> str:
-        """The plan as JSON, for `plan_from_json`."""
+        """The plan as JSON, for `kept_plan.plan_from_json`."""
         runs = [dataclasses.asdict(run) for run in self.runs]
         rest = {name: getattr(self, name) for name in ("varied", "metrics", "video", "job", "job_path")}
-        return json.dumps({"base": self.base.to_toml(), **rest, "runs": runs}, indent=1) + "\n"
+        content = {"base": self.base.to_toml(), **rest, "runs": runs}
+        return json.dumps({**content, "seal": seal_of(content)}, indent=1) + "\n"
 
 
 def read_plan(path: str | Path) -> Plan:
@@ -156,6 +157,11 @@ def make_plan(description: Mapping[str, Any], *, where: str = "sweep", folder: P
 def digest(config: RunConfig, job: str) -> str:
     """The digest by which results of a run are recognised."""
     return hashlib.sha256(f"{job}\n{config.to_toml()}".encode()).hexdigest()[:_HASH]
+
+
+def seal_of(content: Mapping[str, Any]) -> str:
+    """Digest of a whole plan as JSON holds it, by which an edited or damaged file is noticed."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:_HASH]
 
 
 def _runs(base: RunConfig, overrides: Sequence[dict], job: str, where: str) -> tuple[PlannedRun, ...]:
