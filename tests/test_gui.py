@@ -205,14 +205,14 @@ def test_a_model_is_compiled_once_and_a_failed_compile_leaves_nothing(tmp_path, 
     failing = with_compiler(tmp_path, "sys.exit('bad unit')")
     with pytest.raises(MechanismError, match="bad unit"):
         gui.compile_model(model, failing)
-    assert not gui.library_folder(model, failing).exists()
+    assert not list((tmp_path / "cache").glob("models/**/libnrnmech*"))
     found = with_compiler(tmp_path)
     assert gui.compile_model(model, found) and not gui.compile_model(model, found)
     assert {each.name for each in (model / "mod").iterdir()} == {"a.mod"}
     (model / "mod" / "a.mod").write_text("NEURON { SUFFIX b }")
     assert gui.compile_model(model, found)
     other = gui_install.Gui(found.python, {"neuron": "8.2.6"})
-    assert gui.library_folder(model, other) != gui.library_folder(model, found)
+    assert gui.library(model, other)[0] != gui.library(model, found)[0]
     shutil.rmtree(model / "mod")
     assert not gui.compile_model(model, found)
 
@@ -228,15 +228,14 @@ def test_a_library_that_lies_in_a_model_is_neither_loaded_nor_lost(tmp_path, mod
     assert gui.compile_model(model, found)
     assert not (model / "mod" / platform.machine()).exists()
     assert (model / "mod" / f"{platform.machine()}.not_loaded" / "libnrnmech.so").read_bytes() == b"foreign code"
-    ours = gui.library_folder(model, found)
-    assert model not in ours.parents
-    assert (ours / platform.machine() / "libnrnmech.so").read_bytes() == b"of NEURON { SUFFIX a }"
+    ours, _ = gui.library(model, found)
+    assert model not in ours.parents and ours.read_bytes() == b"of NEURON { SUFFIX a }"
 
 
 def test_a_library_of_ours_that_was_cut_off_is_compiled_again(tmp_path, model):
     found = with_compiler(tmp_path)
     gui.compile_model(model, found)
-    library = gui.library_folder(model, found) / platform.machine() / "libnrnmech.so"
+    library, _ = gui.library(model, found)
     whole = library.read_bytes()
     for broken in (whole[:5], bytes(len(whole))):
         library.write_bytes(broken)

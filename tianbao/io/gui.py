@@ -28,8 +28,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from .. import mechanisms
 from ..errors import ConfigError, MechanismError, OutputError
+from ..mechanisms import cache
 from .gui_install import Gui
 
 START = Path(__file__).with_name("gui_start.py")
@@ -39,7 +39,6 @@ _PRELOAD = "define(['underscore'], function (underscore) { window._ = underscore
 _PATIENCE = 60.0  # [s] until the server must have answered
 _PAGE = "/geppetto"
 _SOURCES = (".mod", ".inc", ".h", ".hpp")  # what nrnivmodl reads
-_MARK = "library.sha256"  # digest of the library beside it
 
 
 def check_model(folder: str | Path) -> Path:
@@ -62,10 +61,24 @@ def check_model(folder: str | Path) -> Path:
     return folder
 
 
-def library_folder(folder: Path, gui: Gui) -> Path:
-    """Folder of our own for the compiled mechanisms of a model, named by its sources and the GUI's NEURON."""
-    made_by = f"{gui.versions.get('neuron')}|{sys.platform}|{platform.machine()}|{_digest(folder / 'mod')}"
-    return mechanisms.root() / "models" / hashlib.sha256(made_by.encode()).hexdigest()[:24]
+def library(folder: Path, gui: Gui) -> tuple[Path, bool]:
+    """The compiled mechanisms of a model, in a folder of our own that is named by its sources and the GUI's NEURON.
+
+    Args:
+        folder: of the model; it has a folder mod.
+        gui: whose NEURON compiles them, unless this has been done before.
+
+    Returns:
+        Path of the library, and whether this call compiled it.
+
+    Raises:
+        MechanismError: if they do not compile.
+    """
+    mods, machine = folder / "mod", platform.machine()
+    made_by = f"{gui.versions.get('neuron')}|{sys.platform}|{machine}|{_digest(mods)}"
+    name = f"libnrnmech{'.dylib' if sys.platform == 'darwin' else '.so'}"
+    key = hashlib.sha256(made_by.encode()).hexdigest()[:24]
+    return cache.obtain(f"models/{key}/{machine}/{name}", lambda work: _compile(mods, work, gui) / name)
 
 
 def compile_model(folder: Path, gui: Gui) -> bool:
@@ -77,55 +90,27 @@ def compile_model(folder: Path, gui: Gui) -> bool:
     Raises:
         MechanismError: if they do not compile.
     """
-    mods = folder / "mod"
-    if not mods.is_dir():
+    if not (folder / "mod").is_dir():
         return False
-    _set_aside(mods)
-    final = library_folder(folder, gui)
-    if _whole(final):
-        return False
+    _set_aside(folder / "mod")
+    return library(folder, gui)[1]
+
+
+def _compile(mods: Path, work: Path, gui: Gui) -> Path:
+    """Compile copies of the sources in an empty folder; gives the folder of the library there."""
     command = shutil.which("nrnivmodl", path=str(gui.python.parent))
     if command is None:
         raise MechanismError(f"no nrnivmodl next to {gui.python}: run {gui.python} -m pip install neuron==9.0.2")
-    with mechanisms.lock(final.parent):
-        if _whole(final):  # another process may have finished while this one waited
-            return False
-        with tempfile.TemporaryDirectory(dir=final.parent, prefix=".building-") as work:
-            _compile(command, mods, Path(work), gui)
-            shutil.rmtree(final, ignore_errors=True)
-            Path(work, "whole").rename(final)
-    return True
-
-
-def _compile(command: str, mods: Path, work: Path, gui: Gui) -> None:
-    """Compile copies of the sources in a folder of ours; `work/whole` then holds the library and its digest."""
-    whole = work / "whole"
-    whole.mkdir()
     for path in _sources(mods):
-        shutil.copyfile(path, whole / path.name)
+        shutil.copyfile(path, work / path.name)
     jobs = {"MAKEFLAGS": f"-j{os.cpu_count() or 1}", **_environment(gui)}
-    run = subprocess.run([command], cwd=whole, env=jobs, capture_output=True, text=True, check=False)
-    built = whole / platform.machine()
-    if run.returncode or not built.is_dir():
+    run = subprocess.run(
+        [command], cwd=work, env=jobs, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
+    if run.returncode or not (work / platform.machine()).is_dir():
         last = "\n".join((run.stderr or run.stdout).strip().splitlines()[-5:])
         raise MechanismError(f"the mechanisms in {mods} do not compile; output of nrnivmodl:\n{last}")
-    (built / _MARK).write_text(_digest_of_library(built), encoding="ascii")
-
-
-def _whole(final: Path) -> bool:
-    """Whether a folder of ours holds the library as it was compiled: not cut off, not zeroed."""
-    built = final / platform.machine()
-    try:
-        return (built / _MARK).read_text(encoding="ascii") == _digest_of_library(built)
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
-def _digest_of_library(built: Path) -> str:
-    found = hashlib.sha256()
-    for path in sorted(built.glob("libnrnmech.*")):
-        found.update(path.name.encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()
+    return work / platform.machine()
 
 
 def _set_aside(mods: Path) -> None:
@@ -197,7 +182,7 @@ def write_settings(folder: Path, mods: Path | None = None, built: Path | None = 
     Args:
         folder: for the settings.
         mods: mod folder of the model that will be opened.
-        built: folder of ours with its compiled mechanisms, see `library_folder`.
+        built: folder with its compiled mechanisms as `neuron.load_mechanisms` takes it.
 
     Returns:
         Environment variables that point there.
@@ -255,8 +240,8 @@ def serving(
         OutputError: if the server does not respond; the message contains its last lines of output.
     """
     port, token = free_port(port), secrets.token_hex(16)
-    paths = (model / "mod", library_folder(model, gui)) if model and (model / "mod").is_dir() else ()
-    with tempfile.TemporaryDirectory(prefix="tianbao-gui-") as settings:
+    with tempfile.TemporaryDirectory(prefix="tianbao-gui-", dir=cache.plain_folder()) as settings:
+        paths = _compiled(model, gui, Path(settings)) if model and (model / "mod").is_dir() else ()
         # The environment of a process is for its own user to read only, its command is not.
         environment = {**_environment(gui), **write_settings(Path(settings), *paths), "JUPYTER_TOKEN": token}
         log = Path(settings) / "server.log"
@@ -273,6 +258,13 @@ def serving(
             yield f"{address}/login?token={token}&next={_PAGE}", process
         finally:
             _end(process)
+
+
+def _compiled(model: Path, gui: Gui, settings: Path) -> tuple[Path, Path]:
+    """The mod folder of a model, and a link to its compiled mechanisms whose path NEURON can read."""
+    link = settings / "mechanisms"
+    link.symlink_to(library(model, gui)[0].parents[1])
+    return model / "mod", link
 
 
 def _wait(process: subprocess.Popen, address: str, log: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from .. import paths
+_PACKAGE = Path(__file__).resolve().parents[2]  # folder from which Tianbao itself is imported
 
 
 def import_path() -> list[str]:
@@ -23,7 +23,7 @@ def import_path() -> list[str]:
         named.add(os.path.dirname(os.path.realpath(script)))
     found = [os.path.abspath(each) for each in sys.path if each and (os.path.realpath(each) != here or here in named)]
     # A checkout that is the current folder.
-    return list(dict.fromkeys([*found, str(paths.package_folder())]))
+    return list(dict.fromkeys([*found, str(_PACKAGE)]))
 
 
 def command(module: str, *arguments: object) -> list[str]:
