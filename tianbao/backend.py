@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import io
 import os
@@ -10,6 +11,7 @@ from types import ModuleType
 
 import numpy as np
 
+from . import forks
 from .errors import ConfigError, unknown
 
 BACKEND_VARIABLE = "TIANBAO_BACKEND"
@@ -59,7 +61,10 @@ def start(device: str = "cpu", threads: int = 1) -> None:
 
     Raises:
         ConfigError: for an unknown or missing device, or if another one is already running.
+        TianbaoError: in a process that was forked from one where it runs.
     """
+    if isinstance(ti.lang.impl.get_runtime().prog, _Lost):
+        raise forks.refusal()
     if device not in DEVICES:
         raise ConfigError(unknown("device", device, DEVICES))
     if _running.get("device", device) != device:
@@ -85,6 +90,24 @@ def start(device: str = "cpu", threads: int = 1) -> None:
     except RuntimeError as error:
         raise ConfigError(f"device '{device}' was not found on this machine: use device='cpu'") from error
     _running["device"] = device
+    os.register_at_fork(after_in_child=_lose)
+
+
+class _Lost:
+    """Takes the place of Taichi's program in a forked process, where everyone would wait for its threads for ever."""
+
+    def delete_ndarray(self, array: object) -> None:
+        """Nothing: the memory is the parent's."""
+
+    def __getattr__(self, name: str) -> object:
+        raise forks.refusal()
+
+
+def _lose() -> None:
+    runtime = ti.lang.impl.get_runtime()
+    # Never freed: that waits for the threads as well.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(runtime.prog))
+    runtime.prog = _Lost()
 
 
 def zeros(*shape: int) -> ti.ndarray:
