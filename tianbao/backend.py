@@ -7,11 +7,14 @@ import ctypes
 import importlib
 import io
 import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
-from . import forks
+from . import forks, paths
 from .errors import ConfigError, unknown
 
 BACKEND_VARIABLE = "TIANBAO_BACKEND"
@@ -35,10 +38,39 @@ def _import_backend() -> ModuleType:
     if name not in BACKENDS:
         raise ConfigError(f"{BACKEND_VARIABLE}: {unknown('backend', name, BACKENDS)}")
     os.environ.setdefault("ENABLE_TAICHI_HEADER_PRINT", "0")
+    # At every start it would ask its makers, over the network, for a newer release.
+    os.environ.setdefault("TI_SKIP_VERSION_CHECK", "ON")
     try:
-        return importlib.import_module(name)
+        with _a_home():
+            return importlib.import_module(name)
     except ImportError as error:
         raise ConfigError(f"{BACKEND_VARIABLE}: '{name}' is not installed, run pip install {name}") from error
+
+
+@contextlib.contextmanager
+def _a_home() -> Iterator[None]:
+    """Taichi aborts where HOME is not set, even if it is told to keep nothing there."""
+    before = os.environ.get("HOME")
+    os.environ["HOME"] = str(paths.home() or tempfile.gettempdir())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["HOME"]
+        else:
+            os.environ["HOME"] = before
+
+
+def _cache() -> dict[str, object]:
+    """Where compiled kernels are kept; Taichi crashes at the end where its folder cannot be written to."""
+    home, user, checkout = paths.home(), paths.user_cache(), paths.checkout()
+    given = os.environ.get("TI_OFFLINE_CACHE_FILE_PATH")
+    if paths.can_write(Path(given) if given else home and home / ".cache" / ti.__name__):
+        return {"offline_cache": True}
+    for each in (user and user / "kernels", checkout and checkout / "build" / "kernels"):
+        if paths.can_write(each):
+            return {"offline_cache": True, "offline_cache_file_path": str(each)}
+    return {"offline_cache": False, "offline_cache_file_path": tempfile.gettempdir()}
 
 
 ti = _import_backend()
@@ -78,12 +110,12 @@ def start(device: str = "cpu", threads: int = 1) -> None:
     lanes = _TASK if device == "cpu" and threads > 1 else 1
     try:
         # The banner of init would appear in the output of every command.
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), _a_home():
             ti.init(
                 arch=getattr(ti, device),
                 enable_fallback=False,
                 default_fp=ti.f64,
-                offline_cache=True,
+                **_cache(),
                 log_level=ti.WARN,
                 cpu_max_num_threads=max(int(threads), 1),
             )
