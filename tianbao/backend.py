@@ -19,6 +19,7 @@ from .errors import ConfigError, unknown
 
 BACKEND_VARIABLE = "TIANBAO_BACKEND"
 BACKENDS = ("taichi", "quadrants")
+_CACHE_VARIABLE = "TI_OFFLINE_CACHE_FILE_PATH"
 DEVICES = ("cpu", "cuda", "metal", "vulkan")
 
 _running: dict[str, str] = {}
@@ -61,16 +62,13 @@ def _a_home() -> Iterator[None]:
             os.environ["HOME"] = before
 
 
-def _cache() -> dict[str, object]:
-    """Where compiled kernels are kept; Taichi crashes at the end where its folder cannot be written to."""
-    home, user, checkout = paths.home(), paths.user_cache(), paths.checkout()
-    given = os.environ.get("TI_OFFLINE_CACHE_FILE_PATH")
-    if paths.can_write(Path(given) if given else home and home / ".cache" / ti.__name__):
-        return {"offline_cache": True}
-    for each in (user and user / "kernels", checkout and checkout / "build" / "kernels"):
-        if paths.can_write(each):
-            return {"offline_cache": True, "offline_cache_file_path": str(each)}
-    return {"offline_cache": False, "offline_cache_file_path": tempfile.gettempdir()}
+def kernel_cache() -> Path | None:
+    """Folder that keeps compiled kernels, None if no folder can: Taichi crashes at the end where it cannot write."""
+    given, home = os.environ.get(_CACHE_VARIABLE), paths.home()
+    own = Path(given) if given else home and home / ".cache" / ti.__name__ / "ticache"
+    user, checkout = paths.user_cache(), paths.checkout()
+    others = (user and user / "kernels", checkout and checkout / "build" / "kernels")
+    return next(filter(paths.can_write, (own, *others)), None)
 
 
 ti = _import_backend()
@@ -108,6 +106,10 @@ def start(device: str = "cpu", threads: int = 1) -> None:
     global serial, lanes
     serial = device == "cpu" and threads <= 1
     lanes = _TASK if device == "cpu" and threads > 1 else 1
+    kept = kernel_cache()
+    place = {"offline_cache_file_path": str(kept or tempfile.gettempdir())}
+    if kept and str(kept) == os.environ.get(_CACHE_VARIABLE):
+        place = {}  # Taichi would warn of an argument that is in the environment, too
     try:
         # The banner of init would appear in the output of every command.
         with contextlib.redirect_stdout(io.StringIO()), _a_home():
@@ -115,7 +117,8 @@ def start(device: str = "cpu", threads: int = 1) -> None:
                 arch=getattr(ti, device),
                 enable_fallback=False,
                 default_fp=ti.f64,
-                **_cache(),
+                offline_cache=kept is not None,
+                **place,
                 log_level=ti.WARN,
                 cpu_max_num_threads=max(int(threads), 1),
             )

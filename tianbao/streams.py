@@ -18,11 +18,21 @@ _NOBODY = (errno.EPIPE, errno.EIO, errno.EBADF)
 class _Output(io.TextIOWrapper):
     """A stream that drops what it cannot deliver.
 
+    Args:
+        stream: that it takes the place of.
+
     Attributes:
         failure: the first error of the system, None if all was delivered.
     """
 
     failure: OSError | None = None
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        super().__init__(
+            stream.buffer, stream.encoding, "backslashreplace", line_buffering=stream.line_buffering,
+            write_through=stream.write_through,
+        )  # fmt: skip
+        self._kept = stream  # it would close the buffer that both share
 
     def write(self, text: str) -> int:
         """Write a text, or drop it."""
@@ -57,16 +67,14 @@ def steady() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name)
+        if isinstance(stream, _Output) or stream is not getattr(sys, f"__{name}__"):
+            continue
         if stream is None:
             stream = open(descriptor, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-            setattr(sys, f"__{name}__", stream)
-        elif stream is not getattr(sys, f"__{name}__"):
-            continue
-        made = _Output(
-            stream.buffer, stream.encoding, "backslashreplace", line_buffering=stream.line_buffering,
-            write_through=stream.write_through,
-        )  # fmt: skip
+        made = _Output(stream)
+        # Both names: Taichi takes a program in which they differ for a notebook.
         setattr(sys, name, made)
+        setattr(sys, f"__{name}__", made)
 
 
 def undelivered() -> str:

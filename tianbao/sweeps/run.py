@@ -159,6 +159,9 @@ def _do(
     tasks: list[Task], table: Table, plan: Plan, backend: str, workers: int, address: str | None, progress: bool
 ) -> None:
     """Do the tasks with a backend, and update the table after each of them."""
+    # Imported here: it comes with the loop, which takes a while.
+    from ..loop.interrupt import as_ctrl_c
+
     durations = {each.number: plan.config(plan.run(each.number)).duration for each in tasks}
     with Progress(sum(durations.values()), f"sweep of {len(plan.runs)}", enabled=progress) as shown:
 
@@ -171,10 +174,11 @@ def _do(
             shown.advance(durations[done.number])
 
         try:
-            if backend == "ray":
-                ray_tasks(tasks, on_done, workers, address)
-            else:
-                pool(tasks, on_done, min(workers, len(tasks)))
+            with as_ctrl_c():
+                if backend == "ray":
+                    ray_tasks(tasks, on_done, workers, address)
+                else:
+                    pool(tasks, on_done, min(workers, len(tasks)))
         except KeyboardInterrupt:
             # A run may have ended between the last look and the interruption.
             table.look_at_all()
