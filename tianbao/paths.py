@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import atexit
 import os
+import pwd
 import shutil
+import sys
 import sysconfig
 import tempfile
 from pathlib import Path
@@ -25,16 +27,27 @@ def checkout() -> Path | None:
     return _CHECKOUT if (_CHECKOUT / "setup.cfg").is_file() else None
 
 
+def home() -> Path | None:
+    """The user's home, which need not exist; None for a user without one, as in many containers."""
+    given = os.environ.get("HOME")
+    if not given:
+        try:
+            given = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:
+            return None
+    return Path(given) if os.path.isabs(given) else None
+
+
 def user_cache() -> Path | None:
     """Our folder in the user's cache, which may not exist or not be writable; None for a user without a home."""
     return _in_home("XDG_CACHE_HOME", ".cache", "tianbao")
 
 
 def _in_home(variable: str, default: str, name: str) -> Path | None:
-    given, home = os.environ.get(variable, ""), os.path.expanduser("~")
+    given, own = os.environ.get(variable, ""), home()
     if os.path.isabs(given):
         return Path(given) / name
-    return Path(home) / default / name if os.path.isabs(home) else None
+    return own / default / name if own else None
 
 
 def can_write(folder: Path | None) -> bool:
@@ -56,6 +69,8 @@ def settle_matplotlib() -> None:
 
     To be called before it is first imported.
     """
+    if "matplotlib" in sys.modules:
+        return
     given = os.environ.get("MPLCONFIGDIR")
     own = _in_home("XDG_CONFIG_HOME", ".config", "matplotlib"), _in_home("XDG_CACHE_HOME", ".cache", "matplotlib")
     if all(map(can_write, [Path(given)] if given else own)):

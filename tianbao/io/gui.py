@@ -240,7 +240,7 @@ def serving(
         OutputError: if the server does not respond; the message contains its last lines of output.
     """
     port, token = free_port(port), secrets.token_hex(16)
-    with tempfile.TemporaryDirectory(prefix="tianbao-gui-", dir=cache.plain_folder()) as settings:
+    with tempfile.TemporaryDirectory(prefix="tianbao-gui-") as settings:
         paths = _compiled(model, gui, Path(settings)) if model and (model / "mod").is_dir() else ()
         # The environment of a process is for its own user to read only, its command is not.
         environment = {**_environment(gui), **write_settings(Path(settings), *paths), "JUPYTER_TOKEN": token}

@@ -27,6 +27,9 @@ _BUILDING = ".building-"
 # make splits paths at blanks, NEURON takes ASCII only and has short buffers, the loader replaces $ORIGIN.
 _PLAIN = re.compile(r"[A-Za-z0-9_./+=,@-]{1,300}")
 
+replaced: set[Path] = set()
+"""Libraries that this process has compiled again because they were not as they had been compiled."""
+
 
 def roots() -> list[Path]:
     """Folders that are searched for libraries, in this order; they need not exist or be writable.
@@ -42,13 +45,6 @@ def roots() -> list[Path]:
 def find(name: str) -> Path | None:
     """The library of a name, such as "1319175c7a59/libnrnmech.so", if there is one that is as it was compiled."""
     return next((root / name for root in roots() if _is_whole(root / name, name)), None)
-
-
-def spoilt(name: str) -> Path | None:
-    """A library of that name which was changed since, or has no digest, where no good one is found."""
-    if find(name) is not None:
-        return None
-    return next((root / name for root in roots() if (root / name).is_file()), None)
 
 
 def obtain(name: str, make: Callable[[Path], Path]) -> tuple[Path, bool]:
@@ -75,6 +71,7 @@ def obtain(name: str, make: Callable[[Path], Path]) -> tuple[Path, bool]:
             return present, False
         if (root / name).exists():
             log.warning("%s was changed since it was compiled, or is of an older release: compiling it again", name)
+            replaced.add(root / name)
         with _scratch(root) as work:
             _keep(make(work), root, name)
     return root / name, True

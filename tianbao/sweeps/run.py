@@ -208,6 +208,9 @@ class _Way:
 
 def _do(tasks: list[Task], table: Table, plan: Plan, way: _Way, forecast: Forecast) -> None:
     """Do the tasks with a backend, and update table and forecast after each of them."""
+    # Imported here: it comes with the loop, which takes a while.
+    from ..loop.interrupt import as_ctrl_c
+
     durations = {each.number: plan.config(plan.run(each.number)).duration for each in tasks}
     with Progress(sum(durations.values()), f"sweep of {len(plan.runs)}", enabled=way.progress) as shown:
 
@@ -225,10 +228,11 @@ def _do(tasks: list[Task], table: Table, plan: Plan, way: _Way, forecast: Foreca
             return way.limit.allows(forecast.seconds(task.number))
 
         try:
-            if way.backend == "ray":
-                ray_tasks(tasks, on_done, way.workers, way.address, may_start)
-            else:
-                pool(tasks, on_done, min(way.workers, len(tasks)), may_start)
+            with as_ctrl_c():
+                if way.backend == "ray":
+                    ray_tasks(tasks, on_done, way.workers, way.address, may_start)
+                else:
+                    pool(tasks, on_done, min(way.workers, len(tasks)), may_start)
         except KeyboardInterrupt:
             # A run may have ended between the last look and the interruption.
             table.look_at_all()
