@@ -41,7 +41,8 @@ def _gui(args: argparse.Namespace) -> int:
     if model is not None and not args.check:
         print("mechanisms: compiled once per model, in about a minute ...", end=" ", flush=True)
         print("done" if compile_model(model, gui) else "already done")
-    with serving(gui, model.parent if model else Path.cwd(), args.port, model) as (address, process):
+    opened = None if args.check else model
+    with serving(gui, model.parent if model else Path.cwd(), args.port, opened) as (address, process):
         if args.check:
             print("its server responds")
             return 0
