@@ -49,15 +49,17 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 def _sweep(args: argparse.Namespace) -> int:
     from ..sweeps.plan import read_plan
+    from ..sweeps.limit import limit_of
     from ..sweeps.run import estimate, sweep
 
+    limit = None if args.time is None else limit_of(args.time)
     plan = read_plan(args.plan)
     folder = args.out or Path("output") / args.plan.stem
     if args.dry_run:
         print(plan.frame().to_string(index=False, line_width=_WIDTH))
         print(estimate(plan, folder, args.workers))
         return 0
-    options = {"workers": args.workers, "backend": args.backend, "address": args.address, "time_limit": args.time}
+    options = {"workers": args.workers, "backend": args.backend, "address": args.address, "time_limit": limit}
     table = sweep(plan, folder, retry_failed=args.retry_failed, **options)
     return _report(table, plan, folder)
 
