@@ -265,6 +265,7 @@ def test_every_plot_of_the_run_options_can_be_read(tmp_path):
     import json, sys
     sys.path.insert(0, sys.argv[1])
     from cfg import simConfig
+    from matplotlib import pyplot as plt
     from netParams import netParams
     from netpyne import sim
     simConfig.duration = 5.0
@@ -272,9 +273,8 @@ def test_every_plot_of_the_run_options_can_be_read(tmp_path):
     sim.simulate()
     said = {}
     for name, options in simConfig.analysis.items():
-        drawn = getattr(sim.analysis, name)(showFig=False, **options)
-        figure = drawn[0]
-        figure = getattr(figure, "fig", figure)
+        getattr(sim.analysis, name)(showFig=False, **options)
+        figure = plt.gcf()
         legends = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
         entries = sum(len(each.get_texts()) for each in legends)
         limits = figure.axes[0].get_zlim3d() if name == "plotShape" else None

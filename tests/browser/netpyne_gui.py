@@ -3,6 +3,9 @@
 Not a part of the test suite: it needs the GUI (0.5.2) in an environment of its own, Chromium, playwright and patience
 (drawing 302 neurons takes the page minutes without a graphics card; fourteen were seen on a busy machine).
 
+Seen in one go with 20 cells: the page, the import, all cells listed, created, simulated, the traces. With all 397: the
+page, the import and the list in one go, the rest with the same clicks in scripts of their own.
+
     python tests/browser/netpyne_gui.py --python ENV/bin/python --out output/netpyne_gui
     python tests/browser/netpyne_gui.py --python ENV/bin/python --out output/netpyne_gui_part --cells 'AV*' VB6
 """
