@@ -48,8 +48,8 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 
 def _sweep(args: argparse.Namespace) -> int:
-    from ..sweeps.plan import read_plan
     from ..sweeps.limit import limit_of
+    from ..sweeps.plan import read_plan
     from ..sweeps.run import estimate, sweep
 
     limit = None if args.time is None else limit_of(args.time)
