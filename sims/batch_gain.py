@@ -20,6 +20,7 @@ import numpy as np
 from tianbao.cli import run_script
 from tianbao.errors import ConfigError
 from tianbao.io import prepare_folder
+from tianbao.orphans import end_with
 
 SWEPT = "cord_stretch_gain"
 VALUES = (0.0, 0.165, 0.33, 0.495)
@@ -32,12 +33,14 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of noise and initial state (default 1)")
     parser.add_argument("--workers", type=int, default=2, help="trials at a time (default 2)")
     parser.add_argument("--out", type=Path, default=Path("output/batch_gain"), help="folder for results")
-    parser.add_argument("--trial", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--trial", type=int, metavar="PID", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
 
 def trial(args: argparse.Namespace) -> int:
     """Run one worm with the value given by batchtools, and return its gait."""
+    # batchtools puts a trial into the background of a shell, where nothing would end it.
+    end_with(args.trial)
     import tianbao as tb
     from tianbao import mechanisms, parameters
     from tianbao.behaviour import curvature
@@ -63,7 +66,7 @@ def trial(args: argparse.Namespace) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run the sweep; exit code 0 only if every value gave a result and the worm without proprioception is slowest."""
     args = options(arguments)
-    return run_script(trial if args.trial else sweep, args)
+    return run_script(sweep if args.trial is None else trial, args)
 
 
 def sweep(args: argparse.Namespace) -> int:
@@ -78,11 +81,11 @@ def sweep(args: argparse.Namespace) -> int:
     out = prepare_folder(args.out).resolve()
     # batchtools writes a table of its own into the current folder.
     os.chdir(out)
-    again = ["--trial", "--duration", str(args.duration), "--seed", str(args.seed)]
+    again = ["--trial", str(os.getpid()), "--duration", str(args.duration), "--seed", str(args.seed)]
     study = search(
         job_type="sh",
         comm_type="sfs",
-        run_config={"command": shlex.join([sys.executable, str(Path(__file__).resolve()), *again])},
+        run_config={"command": shlex.join([sys.executable, "-P", str(Path(__file__).resolve()), *again])},
         params={SWEPT: list(VALUES)},
         label=out.name,
         output_path=str(out / "trials"),

@@ -82,7 +82,8 @@ def test_a_configured_worm_is_what_is_exported(tmp_path, monkeypatch, capsys):
     config.write_text('[[interventions]]\nverb = "ablate"\nneurons = ["AVB*"]\n', encoding="utf-8")
     worms = []
     monkeypatch.setattr("tianbao.io.neuroml.write_neuroml", lambda worm, out: worms.append(worm) or out)
-    monkeypatch.setattr("tianbao.io.netpyne_model.export_netpyne", lambda worm, out: worms.append(worm) or [])
+    netpyne = "tianbao.io.netpyne_model.export_netpyne"
+    monkeypatch.setattr(netpyne, lambda worm, out, cells, neurons_only: worms.append(worm) or [])
     for name in ("neuroml", "netpyne"):
         assert run("export", name, "--config", config, "--out", tmp_path / name) == 0
         assert run("export", name, "--out", tmp_path / name) == 0

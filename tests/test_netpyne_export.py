@@ -243,6 +243,7 @@ def test_the_scripts_of_sims_run_in_netpyne_and_leave_a_plot_with_traces(tmp_pat
     from netpyne import sim
     assert cfg is simConfig
     simConfig.duration = 20.0
+    simConfig.analysis = {"plotTraces": simConfig.analysis["plotTraces"]}
     netParams.stimSourceParams["current_VD6"]["amp"] += 0.005
     drawn = sim.createSimulateAnalyze(netParams, simConfig)
     cells = {cell.tags["pop"]: cell.gid for cell in sim.net.cells}
@@ -257,9 +258,99 @@ def test_the_scripts_of_sims_run_in_netpyne_and_leave_a_plot_with_traces(tmp_pat
     assert (tmp_path / "tianbao_traces.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
+def test_every_plot_of_the_run_options_can_be_read(tmp_path):
+    """Names in legends and on axes are few, no muscle stretches the picture, and nothing waits for spikes."""
+    code = """
+    import json, sys
+    sys.path.insert(0, sys.argv[1])
+    from cfg import simConfig
+    from matplotlib import pyplot as plt
+    from netParams import netParams
+    from netpyne import sim
+    simConfig.duration = 5.0
+    sim.create(netParams, simConfig)
+    sim.simulate()
+    said = {}
+    for name, options in simConfig.analysis.items():
+        getattr(sim.analysis, name)(showFig=False, **options)
+        figure = plt.gcf()
+        legends = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
+        entries = sum(len(each.get_texts()) for each in legends)
+        limits = figure.axes[0].get_zlim3d() if name == "plotShape" else None
+        said[name] = [entries, len(figure.axes[0].get_xticklabels()), limits]
+    json.dump(said, open(sys.argv[2], "w"))
+    """
+    out = tmp_path / "out.json"
+    said = in_its_own_process(code, out, SIMS, out, cwd=tmp_path)
+    assert set(said) == {"plotTraces", "plot2Dnet", "plotConn", "plotShape"}
+    assert max(entries for entries, *_ in said.values()) <= 12 and 40 < said["plotConn"][1] < 70
+    low, high = said["plotShape"][2]
+    assert 500.0 < high - low < 1200.0  # [um], about the length of a worm
+
+
+def test_rules_are_named_by_the_cells_that_they_connect(folder):
+    rules = description(folder)["net"]["params"]["connParams"]
+    for name, rule in rules.items():
+        (pre,), (post,) = rule["preConds"]["pop"], rule["postConds"]["pop"]
+        assert name.startswith(f"{pre}>{post} ")
+    assert "AVAL>VA6 synapse_excitatory" in rules and any(name.startswith("AVBL>AVBR gap") for name in rules)
+
+
+@pytest.mark.parametrize("sites", ["rules", "lists"])
+def test_a_part_of_the_cells_keeps_its_connections_and_loses_the_others(folder, tmp_path, sites, caplog):
+    caplog.set_level("INFO", "tianbao")
+    worm, cells = Worm(), ["AVB*,DB4", "VB6", "MDL0[1-3]"]
+    for name in ("AVBL", "RIML"):
+        worm.stimulate(name, Pulse(0.01, 10.0, 30.0))
+    export_netpyne(worm, tmp_path, cells=cells, neurons_only=sites == "lists", sites=sites)
+    said = description(tmp_path)
+    params, whole = said["net"]["params"], description(folder)["net"]["params"]
+    kept = ["AVBL", "AVBR", "DB4", "VB6"] + (["MDL01", "MDL02", "MDL03"] if sites == "rules" else [])
+    assert set(params["popParams"]) == set(params["cellParams"]) == set(kept)
+    assert params["cellParams"]["VB6"] == whole["cellParams"]["VB6"]
+    inside = {name: rule for name, rule in whole["connParams"].items()
+              if {*rule["preConds"]["pop"], *rule["postConds"]["pop"]} <= set(kept)}  # fmt: skip
+    if sites == "rules":
+        assert params["connParams"] == inside and len(inside) > 5
+    else:
+        assert sum(len(rule["connList"]) for rule in params["connParams"].values()) == sum(
+            len(rule["connList"]) for rule in inside.values()
+        )
+    assert {each["source"] for each in params["stimTargetParams"].values()} == set(params["stimSourceParams"])
+    assert "pulse_1" in params["stimSourceParams"] and "pulse_2" not in params["stimSourceParams"]
+    assert said["about"]["left_out"]["cells"] == 397 - len(kept) and "left out: 39" in caplog.text
+    run_options = (tmp_path / "cfg.py").read_text()
+    assert "recordCells = ['AVBL', 'DB4', 'VB6']" in run_options and "SMDVL" not in run_options
+
+
+@pytest.mark.slow
+def test_a_part_of_the_cells_runs_in_netpyne_alone(tmp_path):
+    export_netpyne(Worm(), tmp_path / "model", cells="AVB*", duration=5.0)
+    code = """
+    import json, sys
+    from neuron import h
+    h.nrn_load_dll(sys.argv[2])
+    from netpyne import sim
+    from netpyne.sim import validator
+    cfg, netParams = sim.loadModel(sys.argv[1])
+    _, failed = validator.validateNetParams(netParams, printWarnings=False)
+    sim.create(netParams, cfg)
+    sim.simulate()
+    names = {cell.tags["pop"]: len(cell.conns) for cell in sim.net.cells}
+    json.dump([names, len(failed), cfg.recordCells], open(sys.argv[3], "w"))
+    """
+    out = tmp_path / "out.json"
+    names, failed, traces = in_its_own_process(code, out, tmp_path / "model", mechanisms.build(), out, cwd=tmp_path)
+    assert set(names) == {"AVBL", "AVBR"} and min(names.values()) > 0 and failed == 0 and traces == ["AVBL"]
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [
+        ({"cells": ["AVQ*"]}, AnatomyError),
+        ({"cells": "MDL*", "neurons_only": True}, AnatomyError),
+        ({"cells": ["VB*"], "record": ["AVBL"]}, ConfigError),
         ({"sites": "list"}, ConfigError),
         ({"duration": 0.0}, ConfigError),
         ({"dt": float("nan")}, ConfigError),

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import io
 import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
+from . import forks, paths
 from .errors import ConfigError, unknown
 
 BACKEND_VARIABLE = "TIANBAO_BACKEND"
 BACKENDS = ("taichi", "quadrants")
+_CACHE_VARIABLE = "TI_OFFLINE_CACHE_FILE_PATH"
 DEVICES = ("cpu", "cuda", "metal", "vulkan")
 
 _running: dict[str, str] = {}
@@ -33,10 +39,36 @@ def _import_backend() -> ModuleType:
     if name not in BACKENDS:
         raise ConfigError(f"{BACKEND_VARIABLE}: {unknown('backend', name, BACKENDS)}")
     os.environ.setdefault("ENABLE_TAICHI_HEADER_PRINT", "0")
+    # At every start it would ask its makers, over the network, for a newer release.
+    os.environ.setdefault("TI_SKIP_VERSION_CHECK", "ON")
     try:
-        return importlib.import_module(name)
+        with _a_home():
+            return importlib.import_module(name)
     except ImportError as error:
         raise ConfigError(f"{BACKEND_VARIABLE}: '{name}' is not installed, run pip install {name}") from error
+
+
+@contextlib.contextmanager
+def _a_home() -> Iterator[None]:
+    """Taichi aborts where HOME is not set, even if it is told to keep nothing there."""
+    before = os.environ.get("HOME")
+    os.environ["HOME"] = str(paths.home() or tempfile.gettempdir())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["HOME"]
+        else:
+            os.environ["HOME"] = before
+
+
+def kernel_cache() -> Path | None:
+    """Folder that keeps compiled kernels, None if no folder can: Taichi crashes at the end where it cannot write."""
+    given, home = os.environ.get(_CACHE_VARIABLE), paths.home()
+    own = Path(given) if given else home and home / ".cache" / ti.__name__ / "ticache"
+    user, checkout = paths.user_cache(), paths.checkout()
+    others = (user and user / "kernels", checkout and checkout / "build" / "kernels")
+    return next(filter(paths.can_write, (own, *others)), None)
 
 
 ti = _import_backend()
@@ -59,7 +91,10 @@ def start(device: str = "cpu", threads: int = 1) -> None:
 
     Raises:
         ConfigError: for an unknown or missing device, or if another one is already running.
+        TianbaoError: in a process that was forked from one where it runs.
     """
+    if isinstance(ti.lang.impl.get_runtime().prog, _Lost):
+        raise forks.refusal()
     if device not in DEVICES:
         raise ConfigError(unknown("device", device, DEVICES))
     if _running.get("device", device) != device:
@@ -71,20 +106,43 @@ def start(device: str = "cpu", threads: int = 1) -> None:
     global serial, lanes
     serial = device == "cpu" and threads <= 1
     lanes = _TASK if device == "cpu" and threads > 1 else 1
+    kept = kernel_cache()
+    place = {"offline_cache_file_path": str(kept or tempfile.gettempdir())}
+    if kept and str(kept) == os.environ.get(_CACHE_VARIABLE):
+        place = {}  # Taichi would warn of an argument that is in the environment, too
     try:
         # The banner of init would appear in the output of every command.
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), _a_home():
             ti.init(
                 arch=getattr(ti, device),
                 enable_fallback=False,
                 default_fp=ti.f64,
-                offline_cache=True,
+                offline_cache=kept is not None,
+                **place,
                 log_level=ti.WARN,
                 cpu_max_num_threads=max(int(threads), 1),
             )
     except RuntimeError as error:
         raise ConfigError(f"device '{device}' was not found on this machine: use device='cpu'") from error
     _running["device"] = device
+    os.register_at_fork(after_in_child=_lose)
+
+
+class _Lost:
+    """Takes the place of Taichi's program in a forked process, where everyone would wait for its threads for ever."""
+
+    def delete_ndarray(self, array: object) -> None:
+        """Nothing: the memory is the parent's."""
+
+    def __getattr__(self, name: str) -> object:
+        raise forks.refusal()
+
+
+def _lose() -> None:
+    runtime = ti.lang.impl.get_runtime()
+    # Never freed: that waits for the threads as well.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(runtime.prog))
+    runtime.prog = _Lost()
 
 
 def zeros(*shape: int) -> ti.ndarray:

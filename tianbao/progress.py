@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -40,7 +41,7 @@ class Progress:
         self._started = self._shown = time.perf_counter()
         if self._enabled:
             log.info("%s: %.1f s to simulate", self._label, self._total / MS_PER_S)
-            if sys.stderr.isatty():
+            if sys.stderr is not None and sys.stderr.isatty():
                 self._bar = self._open_bar()
         return self
 
@@ -64,8 +65,12 @@ class Progress:
             self._draw()
 
     def _draw(self) -> None:
-        self._bar.set_postfix_str(f"{self.ratio:.2g} x real time", refresh=False)
-        self._bar.update(self._done / MS_PER_S - self._bar.n)
+        try:
+            self._bar.set_postfix_str(f"{self.ratio:.2g} x real time", refresh=False)
+            self._bar.update(self._done / MS_PER_S - self._bar.n)
+        except OSError:
+            # The terminal has been closed: that must not end the computation.
+            self._bar.disable, self._bar = True, None
 
     @property
     def ratio(self) -> float:
@@ -76,7 +81,8 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with contextlib.suppress(OSError):
+                self._bar.close()
         if self._enabled:
             took = time.perf_counter() - self._started
             done, total = self._done / MS_PER_S, self._total / MS_PER_S

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from importlib.metadata import version
 
 from .. import __doc__ as about
+from .. import streams
 from .run import crawl_parser, run_crawl
-from .session import EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, run_script
+from .session import EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, delivered, run_script
 
 __all__ = ["EXIT_ERROR", "EXIT_FAILED", "EXIT_INTERRUPTED", "crawl_parser", "main", "run_crawl", "run_script"]
 
@@ -17,16 +19,31 @@ _MODULES = ("run", "sweep", "see", "export", "wiring", "evidence", "inspect", "d
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point of the `tianbao` command."""
+    streams.steady()
     parser = argparse.ArgumentParser(
         prog="tianbao",
         description=about.splitlines()[0],
         epilog="For help on a command: tianbao COMMAND --help",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in _MODULES:
         importlib.import_module(f".{name}", __name__).register(commands)
-    args = parser.parse_args(arguments)
+    try:
+        args = parser.parse_args(arguments)
+    except SystemExit as stop:
+        # Help was printed, or an option is wrong.
+        raise SystemExit(delivered(stop.code)) from None
     return run_script(args.act, args)
+
+
+class _Version(argparse.Action):
+    """Prints the version, which is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print it and exit."""
+        print(f"tianbao {version('tianbao')}")
+        parser.exit()
 
 
 if __name__ == "__main__":

@@ -82,23 +82,28 @@ def _compiler() -> Iterator[Finding]:
 def _mechanisms() -> Iterator[Finding]:
     from .. import mechanisms
 
-    library = mechanisms.library()
-    if library:
-        yield Finding("mechanisms", True, str(library))
-        return
     try:
-        yield Finding("mechanisms", True, f"just compiled: {mechanisms.build()}")
+        library, compiled = mechanisms.ensure()
     except TianbaoError as error:
         yield Finding("mechanisms", False, str(error))
+        return
+    yield Finding("mechanisms", True, _told(library, ", just compiled" if compiled else ""))
 
 
 def _native() -> Iterator[Finding]:
     from ..engine.library import build
 
     try:
-        yield Finding("native", True, str(build()))
+        yield Finding("native", True, _told(build()))
     except TianbaoError as error:
         yield Finding("native", None, f"only engine neuron is available: {error}")
+
+
+def _told(library: Path, note: str = "") -> str:
+    """Where a library is, and whether it had to be replaced."""
+    from ..mechanisms import cache
+
+    return f"{library}{', compiled again: the one there had been changed' if library in cache.replaced else note}"
 
 
 def _backend() -> Iterator[Finding]:
@@ -110,6 +115,9 @@ def _backend() -> Iterator[Finding]:
         yield Finding("backend", False, str(error))
         return
     yield Finding("backend", True, f"{backend.ti.__name__} on the processor")
+    kept = backend.kernel_cache()
+    todo = "none: every run compiles its kernels first; set XDG_CACHE_HOME to a folder that can be written to"
+    yield Finding("cache", True if kept else None, str(kept) if kept else todo)
 
 
 def _display() -> Iterator[Finding]:

@@ -34,7 +34,10 @@ def register(commands: argparse._SubParsersAction) -> None:
     nwb.add_argument("--experimenter", action="append", default=[], metavar="'LAST, FIRST'", help="may be repeated")
     nwb.add_argument("--institution", default="", metavar="NAME", help="where it was done")
     _add_worm(formats, "neuroml", _neuroml, "write neurons, muscles and network in NeuroML 2")
-    _add_worm(formats, "netpyne", _netpyne, "write a model folder for NetPyNE and its GUI")
+    netpyne = _add_worm(formats, "netpyne", _netpyne, "write a model folder for NetPyNE and its GUI",
+                        "tianbao export netpyne --cells 'AV*' VB6 --neurons-only --out small")  # fmt: skip
+    netpyne.add_argument("--cells", nargs="+", default=[], metavar="GLOB", help="only these neurons and muscles")
+    netpyne.add_argument("--neurons-only", action="store_true", help="leave the muscles out, for quick drawing")
     _register_import(commands)
 
 
@@ -64,15 +67,17 @@ def _add_run(formats: argparse._SubParsersAction, name: str, act, about: str, fi
     return parser
 
 
-def _add_worm(formats: argparse._SubParsersAction, name: str, act, about: str) -> None:
-    """An export format for the model."""
+def _add_worm(formats: argparse._SubParsersAction, name: str, act, about: str, example: str = ""):
+    """An export format for the model; returns its parser."""
     parser = add_command(
         formats, name, act, about,
         f"""tianbao export {name} --out {name}
-        tianbao export {name} --config mutant.toml --out {name}_mutant""",
+        tianbao export {name} --config mutant.toml --out {name}_mutant
+        {example}""",
     )  # fmt: skip
     parser.add_argument("--config", type=Path, metavar="CONFIG.toml", help=_CONFIG)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="created if necessary")
+    return parser
 
 
 def _which(args: argparse.Namespace) -> int:
@@ -117,7 +122,7 @@ def _netpyne(args: argparse.Namespace) -> int:
     from ..io.netpyne_model import export_netpyne
 
     prepare_folder(args.out)
-    export_netpyne(_worm(args.config), args.out)
+    export_netpyne(_worm(args.config), args.out, cells=args.cells, neurons_only=args.neurons_only)
     return _wrote(args.out)
 
 

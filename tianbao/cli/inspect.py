@@ -26,7 +26,8 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 
 def _gui(args: argparse.Namespace) -> int:
-    from ..io.gui import INSTALL, GuiMissing, check_model, compile_model, find_gui, free_port, serving
+    from ..io.gui import check_model, compile_model, free_port, serving
+    from ..io.gui_install import GuiMissing, find_gui, install_commands
     from ..loop.interrupt import Interrupt
 
     model = check_model(args.folder) if args.folder else None
@@ -34,13 +35,14 @@ def _gui(args: argparse.Namespace) -> int:
     try:
         gui = find_gui(args.python)
     except GuiMissing:
-        print(f"To install the NetPyNE GUI in its own environment:\n\n{INSTALL}", flush=True)
+        print(f"To install the NetPyNE GUI in its own environment:\n\n{install_commands(model)}", flush=True)
         raise
     print("NetPyNE GUI:", ", ".join(f"{name} {version}" for name, version in gui.versions.items()))
     if model is not None and not args.check:
         print("mechanisms: compiled once per model, in about a minute ...", end=" ", flush=True)
         print("done" if compile_model(model, gui) else "already done")
-    with serving(gui, model.parent if model else Path.cwd(), args.port) as (address, process):
+    opened = None if args.check else model
+    with serving(gui, model.parent if model else Path.cwd(), args.port, opened) as (address, process):
         if args.check:
             print("its server responds")
             return 0

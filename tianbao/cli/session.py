@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import streams
 from ..errors import TianbaoError
 
 if TYPE_CHECKING:
@@ -30,12 +30,11 @@ def run_script(act: Callable[[argparse.Namespace], int], args: argparse.Namespac
     Returns:
         The exit code of `act`, 2 after an error, 130 after Ctrl-C.
     """
+    streams.steady()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("tianbao").setLevel(logging.INFO)
     try:
-        code = act(args)
-        sys.stdout.flush()
-        return code
+        return delivered(act(args))
     except TianbaoError as error:
         print(f"tianbao: {_sentence(error)}", file=sys.stderr)
         return EXIT_ERROR
@@ -45,19 +44,19 @@ def run_script(act: Callable[[argparse.Namespace], int], args: argparse.Namespac
     except MemoryError as error:
         print(f"tianbao: not enough memory ({error}); try a shorter run or longer frames", file=sys.stderr)
         return EXIT_ERROR
-    except BrokenPipeError:
-        # The program that reads the output, such as `head`, has closed it.
-        _drop_output()
-        return 0
     except OSError as error:
-        # All other errors are raised as TianbaoError: this one comes from printing, such as to a file on a full disk.
-        _drop_output()
-        print(f"tianbao: {error.strerror or error}; free some disk space, or print to another file", file=sys.stderr)
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"tianbao: {error.strerror or error}{where}; check the file and the disk", file=sys.stderr)
         return EXIT_ERROR
 
 
-def _drop_output() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def delivered(code: int) -> int:
+    """The exit code of a command, or 2 if it was successful but what it printed was lost, as on a full disk."""
+    reason = streams.undelivered()
+    if reason:
+        print(f"tianbao: {reason}; free some disk space, or print to another file", file=sys.stderr)
+        return code or EXIT_ERROR
+    return code
 
 
 def _sentence(error: TianbaoError) -> str:

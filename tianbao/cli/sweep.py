@@ -18,12 +18,15 @@ def register(commands: argparse._SubParsersAction) -> None:
         commands, "sweep", _sweep, "vary settings over many runs: locally, on Ray or as a Slurm job array",
         """tianbao sweep sims/sweep_viscosity.toml --dry-run
         tianbao sweep sims/sweep_viscosity.toml --workers 2
+        tianbao sweep sims/sweep_viscosity.toml --time 2h
         tianbao sweep sims/sweep_viscosity.toml --retry-failed
         tianbao sweep sims/sweep_viscosity.toml --backend slurm --out /scratch/viscosity""",
     )  # fmt: skip
     parser.description += (
-        " The same command again does only what is left. If a run fails, its error is kept (runs/*/error.txt) and the "
-        "others continue; exit code 1 means that some failed. Results are in table.csv and, as a plot, in sweep.png."
+        " Before it starts it says how many runs there are and about how much time and disk they take. The same "
+        "command again does only what is left. If a run fails, its error is kept (runs/*/error.txt) and the others "
+        "continue; exit code 1 means that some failed. Results are in table.csv and, as a plot, in sweep.png. The job "
+        "of a sweep is code: run only sweeps that you trust."
     )
     parser.add_argument("plan", type=Path, metavar="SWEEP.toml", help="base, [vary], design, seeds, metrics")
     parser.add_argument("--workers", type=int, help="runs at a time (default: one per core)")
@@ -31,7 +34,11 @@ def register(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--backend", default="pool", help="pool, ray or slurm (default pool)")
     parser.add_argument("--address", help="of a Ray cluster, such as auto (default: start Ray on this machine)")
     parser.add_argument("--retry-failed", action="store_true", help="retry runs that failed before")
-    parser.add_argument("--dry-run", action="store_true", help="check and list all runs without starting any")
+    parser.add_argument(
+        "--time", metavar="LIMIT",
+        help="such as 2h, 30m or 90s: start no run that would pass it; with slurm the limit of each task",
+    )  # fmt: skip
+    parser.add_argument("--dry-run", action="store_true", help="check and list all runs and their cost, start none")
     one = add_command(
         commands, "sweep-run", _sweep_run, "do one run of a planned sweep, as each task of a job array does",
         "tianbao sweep-run output/sweep_viscosity 3",
@@ -41,15 +48,18 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 
 def _sweep(args: argparse.Namespace) -> int:
+    from ..sweeps.limit import limit_of
     from ..sweeps.plan import read_plan
-    from ..sweeps.run import sweep
+    from ..sweeps.run import estimate, sweep
 
+    limit = None if args.time is None else limit_of(args.time)
     plan = read_plan(args.plan)
+    folder = args.out or Path("output") / args.plan.stem
     if args.dry_run:
         print(plan.frame().to_string(index=False, line_width=_WIDTH))
+        print(estimate(plan, folder, args.workers))
         return 0
-    folder = args.out or Path("output") / args.plan.stem
-    options = {"workers": args.workers, "backend": args.backend, "address": args.address}
+    options = {"workers": args.workers, "backend": args.backend, "address": args.address, "time_limit": limit}
     table = sweep(plan, folder, retry_failed=args.retry_failed, **options)
     return _report(table, plan, folder)
 

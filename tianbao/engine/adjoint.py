@@ -45,7 +45,7 @@ def _compiled(given: tuple[Kind, ...]) -> tuple[ctypes.CDLL, tuple[int, ...]]:
     adjoint = reverse(given)
     headers = {"mechanisms.h": engine, "adjoint.h": adjoint.code}
     path = library.compiled("adjoint", headers, [_KERNEL, _SOURCE], "f64")
-    loaded = ctypes.CDLL(str(path))
+    loaded = library.opened(path)
     if loaded.size_of_sweep() != ctypes.sizeof(_Sweep):
         raise AssertionError("adjoint.c and adjoint.py disagree about struct Sweep")
     return loaded, adjoint.slots

@@ -12,13 +12,13 @@ import shlex
 import shutil
 import subprocess
 import sysconfig
-import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from .. import mechanisms
 from ..errors import MechanismError
+from ..mechanisms import cache as libraries
 from .emit import header
 from .kinds import Kind, kinds
 from .mechanism import Mechanism, understand
@@ -81,33 +81,30 @@ def compiled(name: str, headers: Mapping[str, str], sources: Sequence[Path], pre
         MechanismError: as `build`.
     """
     compiler = _compiler()
-    root = mechanisms.root()
     digest = hashlib.sha256()
-    texts = [*headers.values(), *(each.read_text() for each in sources)]
+    texts = [*headers.values(), *(each.read_text(encoding="utf-8") for each in sources)]
     for part in (*texts, precision, str(compiler), platform.machine(), _processor()):
         digest.update(part.encode() + b"\0")
-    final = root / f"{name}-{precision}-{digest.hexdigest()[:12]}.so"
-    if final.exists():
-        return final
-    with mechanisms.lock(root):
-        if final.exists():
-            return final
+
+    def make(folder: Path) -> Path:
+        """Compile in an empty folder."""
         log.info("compiling the native engine, once (some seconds)")
-        with tempfile.TemporaryDirectory(dir=root, prefix=".building-") as folder:
-            for file, text in headers.items():
-                (Path(folder) / file).write_text(text)
-            out = Path(folder) / "engine.so"
-            _compile(compiler, folder, out, precision, sources[-1])
-            out.rename(final)
-    return final
+        for file, text in headers.items():
+            (folder / file).write_text(text, encoding="utf-8")
+        _compile(compiler, folder, folder / "engine.so", precision, sources[-1])
+        return folder / "engine.so"
+
+    return libraries.obtain(f"{name}-{precision}-{digest.hexdigest()[:12]}.so", make)[0]
 
 
-def _compile(compiler: list[str], folder: str, out: Path, precision: str, source: Path) -> None:
+def _compile(compiler: list[str], folder: Path, out: Path, precision: str, source: Path) -> None:
     message = ""
     for tuned in _TUNED:
         command = [*compiler, *_FLAGS, *tuned, f"-DREAL={REALS[precision][0]}", f"-I{folder}", str(source)]
         command += ["-DTABLES"] if precision.endswith("tables") else []
-        run = subprocess.run([*command, "-o", str(out), "-lm"], capture_output=True, text=True, check=False)
+        run = subprocess.run(
+            [*command, "-o", str(out), "-lm"], capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
         if run.returncode == 0:
             return
         message = run.stderr
@@ -141,4 +138,19 @@ def load(precision: str = "f64", given: tuple[Kind, ...] | None = None) -> ctype
     Raises:
         MechanismError: as `build`.
     """
-    return ctypes.CDLL(str(build(precision, given)))
+    return opened(build(precision, given))
+
+
+def opened(path: Path) -> ctypes.CDLL:
+    """A compiled library, loaded.
+
+    Raises:
+        MechanismError: if the system refuses to.
+    """
+    try:
+        with libraries.plain(path) as readable:
+            return ctypes.CDLL(str(readable))
+    except OSError as error:
+        raise MechanismError(
+            f"cannot load {path} ({error}): set TIANBAO_MECHS to another folder, from which programs may be run"
+        ) from error

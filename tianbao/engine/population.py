@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from .. import forks
 from ..network.assembly import Network
 from ..network.design import NetworkDesign
 from . import PRECISIONS, chosen
@@ -40,6 +42,7 @@ class Population:
         self._pool: ThreadPoolExecutor | None = None
         if threads > 1 and len(self.brains) > 1:
             self._pool = ThreadPoolExecutor(min(threads, len(self.brains)), "brain")
+            self._process = os.getpid()
             weakref.finalize(self, self._pool.shutdown, wait=False)
 
     def _in_neuron(self) -> tuple:
@@ -83,6 +86,8 @@ class Population:
         if self._pool is None:
             for brain in self.brains:
                 brain.advance(time)
+        elif os.getpid() != self._process:
+            raise forks.refusal()
         else:
             for _ in self._pool.map(lambda brain: brain.advance(time), self.brains):
                 pass

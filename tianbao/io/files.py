@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import OutputError, shorten
+from . import leftovers
 
 
 def file_in(source: str | Path, name: str) -> Path:
@@ -47,8 +48,9 @@ def prepare_folder(path: str | Path) -> Path:
 
 
 def _probe(folder: Path) -> None:
-    probe = folder / f".tianbao.{os.getpid()}"
+    probe = leftovers.temporary(folder / "probe")
     folder.mkdir(parents=True, exist_ok=True)
+    leftovers.clear(folder)
     probe.touch()
     probe.unlink()
 
@@ -110,10 +112,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
         OutputError: if the disk is full or the folder read-only.
     """
     path = _path(path)
-    # The suffix is kept: writers of pictures and videos choose the format by it.
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    # Absolute: ffmpeg takes a path that begins with a dash for an option, and one with a colon for an address.
+    partial = leftovers.temporary(path.absolute())
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        leftovers.clear(path.parent)
         try:
             yield partial
             os.replace(partial, path)

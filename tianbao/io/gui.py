@@ -1,9 +1,12 @@
-"""Finds the NetPyNE GUI in its own environment, adapts it in memory and starts it, for this machine only.
+"""Compiles a model for the NetPyNE GUI, adapts the GUI in memory and starts it, for this machine only.
 
-The GUI (package netpyne_ui) needs old notebook packages, so it never shares an environment with Tianbao. The
-adaptations for opening our models are made by `gui_start.py`, which runs in that environment; settings are stored in a
-temporary folder. The server listens on this machine only and requires a token, and its page cannot load
-anything from elsewhere, so that neither error reports nor visits are sent out.
+The adaptations for opening our models are made by `gui_start.py`, which runs in that environment; settings are stored
+in a temporary folder. The server listens on this machine only and requires a token, which no other user of the
+machine can read, and its page cannot load anything from elsewhere, so that neither error reports nor visits are sent
+out.
+
+A model folder is code: its cfg.py and netParams.py are executed and its .mod files compiled. A library that lies in it
+is not loaded: its mechanisms are compiled into a folder of our own and loaded from there.
 """
 
 from __future__ import annotations
@@ -23,105 +26,19 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConfigError, MechanismError, OutputError
+from ..mechanisms import cache
+from .gui_install import Gui
 
 START = Path(__file__).with_name("gui_start.py")
 
-INSTALL = """\
-python3.11 -m venv netpyne-gui && . netpyne-gui/bin/activate
-pip install neuron==9.0.2 netpyne==1.1.1 "notebook<7" "jupyter_client<8" "ipykernel<7" "ipywidgets<8" \\
-    pyecore==0.13.2 deprecated requests "setuptools<81" wheel
-pip install --no-deps --no-build-isolation netpyne-ui==0.5.2 jupyter_geppetto==0.4.2 pygeppetto==0.4.2
-jupyter nbextension install --py --symlink --sys-prefix jupyter_geppetto
-jupyter nbextension enable --py --sys-prefix jupyter_geppetto
-jupyter nbextension enable --py --sys-prefix widgetsnbextension
-jupyter serverextension enable --py --sys-prefix jupyter_geppetto
-deactivate
-tianbao gui FOLDER --python netpyne-gui/bin/python
-"""
-"""Commands that create an environment with the latest release of the GUI on PyPI."""
-
-_PROBE = """
-import importlib.metadata as m, importlib.util as u, json, sys
-names = "netpyne-ui", "netpyne", "neuron", "notebook", "jupyter_geppetto", "pyecore"
-found = {}
-for name in names:
-    try:
-        found[name] = m.version(name)
-    except m.PackageNotFoundError:
-        pass
-json.dump({"has": u.find_spec("netpyne_ui") is not None, "versions": found,
-           "python": ".".join(map(str, sys.version_info[:2]))}, sys.stdout)
-"""
 # Its JavaScript expects a global that notebook 6 no longer sets.
 _PRELOAD = "define(['underscore'], function (underscore) { window._ = underscore; return {}; });\n"
-_FIRST_NOTEBOOK = 7  # major version that the GUI cannot use
 _PATIENCE = 60.0  # [s] until the server must have answered
 _PAGE = "/geppetto"
-_MARK = "tianbao-compiled"  # holds the digest of the files that were compiled
-
-
-class GuiMissing(ConfigError):
-    """The environment has no NetPyNE GUI; `INSTALL` creates one that has."""
-
-
-@dataclass(frozen=True)
-class Gui:
-    """An installed NetPyNE GUI.
-
-    Attributes:
-        python: interpreter of its environment.
-        versions: package -> version in its environment.
-    """
-
-    python: Path
-    versions: dict[str, str]
-
-
-def find_gui(python: str | Path | None = None) -> Gui:
-    """The GUI of an environment.
-
-    Args:
-        python: interpreter of the environment; the present one if None.
-
-    Raises:
-        ConfigError: if it is not a Python interpreter, or has no suitable notebook package.
-        GuiMissing: if the GUI is not installed there.
-    """
-    path = Path(python).expanduser() if python else Path(sys.executable)
-    said = _probe(path)
-    versions = said["versions"]
-    if not said["has"]:
-        raise GuiMissing(
-            f"no NetPyNE GUI (netpyne_ui) in the environment of {path}: give another one with --python, or create "
-            "one with the commands that tianbao gui prints"
-        )
-    notebook = versions.get("notebook")
-    if notebook is None or int(notebook.split(".")[0]) >= _FIRST_NOTEBOOK:
-        have = f"notebook {notebook}" if notebook else "no notebook"
-        raise ConfigError(
-            f"the environment of {path} has {have} and the NetPyNE GUI needs one below 7: run "
-            f"{path} -m pip install 'notebook<7'"
-        )
-    return Gui(path, {**versions, "python": said["python"]})
-
-
-def _probe(python: Path) -> dict:
-    if not (python.is_file() and os.access(python, os.X_OK)):
-        raise ConfigError(f"{python} is not a Python interpreter: give the bin/python of the environment with the GUI")
-    try:
-        run = subprocess.run(
-            [python, "-P", "-c", _PROBE], capture_output=True, text=True, timeout=60, check=False
-        )
-        return json.loads(run.stdout)
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise ConfigError(
-            f"{python} is not Python 3.11 or later: give the bin/python of the environment "
-            "with the GUI"
-        ) from error
+_SOURCES = (".mod", ".inc", ".h", ".hpp")  # what nrnivmodl reads
 
 
 def check_model(folder: str | Path) -> Path:
@@ -144,6 +61,26 @@ def check_model(folder: str | Path) -> Path:
     return folder
 
 
+def library(folder: Path, gui: Gui) -> tuple[Path, bool]:
+    """The compiled mechanisms of a model, in a folder of our own that is named by its sources and the GUI's NEURON.
+
+    Args:
+        folder: of the model; it has a folder mod.
+        gui: whose NEURON compiles them, unless this has been done before.
+
+    Returns:
+        Path of the library, and whether this call compiled it.
+
+    Raises:
+        MechanismError: if they do not compile.
+    """
+    mods, machine = folder / "mod", platform.machine()
+    made_by = f"{gui.versions.get('neuron')}|{sys.platform}|{machine}|{_digest(mods)}"
+    name = f"libnrnmech{'.dylib' if sys.platform == 'darwin' else '.so'}"
+    key = hashlib.sha256(made_by.encode()).hexdigest()[:24]
+    return cache.obtain(f"models/{key}/{machine}/{name}", lambda work: _compile(mods, work, gui) / name)
+
+
 def compile_model(folder: Path, gui: Gui) -> bool:
     """Compile the mechanisms of a model with the GUI's NEURON, unless this has been done before.
 
@@ -153,65 +90,99 @@ def compile_model(folder: Path, gui: Gui) -> bool:
     Raises:
         MechanismError: if they do not compile.
     """
-    mods = folder / "mod"
-    built = mods / platform.machine()
-    mark, digest = built / _MARK, _digest(mods)
-    if not mods.is_dir() or (mark.is_file() and mark.read_text() == digest):
+    if not (folder / "mod").is_dir():
         return False
-    # A library of other files, or of an interrupted compilation: NEURON would load it anyway.
-    shutil.rmtree(built, ignore_errors=True)
+    _set_aside(folder / "mod")
+    return library(folder, gui)[1]
+
+
+def _compile(mods: Path, work: Path, gui: Gui) -> Path:
+    """Compile copies of the sources in an empty folder; gives the folder of the library there."""
     command = shutil.which("nrnivmodl", path=str(gui.python.parent))
     if command is None:
         raise MechanismError(f"no nrnivmodl next to {gui.python}: run {gui.python} -m pip install neuron==9.0.2")
+    for path in _sources(mods):
+        shutil.copyfile(path, work / path.name)
     jobs = {"MAKEFLAGS": f"-j{os.cpu_count() or 1}", **_environment(gui)}
-    run = subprocess.run([command], cwd=mods, env=jobs, capture_output=True, text=True, check=False)
-    if run.returncode:
-        # NEURON would load the remains of a failed compilation as a library.
-        shutil.rmtree(built, ignore_errors=True)
+    run = subprocess.run(
+        [command], cwd=work, env=jobs, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
+    if run.returncode or not (work / platform.machine()).is_dir():
         last = "\n".join((run.stderr or run.stdout).strip().splitlines()[-5:])
         raise MechanismError(f"the mechanisms in {mods} do not compile; output of nrnivmodl:\n{last}")
-    mark.write_text(digest)
-    return True
+    return work / platform.machine()
+
+
+def _set_aside(mods: Path) -> None:
+    """Rename what was compiled in a model folder, which NEURON would load although nobody knows what it holds."""
+    for name in {platform.machine(), "x86_64", "i686", "arm64", "aarch64", "powerpc", "umac"}:
+        found, aside = mods / name, mods / f"{name}.not_loaded"
+        if os.path.lexists(found):
+            # Where it cannot be renamed, the library of ours is loaded first and its names are taken.
+            with contextlib.suppress(OSError):
+                if os.path.isdir(aside) and not aside.is_symlink():
+                    shutil.rmtree(aside)
+                found.replace(aside)
+
+
+def _sources(mods: Path) -> list[Path]:
+    found = (path for path in mods.iterdir() if path.suffix in _SOURCES and path.name[0] != "." and path.is_file())
+    return sorted(found)
 
 
 def _digest(mods: Path) -> str:
     found = hashlib.sha256()
-    for path in sorted(mods.glob("*.mod")):
-        found.update(path.name.encode() + path.read_bytes())
+    for path in _sources(mods):
+        content = path.read_bytes()
+        found.update(f"{path.name}|{len(content)}|".encode() + content)
     return found.hexdigest()
 
 
-def command(gui: Gui, port: int, token: str) -> list[str]:
-    """The command that starts the GUI's server, for this machine only and with a token."""
+def command(gui: Gui, port: int, root: bool = False) -> list[str]:
+    """The command that starts the GUI's server, for this machine only.
+
+    The token is not part of it, since every user of a machine can read the commands of all others.
+
+    Args:
+        gui: from `find_gui`.
+        port: of this machine.
+        root: whether it runs as the superuser, which notebooks refuse unless told.
+    """
     # The page can load scripts, styles and data from this server only.
     own = f"'self' ws://127.0.0.1:{port} ws://localhost:{port} data: blob:"
     policy = f"default-src {own} 'unsafe-inline' 'unsafe-eval'"
     headers = {"headers": {"Content-Security-Policy": policy}}
     return [
         str(gui.python),
+        "-P",
         str(START),
         "--no-browser",
         "--ip=127.0.0.1",
         f"--port={port}",
         "--port-retries=0",
         f"--NotebookApp.default_url={_PAGE}",
-        f"--NotebookApp.token={token}",
         f"--NotebookApp.tornado_settings={headers!r}",
         # The page does not send the second token that notebooks require; the first one is kept.
         "--NotebookApp.disable_check_xsrf=True",
         "--library=netpyne_ui",
-        *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+        *(["--allow-root"] if root else []),
     ]
 
 
 def _environment(gui: Gui) -> dict[str, str]:
-    """Environment variables for the GUI: its own programs first, no NEURON windows."""
-    path = os.pathsep.join([str(gui.python.parent.absolute()), os.environ.get("PATH", "")])
-    return {**os.environ, "PATH": path, "NEURON_MODULE_OPTIONS": "-nogui", "SENTRY_DSN": ""}
+    """Environment variables for the GUI: its own programs first, nothing from the current folder, no NEURON windows."""
+    path = os.pathsep.join([str(gui.python.parent), os.environ.get("PATH", "")])
+    ours = {"PATH": path, "PYTHONSAFEPATH": "1", "NEURON_MODULE_OPTIONS": "-nogui", "SENTRY_DSN": ""}
+    return {**os.environ, **ours}
 
 
-def write_settings(folder: Path) -> dict[str, str]:
+def write_settings(folder: Path, mods: Path | None = None, built: Path | None = None) -> dict[str, str]:
     """Settings of Jupyter and IPython that the GUI needs, in a separate folder.
+
+    Args:
+        folder: for the settings.
+        mods: mod folder of the model that will be opened.
+        built: folder with its compiled mechanisms as `neuron.load_mechanisms` takes it.
 
     Returns:
         Environment variables that point there.
@@ -222,7 +193,8 @@ def write_settings(folder: Path) -> dict[str, str]:
         each.mkdir(parents=True)
     (custom / "custom-preload.js").write_text(_PRELOAD, encoding="utf-8")
     (startup / "00-tianbao.py").write_text(
-        f"import runpy\nrunpy.run_path({str(START)!r})['adapt'](kernel=True)\n", encoding="utf-8"
+        f"import runpy\nrunpy.run_path({str(START)!r})['adapt'](True, {str(mods or '')!r}, {str(built or '')!r})\n",
+        encoding="utf-8",
     )
     return {
         "IPYTHONDIR": str(folder / "ipython"),
@@ -249,28 +221,36 @@ def free_port(wanted: int = 0) -> int:
 
 
 @contextlib.contextmanager
-def serving(gui: Gui, folder: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen]]:
+def serving(
+    gui: Gui, folder: Path, port: int = 0, model: Path | None = None
+) -> Iterator[tuple[str, subprocess.Popen]]:
     """Run the GUI's server until the block ends.
 
     Args:
         gui: from `find_gui`.
         folder: shown by File > Open.
+        model: folder in it whose mechanisms `compile_model` compiled; they are loaded when a kernel starts.
         port: of this machine; a free one if 0.
 
     Returns:
         Address to open in a browser, with the token, and the process.
 
     Raises:
+        ConfigError: if the interpreter cannot be started.
         OutputError: if the server does not respond; the message contains its last lines of output.
     """
     port, token = free_port(port), secrets.token_hex(16)
     with tempfile.TemporaryDirectory(prefix="tianbao-gui-") as settings:
-        environment = {**_environment(gui), **write_settings(Path(settings))}
+        paths = _compiled(model, gui, Path(settings)) if model and (model / "mod").is_dir() else ()
+        # The environment of a process is for its own user to read only, its command is not.
+        environment = {**_environment(gui), **write_settings(Path(settings), *paths), "JUPYTER_TOKEN": token}
         log = Path(settings) / "server.log"
+        words = command(gui, port, hasattr(os, "geteuid") and os.geteuid() == 0)
         with open(log, "wb") as said:
-            process = subprocess.Popen(
-                command(gui, port, token), cwd=folder, env=environment, stdout=said, stderr=said
-            )
+            try:
+                process = subprocess.Popen(words, cwd=folder, env=environment, stdout=said, stderr=said)
+            except OSError as error:
+                raise ConfigError(f"{gui.python} cannot be started in {folder}: {error.strerror or error}") from error
         try:
             address = f"http://127.0.0.1:{port}"
             _wait(process, f"{address}{_PAGE}?token={token}", log)
@@ -278,6 +258,13 @@ def serving(gui: Gui, folder: Path, port: int = 0) -> Iterator[tuple[str, subpro
             yield f"{address}/login?token={token}&next={_PAGE}", process
         finally:
             _end(process)
+
+
+def _compiled(model: Path, gui: Gui, settings: Path) -> tuple[Path, Path]:
+    """The mod folder of a model, and a link to its compiled mechanisms whose path NEURON can read."""
+    link = settings / "mechanisms"
+    link.symlink_to(library(model, gui)[0].parents[1])
+    return model / "mod", link
 
 
 def _wait(process: subprocess.Popen, address: str, log: Path) -> None:

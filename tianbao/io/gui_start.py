@@ -12,7 +12,9 @@ import functools
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
+import tempfile
 
 
 def adapt_reporting(sentry) -> None:
@@ -66,19 +68,55 @@ def adapt_validator(validator, optional) -> None:
     validator.conn_specs = extended
 
 
-def adapt(kernel: bool) -> None:
+def adapt_mechanisms(neuron, mods: str, built: str) -> None:
+    """Load the mechanisms of a model from where they were compiled for it, now and whenever it is opened.
+
+    What else lies in the model's folder as a library is not loaded.
+
+    Args:
+        neuron: the module.
+        mods: mod folder of the model.
+        built: folder with its compiled mechanisms.
+    """
+    load, ours = neuron.load_mechanisms, os.path.realpath(mods)
+
+    @functools.wraps(load)
+    def redirected(path, *args, **options):
+        """Load a library, that of the model from the other folder."""
+        return load(built if os.path.realpath(path) == ours else path, *args, **options)
+
+    neuron.load_mechanisms = redirected
+    load(built)
+
+
+def import_netpyne():
+    """The module `netpyne.sim`; imported in an empty folder, since NEURON loads a library from the current one."""
+    here = os.getcwd()
+    with tempfile.TemporaryDirectory() as empty:
+        os.chdir(empty)
+        try:
+            return importlib.import_module("netpyne.sim")
+        finally:
+            os.chdir(here)
+
+
+def adapt(kernel: bool, mods: str = "", built: str = "") -> None:
     """Apply the adaptations for this process.
 
     Args:
         kernel: whether it is a kernel, in which the GUI calls NetPyNE.
+        mods: mod folder of the model that will be opened; "" for none.
+        built: folder with its compiled mechanisms.
     """
     if importlib.util.find_spec("sentry_sdk"):
         adapt_reporting(importlib.import_module("sentry_sdk"))
     if kernel:
-        sim = importlib.import_module("netpyne.sim")
+        sim = import_netpyne()
         adapt_loader(sim)
         optional = importlib.import_module("schema").Optional
         adapt_validator(importlib.import_module("netpyne.sim.validator"), optional)
+        if mods:
+            adapt_mechanisms(importlib.import_module("neuron"), mods, built)
 
 
 def main() -> int:

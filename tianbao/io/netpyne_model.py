@@ -17,8 +17,8 @@ sets those of single sections only after NEURON has transferred the voltages of 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,10 +32,14 @@ from ..errors import ConfigError, unknown
 from ..units import NA_PER_PA
 from .files import prepare_folder, write_atomically
 from .fixed_mechanisms import FIXED_MECHANISMS
+from .netpyne_plots import default_plots
+from .netpyne_rules import chosen_cells, leave_out, rule_per_pair
 
 if TYPE_CHECKING:
     from ..network.design import NetworkDesign
     from ..worm import Worm
+
+log = logging.getLogger(__name__)
 
 SITES = ("rules", "lists")
 """How an export states where a connection leaves its presynaptic cell: a rule per site, or lists in few rules."""
@@ -54,7 +58,6 @@ _SENSING = {
 _POOL = "ca_pool"
 _CURRENT = "current"  # NetPyNE label of the clamp that the loop drives
 _FOREVER = 1e9  # [ms]
-_PLOT = {"oneFigPer": "trace", "overlay": True, "saveFig": True}
 
 # NEURON drops a handler that nothing refers to.
 _handler = None
@@ -101,7 +104,7 @@ def run_options(
         AnatomyError: for a neuron that does not exist.
         ConfigError: for a time that is not positive.
     """
-    options = _options(duration, dt, record, start)
+    options = _options(duration, dt, record, start, _all_cells())
     mechanisms.load()
     from netpyne import specs
 
@@ -120,6 +123,8 @@ def export_netpyne(
     record: Sequence[str] = RECORDED,
     start: float = _START,
     sites: str = "rules",
+    cells: str | Sequence[str] = (),
+    neurons_only: bool = False,
 ) -> list[Path]:
     """Write a model folder that `netpyne.sim.loadModel` and NetPyNE's GUI (File > Open) read, without Tianbao.
 
@@ -129,26 +134,37 @@ def export_netpyne(
         duration, dt: of a run [ms].
         record: neurons or globs whose soma voltage is recorded and plotted.
         start: initial voltage of every cell [mV].
-        sites: "rules" writes one connection rule per presynaptic site, which NetPyNE's validator accepts; "lists"
-            one rule per kind of synapse with lists of sites, shorter, refused by the validator and by its GUI.
+        sites: "rules" writes one connection rule per presynaptic site and pair of cells, named "pre>post ...", which
+            NetPyNE's validator accepts; "lists" one rule per kind of synapse with lists of sites, shorter, refused by
+            the validator and by its GUI.
+        cells: names or globs of the neurons and muscles to export, for a model that is drawn quickly; all if empty.
+            What belongs to the others, their connections, stimuli and receptors, is left out, and a log line says how
+            much.
+        neurons_only: leaves the muscles out.
 
     Returns:
         The files written.
 
     Raises:
-        ConfigError: for an unknown option.
+        AnatomyError: for a cell that does not exist.
+        ConfigError: for an unknown option, or a recorded neuron that is left out.
         OutputError: if the folder cannot be written to.
     """
     if sites not in SITES:
         raise ConfigError(unknown("way to write sites", str(sites), SITES))
-    options = _options(duration, dt, record, start)
+    order = _all_cells()
+    chosen = chosen_cells(cells, order, neurons_only)
+    options = _options(duration, dt, _recorded(record, chosen), start, chosen)
     params, design = _described(worm)
     _without_body(params, design)
+    left_out = leave_out(params, order, chosen) if len(chosen) < len(order) else {}
+    if left_out:
+        log.info("left out: %s", ", ".join(f"{number} {what}" for what, number in left_out.items()))
     if sites == "rules":
-        params.connParams = _rule_per_site(params.connParams, [*design.neurons, *design.muscles.index])
+        params.connParams = rule_per_pair(params.connParams, chosen)
     folder = prepare_folder(folder)
     texts = {
-        "netParams.json": _json(params, worm),
+        "netParams.json": _json(params, worm, left_out),
         "netParams.py": _NET_PARAMS.format(name=folder.resolve().name, made=_made(worm)),
         "cfg.py": _config_script(options),
         **{f"mod/{path.name}": path.read_text(encoding="utf-8") for path in _exported_sources()},
@@ -269,32 +285,25 @@ def _without_body(params, design: NetworkDesign) -> None:
                     values[side] = float(getattr(sim.h, f"{ion}{side}0_{ion}_ion"))
 
 
-def _rule_per_site(rules, order: list[str]) -> dict[str, dict]:
-    """Rules that leave one site of one cell each, which is all that NetPyNE's validator knows."""
-    split: dict[str, dict] = {}
-    for label, rule in rules.items():
-        groups: dict[tuple, list[int]] = {}
-        for row, ((pre, _), section, loc) in enumerate(
-            zip(rule["connList"], rule["preSecs"], rule["preLocs"], strict=True)
-        ):
-            groups.setdefault((order[pre], section, loc), []).append(row)
-        numbers: dict[str, count] = {}
-        for (pre, section, loc), rows in groups.items():
-            number = next(numbers.setdefault(pre, count(1)))
-            targets = sorted({rule["connList"][row][1] for row in rows})
-            split[f"{label} {pre} {number}"] = {
-                "preConds": {"pop": [pre]},
-                "postConds": {"pop": [order[post] for post in targets]},
-                "connList": [[0, targets.index(rule["connList"][row][1])] for row in rows],
-                "synMech": rule["synMech"],
-                **{key: [rule[key][row] for row in rows] for key in ("weight", "sec", "loc")},
-                "preSec": section,
-                "preLoc": loc,
-            }
-    return split
+def _all_cells() -> list[str]:
+    """Every cell of the model in its order."""
+    return [*anatomy.neurons().index, *anatomy.muscles().index]
 
 
-def _options(duration: float, dt: float, record: Sequence[str], start: float) -> dict:
+def _recorded(record: Sequence[str], chosen: Sequence[str]) -> list[str]:
+    """Neurons to record in a model that does not hold every cell."""
+    names = anatomy.match_neurons(*([record] if isinstance(record, str) else record)) if record else []
+    absent = [name for name in names if name not in set(chosen)]
+    if not absent:
+        return names
+    if tuple(record) != RECORDED:
+        raise ConfigError(f"record: {absent[0]} is left out of the model; choose it with cells as well")
+    # Of a small model, some of what it holds.
+    known = set(anatomy.neurons().index)
+    return [name for name in names if name not in absent] or [each for each in chosen if each in known][: len(RECORDED)]
+
+
+def _options(duration: float, dt: float, record: Sequence[str], start: float, cells: Sequence[str]) -> dict:
     """Attributes of NetPyNE's run options that differ from its own."""
     if not 0.0 < dt <= duration < np.inf:
         raise ConfigError(f"duration {duration!r} and dt {dt!r} ms: need 0 < dt <= duration")
@@ -308,7 +317,7 @@ def _options(duration: float, dt: float, record: Sequence[str], start: float) ->
         "hParams": {"celsius": _CELSIUS, "v_init": float(start)},
         "recordCells": list(names),
         "recordTraces": {"V_soma": {"sec": "soma", "loc": 0.5, "var": "v"}},
-        "analysis": {"plotTraces": {"include": list(names), **_PLOT}} if names else {},
+        "analysis": default_plots(names, cells),
         "filename": "tianbao",
         "verbose": False,
         "progressBar": 0,
@@ -320,13 +329,14 @@ def _options(duration: float, dt: float, record: Sequence[str], start: float) ->
     }
 
 
-def _json(params, worm: Worm) -> str:
+def _json(params, worm: Worm, left_out: dict[str, int]) -> str:
     from ..loop import provenance
 
     about = {
         "tianbao": provenance.versions()["tianbao"],
         "mechanism_hash": provenance.mechanism_hash(),
         "interventions": worm.interventions,
+        "left_out": left_out,
     }
     content = _ended({"about": about, "net": {"params": params.todict()}})
     return json.dumps(content, allow_nan=False, separators=(",", ":"))

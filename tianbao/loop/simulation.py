@@ -235,7 +235,7 @@ class Simulation:
     ) -> Recording:
         """Simulate from a fresh start, or continue from a checkpoint.
 
-        Ctrl-C and SIGTERM end the run early, between two ticks: the recording up to there is returned, marked
+        Ctrl-C, SIGTERM and SIGHUP end the run early, between two ticks: the recording up to there is returned, marked
         incomplete, after a last checkpoint.
 
         Args:

@@ -1,17 +1,14 @@
 """Compile mod/ once for each version of its files and load it into NEURON once per process.
 
-Libraries are stored in build/mechs/<digest>/ of a checkout, otherwise in the user's cache folder, or
-in the folder given by the environment variable TIANBAO_MECHS. nrnivmodl leaves an old library behind if a
-compilation fails, and NEURON loads ./x86_64 by itself, so nothing is ever compiled in place: a
-build is done in a temporary folder under a lock and renamed when it is complete.
+Libraries are kept in `cache`: in build/mechs/<digest>/ of a checkout, otherwise in the user's cache folder, or in the
+folder given by the environment variable TIANBAO_MECHS. nrnivmodl leaves an old library behind if a compilation fails,
+and NEURON loads ./x86_64 by itself, so nothing is ever compiled in place.
 
     python -m tianbao.mechanisms        # compile now rather than at the first run, including the native engine
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import logging
 import os
@@ -22,13 +19,12 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tempfile
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 from .. import paths
 from ..errors import MechanismError
+from . import cache
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +72,14 @@ def digest() -> str:
     return content.hexdigest()[:12]
 
 
+def library_name() -> str:
+    """Path of the library for the present .mod files within the folder of libraries."""
+    return f"{digest()}/libnrnmech{'.dylib' if sys.platform == 'darwin' else '.so'}"
+
+
 def library() -> Path | None:
-    """Compiled library for the present .mod files, or None if they are not compiled."""
-    return _library_in(root() / digest())
+    """Compiled library for the present .mod files, or None if they are not compiled, or it was changed since."""
+    return cache.find(library_name())
 
 
 def build() -> Path:
@@ -96,13 +97,7 @@ def build() -> Path:
 
 def ensure() -> tuple[Path, bool]:
     """As `build`, but gives the library and whether this call compiled it."""
-    present = library()
-    if present is not None:
-        return present, False
-    with lock(root()):
-        # Another process may have finished while this one waited.
-        present = library()
-        return (present, False) if present is not None else (_compile(), True)
+    return cache.obtain(library_name(), _compile)
 
 
 def load() -> Path:
@@ -126,7 +121,9 @@ def load() -> Path:
             f"NEURON already has another mechanism '{clash[0]}', loaded from {_foreign_library()}: "
             "remove that folder, or call tianbao.mechanisms.load() before anything imports neuron"
         )
-    if h.nrn_load_dll(str(path)) != 1.0:
+    with cache.plain(path) as readable:
+        loaded = h.nrn_load_dll(str(readable))
+    if loaded != 1.0:
         raise MechanismError(f"NEURON could not load {path}: delete its folder and run again")
     missing = [name for name in names() if not hasattr(h, name)]
     if missing:
@@ -141,16 +138,16 @@ def _neuron():
         from neuron import h
 
         return h
-    here = Path.cwd()
     # Without a display NEURON warns at every start that it cannot open windows.
     os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
-    with tempfile.TemporaryDirectory() as empty:
-        # NEURON loads ./<machine>/libnrnmech when it is imported and has no option to prevent it.
-        os.chdir(empty)
-        try:
-            from neuron import h
-        finally:
-            os.chdir(here)
+    # NEURON loads ./<machine>/libnrnmech when it is imported and has no option to prevent it: ours has none.
+    here = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))
+    os.chdir(Path(__file__).parent)
+    try:
+        from neuron import h
+    finally:
+        os.fchdir(here)
+        os.close(here)
     return h
 
 
@@ -164,55 +161,21 @@ def _foreign_library() -> str:
     return str(Path.cwd() / platform.machine())
 
 
-def root() -> Path:
-    """Folder that contains one folder per digest."""
-    if override := os.environ.get("TIANBAO_MECHS"):
-        return Path(override).expanduser().resolve()
-    checkout = paths.checkout()
-    if checkout is not None:
-        return checkout / "build" / "mechs"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tianbao" / "mechs"
-
-
-def _library_in(folder: Path) -> Path | None:
-    return next(folder.glob("libnrnmech.*"), None)
-
-
-@contextlib.contextmanager
-def lock(root: Path) -> Iterator[None]:
-    """Hold the lock of a folder of libraries."""
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        file = open(root / ".lock", "w")  # noqa: SIM115
-    except OSError as error:
-        raise MechanismError(
-            f"cannot write to {root} ({error.strerror}): set TIANBAO_MECHS to a folder you can write to"
-        ) from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _compile() -> Path:
-    """Compile in a temporary folder next to the final one, then rename it. The lock must be held."""
+def _compile(work: Path) -> Path:
+    """Compile in an empty folder; gives the library there."""
     command = [_nrnivmodl(), "mod"]
     log.info("compiling %d mechanisms, once (about half a minute)", len(sources()))
-    final = root() / digest()
-    with tempfile.TemporaryDirectory(dir=root(), prefix=".building-") as work:
-        (Path(work) / "mod").mkdir()
-        for path in sources():
-            shutil.copy(path, Path(work) / "mod")
-        environment = {"MAKEFLAGS": f"-j{os.cpu_count() or 1}", **os.environ}
-        run = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
-        compiled = next(Path(work).glob("*/libnrnmech.*"), None)
-        if run.returncode or compiled is None:
-            raise MechanismError(_failure(run.stderr or run.stdout))
-        whole = Path(work) / "whole"
-        whole.mkdir()
-        compiled.rename(whole / compiled.name)
-        shutil.rmtree(final, ignore_errors=True)
-        whole.rename(final)
-    return final / compiled.name
+    (work / "mod").mkdir()
+    for path in sources():
+        shutil.copy(path, work / "mod")
+    environment = {"MAKEFLAGS": f"-j{os.cpu_count() or 1}", **os.environ}
+    run = subprocess.run(
+        command, cwd=work, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
+    compiled = next(work.glob("*/libnrnmech.*"), None)
+    if run.returncode or compiled is None:
+        raise MechanismError(_failure(run.stderr or run.stdout))
+    return compiled
 
 
 def _nrnivmodl() -> str:

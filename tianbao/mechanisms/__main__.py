@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
+from .. import streams
 from ..engine import library
 from ..errors import MechanismError
 from . import ensure, sources
@@ -12,6 +13,7 @@ from . import ensure, sources
 
 def main() -> int:
     """Compile and print in one line what was done; exit status 1 with the reason on failure."""
+    streams.steady()
     start = time.perf_counter()
     try:
         path, compiled = ensure()

@@ -7,7 +7,7 @@ import io
 import logging
 from collections.abc import Iterator
 
-from .. import mechanisms
+from .. import mechanisms, paths
 from ..cells.geometry import constants
 from ..cells.membrane import insert_membrane
 from ..cells.modulation import modulate, point_at_one
@@ -48,6 +48,7 @@ class Network:
 
     def __init__(self, design: NetworkDesign) -> None:
         mechanisms.load()
+        paths.settle_matplotlib()  # NetPyNE imports it
         from netpyne import sim, specs
 
         log.info("assembling %d neurons and %d muscles", len(design.neurons), len(design.muscles))

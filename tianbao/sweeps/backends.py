@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
 import os
 import shlex
-import shutil
 import socket
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import ConfigError
-from ..io.files import write_atomically
+from ..io.files import prepare_folder, write_atomically
+from ..io.own_files import check_own_folder
 from .folder import OPEN, outcome
-from .pool import OnDone, Worker, once_more
+from .import_path import command, import_path
+from .pool import MayStart, OnDone, Worker, once_more
 from .work import Task
 
 log = logging.getLogger(__name__)
@@ -28,15 +33,19 @@ _SLURM = """#!/bin/bash
 #SBATCH --cpus-per-task=1
 #SBATCH --mem=2G
 #SBATCH --output="{logs}/%a.log"
-# One task per open run; add --partition, --time or --account as your cluster requires.
+{limit}# One task per open run; add --partition or --account as your cluster requires.
 # To do only what is left, write this file again and submit it again.
 export OMP_NUM_THREADS=1
+# Python does not search the current folder, which may hold a file named like a module.
+export PYTHONSAFEPATH=1
 exec {command} sweep-run {folder} "$SLURM_ARRAY_TASK_ID"
 """
 
 
-def ray_tasks(tasks: list[Task], on_done: OnDone, workers: int, address: str | None) -> None:
-    """Do all runs as tasks of Ray, one core and one fresh process each.
+def ray_tasks(
+    tasks: list[Task], on_done: OnDone, workers: int, address: str | None, may_start: MayStart
+) -> None:
+    """Do all runs that may start as tasks of Ray, one core and one fresh process each.
 
     Every machine of the cluster must see the folder of the sweep under the same path.
 
@@ -45,16 +54,31 @@ def ray_tasks(tasks: list[Task], on_done: OnDone, workers: int, address: str | N
         on_done: called after each run that is finished or failed.
         workers: cores of a Ray that is started locally [-]; a cluster has its own.
         address: of a running cluster, such as "auto"; None starts Ray locally.
+        may_start: asked before each run.
 
     Raises:
         ConfigError: if Ray is missing, or no cluster answers.
     """
     ray = _ray()
-    _join(ray, workers, address)
-    try:
-        _follow(ray, tasks, on_done)
-    finally:
-        ray.shutdown()
+    path = import_path()
+    # Ray's own processes import from the folder in which it is started: an empty one.
+    with _empty_folder():
+        _join(ray, workers, address, path)
+        try:
+            _follow(ray, tasks, on_done, may_start)
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def _empty_folder() -> Iterator[None]:
+    here = os.getcwd()
+    with tempfile.TemporaryDirectory(prefix="tianbao-ray-") as empty:
+        os.chdir(empty)
+        try:
+            yield
+        finally:
+            os.chdir(here)
 
 
 def _ray():
@@ -67,11 +91,11 @@ def _ray():
     return ray
 
 
-def _join(ray, workers: int, address: str | None) -> None:
+def _join(ray, workers: int, address: str | None, path: list[str]) -> None:
     options = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
-        path = os.pathsep.join(os.path.abspath(each) for each in sys.path)
-        here = {"address": "local", "num_cpus": workers, "runtime_env": {"env_vars": {"PYTHONPATH": path}}}
+        variables = {"PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}
+        here = {"address": "local", "num_cpus": workers, "runtime_env": {"env_vars": variables}}
         ray.init(**options, **here)
         return
     _reach(address)
@@ -92,12 +116,18 @@ def _reach(address: str) -> None:
         raise ConfigError(_NO_CLUSTER.format(address=address)) from error
 
 
-def _follow(ray, tasks: list[Task], on_done: OnDone) -> None:
-    """Submit everything; a run whose process or machine dies is submitted once more."""
+def _follow(ray, tasks: list[Task], on_done: OnDone, may_start: MayStart) -> None:
+    """Submit as many runs as there are cores; one whose process or machine dies is submitted once more."""
     remote = ray.remote(num_cpus=1, max_retries=0)(_on_a_node)
-    running = {remote.remote(task): task for task in tasks}
-    tries: dict[int, int] = {}
-    while running:
+    pending, running, tries = list(tasks), {}, dict[int, int]()
+    while True:
+        room = int(ray.cluster_resources().get("CPU", 1)) + 1 - len(running)
+        while room > 0 and (task := next(filter(may_start, pending), None)) is not None:
+            pending.remove(task)
+            running[remote.remote(task)] = task
+            room -= 1
+        if not running:
+            return
         (done,), _ = ray.wait(list(running))
         task = running.pop(done)
         try:
@@ -107,7 +137,7 @@ def _follow(ray, tasks: list[Task], on_done: OnDone) -> None:
         if ending and outcome(Path(task.folder), task).status == OPEN:
             tries[task.number] = tries.get(task.number, 0) + 1
             if once_more(task, tries[task.number], ending):
-                running[remote.remote(task)] = task
+                pending.insert(0, task)
                 continue
         on_done(task)
 
@@ -121,29 +151,47 @@ def _on_a_node(task: Task) -> str:
         worker.stop()
 
 
-def slurm_script(tasks: list[Task], folder: Path) -> Path:
+def slurm_script(tasks: list[Task], folder: Path, limit: float | None = None) -> Path:
     """Write the job array of a sweep.
 
     Args:
         tasks: the runs to do.
         folder: of the sweep, seen by every node under the same path.
+        limit: of each task [s]; that of the cluster if None.
 
     Returns:
         The script, for `sbatch`.
+
+    Raises:
+        ConfigError: for a folder that Slurm cannot name.
     """
     folder = folder.absolute()
+    if any(each in str(folder) for each in '"\n%'):
+        raise ConfigError(f"{folder}: Slurm cannot write its logs to a folder with a quote or % in its name (--out)")
     logs = folder / "slurm"
-    logs.mkdir(parents=True, exist_ok=True)
+    check_own_folder(logs)
+    prepare_folder(logs)
     array = _intervals([task.number for task in tasks])
-    text = _SLURM.format(array=array, logs=logs, command=_command(), folder=shlex.quote(str(folder)))
+    text = _SLURM.format(
+        array=array, logs=logs, limit=_slurm_time(limit), command=_command(), folder=shlex.quote(str(folder))
+    )
     return write_atomically(folder / SCRIPT, text.encode())
+
+
+def _slurm_time(limit: float | None) -> str:
+    """The line of a job script that limits the time of a task; "" without a limit."""
+    if limit is None:
+        return ""
+    minutes, seconds = divmod(math.ceil(limit), 60)
+    return f"#SBATCH --time={minutes // 60}:{minutes % 60:02d}:{seconds:02d}\n"
 
 
 def _command() -> str:
     """The tianbao command of this environment, wherever the job's shell looks for programs."""
     beside = Path(sys.executable).with_name("tianbao")
-    found = str(beside) if beside.exists() else shutil.which("tianbao") or "tianbao"
-    return shlex.quote(found)
+    if beside.exists():
+        return shlex.quote(str(beside))
+    return f"env PYTHONPATH={shlex.quote(os.pathsep.join(import_path()))} {shlex.join(command('tianbao.cli'))}"
 
 
 def _intervals(numbers: list[int]) -> str:

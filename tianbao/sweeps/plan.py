@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import RunConfig, read_config, read_toml
-from ..errors import ConfigError, unknown
+from ..errors import ConfigError, shorten, unknown
 from ..parameters import defaults
 from .designs import DESIGNS, combinations, read_axis, whole_number
 
@@ -23,8 +23,13 @@ if TYPE_CHECKING:
 
 DEFAULT_JOB = "tianbao.sweeps.work:experiment"
 MOST_RUNS = 10_000
-_KEYS = ("base", "vary", "design", "seeds", "samples", "design_seed", "metrics", "duration", "video", "job")
+_KEYS = (
+    "base", "vary", "design", "seeds", "samples", "design_seed", "metrics", "duration", "video", "job", "job_path",
+)  # fmt: skip
+_JOB = re.compile(r"[\w.]+:\w+")
 _LONGEST_NAME = 80
+_LARGEST_SEED = 2**63
+_DEEPEST = 8  # tables of [vary] within one another
 _HASH = 16
 
 
@@ -56,6 +61,7 @@ class Plan:
         metrics: names in a run's summary that become columns of the table; empty for every number in it.
         video: whether each run writes a video.
         job: function that does a run, "module:function"; see `tianbao.sweeps.work`.
+        job_path: absolute path of the folder that holds the job's module; "" if Python finds it anyway.
     """
 
     base: RunConfig
@@ -64,6 +70,7 @@ class Plan:
     metrics: tuple[str, ...] = ()
     video: bool = False
     job: str = DEFAULT_JOB
+    job_path: str = ""
 
     def config(self, run: PlannedRun) -> RunConfig:
         """The complete configuration of a run."""
@@ -92,30 +99,11 @@ class Plan:
         return {key: value if _plain(value) else json.dumps(value) for key, value in values.items()}
 
     def to_json(self) -> str:
-        """The plan as JSON, for `plan_from_json`."""
+        """The plan as JSON, for `kept_plan.plan_from_json`."""
         runs = [dataclasses.asdict(run) for run in self.runs]
-        rest = {"varied": self.varied, "metrics": self.metrics, "video": self.video, "job": self.job}
-        return json.dumps({"base": self.base.to_toml(), **rest, "runs": runs}, indent=1) + "\n"
-
-
-def plan_from_json(text: str, where: str) -> Plan:
-    """A plan that `Plan.to_json` wrote.
-
-    Raises:
-        ConfigError: if it was edited, truncated, or written by a release with other settings.
-    """
-    try:
-        kept = json.loads(text)
-        base = RunConfig().updated(tomllib.loads(kept["base"]), where=where)
-        runs = tuple(PlannedRun(**run) for run in kept["runs"])
-        lists = {name: tuple(kept[name]) for name in ("varied", "metrics")}
-        plan = Plan(base, runs=runs, video=kept["video"], job=kept["job"], **lists)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{where} is damaged ({error}): give another folder, or delete this file") from error
-    for number, run in enumerate(runs, start=1):
-        if run.number != number or run.digest != digest(plan.config(run), plan.job):
-            raise ConfigError(f"{where}: run {number} was written by another release, or edited; give another folder")
-    return plan
+        rest = {name: getattr(self, name) for name in ("varied", "metrics", "video", "job", "job_path")}
+        content = {"base": self.base.to_toml(), **rest, "runs": runs}
+        return json.dumps({**content, "seal": seal_of(content)}, indent=1) + "\n"
 
 
 def read_plan(path: str | Path) -> Plan:
@@ -134,7 +122,8 @@ def make_plan(description: Mapping[str, Any], *, where: str = "sweep", folder: P
     Args:
         description: `base` (path of a configuration, or a table of its keys, where `config` may give a path),
             `vary` (dotted key -> list of values, or {from, to, steps, scale}), `design` (one of `DESIGNS`),
-            `seeds`, `samples` and `design_seed` (random and latin), `metrics`, `duration` [ms], `video`, `job`.
+            `seeds`, `samples` and `design_seed` (random and latin), `metrics`, `duration` [ms], `video`, `job` and
+            `job_path` (folder of the job's module).
         where: location for error messages.
         folder: to which paths in it are relative; the current one if None.
 
@@ -161,7 +150,8 @@ def make_plan(description: Mapping[str, Any], *, where: str = "sweep", folder: P
     job = _job(description, where)
     runs = _runs(base, overrides, job, where)
     metrics = _metrics(description, job, where)
-    return Plan(base, varied, runs, metrics, _flag(description, "video", where), job)
+    path = _job_path(description, where, folder or Path())
+    return Plan(base, varied, runs, metrics, _flag(description, "video", where), job, path)
 
 
 def digest(config: RunConfig, job: str) -> str:
@@ -169,14 +159,19 @@ def digest(config: RunConfig, job: str) -> str:
     return hashlib.sha256(f"{job}\n{config.to_toml()}".encode()).hexdigest()[:_HASH]
 
 
+def seal_of(content: Mapping[str, Any]) -> str:
+    """Digest of a whole plan as JSON holds it, by which an edited or damaged file is noticed."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:_HASH]
+
+
 def _runs(base: RunConfig, overrides: Sequence[dict], job: str, where: str) -> tuple[PlannedRun, ...]:
     """Every run, whose configuration is checked so that none fails because of it later."""
     from .check import Check
 
     runs, first, check = [], {}, Check()
-    names = _names(overrides)
-    for number, (changes, name) in enumerate(zip(overrides, names, strict=True), start=1):
-        config = base.updated(changes, where=f"{where}, run {number}")
+    configs = [base.updated(changes, where=f"{where}, run {k}") for k, changes in enumerate(overrides, start=1)]
+    names = names_of(overrides)
+    for number, (changes, name, config) in enumerate(zip(overrides, names, configs, strict=True), start=1):
         check(config, f"{where}, run {number}")
         mark = digest(config, job)
         if mark in first:
@@ -191,10 +186,11 @@ def _base(description: Mapping[str, Any], where: str, folder: Path) -> RunConfig
     if isinstance(base, str):
         base = {"config": base}
     if not isinstance(base, Mapping):
-        raise ConfigError(f"{where}: base is the path of a configuration, or a table of its keys; got {base!r}")
+        said = shorten(repr(base))
+        raise ConfigError(f"{where}: base is the path of a configuration, or a table of its keys; got {said}")
     path = base.get("config")
     if path is not None and not isinstance(path, str):
-        raise ConfigError(f"{where}: base.config is the path of a configuration; got {path!r}")
+        raise ConfigError(f"{where}: base.config is the path of a configuration; got {shorten(repr(path))}")
     config = read_config(folder / path) if path else RunConfig()
     config = config.updated({key: value for key, value in base.items() if key != "config"}, where=f"{where}, base")
     # All parameters, not only the changed ones, so that results with other defaults are not confused.
@@ -205,13 +201,15 @@ def _base(description: Mapping[str, Any], where: str, folder: Path) -> RunConfig
 def _table(description: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
     table = description.get(key, {})
     if not isinstance(table, Mapping):
-        raise ConfigError(f"{where}: [{key}] is a table of keys and their values; got {table!r}")
+        raise ConfigError(f"{where}: [{key}] is a table of keys and their values; got {shorten(repr(table))}")
     return table
 
 
 def _flat(table: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
     """Dotted keys of nested tables; a range such as {from = 1, to = 2} is a value."""
     found = []
+    if above.count(".") > _DEEPEST:
+        raise ConfigError(f"[vary] {shorten(above)} is nested too deeply; a key has at most two parts")
     for name, value in table.items():
         if isinstance(value, Mapping) and not {"from", "to"} & set(value):
             found += _flat(value, f"{above}{name}.")
@@ -222,23 +220,39 @@ def _flat(table: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
 
 def _seeds(description: Mapping[str, Any], where: str) -> list[int]:
     seeds = description.get("seeds", [])
-    if not isinstance(seeds, (list, tuple)) or not all(whole_number(each) and each >= 0 for each in seeds):
-        raise ConfigError(f"{where}: seeds is a list of whole numbers from 0, such as [1, 2, 3]; got {seeds!r}")
+    if not isinstance(seeds, (list, tuple)) or not all(
+        whole_number(each) and 0 <= each < _LARGEST_SEED for each in seeds
+    ):
+        raise ConfigError(f"{where}: seeds is a list of whole numbers from 0, such as [1, 2, 3]; got {shorten(seeds)}")
     return list(seeds)
 
 
 def _flag(description: Mapping[str, Any], key: str, where: str) -> bool:
     value = description.get(key, False)
     if not isinstance(value, bool):
-        raise ConfigError(f"{where}: {key} is true or false; got {value!r}")
+        raise ConfigError(f"{where}: {key} is true or false; got {shorten(repr(value))}")
     return value
 
 
 def _job(description: Mapping[str, Any], where: str) -> str:
     job = description.get("job", DEFAULT_JOB)
-    if not isinstance(job, str) or not re.fullmatch(r"[\w.]+:\w+", job):
-        raise ConfigError(f"{where}: job names a function as 'module:function'; got {job!r}")
+    if not is_job(job):
+        raise ConfigError(f"{where}: job names a function as 'module:function'; got {shorten(repr(job))}")
     return job
+
+
+def is_job(job: Any) -> bool:
+    """Whether a value names a function as "module:function"."""
+    return isinstance(job, str) and _JOB.fullmatch(job) is not None
+
+
+def _job_path(description: Mapping[str, Any], where: str, folder: Path) -> str:
+    """The declared folder of the job's module, absolute; "" if none is declared."""
+    path = description.get("job_path", "")
+    if not isinstance(path, str) or "\0" in path or (path and not os.path.isdir(folder / path)):
+        said = shorten(repr(path))
+        raise ConfigError(f"{where}: job_path is the folder that holds the module of the job; got {said}")
+    return str((folder / path).resolve()) if path else ""
 
 
 def _metrics(description: Mapping[str, Any], job: str, where: str) -> tuple[str, ...]:
@@ -248,15 +262,19 @@ def _metrics(description: Mapping[str, Any], job: str, where: str) -> tuple[str,
     known = [*METRICS, "wall_s_per_bio_s"]
     metrics = description.get("metrics", known if job == DEFAULT_JOB else ())
     if not isinstance(metrics, (list, tuple)) or not all(isinstance(each, str) for each in metrics):
-        raise ConfigError(f"{where}: metrics is a list of names such as ['forward_speed_mm_s']; got {metrics!r}")
+        said = shorten(repr(metrics))
+        raise ConfigError(f"{where}: metrics is a list of names such as ['forward_speed_mm_s']; got {said}")
     for name in metrics:
         if job == DEFAULT_JOB and name not in known:
             raise ConfigError(f"{where}: {unknown('metric', name, known)}")
     return tuple(dict.fromkeys(metrics))
 
 
-def _names(overrides: Sequence[dict]) -> list[str]:
-    """Short names: last parts of the keys and values as %g; lists and tables are numbered."""
+def names_of(overrides: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Short names of runs, of letters, digits and . _ + = - only.
+
+    Last parts of the keys, and values as %g; lists and tables are numbered.
+    """
     keys = list(overrides[0])
     last = Counter(key.rpartition(".")[2] for key in keys)
     words = {key: key.rpartition(".")[2] if last[key.rpartition(".")[2]] == 1 else key for key in keys}

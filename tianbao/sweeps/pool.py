@@ -9,11 +9,11 @@ import multiprocessing.connection
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from .folder import LOG, OPEN, outcome
+from .folder import LOG, OPEN, open_log, outcome
+from .import_path import command, import_path
 from .work import Task, fail
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ _TRIES = 2
 _GRACE_S = 5.0
 
 OnDone = Callable[[Task], None]
+MayStart = Callable[[Task], bool]
 
 
 class Worker:
@@ -35,12 +36,10 @@ class Worker:
 
     def __init__(self, first: Task) -> None:
         self.connection, theirs = multiprocessing.Pipe()
-        folder = Path(first.folder)
-        folder.mkdir(parents=True, exist_ok=True)
         # Its own session: Ctrl-C at the terminal is ours to handle.
-        with open(folder / LOG, "ab") as file:
+        with open_log(Path(first.folder)) as file:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tianbao.sweeps.work", str(theirs.fileno())],
+                command("tianbao.sweeps.work", theirs.fileno(), os.getpid()),
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=file, stderr=file,
                 env=_environment(), start_new_session=True,
             )  # fmt: skip
@@ -97,35 +96,41 @@ class Worker:
 
 def _environment() -> dict[str, str]:
     """Our environment and import path, with one thread per process: the sweep itself is what runs in parallel."""
-    path = os.pathsep.join(os.path.abspath(each) for each in sys.path)
-    return {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": path}
+    return {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": os.pathsep.join(import_path())}
 
 
-def pool(tasks: Iterable[Task], on_done: OnDone, workers: int) -> None:
-    """Do all runs, at most `workers` at a time; a run whose process dies is tried once more.
+def pool(tasks: Iterable[Task], on_done: OnDone, workers: int, may_start: MayStart) -> None:
+    """Do all runs that may start, at most `workers` at a time; a run whose process dies is tried once more.
 
     Args:
         tasks: the runs to do.
         on_done: called after each run that is finished or failed.
         workers: processes at a time [-].
+        may_start: asked before each run.
     """
     pending = list(tasks)
     tries: dict[int, int] = {}
     running: list[Worker] = []
     try:
         while pending or running:
-            while pending and len(running) < workers:
-                running.append(Worker(pending.pop(0)))
+            while len(running) < workers and (task := next(filter(may_start, pending), None)) is not None:
+                pending.remove(task)
+                running.append(Worker(task))
+            if not running:
+                return
             waiting = {worker.connection: worker for worker in running}
             for connection in multiprocessing.connection.wait(list(waiting)):
-                _next(waiting[connection], running, pending, tries, on_done)
+                _next(waiting[connection], running, pending, tries, on_done, may_start)
     finally:
         # After Ctrl-C as well: no worker outlives the sweep.
         for worker in running:
             worker.stop()
 
 
-def _next(worker: Worker, running: list[Worker], pending: list[Task], tries: dict[int, int], on_done: OnDone) -> None:
+def _next(
+    worker: Worker, running: list[Worker], pending: list[Task], tries: dict[int, int], on_done: OnDone,
+    may_start: MayStart,
+) -> None:  # fmt: skip
     """Read a worker's answer and give it its next run, or end it."""
     task = worker.task
     if worker.answered() or outcome(Path(task.folder), task).status != OPEN:
@@ -136,7 +141,7 @@ def _next(worker: Worker, running: list[Worker], pending: list[Task], tries: dic
             pending.insert(0, task)
         else:
             on_done(task)
-    following = next((each for each in pending if worker.fits(each)), None)
+    following = next((each for each in pending if worker.fits(each) and may_start(each)), None)
     if following is None:
         running.remove(worker)
         worker.stop()

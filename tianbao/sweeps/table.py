@@ -50,6 +50,12 @@ class Table:
         """Summaries of the finished runs, from their summary.json."""
         return (each.summary for each in self._outcomes if each.summary is not None)
 
+    def walls(self) -> Iterator[tuple[PlannedRun, float]]:
+        """Finished runs, and how long each took [s]."""
+        for run, each in zip(self._plan.runs, self._outcomes, strict=True):
+            if each.summary is not None:
+                yield run, float(each.summary["sweep"]["wall_s"])
+
     def forget(self, run: PlannedRun) -> None:
         """Mark a run as open again."""
         self._outcomes[run.number - 1] = Outcome(OPEN)

@@ -1,7 +1,7 @@
 """What one worker of a sweep does: take a run, do it, write its files.
 
-`python -m tianbao.sweeps.work FD` takes runs from the connection on file descriptor FD and reports each that is done;
-`tianbao sweep-run` does a single one. Both call `perform_run`.
+`python -P -m tianbao.sweeps.work FD PID` takes runs from the connection on file descriptor FD, reports each that is
+done and ends with process PID; `tianbao sweep-run` does a single one. Both call `perform_run`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ from typing import TYPE_CHECKING, Any
 from ..config import RunConfig, read_config
 from ..errors import ConfigError, OutputError, TianbaoError
 from ..io.files import write_atomically
-from .folder import CONFIG, ERROR, LOG, SUMMARY, held, run_folder
+from ..io.own_files import check_own_folder
+from ..orphans import ORPHANED, end_with
+from .folder import CONFIG, ERROR, SUMMARY, held, open_log, run_folder
+from .import_path import add_declared
 from .plan import Plan, PlannedRun
 
 if TYPE_CHECKING:
@@ -39,8 +42,6 @@ Job = Callable[[RunConfig, Path, bool], Mapping[str, Any]]
 
 # How long a run waits for a process that was told to leave it [s].
 _PATIENCE_S = 10.0
-# Exit status of a worker whose sweep has gone.
-ORPHANED = 3
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Task:
         config: complete configuration, TOML.
         folder: of the run.
         job: function that does the run, "module:function".
+        job_path: folder that its module is imported from; "" for the import path alone.
         video: whether a video is wanted.
         group: runs of one group may share a process: they have the same anatomy and interventions.
     """
@@ -62,6 +64,7 @@ class Task:
     config: str
     folder: str
     job: str
+    job_path: str
     video: bool
     group: str
 
@@ -72,7 +75,7 @@ def task_for(folder: Path, plan: Plan, run: PlannedRun) -> Task:
     config = plan.config(run).to_toml()
     place = str(run_folder(folder, plan, run).absolute())
     group = json.dumps(anatomy, sort_keys=True)
-    return Task(run.number, run.name, run.digest, config, place, plan.job, plan.video, group)
+    return Task(run.number, run.name, run.digest, config, place, plan.job, plan.job_path, plan.video, group)
 
 
 def experiment(config: RunConfig, folder: Path, video: bool) -> Mapping[str, Any]:
@@ -113,15 +116,14 @@ def perform_run(task: Task) -> None:
         TianbaoError: if it fails, in one sentence; error.txt then holds it, with the traceback.
     """
     folder = Path(task.folder)
+    check_own_folder(folder.parent)
+    check_own_folder(folder)
     with held(folder / ".lock", f"run {task.number} is being done by another process", _PATIENCE_S):
-        for name in (SUMMARY, ERROR):
-            (folder / name).unlink(missing_ok=True)
-        for leftover in folder.glob(".*.partial*"):
-            leftover.unlink(missing_ok=True)
+        _clear(folder, [SUMMARY, ERROR, *(each.name for each in folder.glob(".*.partial*"))])
         started = time.perf_counter()
         try:
             write_atomically(folder / CONFIG, task.config.encode())
-            summary = _job(task.job)(read_config(folder / CONFIG), folder, task.video)
+            summary = _job(task.job, task.job_path)(read_config(folder / CONFIG), folder, task.video)
             wall = time.perf_counter() - started
             mark = {"number": task.number, "name": task.name, "digest": task.digest, "wall_s": round(wall, 3)}
             text = json.dumps(_written({**summary, "sweep": mark}), indent=2, allow_nan=False)
@@ -136,8 +138,17 @@ def perform_run(task: Task) -> None:
 
 def fail(folder: Path, sentence: str, details: str = "") -> None:
     """Write the error of a run: one sentence, then its traceback."""
-    (folder / SUMMARY).unlink(missing_ok=True)
+    _clear(folder, [SUMMARY])
     write_atomically(folder / ERROR, f"{sentence}\n\n{details}".encode())
+
+
+def _clear(folder: Path, names: list[str]) -> None:
+    """Remove files of an earlier try."""
+    for name in names:
+        try:
+            (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot replace {folder / name}: {error.strerror or error}; remove it") from error
 
 
 def _written(value: Any) -> Any:
@@ -151,19 +162,28 @@ def _written(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _job(path: str) -> Job:
+def _job(path: str, folder: str) -> Job:
     module, _, name = path.partition(":")
+    add_declared(folder)
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise ConfigError(f"the job '{path}' cannot be found ({error}); name it as 'module:function'") from error
+        raise ConfigError(
+            f"the job '{path}' cannot be found ({error}); name it as 'module:function' and "
+            "the folder of that module as job_path"
+        ) from error
 
 
-def main(descriptor: int) -> int:
+def main(descriptor: int, parent: int) -> int:
     """Serve runs until the other end closes; exit status.
 
     A process ends after a failed run: what the failure left in NEURON or Taichi must not meet the next one.
+
+    Args:
+        descriptor: of the connection to the sweep.
+        parent: number of its process, with which this one ends.
     """
+    end_with(parent)
     os.set_inheritable(descriptor, False)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("tianbao").setLevel(logging.INFO)
@@ -194,12 +214,11 @@ def _listen(connection: Connection, tasks: queue.SimpleQueue) -> None:
 
 def _log_to(folder: Path) -> None:
     """Send what a run prints, from Python or from C, to its own log file."""
-    folder.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
-    with open(folder / LOG, "ab") as file:
+    with open_log(folder) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -60,7 +60,7 @@ def _find(folder: Path, pin: dict[str, str]) -> Path | None:
 
 def _download(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
     done = subprocess.run(
         [*command, "-r", str(REQUIREMENTS), "-d", str(folder)], capture_output=True, text=True, check=False
     )
