@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .arguments import named_arguments
 from .config import RunConfig, config_of
 from .errors import ConfigError, DivergedError, OutputError, unknown
 from .interventions import apply
@@ -175,6 +176,7 @@ def _resolved(made: Simulation, config: RunConfig) -> RunConfig:
     return replace(made.configuration(config.duration), checkpoint=config.checkpoint)
 
 
+@named_arguments
 def perform(
     config: RunConfig,
     folder: str | Path,
@@ -233,6 +235,7 @@ def _performed(
     return Outcome(recording, files, _moved(recording))
 
 
+@named_arguments
 def resume(source: str | Path, *, duration: float | None = None, video: bool = True, progress: bool = True) -> Outcome:
     """Resume a run from its newest checkpoint; the result is that of a run that never stopped, bit for bit.
 
