@@ -15,6 +15,7 @@ from typing import Any
 from . import toml
 from .clock import Clock
 from .errors import ConfigError, shorten, unknown
+from .keys import OPEN, names_in, unknown_key
 from .options import (
     ArenaSection,
     BodySection,
@@ -261,15 +262,7 @@ def _about() -> dict[str, str]:
 
 
 def _unknown_key(key: str) -> str:
-    """Sentence for an unknown key: a key of any section may be meant by its last word."""
-    known = [name for name, _ in RunConfig()._flat()] + ["medium", "material", "parameters", "interventions"]
-    section = key.partition(".")[0] + "."
-    # Of keys with the same last word, the one in the section that was named.
-    last = {name.rpartition(".")[2]: name for name in sorted(known, key=lambda each: each.startswith(section))}
-    near = difflib.get_close_matches(key.rpartition(".")[2].lower(), list(last), n=1, cutoff=0.6)
-    if near and key not in known:
-        return f"unknown key '{shorten(key)}': did you mean '{last[near[0]]}'?"
-    return unknown("key", key, known)
+    return unknown_key(key, [*(name for name, _ in RunConfig()._flat()), *OPEN])
 
 
 def _split(changes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -283,7 +276,11 @@ def _split(changes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _checked(before: Any, section: str, name: str, value: Any, where: str) -> Any:
     """A new value within a section."""
+    if section in _LISTS:
+        raise ConfigError(f"{where}: '{section}' is a list of tables; write [[{section}]] instead of [{section}]")
     if isinstance(before, Mapping):
+        if name not in names_in(section):
+            raise ConfigError(f"{where}: {_unknown_key(f'{section}.{name}')}")
         return value
     if not dataclasses.is_dataclass(before) or name not in _fields(before):
         raise ConfigError(f"{where}: {_unknown_key(f'{section}.{name}')}")
@@ -292,6 +289,8 @@ def _checked(before: Any, section: str, name: str, value: Any, where: str) -> An
 
 def _whole(before: Any, section: str, value: Any, where: str) -> Any:
     """A new value at the top level."""
+    if section == "medium" and isinstance(value, str):
+        raise ConfigError(f"{where}: 'medium' describes a medium of your own; write arena.medium = '{shorten(value)}'")
     if dataclasses.is_dataclass(before) or isinstance(before, Mapping):
         raise ConfigError(f"{where}: '{section}' is a section; give its keys, such as {section}.KEY = ...")
     return _LISTS[section](value, where) if section in _LISTS else _typed(section, value, before, where)
@@ -305,7 +304,8 @@ def _interventions(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
 
 def _worms(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
     if not isinstance(value, (list, tuple)) or not all(isinstance(each, Mapping) for each in value):
-        raise ConfigError(f"{where}: worms are tables; write [[worms]] and at = [x, y, z]")
+        todo = "write [[worms]] and at = [x, y, z] for each, or give --worms N"
+        raise ConfigError(f"{where}: worms are tables, not {shorten(repr(value))}; {todo}")
     return tuple(_worm(each, f"{where}: worm {k}") for k, each in enumerate(value))
 
 
@@ -315,7 +315,8 @@ def _worm(table: Mapping[str, Any], where: str) -> dict[str, Any]:
     known = [*_fields(default), "parameters", "interventions"]
     for key, value in table.items():
         if key not in known:
-            raise ConfigError(f"{where}: {unknown('key', key, known)}")
+            near = difflib.get_close_matches(str(key).lower(), known, n=1, cutoff=0.6)
+            raise ConfigError(f"{where}: {unknown('key', key, known) if near else _unknown_key(str(key))}")
         if key == "interventions":
             checked[key] = list(_interventions(value, where))
         elif key == "parameters":

@@ -185,6 +185,7 @@ def perform(
     progress: bool = True,
     since: RunState | None = None,
     checkpoint: str = CHECKPOINT,
+    force: bool = False,
 ) -> Outcome:
     """Run a configuration and write results, plots, a report and a video.
 
@@ -195,13 +196,16 @@ def perform(
         progress: show time left.
         since: checkpoint to continue from.
         checkpoint: name of the file of checkpoints in the folder.
+        force: replace the results of a finished run in the folder. A run that stopped early is replaced without it.
 
     Raises:
         ConfigError, AnatomyError: for a value or name that is not possible; before anything is computed.
-        OutputError: if the folder cannot be written to, before anything is computed, or the disk is full.
+        OutputError: if the folder holds a finished run or cannot be written to, before anything is computed, or the
+            disk is full.
         DivergedError: if the run diverged; what was recorded is written, its files are `error.files`.
     """
     from .io.files import claimed, prepare_folder
+    from .io.results import check_unfinished
 
     every = config.checkpoint.every
     if every < 0.0:
@@ -211,6 +215,8 @@ def perform(
     made.check(config.duration, since)
     folder = prepare_folder(folder)
     with claimed(folder):
+        if since is None and not force:
+            check_unfinished(folder)
         return _performed(made, config, folder / checkpoint, video=video, progress=progress, since=since)
 
 

@@ -55,7 +55,7 @@ class Range:
             allowed = self._between(self.refuse_below, self.refuse_above)
             said = self._said(value, name, self.refuse_below)
             if value < 0.0 == self.refuse_below:
-                raise ConfigError(f"{name or self.quantity} = {value:g}{self._unit} is negative: give {allowed}{unless}")
+                said = f"{name or self.quantity} = {value:g}{self._unit} is negative and therefore too small"
             raise ConfigError(f"{said} to mean anything: give {allowed}{unless}")
 
     def warning(self, value: float, name: str = "") -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -85,7 +86,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, out: str, default: RunCon
         out: default folder for results.
         default: values that apply unless a file or an option overrides them.
     """
-    parser.set_defaults(default=default, print_config=False)
+    parser.set_defaults(default=default, print_config=False, default_out=Path(out))
     parser.add_argument("config", nargs="?", type=Path, help="TOML file; tianbao run --print-config writes one")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as clock.dt=0.25")
     parser.add_argument("--do", action="append", default=[], metavar="WHAT", help="intervention, such as 'ablate AVB*'")
@@ -95,7 +96,10 @@ def add_run_arguments(parser: argparse.ArgumentParser, out: str, default: RunCon
     parser.add_argument("--engine", help=f"{', '.join((AUTO, *ENGINES))} (default {default.engine})")
     parser.add_argument("--worms", type=int, help="how many worms, on a square grid (default 1)")
     parser.add_argument("--spacing", type=float, help=f"between worms on the grid [mm] (default {SPACING:g})")
-    parser.add_argument("--out", type=Path, default=Path(out), help=f"folder for results (default {out})")
+    parser.add_argument(
+        "--out", type=Path, help=f"folder for results (default {out}; if that holds a finished run {out}_2 and so on)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace the finished run in --out")
     parser.add_argument("--no-video", action="store_true", help="skip the video")
 
 
@@ -126,12 +130,21 @@ def _run(args: argparse.Namespace) -> int:
     config = configured(args)
     if args.print_config:
         return _print_config(config)
+    folder = args.out or _free(args.default_out, args.force)
     try:
-        outcome = perform(config, args.out, video=not args.no_video)
+        outcome = perform(config, folder, video=not args.no_video, force=args.force)
     except DivergedError as error:
         print(f"saved before the error: {', '.join(map(str, error.files))}", file=sys.stderr)
         raise
-    return _tell(outcome, args.out)
+    return _tell(outcome, folder)
+
+
+def _free(folder: Path, force: bool) -> Path:
+    """The first of FOLDER, FOLDER_2, FOLDER_3 ... that holds no finished run."""
+    from ..io.results import is_finished
+
+    numbered = (folder.with_name(f"{folder.name}_{number}") for number in itertools.count(2))
+    return next(each for each in itertools.chain([folder], numbered) if force or not is_finished(each))
 
 
 def _resume(args: argparse.Namespace) -> int:

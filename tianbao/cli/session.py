@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import TianbaoError
+from ..errors import OutputError, TianbaoError
 
 if TYPE_CHECKING:
     from ..recording import Recording
@@ -89,6 +89,22 @@ def add_command(commands: argparse._SubParsersAction, name: str, act: Callable, 
     )
     parser.set_defaults(act=act)
     return parser
+
+
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """Add the option without which nothing that was asked for by its path is replaced."""
+    parser.add_argument("--force", action="store_true", help="replace what is there already")
+
+
+def fresh(path: Path | None, force: bool) -> Path | None:
+    """A path that was given for a file or folder, if nothing is there yet or it may be replaced.
+
+    Raises:
+        OutputError: if there is a file, or a folder with files in it.
+    """
+    if path is not None and not force and (path.is_file() or path.is_dir() and any(path.iterdir())):
+        raise OutputError(f"{path} is there already: give another path, or replace it with --force")
+    return path
 
 
 def opened(path: Path) -> tuple[Recording, Path]:

@@ -83,8 +83,9 @@ def _values(
     yield f"clock.tick{swims}", "clock.tick" + (f" in {medium.name}" if swims else ""), clock.tick, False
     plain = {"clock.frame": clock.frame, "body.slabs": body.mesh.slabs, "body.initial_curvature": initial_curvature}
     plain |= {f"arena.{name}": getattr(arena, name) for name in ("temperature", "gravity")}
-    drags = ("drag_normal", "drag_tangential", "drag_ratio", "surface_stiffness", "density")
+    drags = ("drag_normal", "drag_tangential", "surface_stiffness", "density")
     plain |= {f"medium.{name}": getattr(medium, name) for name in drags}
+    plain["drag ratio of the medium"] = medium.drag_ratio
     plain |= {f"material.{name}": value for name, value in material.items()}
     yield from ((name, name, value, False) for name, value in plain.items())
     for table in (each for worm in worms for each in worm.record):
