@@ -114,7 +114,7 @@ def test_avb_loses_its_nca_with_the_gene():
         (lambda worm: worm.silence("AVA*", start=5.0, stop=1.0), "start < stop"),
         (lambda worm: worm.clamp("AVAL", voltage=float("nan")), "number"),
         (lambda worm: worm.clamp("AVAL", voltage=-70e3), "mV"),
-        (lambda worm: worm.illuminate("AVAL", channel="chr2"), "unknown light-gated channel"),
+        (lambda worm: worm.illuminate("AVAL", channel="chr"), "unknown 'chr'; there are 'cation' .excites"),
         (lambda worm: worm.stimulate("AVAL", 3.0), "Pulse"),
         (lambda worm: worm.hold(600.0), "outside -20 to 20 kappa L"),
         (lambda worm: worm.hold(6.0, 0.55, 0.35), "posterior to the front"),

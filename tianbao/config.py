@@ -15,7 +15,7 @@ from typing import Any
 from . import toml
 from .clock import Clock
 from .errors import ConfigError, shorten, unknown
-from .keys import OPEN, names_in, unknown_key
+from .keys import OPEN, names_in, place_of, unknown_key
 from .options import (
     ArenaSection,
     BodySection,
@@ -204,13 +204,27 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     path = path / "config.toml" if os.path.isdir(path) else path
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ConfigError(f"{path.name} is larger than a configuration can be; give a TOML file")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or more digits than Python reads
-        raise ConfigError(f"{path.name} is not valid TOML: {error}") from error
+        with open(path, "rb") as file:
+            content = file.read(_LARGEST + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot read the configuration {shorten(path)}: {reason}") from error
+    if len(content) > _LARGEST:
+        raise ConfigError(f"{path.name} is larger than a configuration can be; give a TOML file")
+    return _parsed(content, path.name)
+
+
+def _parsed(content: bytes, name: str) -> dict[str, Any]:
+    """The tables of a TOML file, with or without a byte order mark."""
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        kind = "UTF-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "another encoding"
+        raise ConfigError(f"{name} is a text in {kind}, or no text; save it as TOML in UTF-8") from error
+    except RecursionError as error:
+        raise ConfigError(f"{name} is not valid TOML: its lists or tables are nested too deeply") from error
+    except ValueError as error:  # not TOML, or more digits than Python reads
+        raise ConfigError(f"{name} is not valid TOML: {error}") from error
 
 
 def config_of(text: str, where: str) -> RunConfig:
@@ -223,11 +237,7 @@ def config_of(text: str, where: str) -> RunConfig:
     Raises:
         ConfigError: if it is not TOML, or holds an unknown key.
     """
-    try:
-        read = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{where}: its configuration is not valid TOML: {error}") from error
-    return RunConfig().updated(read, where=where)
+    return RunConfig().updated(_parsed(text.encode("utf-8", "replace"), f"{where}: its configuration"), where=where)
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -261,8 +271,17 @@ def _about() -> dict[str, str]:
     return {key: text for key, text in found.items() if text}
 
 
+def full_place(word: str) -> str | None:
+    """The dotted key that ends with this word, such as "parameters.gap_gain"; None if there is none."""
+    return place_of(word, _plain())
+
+
+def _plain() -> list[str]:
+    return [*(name for name, _ in RunConfig()._flat()), *OPEN]
+
+
 def _unknown_key(key: str) -> str:
-    return unknown_key(key, [*(name for name, _ in RunConfig()._flat()), *OPEN])
+    return unknown_key(key, _plain())
 
 
 def _split(changes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

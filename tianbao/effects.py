@@ -15,7 +15,7 @@ from . import anatomy
 from .apparatus import Hold, Pulse, check_current
 from .cells.channels import CHANNELS, EXTRA_CHANNELS
 from .cells.templates import Membrane, channel_of, conductance_of
-from .errors import ConfigError, unknown
+from .errors import ConfigError, shorten
 from .network import perturbations, tools
 from .network.modulation import Modulator
 from .network.wiring import Tables
@@ -240,7 +240,12 @@ def _known_gene(gene: str) -> None:
     try:
         channel_of(gene)
     except ConfigError as error:
-        raise ConfigError(unknown("gene", gene, [*CHANNELS, *EXTRA_CHANNELS, *releases])) from error
+        # A gene is known by its number: the nearest name would be another gene.
+        channels, plain = [*CHANNELS, *EXTRA_CHANNELS], "".join(each for each in str(gene).lower() if each.isalnum())
+        same = [each for each in (*channels, *releases) if each.replace("-", "") == plain]
+        there = f"the model has ion channels {', '.join(channels)}, and for release {', '.join(releases)}"
+        todo = f"did you mean '{same[0]}'?" if same else there
+        raise ConfigError(f"unknown gene '{shorten(gene)}': {todo}") from error
 
 
 EFFECTS: dict[str, Callable[..., Effects]] = {

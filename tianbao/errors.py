@@ -11,7 +11,7 @@ from .topics import KINDS, answer_to
 _LONGEST = 80
 # What is named by its own kind of name, to which no topic is an answer; and what another setting may stand for.
 _OF_CELLS = ("neuron", "muscle", "cell", "gene", "channel", "conductance", "column")
-_OF_SETTINGS = ("key", "intervention")
+_OF_SETTINGS = ("key", "intervention", "option", "command")
 
 
 class TianbaoError(Exception):
@@ -68,7 +68,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     answer = None if what in _OF_CELLS else answer_to(name, KINDS if what in _OF_SETTINGS else KINDS[:1])
     if answer:
         return f"unknown {what} '{name}': {answer}"
-    near = difflib.get_close_matches(name.lower(), list(by_folded), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), list(by_folded), n=1, cutoff=0.6)
     if near:
         return f"unknown {what} '{name}': did you mean '{by_folded[near[0]]}'?"
     return f"unknown {what} '{name}': known are {', '.join(known[:12])}{' ...' if len(known) > 12 else ''}"

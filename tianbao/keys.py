@@ -26,6 +26,20 @@ def names_in(section: str) -> list[str]:
     return [*within, *(_ALSO if section == "medium" else ())]
 
 
+def place_of(word: str, plain: Iterable[str]) -> str | None:
+    """The dotted key that ends with a word; None if there is none.
+
+    Args:
+        word: without dots.
+        plain: see `unknown_key`.
+    """
+    return next((each for each in _known(plain) if each.rpartition(".")[2] == word), None)
+
+
+def _known(plain: Iterable[str]) -> list[str]:
+    return [*plain, *(f"{section}.{name}" for section in OPEN for name in names_in(section) if name not in _ALSO)]
+
+
 def unknown_key(key: str, plain: Iterable[str]) -> str:
     """The sentence for an unknown key.
 
@@ -33,7 +47,7 @@ def unknown_key(key: str, plain: Iterable[str]) -> str:
         key: with dots, as given.
         plain: dotted keys of a configuration outside of the sections of `OPEN`.
     """
-    known = [*plain, *(f"{section}.{name}" for section in OPEN for name in names_in(section) if name not in _ALSO)]
+    known = _known(plain)
     section, word = key.partition(".")[0] + ".", key.rpartition(".")[2].lower()
     # Of keys with the same last word, the one in the section that was named.
     last = {name.rpartition(".")[2]: name for name in sorted(known, key=lambda each: each.startswith(section))}

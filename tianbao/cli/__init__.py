@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import sys
 
 from .. import __doc__ as about
 from .run import crawl_parser, run_crawl
-from .session import EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, run_script
+from .session import EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, Parser, run_script
 
 __all__ = ["EXIT_ERROR", "EXIT_FAILED", "EXIT_INTERRUPTED", "crawl_parser", "main", "run_crawl", "run_script"]
 
@@ -17,7 +16,7 @@ _MODULES = ("run", "sweep", "see", "export", "wiring", "evidence", "inspect", "d
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point of the `tianbao` command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="tianbao",
         description=about.splitlines()[0],
         epilog="For help on a command: tianbao COMMAND --help",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import SPACING, RunConfig, on_a_grid, parse_setting, read_config
 from ..engine import AUTO, ENGINES
 from ..errors import ConfigError, DivergedError
-from .session import EXIT_FAILED, EXIT_INTERRUPTED, add_command, run_script
+from .session import EXIT_FAILED, EXIT_INTERRUPTED, Parser, add_command, run_script
 
 if TYPE_CHECKING:
     from ..recording import Recording
@@ -62,7 +62,7 @@ def crawl_parser(
         out: default folder for results.
         preset: values of dotted keys that apply unless a file or an option overrides them.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_run_arguments(parser, out, RunConfig().updated(preset or {}))
@@ -195,7 +195,7 @@ def _table(recording: Recording, worm: int) -> None:
 
 def _verdict(recording: Recording, worm: int, name: str) -> list[str]:
     """Whether a worm moved as its kind does in this medium, with the acceptance criteria that it did not meet."""
-    from ..behaviour.gait import missed
+    from ..behaviour.gait import missed, too_short
     from ..io.results import moved
 
     gait = recording.gait(worm)
@@ -207,6 +207,8 @@ def _verdict(recording: Recording, worm: int, name: str) -> list[str]:
     done, not_done = ("swam", "swim") if recording.medium == "water" else ("crawled", "crawl")
     if did:
         return [f"{name} {done}"]
+    if short := too_short(gait, recording.medium):
+        return [f"{name} did not {not_done}: {short}"]
     lines = [f"{name} did not {not_done}; acceptance criteria not met:"]
     for each in missed(gait, recording.medium):
         value = getattr(gait, each.metric)
@@ -216,7 +218,7 @@ def _verdict(recording: Recording, worm: int, name: str) -> list[str]:
 
 def _report_briefly(recording: Recording, worms: list[Who]) -> None:
     """One line per worm, under a line with the published ranges."""
-    from ..behaviour.gait import PUBLISHED, missed
+    from ..behaviour.gait import PUBLISHED, missed, too_short
     from ..io.results import moved
 
     ranges = {each.metric: f"{each.low:g} to {each.high:g}" for each in PUBLISHED if each.medium == recording.medium}
@@ -227,6 +229,7 @@ def _report_briefly(recording: Recording, worms: list[Who]) -> None:
     for each in worms:
         gait = recording.gait(each.number)
         did, short = moved(gait, recording.medium), ", ".join(row.metric for row in missed(gait, recording.medium))
+        short = "too short to judge" if too_short(gait, recording.medium) else short
         verdict = "" if did is None else words[0] if did else f"{words[1]} ({short})"
         values = "".join(f"{getattr(gait, metric):14.3f}" for metric in columns)
         done = f"[{each.interventions}]" if each.interventions else ""

@@ -5,19 +5,51 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from ..errors import OutputError, TianbaoError
+from ..config import full_place
+from ..errors import OutputError, TianbaoError, shorten, unknown
 
 if TYPE_CHECKING:
     from ..recording import Recording
 
 _LONGEST = 500  # characters of an error
+_NO_CHOICE = re.compile(r"argument (\w+): invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
+_WORD = re.compile(r"[\w-]+")
 
 EXIT_FAILED, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence, with the nearest option or command, or a topic."""
+
+    def parse_args(self, args=None, namespace=None):
+        """As argparse does, but an unknown option is answered by the parser of the command it was given to."""
+        found, rest = self.parse_known_args(args, namespace)
+        if rest:
+            getattr(found, "parser", self)._refuse_option(rest[0])
+        return found
+
+    def _refuse_option(self, word: str) -> NoReturn:
+        known = [each for action in self._actions for each in action.option_strings if each.startswith("--")]
+        name = word.partition("=")[0]
+        if not name.startswith("-"):
+            self.error(f"unexpected argument '{shorten(word)}'")
+        place = full_place(name.strip("-").replace("-", "_")) if "--set" in known else None
+        if place is not None:
+            self.error(f"unknown option '{shorten(name)}': write --set {place}=...")
+        self.error(unknown("option", name, known))
+
+    def error(self, message: str) -> NoReturn:
+        """Print one sentence and exit with the code of an error."""
+        if found := _NO_CHOICE.search(message):
+            message = unknown(found[1].lower(), found[2], _WORD.findall(found[3]))
+        print(f"{self.prog}: {message}; see {self.prog} --help", file=sys.stderr)
+        sys.exit(EXIT_ERROR)
 
 
 def run_script(act: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
@@ -87,7 +119,7 @@ def add_command(commands: argparse._SubParsersAction, name: str, act: Callable, 
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(act=act)
+    parser.set_defaults(act=act, parser=parser)
     return parser
 
 
