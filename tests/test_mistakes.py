@@ -134,7 +134,8 @@ def test_every_topic_is_on_its_page():
     for each in topics():
         name, _, heading = each.page.partition("#")
         assert each.kind in KINDS and each.phrase in " ".join(texts[name].split()), each
-        found = [re.sub(r"[^a-z0-9]+", "-", line[2:].strip().lower()) for line in re.findall("^##.*", texts[name], re.M)]
+        headings = re.findall("^##+ (.*)", texts[name], re.MULTILINE)
+        found = [re.sub(r"[^a-z0-9]+", "-", line.lower()) for line in headings]
         assert not heading or heading in found, (each.page, found)
 
 

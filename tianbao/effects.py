@@ -240,9 +240,9 @@ def _known_gene(gene: str) -> None:
     try:
         channel_of(gene)
     except ConfigError as error:
-        # A gene is known by its number: the nearest name would be another gene.
-        channels, plain = [*CHANNELS, *EXTRA_CHANNELS], "".join(each for each in str(gene).lower() if each.isalnum())
-        same = [each for each in (*channels, *releases) if each.replace("-", "") == plain]
+        # A gene is known by its number: the nearest name would be another gene, unless two digits are swapped.
+        channels, letters = [*CHANNELS, *EXTRA_CHANNELS], sorted(filter(str.isalnum, str(gene).lower()))
+        same = [each for each in (*channels, *releases) if sorted(each.replace("-", "")) == letters]
         there = f"the model has ion channels {', '.join(channels)}, and for release {', '.join(releases)}"
         todo = f"did you mean '{same[0]}'?" if same else there
         raise ConfigError(f"unknown gene '{shorten(gene)}': {todo}") from error

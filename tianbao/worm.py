@@ -324,6 +324,8 @@ class Worm:
 
     def silence_stretch_receptors(self, *neurons: Names) -> Worm:
         """Silence stretch receptors; all of them when no neuron is named."""
+        if neurons:
+            anatomy.match_neurons(*neurons)  # an empty list is not everything
         return self._changed("silence_stretch_receptors", neurons=neurons)
 
     def shuffle(self, what: str, seed: int) -> Worm:

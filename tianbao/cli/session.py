@@ -38,17 +38,17 @@ class Parser(argparse.ArgumentParser):
         known = [each for action in self._actions for each in action.option_strings if each.startswith("--")]
         name = word.partition("=")[0]
         if not name.startswith("-"):
-            self.error(f"unexpected argument '{shorten(word)}'")
+            self.error(f"unrecognized argument '{shorten(word)}'")
         place = full_place(name.strip("-").replace("-", "_")) if "--set" in known else None
         if place is not None:
-            self.error(f"unknown option '{shorten(name)}': write --set {place}=...")
-        self.error(unknown("option", name, known))
+            self.error(f"unrecognized option '{shorten(name)}': write --set {place}=...")
+        self.error(unknown("option", name, known).replace("unknown", "unrecognized", 1))
 
     def error(self, message: str) -> NoReturn:
         """Print one sentence and exit with the code of an error."""
         if found := _NO_CHOICE.search(message):
-            message = unknown(found[1].lower(), found[2], _WORD.findall(found[3]))
-        print(f"{self.prog}: {message}; see {self.prog} --help", file=sys.stderr)
+            message = f"invalid choice: {unknown(found[1].lower(), found[2], _WORD.findall(found[3]))}"
+        print(f"{self.prog}: {_sentence(message)}; see {self.prog} --help", file=sys.stderr)
         sys.exit(EXIT_ERROR)
 
 
@@ -92,7 +92,7 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _sentence(error: TianbaoError) -> str:
+def _sentence(error: TianbaoError | str) -> str:
     """An error message on one line, whatever characters it quotes."""
     text = "".join(each if each.isprintable() else " " for each in str(error))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
