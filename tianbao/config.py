@@ -25,6 +25,7 @@ from .options import (
     option,
 )
 from .rows import number, whole
+from .typed import typed
 
 SPACING = 1.5
 """Default distance between worms on a grid [mm]."""
@@ -98,6 +99,8 @@ class RunConfig:
         Raises:
             ConfigError: for an unknown key or a value of the wrong type.
         """
+        if not isinstance(changes, Mapping):
+            raise ConfigError(f"{where}: a configuration is a table of keys, not {shorten(repr(changes))}")
         known, given, within = _fields(self), {}, {}
         for key, value in _split(changes):
             section, _, name = key.partition(".")
@@ -192,7 +195,8 @@ def read_config(path: str | Path, default: RunConfig | None = None) -> RunConfig
     Raises:
         ConfigError: if the file is missing, is not TOML, or holds an unknown key.
     """
-    return (default or RunConfig()).updated(read_toml(path), where=Path(path).name)
+    read = read_toml(path)
+    return (default or RunConfig()).updated(read, where=Path(path).name)
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
@@ -201,6 +205,8 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     Raises:
         ConfigError: if the file is missing or is not TOML.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise ConfigError(f"a configuration is the path of a TOML file, not {shorten(repr(path))}")
     path = Path(path)
     path = path / "config.toml" if os.path.isdir(path) else path
     try:
@@ -303,7 +309,7 @@ def _checked(before: Any, section: str, name: str, value: Any, where: str) -> An
         return value
     if not dataclasses.is_dataclass(before) or name not in _fields(before):
         raise ConfigError(f"{where}: {_unknown_key(f'{section}.{name}')}")
-    return _typed(f"{section}.{name}", value, getattr(before, name), where)
+    return typed(f"{section}.{name}", value, getattr(before, name), where)
 
 
 def _whole(before: Any, section: str, value: Any, where: str) -> Any:
@@ -312,20 +318,23 @@ def _whole(before: Any, section: str, value: Any, where: str) -> Any:
         raise ConfigError(f"{where}: 'medium' describes a medium of your own; write arena.medium = '{shorten(value)}'")
     if dataclasses.is_dataclass(before) or isinstance(before, Mapping):
         raise ConfigError(f"{where}: '{section}' is a section; give its keys, such as {section}.KEY = ...")
-    return _LISTS[section](value, where) if section in _LISTS else _typed(section, value, before, where)
+    return _LISTS[section](value, where) if section in _LISTS else typed(section, value, before, where)
 
 
-def _interventions(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
+def _tables(value: Any, where: str, todo: str) -> tuple[dict[str, Any], ...]:
+    """A list of tables."""
     if not isinstance(value, (list, tuple)) or not all(isinstance(each, Mapping) for each in value):
-        raise ConfigError(f"{where}: interventions are tables with a verb; write [[interventions]] and verb = ...")
+        raise ConfigError(f"{where}: {todo}, got {shorten(repr(value))}")
     return tuple(dict(each) for each in value)
 
 
+def _interventions(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
+    return _tables(value, where, "interventions are tables with a verb; write [[interventions]] and verb = ...")
+
+
 def _worms(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
-    if not isinstance(value, (list, tuple)) or not all(isinstance(each, Mapping) for each in value):
-        todo = "write [[worms]] and at = [x, y, z] for each, or give --worms N"
-        raise ConfigError(f"{where}: worms are tables, not {shorten(repr(value))}; {todo}")
-    return tuple(_worm(each, f"{where}: worm {k}") for k, each in enumerate(value))
+    todo = "worms are tables; write [[worms]] and at = [x, y, z] for each, or give --worms N"
+    return tuple(_worm(each, f"{where}: worm {k}") for k, each in enumerate(_tables(value, where, todo)))
 
 
 def _worm(table: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -343,56 +352,13 @@ def _worm(table: Mapping[str, Any], where: str) -> dict[str, Any]:
                 raise ConfigError(f"{where}: 'parameters' is a table, got {shorten(repr(value))}")
             checked[key] = dict(value)
         else:
-            checked[key] = _typed(key, value, getattr(default, key), where)
+            checked[key] = typed(key, value, getattr(default, key), where)
     return checked
 
 
 def _fields_of_arena(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
-    if not isinstance(value, (list, tuple)) or not all(isinstance(each, Mapping) for each in value):
-        raise ConfigError(f"{where}: fields are tables with a kind; write [[fields]] and kind = \"gaussian\"")
-    return tuple(dict(each) for each in value)
+    return _tables(value, where, 'fields are tables with a kind; write [[fields]] and kind = "gaussian"')
 
 
 # Lists of tables, and what checks each.
 _LISTS = {"interventions": _interventions, "worms": _worms, "fields": _fields_of_arena}
-
-
-def _typed(key: str, value: Any, before: Any, where: str) -> Any:
-    kind = type(before)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = _float(key, value, where)
-    if kind is tuple and isinstance(value, (list, tuple)):
-        return _items(key, value, before, where)
-    if not isinstance(value, kind) or isinstance(value, bool) and kind is not bool:
-        wanted = "a list" if kind is tuple else f"of type {kind.__name__}"
-        raise ConfigError(f"{where}: '{key}' must be {wanted}, got {shorten(repr(value))}")
-    if kind is str and value != value.encode("utf-8", "ignore").decode():
-        raise ConfigError(f"{where}: '{key}' = '{shorten(value)}' is not a text in UTF-8")
-    if kind is float and not math.isfinite(value):
-        raise ConfigError(f"{where}: '{key}' = {value} is not a finite number")
-    return value
-
-
-def _float(key: str, value: float, where: str) -> float:
-    try:
-        return float(value)
-    except OverflowError as error:
-        raise ConfigError(f"{where}: '{key}' is a number with too many digits") from error
-
-
-def _items(key: str, values: Any, before: tuple, where: str) -> tuple:
-    """A list whose entries are of the kind that the default shows; of rows of numbers when it shows none."""
-    if key in ("arena.solids", "record.voltage"):
-        if not all(isinstance(each, str) for each in values):
-            raise ConfigError(f"{where}: '{key}' is a list of names, got {shorten(list(values))}")
-        return tuple(values)
-    rows = [values] if before else values
-    numbers = [each for row in rows for each in (row if isinstance(row, (list, tuple)) else [row])]
-    good = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in numbers)
-    if not good or not all(math.isfinite(_float(key, each, where)) for each in numbers):
-        raise ConfigError(f"{where}: '{key}' takes finite numbers, got {shorten(list(values))}")
-    if before:
-        if len(values) != len(before):
-            raise ConfigError(f"{where}: '{key}' takes {len(before)} numbers, got {len(values)}")
-        return tuple(float(each) for each in values)
-    return tuple(tuple(map(float, row)) if isinstance(row, (list, tuple)) else float(row) for row in values)

@@ -51,6 +51,8 @@ def apply(worm: Worm, table: Mapping[str, Any], where: str = "intervention") -> 
         ConfigError: for an unknown intervention or argument, a missing argument, or a value of the wrong type.
         AnatomyError: for an unknown cell.
     """
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{where}: an intervention is a table with a verb, not {shorten(repr(table))}")
     arguments = dict(table)
     if "verb" not in arguments:
         raise ConfigError(f"{where} has no key 'verb'; it gives the intervention, such as verb = \"ablate\"")
@@ -125,6 +127,8 @@ def parse_command(text: str) -> dict[str, Any]:
     from .config import parse_setting
     from .worm import Worm
 
+    if not isinstance(text, str):
+        raise ConfigError(f"an intervention is a text such as 'ablate AVB*', not {shorten(repr(text))}")
     words = re.sub(r"\s*,\s*", ",", text).split()
     verb = words[0].replace("-", "_") if words else ""
     if verb not in VERBS:

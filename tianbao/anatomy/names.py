@@ -18,6 +18,7 @@ _COMMA = re.compile(r",(?![^\[]*\])")  # outside the brackets of a glob
 _WORDS = re.compile(r"(?i)[\s_-]*((motor|inter)[\s_-]*)?(neurons?|muscles?|cells?|class)$")
 _EVERY = ("", "all", "every", "any")
 _NAMED = 6  # cells of a group named in a message
+_DEEPEST = 3  # of lists in lists
 _SHORTEST = 2  # letters of a group
 
 
@@ -33,14 +34,14 @@ def padded_muscle(text: str) -> str:
     return f"{short.group(1)}0{short.group(2)}" if short else text
 
 
-def listed(given: Any) -> list:
+def listed(given: Any, depth: int = _DEEPEST) -> list:
     """The entries of a text with commas, or of lists of such texts; what is no name is kept for `match` to refuse."""
     if isinstance(given, str):
         parts = [each.strip() for each in _COMMA.split(given)]
-        return [each for each in parts if each] or [given] if len(parts) > 1 else [given]
-    if isinstance(given, (bytes, Mapping)) or not isinstance(given, Iterable):
+        return [each for each in parts if each] or [given] if len(parts) > 1 else [str(given)]
+    if isinstance(given, (bytes, Mapping)) or not isinstance(given, Iterable) or not depth:
         return [given]
-    return [name for each in given for name in listed(each)]
+    return [name for each in given for name in listed(each, depth - 1)]
 
 
 def joined(given: Any) -> Any:

@@ -187,8 +187,11 @@ def _table(recording: Recording, worm: int) -> None:
     """Metrics of one worm beside the published ranges."""
     from ..behaviour.gait import compare
 
+    gait = recording.gait(worm)
+    if not gait.measured_ms:
+        return
     print(f"{'':26s}{'measured':>10s}   published")
-    for row in compare(recording.gait(worm), recording.medium):
+    for row in compare(gait, recording.medium):
         mark = "" if row.inside else "   (outside)"
         print(f"{row.metric:26s}{row.measured:10.3f}   {row.low:g} to {row.high:g} {row.unit}  {row.source}{mark}")
 
