@@ -7,6 +7,8 @@ from typing import Any
 
 from .errors import ConfigError, shorten
 
+_KINDS = {float: "a number", int: "a whole number", str: "a text in quotes", bool: "true or false"}
+
 
 def typed(key: str, value: Any, before: Any, where: str) -> Any:
     """A value of a configuration as the kind that its default has.
@@ -26,7 +28,9 @@ def typed(key: str, value: Any, before: Any, where: str) -> Any:
     if kind is tuple and isinstance(value, (list, tuple)):
         return _items(key, value, before, where)
     if not isinstance(value, kind) or isinstance(value, bool) and kind is not bool:
-        wanted = "a list" if kind is tuple else f"of type {kind.__name__}"
+        wanted = f"of type {kind.__name__}, {_KINDS[kind]}" if kind in _KINDS else "a list, such as [...]"
+        if kind is tuple and isinstance(value, str):
+            wanted = f"a list, such as ['{shorten(value)}']"
         raise ConfigError(f"{where}: '{key}' must be {wanted}, got {shorten(repr(value))}")
     if kind is str and value != value.encode("utf-8", "ignore").decode():
         raise ConfigError(f"{where}: '{key}' = '{shorten(value)}' is not a text in UTF-8")

@@ -91,7 +91,8 @@ class Worm:
         # Every attribute of a worm is one of its model, and is documented there.
         if not name.startswith("_") and hasattr(WormModel, name) or name in WormModel.__dataclass_fields__:
             return getattr(self.model(), name)
-        raise AttributeError(f"Worm has no '{name}'")
+        known = [each for each in dir(type(self)) + list(WormModel.__dataclass_fields__) if not each.startswith("_")]
+        raise AttributeError(f"Worm: {unknown('attribute', name, known)}")
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *WormModel.__dataclass_fields__, *vars(WormModel)})
