@@ -52,10 +52,13 @@ def unknown_key(key: str, plain: Iterable[str]) -> str:
     # Of keys with the same last word, the one in the section that was named.
     last = {name.rpartition(".")[2]: name for name in sorted(known, key=lambda each: each.startswith(section))}
     here = [name for name, full in last.items() if "." in key and full.startswith(section)]
-    near = [word] if word in last and key not in known else []
+    longer = [name for name in here if name.startswith(word)]
+    near = [word] if word in last and key not in known else longer if len(longer) == 1 else []
     if not near and not answer_to(key):
         for names in (here, last):
             near = near or difflib.get_close_matches(word, names, n=1, cutoff=_CLOSE)
+    if near and section == "parameters." and last[near[0]].startswith(section):
+        return f"unknown parameter '{shorten(word)}': did you mean '{near[0]}'?"
     if near:
         return f"unknown key '{shorten(key)}': did you mean '{last[near[0]]}'?"
     if here and not answer_to(key):
