@@ -121,3 +121,43 @@ def test_free_parameters_are_few():
 def test_a_pulse_must_end_after_it_starts():
     with pytest.raises(ConfigError, match="start < stop"):
         Pulse(0.02, start=5.0, stop=1.0)
+
+
+def test_a_byte_order_mark_is_accepted_and_another_encoding_is_named(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_bytes(b"\xef\xbb\xbfseed = 7\r\n")
+    assert read_config(path).seed == 7
+    for encoding in ("utf-16", "utf-16-le", "latin-1"):
+        path.write_bytes("\ufeffengine = 'caf\u00e9'".encode(encoding, "ignore"))
+        with pytest.raises(ConfigError, match="run.toml .*(UTF-16|another encoding|not valid TOML)"):
+            read_config(path)
+
+
+def test_deep_nesting_and_endless_files_are_refused(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text("seed = " + "[" * 100_000)
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        read_config(path)
+    with pytest.raises(ConfigError, match="zero is larger"):
+        read_config("/dev/zero")
+    with pytest.raises(ConfigError, match="cannot read"):
+        read_config("a\0b")
+
+
+def test_a_wrong_argument_is_a_type_error_of_ours():
+    with pytest.raises(ConfigError) as caught:
+        Worm(at=(0.0, 0.0, 0.0), headding=1.0)
+    assert isinstance(caught.value, TypeError) and "heading" in str(caught.value)
+
+
+def test_an_error_inside_a_call_is_not_taken_for_a_wrong_argument():
+    from tianbao.arguments import named_arguments
+
+    @named_arguments
+    def broken(value):
+        """Fails by itself."""
+        return value + "a"
+
+    with pytest.raises(TypeError, match="unsupported operand") as caught:
+        broken(1)
+    assert not isinstance(caught.value, ConfigError)

@@ -15,7 +15,8 @@ NAN, INF = math.nan, math.inf
 HUGE = 10**400
 # What is no number, and what is no number that anything here could be.
 NO_NUMBER = ("a", "1", None, [1.0], (), {}, b"1", True, 1j, object(), np.zeros(2), NAN, INF, -INF, HUGE, 1e300)
-NO_NAME = ("", "QQQ", 5, 5.0, None, [], ["AVAL"], {}, b"AVAL", "AVAl ", "x" * 10_000, "A\0", "AVAL\n", NAN, object())
+NO_NAME = ("", "QQQ", 5, 5.0, None, [], ["AVAL", 5], ["QQQ"], {}, b"AVAL", "AVAl ", "x" * 10_000, "A\0", "AVAL\n", NAN,
+           object(), "AVB", "\ud800")  # fmt: skip
 NO_PATH = (None, 5, 5.0, [], {}, object(), "", "a\0b", "/", "/proc/tianbao/x", "x" * 5000)
 
 

@@ -169,3 +169,20 @@ def test_comparison_names_range_source_and_verdict():
 def test_published_ranges_are_ordered_and_known_metrics():
     for each in (*PUBLISHED, *CRAWLING):
         assert each.low <= each.high and hasattr(gait(*crawling_worm(duration=4000.0)), each.metric)
+
+
+def test_a_run_is_too_short_to_judge_below_one_and_a_half_cycles_of_the_slowest_crawl():
+    from tianbao.behaviour.gait import CRAWLING, too_short
+
+    slowest = next(each.low for each in CRAWLING if each.metric == "frequency_hz")
+    for seconds in (0.4, 6.0, 8.0, 10.0, 23.0):
+        measured = crawling_gait(seconds)
+        enough = measured.measured_ms / 1000.0 * slowest >= 1.5
+        assert (too_short(measured, "agar") == "") == enough == (seconds > 9.0), seconds
+    assert too_short(crawling_gait(6.0), "newtonian 0.1 Pa s") == ""
+
+
+def crawling_gait(seconds):
+    from synthetic import recording
+
+    return recording(duration=1000.0 * seconds).gait()

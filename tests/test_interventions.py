@@ -114,7 +114,7 @@ def test_avb_loses_its_nca_with_the_gene():
         (lambda worm: worm.silence("AVA*", start=5.0, stop=1.0), "start < stop"),
         (lambda worm: worm.clamp("AVAL", voltage=float("nan")), "number"),
         (lambda worm: worm.clamp("AVAL", voltage=-70e3), "mV"),
-        (lambda worm: worm.illuminate("AVAL", channel="chr2"), "unknown light-gated channel"),
+        (lambda worm: worm.illuminate("AVAL", channel="chr"), "unknown 'chr'; there are 'cation' .excites"),
         (lambda worm: worm.stimulate("AVAL", 3.0), "Pulse"),
         (lambda worm: worm.hold(600.0), "outside -20 to 20 kappa L"),
         (lambda worm: worm.hold(6.0, 0.55, 0.35), "posterior to the front"),
@@ -276,3 +276,69 @@ def test_backing_up_and_bending_the_head_are_kept_as_interventions():
     assert all((each["start"], each["stop"]) == (100.0, 200.0) for each in opened)
     bent = {name: pulse.amplitude for name, pulse in worm.pulses}
     assert bent["SMDVL"] == bent["RIVR"] == 0.02 and bent["SMDDL"] == bent["RMDDR"] == -0.02
+
+
+def totals(worm, neuron):
+    """Whole-cell conductance of every mechanism in an assembled cell [nS]."""
+    from tianbao.anatomy import morphology
+    from tianbao.cells.geometry import geometry
+    from tianbao.cells.membrane import insert_membrane
+
+    cell = geometry(morphology(neuron))
+    sections, exponent = cell.netpyne_sections(), worm.parameters.capacitance_exponent
+    insert_membrane(sections, cell, worm.model().effects.membranes[neuron], exponent)
+    soma = {name: values.get("gbar", 0.0) for name, values in sections["soma"]["mechs"].items()}
+    whole = {name: value * cell.cables[0].lateral_area() / 1e-1 for name, value in soma.items()}
+    return {**whole, "leak": sections["soma"]["mechs"]["pas"]["g"] * cell.area / 1e-1}, cell.area
+
+
+def test_an_absolute_conductance_is_what_was_set_and_nothing_else_changes():
+    before, area = totals(Worm(), "AWCL")
+    after, _ = totals(Worm().set_conductance("AWC*", "shk-1", 2e-4).set_conductance("AWCL", "leak", 5e-5), "AWCL")
+    assert after["shk1"] == pytest.approx(2e-4 * area / 1e-1) and after["leak"] == pytest.approx(5e-5 * area / 1e-1)
+    assert {name for name in before if after[name] != before[name]} == {"shk1", "leak"}
+
+
+def test_the_density_of_the_sources_changes_nothing_and_later_interventions_scale_it():
+    table = tb.sources("AWCL").set_index("quantity")
+    before, area = totals(Worm(), "AWCL")
+    same, _ = totals(Worm().set_conductance("AWCL", "shl1", float(table.density["shl1"])), "AWCL")
+    assert same["shl1"] == pytest.approx(before["shl1"], rel=1e-9)
+    half, _ = totals(Worm().set_conductance("AWCL", "shl1", 1e-4).knock_down("shl-1", 0.5, "AWCL"), "AWCL")
+    assert half["shl1"] == pytest.approx(0.5e-4 * area / 1e-1)
+    assert totals(Worm().set_conductance("AWCL", "shl1", 1e-4).knock_out("shl-1"), "AWCL")[0].get("shl1", 0.0) == 0.0
+
+
+def test_too_much_current_is_refused_unless_it_is_meant():
+    with pytest.raises(ConfigError, match="nA.*force = true"):
+        Worm().stimulate("AVAL", tb.Pulse(1.5, 0.0, 10.0))
+    forced = Worm().stimulate("AVAL", tb.Pulse(1.5, 0.0, 10.0, force=True))
+    assert apply(Worm(), forced.interventions[0]).pulses == forced.pulses
+    said = parse_command("stimulate AVAL amplitude=1.5 start=0 stop=10 force=true")
+    assert apply(Worm(), said).pulses == forced.pulses
+    halves = Worm().stimulate("AVAL", tb.Pulse(0.6, 0.0, 10.0)).stimulate("AVAL", tb.Pulse(0.6, 10.0, 20.0))
+    with pytest.raises(ConfigError, match="AVAL at 10 ms = 1.2 nA"):
+        halves.stimulate("AVA*", tb.Pulse(0.6, 5.0, 20.0))
+    assert "force" not in halves.interventions[0]
+
+
+def test_a_divergence_names_what_was_on():
+    from types import SimpleNamespace
+
+    from tianbao.loop.observers import DivergenceGuard
+
+    worm = Worm().stimulate("AVBL", tb.Pulse(0.9, 100.0, 200.0)).silence("AVAL", start=300.0).model()
+    neurons = tuple(anatomy.neurons().index)
+    brain = SimpleNamespace(voltage=np.full(302, 1e4), activation=np.zeros(95))
+    animal = SimpleNamespace(brain=brain, design=SimpleNamespace(neurons=neurons))
+    loop = SimpleNamespace(
+        body=SimpleNamespace(midline=lambda: np.zeros(3)), animals=[animal], worms=[worm], time=160.0,
+        clock=tb.Clock(),
+    )  # fmt: skip
+    with pytest.raises(tb.DivergedError, match="stimulate neuron=AVBL amplitude=0.9") as caught:
+        DivergenceGuard(5)(loop)
+    assert "silence" not in str(caught.value)
+    loop.time = 260.0
+    with pytest.raises(tb.DivergedError) as caught:
+        DivergenceGuard(5)(loop)
+    assert "AVBL" not in str(caught.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -313,8 +314,6 @@ def test_there_are_three_hundred_malformed_inputs():
 
 def test_a_full_disk_leaves_the_older_files_as_they_were(result, tmp_path):
     """A limit on the size of files stands for the disk."""
-    import shutil
-
     folder = tmp_path / "run"
     shutil.copytree(result, folder)
     before = kept_files(folder)
@@ -335,3 +334,42 @@ def test_a_full_disk_leaves_the_older_files_as_they_were(result, tmp_path):
     run = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert kept_files(folder) == before
+
+
+class TestFinishedRuns:
+    """What is there already is replaced only if asked."""
+
+    def test_a_finished_run_is_replaced_only_if_forced(self, result, refused, tmp_path, monkeypatch):
+        refused(["run", "--out", result, "--duration", "60", "--no-video"], "--force")
+        shutil.copytree(result, tmp_path / "run")
+        with pytest.raises(Accepted):
+            main(["run", "--out", str(tmp_path / "run"), "--force", "--duration", "60", "--no-video"])
+
+    def test_without_a_folder_the_next_free_one_is_taken(self, result, refused, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        for name in ("run", "run_2"):
+            shutil.copytree(result, tmp_path / "output" / name)
+        before = kept_files(tmp_path / "output" / "run")
+        with pytest.raises(Accepted):
+            main(["run", "--duration", "60", "--no-video"])
+        assert kept_files(tmp_path / "output" / "run") == before and (tmp_path / "output" / "run_3").is_dir()
+
+    def test_a_run_that_stopped_early_is_replaced_as_before(self, refused, tmp_path):
+        import dataclasses
+
+        dataclasses.replace(recording(duration=4000.0), complete=False).save(tmp_path / "results.h5")
+        with pytest.raises(Accepted):
+            main(["run", "--out", str(tmp_path), "--duration", "60", "--no-video"])
+
+    @pytest.mark.parametrize("command", ["export wcon RUN --out", "plot RUN track --out", "report RUN --out",
+                                         "view RUN --screenshot", "sources AVAL --csv", "draw AVAL --out"])  # fmt: skip
+    def test_a_file_that_was_named_is_replaced_only_if_forced(self, command, result, refused, tmp_path):
+        there = tmp_path / "mine.png"
+        there.write_text("mine")
+        refused([*command.replace("RUN", str(result)).split(), there], "--force")
+        assert there.read_text() == "mine"
+
+    def test_a_file_that_was_named_is_replaced_if_forced(self, tmp_path):
+        there = tmp_path / "mine.csv"
+        there.write_text("mine")
+        assert main(["sources", "AVAL", "--csv", str(there), "--force"]) == 0 and "capacitance" in there.read_text()

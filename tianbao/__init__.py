@@ -108,7 +108,9 @@ def __getattr__(name: str):
         return importlib.import_module(".io.results", __name__).open_recording
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name], __name__), name)
-    raise AttributeError(f"module 'tianbao' has no attribute '{name}'")
+    from .errors import unknown
+
+    raise AttributeError(f"module 'tianbao': {unknown('attribute', name, __all__)}")
 
 
 def __dir__() -> list[str]:

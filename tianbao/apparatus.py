@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .errors import ConfigError
+from .arguments import named_arguments
+from .errors import ConfigError, shorten
+from .ranges import ranges
 from .rows import number
 
-_MOST_CURRENT = 1e3  # [nA]
+_MOST_CURRENT = 1e3  # [nA] even if forced
 _MOST_BEND = 20.0  # [kappa L], more than a crawling worm ever bends
 _LATEST = 1e12  # [ms], far beyond any run
 _SHORTEST = 0.05  # [L]; shorter parts are not resolved by 48 slabs
 
 
+@named_arguments
 @dataclass(frozen=True)
 class Pulse:
     """A square current pulse.
@@ -21,14 +24,18 @@ class Pulse:
     Attributes:
         amplitude: [nA], positive depolarises.
         start, stop: [ms]
+        force: whether a current that no neuron of this size gets is meant, above 1 nA (ranges.csv).
     """
 
     amplitude: float
     start: float
     stop: float
+    force: bool = False
 
     def __post_init__(self) -> None:
-        number(self.amplitude, "pulse", "amplitude", "nA", low=-_MOST_CURRENT, high=_MOST_CURRENT)
+        if not isinstance(self.force, bool):
+            raise ConfigError(f"pulse: force is True or False, not {shorten(repr(self.force))}")
+        check_current(self.amplitude, "pulse: 'amplitude'", self.force)
         number(self.start, "pulse", "start", "ms")
         number(self.stop, "pulse", "stop", "ms", endless=True)
         if not 0 <= self.start < self.stop:
@@ -38,6 +45,25 @@ class Pulse:
             )
 
 
+def check_current(value: float, name: str, force: bool) -> float:
+    """A current into one cell [nA].
+
+    Args:
+        value: [nA]
+        name: of the value in the message.
+        force: whether more than a neuron of this size gets is meant.
+
+    Raises:
+        ConfigError: for what is not a number, or more than the table of ranges allows unless it is forced.
+    """
+    where, _, what = name.rpartition(": ")
+    value = number(value, where, what.strip("'"), "nA", low=-_MOST_CURRENT, high=_MOST_CURRENT)
+    if not force:
+        ranges()["stimulate.amplitude"].refuse(value, name, " (1 nA = 1000 pA), or force = true if it is meant")
+    return value
+
+
+@named_arguments
 @dataclass(frozen=True)
 class Hold:
     """Channel walls that hold a part of the body in a fixed bend (Wen et al. 2012).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .arguments import named_arguments
 from .errors import ConfigError, shorten
 from .options import option
 from .rows import number, whole
@@ -13,6 +14,7 @@ _SHORTEST, _LONGEST = 1e-4, 1e9  # [ms] of a step
 _MOST_CORRECTIONS = 100
 
 
+@named_arguments
 @dataclass(frozen=True)
 class Clock:
     """Time steps of a run.

@@ -15,6 +15,7 @@ from typing import Any
 from . import toml
 from .clock import Clock
 from .errors import ConfigError, shorten, unknown
+from .keys import OPEN, names_in, place_of, unknown_key
 from .options import (
     ArenaSection,
     BodySection,
@@ -24,6 +25,7 @@ from .options import (
     option,
 )
 from .rows import number, whole
+from .typed import typed
 
 SPACING = 1.5
 """Default distance between worms on a grid [mm]."""
@@ -97,6 +99,8 @@ class RunConfig:
         Raises:
             ConfigError: for an unknown key or a value of the wrong type.
         """
+        if not isinstance(changes, Mapping):
+            raise ConfigError(f"{where}: a configuration is a table of keys, not {shorten(repr(changes))}")
         known, given, within = _fields(self), {}, {}
         for key, value in _split(changes):
             section, _, name = key.partition(".")
@@ -191,7 +195,8 @@ def read_config(path: str | Path, default: RunConfig | None = None) -> RunConfig
     Raises:
         ConfigError: if the file is missing, is not TOML, or holds an unknown key.
     """
-    return (default or RunConfig()).updated(read_toml(path), where=Path(path).name)
+    read = read_toml(path)
+    return (default or RunConfig()).updated(read, where=Path(path).name)
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
@@ -200,16 +205,32 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     Raises:
         ConfigError: if the file is missing or is not TOML.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise ConfigError(f"a configuration is the path of a TOML file, not {shorten(repr(path))}")
     path = Path(path)
     path = path / "config.toml" if os.path.isdir(path) else path
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ConfigError(f"{path.name} is larger than a configuration can be; give a TOML file")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or more digits than Python reads
-        raise ConfigError(f"{path.name} is not valid TOML: {error}") from error
+        with open(path, "rb") as file:
+            content = file.read(_LARGEST + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot read the configuration {shorten(path)}: {reason}") from error
+    if len(content) > _LARGEST:
+        raise ConfigError(f"{path.name} is larger than a configuration can be; give a TOML file")
+    return _parsed(content, path.name)
+
+
+def _parsed(content: bytes, name: str) -> dict[str, Any]:
+    """The tables of a TOML file, with or without a byte order mark."""
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        kind = "UTF-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "another encoding"
+        raise ConfigError(f"{name} is a text in {kind}, or no text; save it as TOML in UTF-8") from error
+    except RecursionError as error:
+        raise ConfigError(f"{name} is not valid TOML: its lists or tables are nested too deeply") from error
+    except ValueError as error:  # not TOML, or more digits than Python reads
+        raise ConfigError(f"{name} is not valid TOML: {error}") from error
 
 
 def config_of(text: str, where: str) -> RunConfig:
@@ -222,11 +243,7 @@ def config_of(text: str, where: str) -> RunConfig:
     Raises:
         ConfigError: if it is not TOML, or holds an unknown key.
     """
-    try:
-        read = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{where}: its configuration is not valid TOML: {error}") from error
-    return RunConfig().updated(read, where=where)
+    return RunConfig().updated(_parsed(text.encode("utf-8", "replace"), f"{where}: its configuration"), where=where)
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -260,16 +277,17 @@ def _about() -> dict[str, str]:
     return {key: text for key, text in found.items() if text}
 
 
+def full_place(word: str) -> str | None:
+    """The dotted key that ends with this word, such as "parameters.gap_gain"; None if there is none."""
+    return place_of(word, _plain())
+
+
+def _plain() -> list[str]:
+    return [*(name for name, _ in RunConfig()._flat()), *OPEN]
+
+
 def _unknown_key(key: str) -> str:
-    """Sentence for an unknown key: a key of any section may be meant by its last word."""
-    known = [name for name, _ in RunConfig()._flat()] + ["medium", "material", "parameters", "interventions"]
-    section = key.partition(".")[0] + "."
-    # Of keys with the same last word, the one in the section that was named.
-    last = {name.rpartition(".")[2]: name for name in sorted(known, key=lambda each: each.startswith(section))}
-    near = difflib.get_close_matches(key.rpartition(".")[2].lower(), list(last), n=1, cutoff=0.6)
-    if near and key not in known:
-        return f"unknown key '{shorten(key)}': did you mean '{last[near[0]]}'?"
-    return unknown("key", key, known)
+    return unknown_key(key, _plain())
 
 
 def _split(changes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -283,30 +301,40 @@ def _split(changes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _checked(before: Any, section: str, name: str, value: Any, where: str) -> Any:
     """A new value within a section."""
+    if section in _LISTS:
+        raise ConfigError(f"{where}: '{section}' is a list of tables; write [[{section}]] instead of [{section}]")
     if isinstance(before, Mapping):
+        if name not in names_in(section):
+            raise ConfigError(f"{where}: {_unknown_key(f'{section}.{name}')}")
         return value
     if not dataclasses.is_dataclass(before) or name not in _fields(before):
         raise ConfigError(f"{where}: {_unknown_key(f'{section}.{name}')}")
-    return _typed(f"{section}.{name}", value, getattr(before, name), where)
+    return typed(f"{section}.{name}", value, getattr(before, name), where)
 
 
 def _whole(before: Any, section: str, value: Any, where: str) -> Any:
     """A new value at the top level."""
+    if section == "medium" and isinstance(value, str):
+        raise ConfigError(f"{where}: 'medium' describes a medium of your own; write arena.medium = '{shorten(value)}'")
     if dataclasses.is_dataclass(before) or isinstance(before, Mapping):
         raise ConfigError(f"{where}: '{section}' is a section; give its keys, such as {section}.KEY = ...")
-    return _LISTS[section](value, where) if section in _LISTS else _typed(section, value, before, where)
+    return _LISTS[section](value, where) if section in _LISTS else typed(section, value, before, where)
 
 
-def _interventions(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
+def _tables(value: Any, where: str, todo: str) -> tuple[dict[str, Any], ...]:
+    """A list of tables."""
     if not isinstance(value, (list, tuple)) or not all(isinstance(each, Mapping) for each in value):
-        raise ConfigError(f"{where}: interventions are tables with a verb; write [[interventions]] and verb = ...")
+        raise ConfigError(f"{where}: {todo}, got {shorten(repr(value))}")
     return tuple(dict(each) for each in value)
 
 
+def _interventions(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
+    return _tables(value, where, "interventions are tables with a verb; write [[interventions]] and verb = ...")
+
+
 def _worms(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
-    if not isinstance(value, (list, tuple)) or not all(isinstance(each, Mapping) for each in value):
-        raise ConfigError(f"{where}: worms are tables; write [[worms]] and at = [x, y, z]")
-    return tuple(_worm(each, f"{where}: worm {k}") for k, each in enumerate(value))
+    todo = "worms are tables; write [[worms]] and at = [x, y, z] for each, or give --worms N"
+    return tuple(_worm(each, f"{where}: worm {k}") for k, each in enumerate(_tables(value, where, todo)))
 
 
 def _worm(table: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -315,7 +343,8 @@ def _worm(table: Mapping[str, Any], where: str) -> dict[str, Any]:
     known = [*_fields(default), "parameters", "interventions"]
     for key, value in table.items():
         if key not in known:
-            raise ConfigError(f"{where}: {unknown('key', key, known)}")
+            near = difflib.get_close_matches(str(key).lower(), known, n=1, cutoff=0.6)
+            raise ConfigError(f"{where}: {unknown('key', key, known) if near else _unknown_key(str(key))}")
         if key == "interventions":
             checked[key] = list(_interventions(value, where))
         elif key == "parameters":
@@ -323,56 +352,13 @@ def _worm(table: Mapping[str, Any], where: str) -> dict[str, Any]:
                 raise ConfigError(f"{where}: 'parameters' is a table, got {shorten(repr(value))}")
             checked[key] = dict(value)
         else:
-            checked[key] = _typed(key, value, getattr(default, key), where)
+            checked[key] = typed(key, value, getattr(default, key), where)
     return checked
 
 
 def _fields_of_arena(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
-    if not isinstance(value, (list, tuple)) or not all(isinstance(each, Mapping) for each in value):
-        raise ConfigError(f"{where}: fields are tables with a kind; write [[fields]] and kind = \"gaussian\"")
-    return tuple(dict(each) for each in value)
+    return _tables(value, where, 'fields are tables with a kind; write [[fields]] and kind = "gaussian"')
 
 
 # Lists of tables, and what checks each.
 _LISTS = {"interventions": _interventions, "worms": _worms, "fields": _fields_of_arena}
-
-
-def _typed(key: str, value: Any, before: Any, where: str) -> Any:
-    kind = type(before)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = _float(key, value, where)
-    if kind is tuple and isinstance(value, (list, tuple)):
-        return _items(key, value, before, where)
-    if not isinstance(value, kind) or isinstance(value, bool) and kind is not bool:
-        wanted = "a list" if kind is tuple else f"of type {kind.__name__}"
-        raise ConfigError(f"{where}: '{key}' must be {wanted}, got {shorten(repr(value))}")
-    if kind is str and value != value.encode("utf-8", "ignore").decode():
-        raise ConfigError(f"{where}: '{key}' = '{shorten(value)}' is not a text in UTF-8")
-    if kind is float and not math.isfinite(value):
-        raise ConfigError(f"{where}: '{key}' = {value} is not a finite number")
-    return value
-
-
-def _float(key: str, value: float, where: str) -> float:
-    try:
-        return float(value)
-    except OverflowError as error:
-        raise ConfigError(f"{where}: '{key}' is a number with too many digits") from error
-
-
-def _items(key: str, values: Any, before: tuple, where: str) -> tuple:
-    """A list whose entries are of the kind that the default shows; of rows of numbers when it shows none."""
-    if key in ("arena.solids", "record.voltage"):
-        if not all(isinstance(each, str) for each in values):
-            raise ConfigError(f"{where}: '{key}' is a list of names, got {shorten(list(values))}")
-        return tuple(values)
-    rows = [values] if before else values
-    numbers = [each for row in rows for each in (row if isinstance(row, (list, tuple)) else [row])]
-    good = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in numbers)
-    if not good or not all(math.isfinite(_float(key, each, where)) for each in numbers):
-        raise ConfigError(f"{where}: '{key}' takes finite numbers, got {shorten(list(values))}")
-    if before:
-        if len(values) != len(before):
-            raise ConfigError(f"{where}: '{key}' takes {len(before)} numbers, got {len(values)}")
-        return tuple(float(each) for each in values)
-    return tuple(tuple(map(float, row)) if isinstance(row, (list, tuple)) else float(row) for row in values)

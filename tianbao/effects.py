@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import anatomy
-from .apparatus import Hold, Pulse
+from .apparatus import Hold, Pulse, check_current
 from .cells.channels import CHANNELS, EXTRA_CHANNELS
-from .cells.templates import Membrane, channel_of
-from .errors import AnatomyError, ConfigError, unknown
+from .cells.templates import Membrane, channel_of, conductance_of
+from .errors import ConfigError, shorten
 from .network import perturbations, tools
 from .network.modulation import Modulator
 from .network.wiring import Tables
+from .ranges import ranges
 from .rows import number
 
 log = logging.getLogger(__name__)
@@ -113,9 +114,17 @@ def _clamp(worm: Effects, neurons: Iterable[str], voltage: float, start: float, 
     return replace(worm, conductances=(*worm.conductances, *clamped))
 
 
-def _stimulate(worm: Effects, neuron: str, amplitude: float, start: float, stop: float) -> Effects:
-    pulse = Pulse(amplitude, start, stop)
-    return replace(worm, pulses=(*worm.pulses, *((name, pulse) for name in anatomy.match_neurons(neuron))))
+def _stimulate(
+    worm: Effects, neuron: str, amplitude: float, start: float, stop: float, force: bool = False
+) -> Effects:
+    pulse, chosen = Pulse(amplitude, start, stop, force), anatomy.match_neurons(neuron)
+    for name in chosen:
+        beside = [each for cell, each in worm.pulses if cell == name and each.start < stop and each.stop > start]
+        for begin in {start, *(max(start, each.start) for each in beside)}:
+            on = [pulse, *(each for each in beside if each.start <= begin < each.stop)]
+            forced = any(each.force for each in on)
+            check_current(sum(each.amplitude for each in on), f"stimulate: pulses into {name} at {begin:g} ms", forced)
+    return replace(worm, pulses=(*worm.pulses, *((name, pulse) for name in chosen)))
 
 
 def _hold(worm: Effects, **walls: float) -> Effects:
@@ -148,8 +157,29 @@ def _over_express(worm: Effects, gene: str, factor: float, cells: str) -> Effect
     return _expressed_where_it_is(worm, "over_express", gene, factor, cells)
 
 
+def _set_conductance(worm: Effects, neurons: anatomy.Names, channel: str, value: float) -> Effects:
+    chosen, name = anatomy.match_neurons(neurons), conductance_of(channel)
+    where = f"set_conductance {name}"
+    density = number(value, where, "value", "S/cm2")
+    ranges()["set_conductance.value"].refuse(density, f"{where}: value")
+    for cell in chosen:
+        parameter = worm.membranes[cell].driven_by(name)
+        if parameter:
+            raise ConfigError(f"{where}: in {cell} it is set by a parameter of all; change parameters.{parameter}")
+    found = [cell for cell in chosen if worm.membranes[cell].has(name)]
+    if not found:
+        there = ", ".join(["leak", *worm.membranes[chosen[0]].conductances])
+        raise ConfigError(f"{where}: {chosen[0]} has no {name} to set; it has {there}")
+    if len(found) < len(chosen):
+        log.warning("%s: %d of %d neurons have none and stay as they are", where, len(chosen) - len(found), len(chosen))
+    membranes = {
+        cell: each.with_density(name, density) if cell in found else each for cell, each in worm.membranes.items()
+    }
+    return replace(worm, membranes=membranes)
+
+
 def _scale_synapses(worm: Effects, pre: str, post: str, factor: float) -> Effects:
-    sources, targets = anatomy.match_neurons(pre), _match_cells(post)
+    sources, targets = anatomy.match_neurons(pre), anatomy.match_cells(post)
     return replace(worm, tables=perturbations.scale_synapses(worm.tables, sources, targets, factor))
 
 
@@ -191,7 +221,7 @@ def _releasing(worm: Effects, chosen: set[str], transmitter: str, factor: float)
     sources = {name for name in chosen if transmitter in ("*", made[name])}
     left = sources & {*worm.tables.chemical.pre, *worm.tables.nmj.pre}
     if left:
-        tables = perturbations.scale_synapses(worm.tables, left, _match_cells("*"), factor)
+        tables = perturbations.scale_synapses(worm.tables, left, anatomy.match_cells("*"), factor)
         worm = replace(worm, tables=tables)
     return worm, len(left)
 
@@ -202,19 +232,6 @@ def _factor(what: str, value: float) -> float:
     return value
 
 
-def _match_cells(pattern: str) -> list[str]:
-    """Neurons and muscles that match a pattern; it must match some."""
-    found: list[str] = []
-    for match in (anatomy.match_neurons, anatomy.match_muscles):
-        try:
-            found += match(pattern)
-        except AnatomyError as error:
-            wrong = error
-    if not found:
-        raise wrong
-    return found
-
-
 def _known_gene(gene: str) -> None:
     """Raise for a gene that is neither a channel nor needed for release."""
     releases = tools.release_genes()
@@ -223,7 +240,12 @@ def _known_gene(gene: str) -> None:
     try:
         channel_of(gene)
     except ConfigError as error:
-        raise ConfigError(unknown("gene", gene, [*CHANNELS, *EXTRA_CHANNELS, *releases])) from error
+        # A gene is known by its number: the nearest name would be another gene, unless two digits are swapped.
+        channels, letters = [*CHANNELS, *EXTRA_CHANNELS], sorted(filter(str.isalnum, str(gene).lower()))
+        same = [each for each in (*channels, *releases) if sorted(each.replace("-", "")) == letters]
+        there = f"the model has ion channels {', '.join(channels)}, and for release {', '.join(releases)}"
+        todo = f"did you mean '{same[0]}'?" if same else there
+        raise ConfigError(f"unknown gene '{shorten(gene)}': {todo}") from error
 
 
 EFFECTS: dict[str, Callable[..., Effects]] = {
@@ -238,6 +260,7 @@ EFFECTS: dict[str, Callable[..., Effects]] = {
     "knock_down": _knock_down,
     "over_express": _over_express,
     "modulate": _modulate,
+    "set_conductance": _set_conductance,
     "cut_synapses": lambda worm, pre, post: _scale_synapses(worm, pre, post, 0.0),
     "scale_synapses": lambda worm, pre, post, factor: _scale_synapses(
         worm, pre, post, _factor("scale_synapses", factor)

@@ -5,8 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from .topics import KINDS, answer_to
+
 # Largest number of characters of user input quoted in an error.
 _LONGEST = 80
+# What is named by its own kind of name, to which no topic is an answer; and what another setting may stand for.
+_OF_CELLS = ("neuron", "muscle", "cell", "gene", "channel", "conductance", "column")
+_OF_SETTINGS = ("key", "intervention", "option", "command")
 
 
 class TianbaoError(Exception):
@@ -55,10 +60,15 @@ def _text(value: object) -> str:
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """Message for an unknown name, with the nearest known one if there is one."""
+    """Message for an unknown name: what the model lacks or calls otherwise, else the nearest known name, else some."""
     known, name = list(known), shorten(name)
     by_folded = {each.lower(): each for each in known}
-    near = difflib.get_close_matches(name.lower(), list(by_folded), n=1, cutoff=0.5)
+    if name.lower() in by_folded:
+        return f"unknown {what} '{name}': did you mean '{by_folded[name.lower()]}'?"
+    answer = None if what in _OF_CELLS else answer_to(name, KINDS if what in _OF_SETTINGS else KINDS[:1])
+    if answer:
+        return f"unknown {what} '{name}': {answer}"
+    near = difflib.get_close_matches(name.lower(), list(by_folded), n=1, cutoff=0.6)
     if near:
         return f"unknown {what} '{name}': did you mean '{by_folded[near[0]]}'?"
     return f"unknown {what} '{name}': known are {', '.join(known[:12])}{' ...' if len(known) > 12 else ''}"

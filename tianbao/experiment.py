@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .arguments import named_arguments
 from .config import RunConfig, config_of
 from .configured import worm_of as worm_of
 from .configured import worms_of
@@ -139,6 +140,7 @@ def _resolved(made: Simulation, config: RunConfig) -> RunConfig:
     return replace(made.configuration(config.duration), checkpoint=config.checkpoint)
 
 
+@named_arguments
 def perform(
     config: RunConfig,
     folder: str | Path,
@@ -147,6 +149,7 @@ def perform(
     progress: bool = True,
     since: RunState | None = None,
     checkpoint: str = CHECKPOINT,
+    force: bool = False,
 ) -> Outcome:
     """Run a configuration and write results, plots, a report and a video.
 
@@ -157,13 +160,16 @@ def perform(
         progress: show time left.
         since: checkpoint to continue from.
         checkpoint: name of the file of checkpoints in the folder.
+        force: replace the results of a finished run in the folder. A run that stopped early is replaced without it.
 
     Raises:
         ConfigError, AnatomyError: for a value or name that is not possible; before anything is computed.
-        OutputError: if the folder cannot be written to, before anything is computed, or the disk is full.
+        OutputError: if the folder holds a finished run or cannot be written to, before anything is computed, or the
+            disk is full.
         DivergedError: if the run diverged; what was recorded is written, its files are `error.files`.
     """
     from .io.files import claimed, prepare_folder
+    from .io.results import check_unfinished
 
     every = config.checkpoint.every
     if every < 0.0:
@@ -173,6 +179,8 @@ def perform(
     made.check(config.duration, since)
     folder = prepare_folder(folder)
     with claimed(folder):
+        if since is None and not force:
+            check_unfinished(folder)
         return _performed(made, config, folder / checkpoint, video=video, progress=progress, since=since)
 
 
@@ -197,6 +205,7 @@ def _performed(
     return Outcome(recording, files, _moved(recording))
 
 
+@named_arguments
 def resume(source: str | Path, *, duration: float | None = None, video: bool = True, progress: bool = True) -> Outcome:
     """Resume a run from its newest checkpoint; the result is that of a run that never stopped, bit for bit.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ VERBS = (
     "knock_down",
     "over_express",
     "modulate",
+    "set_conductance",
     "cut_synapses",
     "scale_synapses",
     "cut_gap_junctions",
@@ -49,6 +51,8 @@ def apply(worm: Worm, table: Mapping[str, Any], where: str = "intervention") -> 
         ConfigError: for an unknown intervention or argument, a missing argument, or a value of the wrong type.
         AnatomyError: for an unknown cell.
     """
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{where}: an intervention is a table with a verb, not {shorten(repr(table))}")
     arguments = dict(table)
     if "verb" not in arguments:
         raise ConfigError(f"{where} has no key 'verb'; it gives the intervention, such as verb = \"ablate\"")
@@ -81,6 +85,8 @@ def _bound(method: Any, arguments: dict[str, Any], where: str) -> tuple[list[str
             raise ConfigError(f"{where} needs '{each.name}'")
         elif given and each.annotation == "str" and not isinstance(arguments[each.name], str):
             raise ConfigError(f"{where}: '{each.name}' must be a text, got {arguments[each.name]!r}")
+        elif given and each.annotation == "Names":
+            _names(arguments[each.name], f"{where}: '{each.name}'")
         elif given and each.annotation == "int" and type(arguments[each.name]) is not int:
             raise ConfigError(f"{where}: '{each.name}' must be a whole number, got {arguments[each.name]!r}")
         elif given and each.annotation.startswith("float") and type(arguments[each.name]) not in (int, float):
@@ -95,8 +101,8 @@ def _with_pulse(arguments: dict[str, Any], where: str) -> dict[str, Any]:
     missing = [key for key in keys if key not in arguments]
     if missing:
         raise ConfigError(f"{where} needs '{missing[0]}'")
-    rest = {name: value for name, value in arguments.items() if name not in keys}
-    return {**rest, "pulse": Pulse(*(arguments[key] for key in keys))}
+    rest = {name: value for name, value in arguments.items() if name not in (*keys, "force")}
+    return {**rest, "pulse": Pulse(*(arguments[key] for key in keys), arguments.get("force", False))}
 
 
 def _names(value: Any, where: str) -> list[str]:
@@ -121,7 +127,9 @@ def parse_command(text: str) -> dict[str, Any]:
     from .config import parse_setting
     from .worm import Worm
 
-    words = text.split()
+    if not isinstance(text, str):
+        raise ConfigError(f"an intervention is a text such as 'ablate AVB*', not {shorten(repr(text))}")
+    words = re.sub(r"\s*,\s*", ",", text).split()
     verb = words[0].replace("-", "_") if words else ""
     if verb not in VERBS:
         raise ConfigError(f"'{shorten(text)}': {unknown('intervention', verb, VERBS)}")

@@ -7,12 +7,15 @@ import math
 from typing import Any
 
 from . import anatomy, parameters
+from .anatomy import Names, joined, listed
 from .apparatus import Pulse
+from .arguments import named_arguments
 from .cells.channels import PARAMETER_SETS
 from .cells.geometry import check_discretisation
 from .effects import EFFECTS
 from .errors import ConfigError, shorten, unknown
 from .network.design import SIGNS
+from .network.tools import channel_named
 from .options import WormSection
 from .parameters import Parameters
 from .rows import number, numbers
@@ -21,13 +24,16 @@ from .worm_model import WormModel
 _FARTHEST = 1e4  # [mm] from the origin, where the round-off of a position is still far below a micrometre
 _MOST_TURN = 1e3  # [rad]
 _DEFAULT = WormSection()
+_OF_CELLS = ("neuron", "neurons", "cells", "pre", "post", "a", "b")  # arguments that name cells in one text
 
 
+@named_arguments
 class Worm:
     """An adult hermaphrodite: 302 neurons, 95 muscles, one body.
 
     Every method that changes the worm returns it, so that experiments read as one sentence. A simulation takes the
-    worm as it is at that moment; later changes affect later simulations only.
+    worm as it is at that moment; later changes affect later simulations only. Wherever names or globs of cells are
+    taken, so are lists of them, and texts in which commas separate them.
 
     Args:
         at: position of the middle of the body [mm].
@@ -85,7 +91,8 @@ class Worm:
         # Every attribute of a worm is one of its model, and is documented there.
         if not name.startswith("_") and hasattr(WormModel, name) or name in WormModel.__dataclass_fields__:
             return getattr(self.model(), name)
-        raise AttributeError(f"Worm has no '{name}'")
+        known = [each for each in dir(type(self)) + list(WormModel.__dataclass_fields__) if not each.startswith("_")]
+        raise AttributeError(f"Worm: {unknown('attribute', name, known)}")
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *WormModel.__dataclass_fields__, *vars(WormModel)})
@@ -94,7 +101,7 @@ class Worm:
         """An immutable copy of the worm as it is now."""
         return self.__dict__["_model"]
 
-    def ablate(self, *neurons: str) -> Worm:
+    def ablate(self, *neurons: Names) -> Worm:
         """Kill neurons (names or globs such as "AVA*"): all their connections are gone.
 
         Raises:
@@ -103,7 +110,7 @@ class Worm:
         return self._changed("ablate", neurons=neurons)
 
     def silence(
-        self, *neurons: str, start: float = 0.0, stop: float = math.inf, conductance: float | None = None
+        self, *neurons: Names, start: float = 0.0, stop: float = math.inf, conductance: float | None = None
     ) -> Worm:
         """Silence neurons with a chloride channel that a ligand opens, as histamine does with HisCl1.
 
@@ -120,7 +127,7 @@ class Worm:
 
     def illuminate(
         self,
-        *neurons: str,
+        *neurons: Names,
         channel: str = "cation",
         start: float = 0.0,
         stop: float = math.inf,
@@ -130,7 +137,7 @@ class Worm:
 
         Args:
             neurons: names or globs of those that carry the channel.
-            channel: one of `tianbao.network.tools.CHANNELS`.
+            channel: one of `tianbao.network.tools.CHANNELS`, or a tool of network/opsins.csv such as "Chrimson".
             start, stop: of the light [ms].
             conductance: whole-cell under full light [nS]; that of network/tools.csv when None.
 
@@ -138,14 +145,15 @@ class Worm:
             AnatomyError: for a neuron that does not exist.
             ConfigError: for an unknown channel or a value out of range.
         """
+        channel = channel_named(channel)
         settings = {"channel": channel, "start": start, "stop": stop, "conductance": conductance}
         return self._changed("illuminate", neurons=neurons, **settings)
 
-    def express(self, channel: str, *neurons: str, conductance: float | None = None) -> Worm:
+    def express(self, channel: str, *neurons: Names, conductance: float | None = None) -> Worm:
         """Give neurons a light-gated channel that stays closed until `Simulation.step(..., light=...)` opens it.
 
         Args:
-            channel: "cation" (channelrhodopsin-2) excites, "chloride" (GtACR) silences.
+            channel: "cation" (channelrhodopsin-2) excites, "chloride" (GtACR) silences; or a tool of opsins.csv.
             neurons: names or globs of those that carry the channel.
             conductance: whole-cell under full light [nS]; that of network/tools.csv when None.
 
@@ -153,9 +161,9 @@ class Worm:
             AnatomyError: for a neuron that does not exist.
             ConfigError: for an unknown channel or a value out of range.
         """
-        return self._changed("express", channel=channel, neurons=neurons, conductance=conductance)
+        return self._changed("express", channel=channel_named(channel), neurons=neurons, conductance=conductance)
 
-    def clamp(self, *neurons: str, voltage: float, start: float = 0.0, stop: float = math.inf) -> Worm:
+    def clamp(self, *neurons: Names, voltage: float, start: float = 0.0, stop: float = math.inf) -> Worm:
         """Clamp somas to a voltage.
 
         Args:
@@ -171,16 +179,19 @@ class Worm:
         """
         return self._changed("clamp", neurons=neurons, voltage=voltage, start=start, stop=stop)
 
-    def stimulate(self, neuron: str, pulse: Pulse) -> Worm:
+    def stimulate(self, neuron: Names, pulse: Pulse) -> Worm:
         """Inject current into the soma of a neuron, or of each neuron of a glob.
 
         Raises:
             AnatomyError: for a neuron that does not exist.
-            ConfigError: for what is not a Pulse.
+            ConfigError: for what is not a Pulse, or pulses that together exceed 1 nA in one cell and are not forced.
         """
         if not isinstance(pulse, Pulse):
-            raise ConfigError(f"stimulate {neuron}: give a Pulse(amplitude [nA], start, stop [ms]), not {pulse!r}")
-        return self._changed("stimulate", neuron=neuron, **dataclasses.asdict(pulse))
+            todo = "give a Pulse(amplitude [nA], start, stop [ms])"
+            raise ConfigError(f"stimulate {shorten(joined(neuron))}: {todo}, not {shorten(repr(pulse))}")
+        forced = {"force": True} if pulse.force else {}
+        times = {"start": pulse.start, "stop": pulse.stop}
+        return self._changed("stimulate", neuron=neuron, amplitude=pulse.amplitude, **times, **forced)
 
     def hold(
         self, curvature: float, front: float = 0.35, back: float = 0.55, start: float = 0.0, stop: float = math.inf
@@ -197,7 +208,7 @@ class Worm:
         """
         return self._changed("hold", curvature=curvature, front=front, back=back, start=start, stop=stop)
 
-    def knock_out(self, *genes: str, cells: str = "*") -> Worm:
+    def knock_out(self, *genes: Names, cells: Names = "*") -> Worm:
         """Remove genes: ion channels ("egl-19" or "egl19"), or what release needs ("unc-25"; network/genes.csv).
 
         Args:
@@ -209,7 +220,7 @@ class Worm:
         """
         return self._changed("knock_out", genes=genes, cells=cells)
 
-    def knock_down(self, gene: str, remaining: float, cells: str = "*") -> Worm:
+    def knock_down(self, gene: str, remaining: float, cells: Names = "*") -> Worm:
         """Reduce a gene's product to a share of what it was.
 
         Args:
@@ -222,7 +233,7 @@ class Worm:
         """
         return self._changed("knock_down", gene=gene, remaining=remaining, cells=cells)
 
-    def over_express(self, gene: str, factor: float, cells: str = "*") -> Worm:
+    def over_express(self, gene: str, factor: float, cells: Names = "*") -> Worm:
         """Multiply a gene's product where it is expressed.
 
         Args:
@@ -239,7 +250,7 @@ class Worm:
         self,
         gene: str,
         factor: float,
-        cells: str = "*",
+        cells: Names = "*",
         start: float = 0.0,
         stop: float = math.inf,
         tau: float = 1000.0,
@@ -260,7 +271,23 @@ class Worm:
         given = {"factor": factor, "cells": cells, "start": start, "stop": stop, "tau": tau}
         return self._changed("modulate", gene=gene, **given)
 
-    def cut_synapses(self, pre: str, post: str) -> Worm:
+    def set_conductance(self, neurons: Names, channel: str, value: float) -> Worm:
+        """Set the conductance of a channel, or the leak, to an absolute density.
+
+        Args:
+            neurons: names or globs of those that carry it.
+            channel: such as "egl-19", a BK complex such as "slo1_unc2", or "leak"; see `tianbao sources NEURON`.
+            value: conductance over area of the whole membrane [S/cm2], as in column density of `tianbao.sources`;
+                0 removes it.
+
+        Raises:
+            AnatomyError: for a neuron that does not exist.
+            ConfigError: for an unknown channel, cells that do not carry it, or a value that is negative, not a
+                number or beyond any membrane.
+        """
+        return self._changed("set_conductance", neurons=neurons, channel=channel, value=value)
+
+    def cut_synapses(self, pre: Names, post: Names) -> Worm:
         """Cut every chemical synapse from one group of neurons onto another, or onto muscles such as "MD*".
 
         Raises:
@@ -269,7 +296,7 @@ class Worm:
         """
         return self._changed("cut_synapses", pre=pre, post=post)
 
-    def scale_synapses(self, pre: str, post: str, factor: float) -> Worm:
+    def scale_synapses(self, pre: Names, post: Names, factor: float) -> Worm:
         """Multiply the conductance of the chemical synapses from one group onto another.
 
         Raises:
@@ -278,7 +305,7 @@ class Worm:
         """
         return self._changed("scale_synapses", pre=pre, post=post, factor=factor)
 
-    def cut_gap_junctions(self, a: str, b: str) -> Worm:
+    def cut_gap_junctions(self, a: Names, b: Names) -> Worm:
         """Cut every gap junction between two groups of neurons, such as "AVB*" and "VB*".
 
         Raises:
@@ -287,7 +314,7 @@ class Worm:
         """
         return self._changed("cut_gap_junctions", a=a, b=b)
 
-    def scale_gap_junctions(self, a: str, b: str, factor: float) -> Worm:
+    def scale_gap_junctions(self, a: Names, b: Names, factor: float) -> Worm:
         """Multiply the conductance of the gap junctions between two groups of neurons.
 
         Raises:
@@ -296,8 +323,10 @@ class Worm:
         """
         return self._changed("scale_gap_junctions", a=a, b=b, factor=factor)
 
-    def silence_stretch_receptors(self, *neurons: str) -> Worm:
+    def silence_stretch_receptors(self, *neurons: Names) -> Worm:
         """Silence stretch receptors; all of them when no neuron is named."""
+        if neurons:
+            anatomy.match_neurons(*neurons)  # an empty list is not everything
         return self._changed("silence_stretch_receptors", neurons=neurons)
 
     def shuffle(self, what: str, seed: int) -> Worm:
@@ -306,6 +335,11 @@ class Worm:
 
     def _changed(self, verb: str, **arguments: Any) -> Worm:
         """Apply an intervention and add it to the record; one that is refused changes nothing."""
+        # Lists in lists and commas are one record, whichever way they were written.
+        for name, value in arguments.items():
+            arguments[name] = (
+                tuple(listed(value)) if isinstance(value, tuple) else joined(value) if name in _OF_CELLS else value
+            )
         before = self.model()
         effects = EFFECTS[verb](before.effects, **arguments)
         given = {key: value for key, value in arguments.items() if value is not None}

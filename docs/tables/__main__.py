@@ -26,9 +26,15 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "command_line.md": {"commands": reference.commands},
     "comparison.md": {part: functools.partial(claims.comparison, part) for part in ("original", "peers")},
     "configuration.md": {"configuration": reference.configuration},
+    "limits.md": {
+        "ranges": lambda: reference.rows(
+            "tianbao/ranges.csv", ("quantity", "unit", "low", "high", "refuse_below", "refuse_above", "source")
+        ),
+    },
     "perturbations.md": {
         "interventions": reference.interventions,
         "tools": lambda: reference.rows("tianbao/network/tools.csv", ("name", "value", "unit", "source", "certainty")),
+        "opsins": lambda: reference.rows("tianbao/network/opsins.csv", ("name", "channel", "sign", "source")),
         "genes": lambda: reference.rows("tianbao/network/genes.csv", ("gene", "transmitter", "source")),
     },
     "provenance.md": {

@@ -90,7 +90,7 @@ def _arguments(method) -> str:
         if each.name == "self":
             continue
         if each.name == "pulse":
-            words += ["`amplitude` [nA]", "`start`", "`stop` [ms]"]
+            words += ["`amplitude` [nA]", "`start`", "`stop` [ms]", "`force` = false"]
         else:
             several = each.kind is each.VAR_POSITIONAL
             free = each.default is not each.empty

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .connectomes import STANDARD, Connectome, connectome, connectome_registry
 from .frame import BodyCoordinates, BodyFrame
 from .morphology import Morphology, SectionPath, morphology, read_swc
+from .names import Names, joined, listed
 from .own_cells import TRACED, CellSource, own_cells, read_own_cell
 from .own_wiring import EdgeTables, read_edges
 from .tables import (
@@ -13,6 +14,7 @@ from .tables import (
     gap,
     gap_muscle,
     gap_neuromuscular,
+    match_cells,
     match_muscles,
     match_neurons,
     monoamine,
@@ -32,6 +34,7 @@ __all__ = [
     "Connectome",
     "EdgeTables",
     "Morphology",
+    "Names",
     "SectionPath",
     "STANDARD",
     "TRACED",
@@ -42,6 +45,9 @@ __all__ = [
     "gap",
     "gap_muscle",
     "gap_neuromuscular",
+    "joined",
+    "listed",
+    "match_cells",
     "match_muscles",
     "match_neurons",
     "monoamine",

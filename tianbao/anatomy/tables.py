@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..errors import AnatomyError, unknown
+from ..errors import AnatomyError
 from ..paths import data_root
 from . import names
 from .schema import Schema, read_table
@@ -191,7 +191,7 @@ def neuron_name(text: str) -> str:
     Raises:
         AnatomyError: for an unknown neuron, with the nearest known name.
     """
-    return _known("neuron", names.unpadded(text), text)
+    return _known("neuron", names.unpadded(text), text, _classes())
 
 
 def muscle_name(text: str) -> str:
@@ -200,7 +200,7 @@ def muscle_name(text: str) -> str:
     Raises:
         AnatomyError: for an unknown muscle, with the nearest known name.
     """
-    return _known("muscle", names.padded_muscle(text), text)
+    return _known("muscle", names.padded_muscle(text), text, _quadrants())
 
 
 def neuron_class(name: str) -> str:
@@ -212,22 +212,32 @@ def neuron_class(name: str) -> str:
     return _classes()[neuron_name(name)]
 
 
-def match_neurons(*patterns: str) -> list[str]:
-    """Sorted names of the neurons that match any glob pattern ("VB*", "AVAL", "AS01").
+def match_neurons(*patterns: names.Names) -> list[str]:
+    """Sorted names of the neurons that match any glob pattern ("VB*", "AVAL", "AS01"), or list of them.
 
     Raises:
         AnatomyError: when no pattern is given, or one matches nothing.
     """
-    return names.match("neuron", patterns, _names("neurons"), names.unpadded)
+    return names.match("neuron", patterns, _classes(), names.unpadded, {"muscle": _names("muscles")})
 
 
-def match_muscles(*patterns: str) -> list[str]:
-    """Sorted names of the muscles that match any glob pattern ("MD*", "M?L0[1-8]").
+def match_muscles(*patterns: names.Names) -> list[str]:
+    """Sorted names of the muscles that match any glob pattern ("MD*", "M?L0[1-8]"), or list of them.
 
     Raises:
         AnatomyError: when no pattern is given, or one matches nothing.
     """
-    return names.match("muscle", patterns, _names("muscles"), names.padded_muscle)
+    return names.match("muscle", patterns, _quadrants(), names.padded_muscle, {"neuron": _names("neurons")})
+
+
+def match_cells(*patterns: names.Names) -> list[str]:
+    """Sorted names of the neurons and muscles that match any glob pattern, or list of them.
+
+    Raises:
+        AnatomyError: when no pattern is given, or one matches nothing.
+    """
+    spelling, muscles_only = lambda text: names.padded_muscle(names.unpadded(text)), {"muscle": _names("muscles")}
+    return names.match("cell", patterns, {**_classes(), **_quadrants()}, spelling, muscles_only)
 
 
 def _load(table: str, path: str | Path | None) -> pd.DataFrame:
@@ -274,8 +284,14 @@ def _classes() -> dict[str, str]:
     return dict(zip(table.name, table["class"], strict=True))
 
 
-def _known(what: str, name: str, given: str) -> str:
-    known = _names(f"{what}s")
-    if name not in known:
-        raise AnatomyError(unknown(what, given, known))
+@cache
+def _quadrants() -> dict[str, str]:
+    table = _standard("muscles")
+    return {name: f"M{quadrant}" for name, quadrant in zip(table.name, table.quadrant, strict=True)}
+
+
+def _known(what: str, name: str, given: str, known: dict[str, str]) -> str:
+    if not isinstance(name, str) or name not in known:
+        other = "muscle" if what == "neuron" else "neuron"
+        raise AnatomyError(names.unmatched(what, given, known, {other: _names(f"{other}s")}, one=True))
     return name

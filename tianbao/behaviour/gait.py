@@ -25,6 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 DISCARD_MS = 3000.0
+_CYCLES = 1.5  # [-] least number to judge a gait
 POINTS = 49
 WAVE_REGION = (0.3, 0.85)
 HEAD_REGION = (0.0, 0.2)
@@ -308,10 +309,26 @@ def compare(measured: Gait, medium: str | None = None) -> list[Comparison]:
     return rows
 
 
+def too_short(measured: Gait, medium: str) -> str:
+    """Why a gait was measured for too short a time to be judged in this medium; empty if it was not.
+
+    A spectrum needs one and a half cycles of the lowest frequency asked for; the default run of 10 s has them.
+    """
+    slowest = min((each.low for each in criteria(medium) if each.metric == "frequency_hz"), default=math.inf)
+    needed, seconds = _CYCLES / slowest, measured.measured_ms / MS_PER_S
+    if seconds >= needed:
+        return ""
+    return f"the run is too short to judge: {seconds:.1f} s were measured after its start, {needed:.1f} s are needed"
+
+
+def criteria(medium: str) -> tuple[Range, ...]:
+    """Acceptance criteria of crawling on agar, or swimming in water; none in other media."""
+    return {"agar": CRAWLING, "water": SWIMMING}.get(medium, ())
+
+
 def missed(measured: Gait, medium: str) -> list[Range]:
     """Acceptance criteria of crawling on agar, or swimming in water, that a gait does not meet; none in other media."""
-    criteria = {"agar": CRAWLING, "water": SWIMMING}.get(medium, ())
-    return [each for each in criteria if not each.holds(getattr(measured, each.metric))]
+    return [each for each in criteria(medium) if not each.holds(getattr(measured, each.metric))]
 
 
 def crawled(measured: Gait) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 
+from ..arguments import named_arguments
 from ..errors import ConfigError, unknown
 from ..rows import number
 
@@ -35,6 +36,7 @@ def _row(name: str) -> float:
     return field(default_factory=lambda: constant(name))
 
 
+@named_arguments
 @dataclass(frozen=True, kw_only=True)
 class Material:
     """Passive tissue: elastic shell around an almost incompressible inside.

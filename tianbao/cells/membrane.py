@@ -148,7 +148,7 @@ def insert_membrane(
         channel_set: kinetic parameter set, "C19" or "H".
     """
     factor = membrane.scale(cell.capacitance, exponent)
-    leak_density = density_s_per_cm2(membrane.leak * factor, cell.area)
+    leak_density = membrane.densities.get("leak", density_s_per_cm2(membrane.leak * factor, cell.area))
     for section in sections.values():
         section["mechs"]["pas"] = {"g": leak_density, "e": membrane.leak_reversal}
         if membrane.axonal_nca is not None:
@@ -159,7 +159,10 @@ def insert_membrane(
         channel, parameter = COUPLED.get(name, (name, "gbar"))
         own = {**parameters(channel, channel_set), **membrane.kinetics.get(channel, {})}
         mechanism = soma["mechs"].setdefault(channel, own)
-        mechanism[parameter] = mechanism.get(parameter, 0.0) + density_s_per_cm2(total * factor, soma_area)
+        density = density_s_per_cm2(total * factor, soma_area)
+        if name in membrane.densities:  # given over the whole membrane; the soma carries all of it
+            density = membrane.densities[name] * cell.area / soma_area
+        mechanism[parameter] = mechanism.get(parameter, 0.0) + density
         if channel in ("egl19", "slo1", "slo2"):
             mechanism["shift"] = membrane.egl19_shift
     if {"egl19", "unc2", "cca1"} & set(soma["mechs"]):

@@ -38,6 +38,8 @@ class Membrane:
         kinetics: channel -> RANGE parameter -> value, if a class differs from the parameter set.
         absent: conductances of the template whose genes the neuron does not express.
         heir: the expressed potassium channel that replaces their current at 0 mV.
+        densities: conductance or "leak" -> what an experimenter set it to, over the whole membrane [S/cm2]; it then
+            grows with the area of the cell, and its total is not used.
     """
 
     template: str
@@ -51,6 +53,7 @@ class Membrane:
     kinetics: dict[str, dict[str, float]] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
     heir: str | None = None
+    densities: dict[str, float] = field(default_factory=dict)
 
     def scale(self, capacitance: float, exponent: float) -> float:
         """Factor on every total for a cell of this capacitance [pF]."""
@@ -65,6 +68,18 @@ class Membrane:
         return any(channel_of(channel) in name.split("_") for name in self.conductances) or (
             channel_of(channel) == "nca" and self.template == "avb" and self.factor("nca") > 0.0
         )
+
+    def has(self, conductance: str) -> bool:
+        """Whether it has this conductance, named as in `conductances`, or "leak"."""
+        return conductance == "leak" or conductance in self.conductances
+
+    def driven_by(self, conductance: str) -> str | None:
+        """The class-level parameter that sets a conductance all along the cell, as for AVB; None for all others."""
+        return "avb_conductance" if self.template == "avb" and conductance in ("leak", "nca") else None
+
+    def with_density(self, conductance: str, density: float) -> Membrane:
+        """The same membrane with one conductance, or the leak, set to an absolute density [S/cm2]."""
+        return replace(self, densities={**self.densities, conductance: density})
 
     def without(self, channel: str) -> Membrane:
         """The same membrane with one channel gene knocked out; see `scaled`."""
@@ -87,7 +102,10 @@ class Membrane:
         after = {name: value * (factor if gene in name.split("_") else 1.0) for name, value in before.items()}
         # A removed channel is left out; one that was declared without conductance is kept.
         kept = {name: value for name, value in after.items() if gene not in name.split("_") or factor > 0.0}
-        return replace(self, conductances=kept, expressed={**self.expressed, gene: self.factor(gene) * factor})
+        own = {name: value for name, value in self.densities.items() if name == "leak" or name in kept}
+        densities = {name: value * (factor if gene in name.split("_") else 1.0) for name, value in own.items()}
+        expressed = {**self.expressed, gene: self.factor(gene) * factor}
+        return replace(self, conductances=kept, densities=densities, expressed=expressed)
 
 
 def channel_of(name: str) -> str:
@@ -100,6 +118,21 @@ def channel_of(name: str) -> str:
     if channel not in CHANNELS + EXTRA_CHANNELS:
         raise ConfigError(unknown("channel", name, CHANNELS + EXTRA_CHANNELS))
     return channel
+
+
+def conductance_of(name: str) -> str:
+    """Conductance of a membrane given by its name or gene: "egl-19", "slo1_unc2" or "leak".
+
+    Raises:
+        ConfigError: if there is none, or if a BK channel is named without the calcium channel that opens it.
+    """
+    wanted = str(name).lower().replace("-", "")
+    if wanted in (*CONDUCTANCES, "leak"):
+        return wanted
+    complexes = [each for each in COUPLED if each.startswith(f"{wanted}_")]
+    if complexes:
+        raise ConfigError(f"conductance '{name}' opens with a calcium channel: give {' or '.join(complexes)}")
+    raise ConfigError(unknown("conductance", name, ["leak", *CONDUCTANCES]))
 
 
 @cache

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from .. import __doc__ as about
 from .. import streams
 from .run import crawl_parser, run_crawl
-from .session import EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, delivered, run_script
+from .session import EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, Parser, delivered, run_script
 
 __all__ = ["EXIT_ERROR", "EXIT_FAILED", "EXIT_INTERRUPTED", "crawl_parser", "main", "run_crawl", "run_script"]
 
@@ -20,7 +20,7 @@ _MODULES = ("run", "sweep", "see", "export", "wiring", "evidence", "inspect", "d
 def main(arguments: list[str] | None = None) -> int:
     """Entry point of the `tianbao` command."""
     streams.steady()
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="tianbao",
         description=about.splitlines()[0],
         epilog="For help on a command: tianbao COMMAND --help",

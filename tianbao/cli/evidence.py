@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .session import EXIT_FAILED, add_command
+from .session import EXIT_FAILED, add_command, add_force, fresh
 
-_SOURCE_WIDTH = 90
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def register(commands: argparse._SubParsersAction) -> None:
@@ -25,6 +28,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     table.add_argument("pattern", nargs="*", default=["*"], help="names or globs of neurons such as 'AWC*'")
     table.add_argument("--csv", type=Path, help="write the table to this file instead of printing it")
+    add_force(table)
     evidence = add_command(
         commands, "validate", _validate, "compare channels and cells with published values and recordings",
         "tianbao validate\ntianbao validate --level channel --out output/validation",
@@ -37,14 +41,24 @@ def _sources(args: argparse.Namespace) -> int:
     from ..io.files import write_atomically
     from ..membranes import sources
 
-    table = sources(*args.pattern)
-    if args.csv:
+    path, table = fresh(args.csv, args.force), sources(*args.pattern)
+    if path:
         text = table.to_csv(index=False, float_format="%.6g")
-        print(f"wrote {len(table)} rows in {write_atomically(args.csv, text.encode())}")
+        print(f"wrote {len(table)} rows in {write_atomically(path, text.encode())}")
     else:
-        # --csv writes the sources in full; on a terminal they are cut to keep rows readable.
-        print(table.assign(source=table.source.str.slice(0, _SOURCE_WIDTH)).to_string(index=False))
+        print("\n".join(_told(table)))
     return 0
+
+
+def _told(table: pd.DataFrame) -> Iterator[str]:
+    """One line per value, and below it the whole of its source, once for rows that follow each other and share it."""
+    values = table.drop(columns=["source", "where"]).to_string(index=False).splitlines()
+    origins = list(enumerate(table["source"] + " [" + table["where"] + "]"))
+    yield values[0]
+    for (k, origin), line in zip(origins, values[1:], strict=True):
+        yield line
+        if k == len(origins) - 1 or origins[k + 1][1] != origin:
+            yield f"    {origin}"
 
 
 def _validate(args: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import OutputError
-from .session import add_command, opened
+from .session import add_command, add_force, fresh, opened
 
 _RESULTS = "results.h5"
 _CONFIG = "configuration of the worm (default: the standard worm)"
@@ -50,6 +50,7 @@ def _register_import(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     track.add_argument("track", type=Path, metavar="FILE", help=".wcon or .wcon.zip")
     track.add_argument("--out", type=Path, metavar="FILE", help=f"default: TRACK/{_RESULTS}")
+    add_force(track)
     track.add_argument("--worm", metavar="ID", help="read only this one")
     track.add_argument("--medium", metavar="NAME", help="agar or water, for published ranges (default: the file's)")
 
@@ -64,6 +65,7 @@ def _add_run(formats: argparse._SubParsersAction, name: str, act, about: str, fi
     parser.add_argument("result", type=Path, metavar="RESULT", help=f"{_RESULTS}, or its folder")
     where = f"{file} next to the result" if file else "the folder of the result"
     parser.add_argument("--out", type=Path, metavar="PATH", help=f"{what} (default: {where})")
+    add_force(parser)
     return parser
 
 
@@ -77,6 +79,7 @@ def _add_worm(formats: argparse._SubParsersAction, name: str, act, about: str, e
     )  # fmt: skip
     parser.add_argument("--config", type=Path, metavar="CONFIG.toml", help=_CONFIG)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="created if necessary")
+    add_force(parser)
     return parser
 
 
@@ -89,21 +92,21 @@ def _wcon(args: argparse.Namespace) -> int:
     from ..io.wcon import write_wcon
 
     run, folder = opened(args.result)
-    return _wrote(write_wcon(run, args.out or folder / "track.wcon"))
+    return _wrote(write_wcon(run, fresh(args.out, args.force) or folder / "track.wcon"))
 
 
 def _csv(args: argparse.Namespace) -> int:
     from ..io.tables import write_csv
 
     run, folder = opened(args.result)
-    return _wrote(*write_csv(run, args.out or folder, worm=args.worm))
+    return _wrote(*write_csv(run, fresh(args.out, args.force) or folder, worm=args.worm))
 
 
 def _nwb(args: argparse.Namespace) -> int:
     from ..io.nwb import write_nwb
 
     run, folder = opened(args.result)
-    path, who = args.out or folder / "run.nwb", {"experimenter": tuple(args.experimenter)}
+    path, who = fresh(args.out, args.force) or folder / "run.nwb", {"experimenter": tuple(args.experimenter)}
     who["institution"] = args.institution
     if args.worm is not None or len(run.worms) == 1:
         return _wrote(write_nwb(run, path, worm=args.worm, **who))
@@ -114,14 +117,14 @@ def _nwb(args: argparse.Namespace) -> int:
 def _neuroml(args: argparse.Namespace) -> int:
     from ..io.neuroml import write_neuroml
 
-    return _wrote(write_neuroml(_worm(args.config), args.out))
+    return _wrote(write_neuroml(_worm(args.config), fresh(args.out, args.force)))
 
 
 def _netpyne(args: argparse.Namespace) -> int:
     from ..io.files import prepare_folder
     from ..io.netpyne_model import export_netpyne
 
-    prepare_folder(args.out)
+    prepare_folder(fresh(args.out, args.force))
     export_netpyne(_worm(args.config), args.out, cells=args.cells, neurons_only=args.neurons_only)
     return _wrote(args.out)
 
@@ -139,7 +142,7 @@ def _import_track(args: argparse.Namespace) -> int:
 
     run = read_wcon(args.track, worm=args.worm, medium=args.medium)
     out = args.out or Path(args.track.name.split(".")[0]) / _RESULTS
-    out = out / _RESULTS if out.is_dir() else out
+    out = fresh(out / _RESULTS if out.is_dir() else out, args.force)
     run.save(out)
     print(run.gait())
     return _wrote(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import SPACING, RunConfig, on_a_grid, parse_setting, read_config
 from ..engine import AUTO, ENGINES
 from ..errors import ConfigError, DivergedError
-from .session import EXIT_FAILED, EXIT_INTERRUPTED, add_command, run_script
+from .session import EXIT_FAILED, EXIT_INTERRUPTED, Parser, add_command, run_script
 
 if TYPE_CHECKING:
     from ..recording import Recording
@@ -61,7 +62,7 @@ def crawl_parser(
         out: default folder for results.
         preset: values of dotted keys that apply unless a file or an option overrides them.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_run_arguments(parser, out, RunConfig().updated(preset or {}))
@@ -85,7 +86,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, out: str, default: RunCon
         out: default folder for results.
         default: values that apply unless a file or an option overrides them.
     """
-    parser.set_defaults(default=default, print_config=False)
+    parser.set_defaults(default=default, print_config=False, default_out=Path(out))
     parser.add_argument("config", nargs="?", type=Path, help="TOML file; tianbao run --print-config writes one")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as clock.dt=0.25")
     parser.add_argument("--do", action="append", default=[], metavar="WHAT", help="intervention, such as 'ablate AVB*'")
@@ -95,7 +96,10 @@ def add_run_arguments(parser: argparse.ArgumentParser, out: str, default: RunCon
     parser.add_argument("--engine", help=f"{', '.join((AUTO, *ENGINES))} (default {default.engine})")
     parser.add_argument("--worms", type=int, help="how many worms, on a square grid (default 1)")
     parser.add_argument("--spacing", type=float, help=f"between worms on the grid [mm] (default {SPACING:g})")
-    parser.add_argument("--out", type=Path, default=Path(out), help=f"folder for results (default {out})")
+    parser.add_argument(
+        "--out", type=Path, help=f"folder for results (default {out}; if that holds a finished run {out}_2 and so on)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace the finished run in --out")
     parser.add_argument("--no-video", action="store_true", help="skip the video")
 
 
@@ -126,12 +130,21 @@ def _run(args: argparse.Namespace) -> int:
     config = configured(args)
     if args.print_config:
         return _print_config(config)
+    folder = args.out or _free(args.default_out, args.force)
     try:
-        outcome = perform(config, args.out, video=not args.no_video)
+        outcome = perform(config, folder, video=not args.no_video, force=args.force)
     except DivergedError as error:
         print(f"saved before the error: {', '.join(map(str, error.files))}", file=sys.stderr)
         raise
-    return _tell(outcome, args.out)
+    return _tell(outcome, folder)
+
+
+def _free(folder: Path, force: bool) -> Path:
+    """The first of FOLDER, FOLDER_2, FOLDER_3 ... that holds no finished run."""
+    from ..io.results import is_finished
+
+    numbered = (folder.with_name(f"{folder.name}_{number}") for number in itertools.count(2))
+    return next(each for each in itertools.chain([folder], numbered) if force or not is_finished(each))
 
 
 def _resume(args: argparse.Namespace) -> int:
@@ -174,15 +187,18 @@ def _table(recording: Recording, worm: int) -> None:
     """Metrics of one worm beside the published ranges."""
     from ..behaviour.gait import compare
 
+    gait = recording.gait(worm)
+    if not gait.measured_ms:
+        return
     print(f"{'':26s}{'measured':>10s}   published")
-    for row in compare(recording.gait(worm), recording.medium):
+    for row in compare(gait, recording.medium):
         mark = "" if row.inside else "   (outside)"
         print(f"{row.metric:26s}{row.measured:10.3f}   {row.low:g} to {row.high:g} {row.unit}  {row.source}{mark}")
 
 
 def _verdict(recording: Recording, worm: int, name: str) -> list[str]:
     """Whether a worm moved as its kind does in this medium, with the acceptance criteria that it did not meet."""
-    from ..behaviour.gait import missed
+    from ..behaviour.gait import missed, too_short
     from ..io.results import moved
 
     gait = recording.gait(worm)
@@ -194,6 +210,8 @@ def _verdict(recording: Recording, worm: int, name: str) -> list[str]:
     done, not_done = ("swam", "swim") if recording.medium == "water" else ("crawled", "crawl")
     if did:
         return [f"{name} {done}"]
+    if short := too_short(gait, recording.medium):
+        return [f"{name} did not {not_done}: {short}"]
     lines = [f"{name} did not {not_done}; acceptance criteria not met:"]
     for each in missed(gait, recording.medium):
         value = getattr(gait, each.metric)
@@ -203,7 +221,7 @@ def _verdict(recording: Recording, worm: int, name: str) -> list[str]:
 
 def _report_briefly(recording: Recording, worms: list[Who]) -> None:
     """One line per worm, under a line with the published ranges."""
-    from ..behaviour.gait import PUBLISHED, missed
+    from ..behaviour.gait import PUBLISHED, missed, too_short
     from ..io.results import moved
 
     ranges = {each.metric: f"{each.low:g} to {each.high:g}" for each in PUBLISHED if each.medium == recording.medium}
@@ -214,6 +232,7 @@ def _report_briefly(recording: Recording, worms: list[Who]) -> None:
     for each in worms:
         gait = recording.gait(each.number)
         did, short = moved(gait, recording.medium), ", ".join(row.metric for row in missed(gait, recording.medium))
+        short = "too short to judge" if too_short(gait, recording.medium) else short
         verdict = "" if did is None else words[0] if did else f"{words[1]} ({short})"
         values = "".join(f"{getattr(gait, metric):14.3f}" for metric in columns)
         done = f"[{each.interventions}]" if each.interventions else ""

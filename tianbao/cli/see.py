@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import ConfigError, unknown
 from .animals import add_animal, animals_of
-from .session import add_command, opened
+from .session import add_command, add_force, fresh, opened
 
 _RESULTS = "results.h5"
 # Kind on the command line -> method of Recording.plot.
@@ -27,6 +27,7 @@ def register(commands: argparse._SubParsersAction) -> None:
         tianbao view output/forward_crawl --screenshot worm.png --time 4000""",
     )  # fmt: skip
     _add_result(view)
+    add_force(view)
     view.add_argument("--screenshot", type=Path, metavar="FILE", help="write one picture, without a display")
     view.add_argument("--time", type=float, metavar="MS", help="time of the picture, or to start at [ms]")
     view.add_argument("--worm", type=int, default=0, metavar="K", help="the one the camera follows, from 0 (default 0)")
@@ -44,6 +45,7 @@ def register(commands: argparse._SubParsersAction) -> None:
         "results", nargs="+", type=Path, metavar="RESULT",
         help=f"{_RESULTS} of a run or an imported track, its folder, or the folder of a sweep",
     )  # fmt: skip
+    add_force(report)
     report.add_argument("--out", type=Path, metavar="FILE", help="default: report.html next to the first result")
     report.add_argument(
         "--video", type=Path, action="append", metavar="FILE",
@@ -60,6 +62,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     _add_result(plot)
     plot.add_argument("kind", metavar="KIND", help=", ".join(KINDS))
+    add_force(plot)
     plot.add_argument("--out", type=Path, metavar="FILE", help="picture (default: KIND.png next to the result)")
     plot.add_argument(
         "--worm", type=int, metavar="K", help="number of the worm, from 0 (default 0; all for track and trajectory)"
@@ -75,6 +78,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     draw.add_argument("neuron", nargs="?", metavar="NEURON", help="such as AVAL")
     draw.add_argument("--synapses", action="store_true", help="draw its synapses, gap junctions and partners")
     draw.add_argument("--connectome", action="store_true", help="the wiring of all neurons, class by class")
+    add_force(draw)
     draw.add_argument("--out", type=Path, metavar="FILE", help="picture (default: named after its content)")
 
 
@@ -86,7 +90,7 @@ def _view(args: argparse.Namespace) -> int:
     from ..view.viewer import show
 
     recording, _ = opened(args.result)
-    written = show(recording, args.worm, time=args.time, screenshot=args.screenshot)
+    written = show(recording, args.worm, time=args.time, screenshot=fresh(args.screenshot, args.force))
     if written is not None:
         print(f"wrote {written}")
     return 0
@@ -105,7 +109,7 @@ def _report(args: argparse.Namespace) -> int:
     films = list(args.video or []) or [_film(folder) for _, folder in runs]
     films += [None] * (len(runs) - len(films))
     # The report of one run is stored with it; a report of several belongs to none of them.
-    out = args.out or (runs[0][1] / "report.html" if len(runs) == 1 else Path("compared.html"))
+    out = fresh(args.out, args.force) or (runs[0][1] / "report.html" if len(runs) == 1 else Path("compared.html"))
     check_file(out)
     written = write_report([each for each, _ in runs], out, video=films, names=_names(paths), animal=animals)
     print(f"wrote {written} ({written.stat().st_size / 1e6:.1f} MB)")
@@ -156,7 +160,7 @@ def _plot(args: argparse.Namespace) -> int:
         if args.kind != "traces":
             raise ConfigError(f"plot: --neurons is for traces, not for {args.kind}")
         options["neurons"] = args.neurons
-    out = picture_path(args.out or folder / f"{args.kind}.png")
+    out = picture_path(fresh(args.out, args.force) or folder / f"{args.kind}.png")
     print(f"wrote {getattr(recording.plot, KINDS[args.kind])(out, **options)}")
     return 0
 
@@ -169,10 +173,10 @@ def _draw(args: argparse.Namespace) -> int:
     if args.connectome == (args.neuron is not None) or (args.connectome and args.synapses):
         raise ConfigError("draw: give the name of a neuron, such as AVAL, or --connectome alone")
     if args.connectome:
-        print(f"wrote {anatomy.plot_connectome(picture_path(args.out or 'connectome.png'))}")
+        print(f"wrote {anatomy.plot_connectome(picture_path(fresh(args.out, args.force) or 'connectome.png'))}")
         return 0
     draw = anatomy.plot_synapses if args.synapses else anatomy.plot_morphology
     name = neuron_name(args.neuron)
-    out = args.out or (f"{name}_synapses.png" if args.synapses else f"{name}.png")
+    out = fresh(args.out, args.force) or (f"{name}_synapses.png" if args.synapses else f"{name}.png")
     print(f"wrote {draw(name, picture_path(out))}")
     return 0

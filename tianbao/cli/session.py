@@ -4,20 +4,52 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from .. import streams
-from ..errors import TianbaoError
+from ..config import full_place
+from ..errors import OutputError, TianbaoError, shorten, unknown
 
 if TYPE_CHECKING:
     from ..recording import Recording
 
 _LONGEST = 500  # characters of an error
+_NO_CHOICE = re.compile(r"argument (\w+): invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
+_WORD = re.compile(r"[\w-]+")
 
 EXIT_FAILED, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence, with the nearest option or command, or a topic."""
+
+    def parse_args(self, args=None, namespace=None):
+        """As argparse does, but an unknown option is answered by the parser of the command it was given to."""
+        found, rest = self.parse_known_args(args, namespace)
+        if rest:
+            getattr(found, "parser", self)._refuse_option(rest[0])
+        return found
+
+    def _refuse_option(self, word: str) -> NoReturn:
+        known = [each for action in self._actions for each in action.option_strings if each.startswith("--")]
+        name = word.partition("=")[0]
+        if not name.startswith("-"):
+            self.error(f"unrecognized argument '{shorten(word)}'")
+        place = full_place(name.strip("-").replace("-", "_")) if "--set" in known else None
+        if place is not None:
+            self.error(f"unrecognized option '{shorten(name)}': write --set {place}=...")
+        self.error(unknown("option", name, known).replace("unknown", "unrecognized", 1))
+
+    def error(self, message: str) -> NoReturn:
+        """Print one sentence and exit with the code of an error."""
+        if found := _NO_CHOICE.search(message):
+            message = f"invalid choice: {unknown(found[1].lower(), found[2], _WORD.findall(found[3]))}"
+        print(f"{self.prog}: {_sentence(message)}; see {self.prog} --help", file=sys.stderr)
+        sys.exit(EXIT_ERROR)
 
 
 def run_script(act: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
@@ -59,7 +91,7 @@ def delivered(code: int) -> int:
     return code
 
 
-def _sentence(error: TianbaoError) -> str:
+def _sentence(error: TianbaoError | str) -> str:
     """An error message on one line, whatever characters it quotes."""
     text = "".join(each if each.isprintable() else " " for each in str(error))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
@@ -86,8 +118,24 @@ def add_command(commands: argparse._SubParsersAction, name: str, act: Callable, 
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(act=act)
+    parser.set_defaults(act=act, parser=parser)
     return parser
+
+
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """Add the option without which nothing that was asked for by its path is replaced."""
+    parser.add_argument("--force", action="store_true", help="replace what is there already")
+
+
+def fresh(path: Path | None, force: bool) -> Path | None:
+    """A path that was given for a file or folder, if nothing is there yet or it may be replaced.
+
+    Raises:
+        OutputError: if there is a file, or a folder with files in it.
+    """
+    if path is not None and not force and (path.is_file() or path.is_dir() and any(path.iterdir())):
+        raise OutputError(f"{path} is there already: give another path, or replace it with --force")
+    return path
 
 
 def opened(path: Path) -> tuple[Recording, Path]:

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from ..arguments import named_arguments
 from ..errors import ConfigError, shorten, unknown
 from ..options import ArenaSection
 from ..rows import number
@@ -34,6 +35,7 @@ def _obstacles(given: Sequence[Obstacle]) -> tuple[Obstacle, ...]:
     raise ConfigError(f"arena: obstacles is a list of {what}, got {shorten(repr(given if each is None else each))}")
 
 
+@named_arguments
 @dataclass(init=False, unsafe_hash=True)
 class Arena:
     """An unbounded space filled with one medium, with whatever stands in it and fills it.

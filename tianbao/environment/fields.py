@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
+from ..arguments import named_arguments
 from ..errors import ConfigError, shorten, unknown
 from ..registry import find, registered
 from ..rows import number, numbers
@@ -90,6 +91,7 @@ class Given:
         return {"kind": self.kind, **{each.name: _plain(getattr(self, each.name)) for each in dataclasses.fields(self)}}
 
 
+@named_arguments
 @dataclass(frozen=True)
 class Gaussian(Given):
     """A concentration that falls off from a centre as exp(-r^2 / (2 width^2)).
@@ -136,6 +138,7 @@ class Gaussian(Given):
         return self.background + self.peak * np.exp(-squares / (2.0 * self.width**2))
 
 
+@named_arguments
 @dataclass(frozen=True)
 class Bath(Given):
     """A bath that is the same everywhere and whose concentration changes at given times.

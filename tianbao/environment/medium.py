@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from ..arguments import named_arguments
 from ..errors import ConfigError, shorten, unknown
 from ..rows import number
 
@@ -55,6 +56,7 @@ def ellipsoid_drag(length: float, radius: float) -> tuple[float, float]:
     return across, along
 
 
+@named_arguments
 @dataclass(frozen=True, init=False)
 class Medium:
     """Resistive forces on a slender body, linear in its velocity.

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from ..arguments import named_arguments
 from ..errors import ConfigError, shorten, unknown
 
 LATTICES = ("square", "hexagonal")
@@ -19,6 +20,7 @@ _MOST_PILLARS = 1_000_000
 _LARGEST = 1e6  # of a length [mm] or a friction
 
 
+@named_arguments
 @dataclass(frozen=True)
 class Plane:
     """A flat wall or floor; the normal points into free space.
@@ -46,6 +48,7 @@ class Plane:
         _set(self, "friction", _number("plane", "friction", self.friction))
 
 
+@named_arguments
 @dataclass(frozen=True)
 class Pillar:
     """A vertical cylinder without ends.
@@ -75,6 +78,7 @@ class Pillar:
         _set(self, "friction", _number("pillar", "friction", self.friction))
 
 
+@named_arguments
 @dataclass(frozen=True)
 class Dish:
     """The inside of a vertical cylinder without ends.
@@ -100,6 +104,7 @@ class Dish:
         _set(self, "friction", _number("dish", "friction", self.friction))
 
 
+@named_arguments
 @dataclass(frozen=True)
 class SignedDistance:
     """Any solid given by the distance from its surface.
@@ -151,6 +156,7 @@ class SignedDistance:
 Obstacle: TypeAlias = Plane | Pillar | Dish | SignedDistance
 
 
+@named_arguments
 def pillar_array(
     radius: float,
     pitch: float,

@@ -125,12 +125,20 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def _path(path: str | Path, folder: bool = False) -> Path:
-    if not isinstance(path, (str, os.PathLike)) or not str(path) or "\0" in str(path):
+    if not isinstance(path, (str, os.PathLike)) or not _can_be_named(str(path)):
         raise OutputError(f"cannot write '{shorten(path)}': give the path of a {'folder' if folder else 'file'}")
     path = Path(path)
     if not (folder or path.name):
         raise OutputError(f"cannot write {path}: it is a folder; give the path of a file")
     return path
+
+
+def _can_be_named(text: str) -> bool:
+    """Whether a file system may hold this name: not empty, without NUL and of characters it can encode."""
+    try:
+        return b"\0" not in os.fsencode(text) and text != ""
+    except UnicodeEncodeError:
+        return False
 
 
 @contextlib.contextmanager

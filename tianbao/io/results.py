@@ -7,7 +7,10 @@ import math
 from dataclasses import asdict
 from pathlib import Path
 
+import h5py
+
 from ..behaviour.gait import Gait, compare, crawled, swam
+from ..errors import OutputError
 from ..recorded import RecordedRun
 from ..recording import Recording
 from .files import prepare_folder, write_atomically
@@ -23,6 +26,29 @@ def open_recording(path: str | Path) -> Recording:
         OutputError: if the file is missing, damaged or not one of ours.
     """
     return Recording(**vars(read_run(path)))
+
+
+def is_finished(folder: str | Path) -> bool:
+    """Whether a folder holds the results of a run that reached its end, or results that cannot be read."""
+    path = Path(folder) / "results.h5"
+    if not path.exists():
+        return False
+    try:
+        with h5py.File(path, "r") as file:
+            return bool(file.attrs.get("complete", True))
+    except (OSError, ValueError, TypeError):
+        return True
+
+
+def check_unfinished(folder: str | Path) -> None:
+    """Refuse to replace the results of a finished run.
+
+    Raises:
+        OutputError: if the folder holds them.
+    """
+    if is_finished(folder):
+        todo = "give another folder (--out), or replace it with --force (Python: force=True)"
+        raise OutputError(f"{folder} holds the results of a finished run: {todo}")
 
 
 def write_summary(recording: RecordedRun, path: str | Path) -> Path:

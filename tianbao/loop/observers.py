@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from ..errors import DivergedError
+from ..interventions import to_command
 from ..recorded import WormTrack
 from ..sensing import Sense, table_senses
 from .loop import Loop
@@ -35,10 +37,11 @@ class DivergenceGuard:
 
     Args:
         every: ticks between two checks.
+        beside: what a step does beside the worms' interventions, for the message.
     """
 
-    def __init__(self, every: int) -> None:
-        self.every = every
+    def __init__(self, every: int, beside: str = "") -> None:
+        self.every, self._beside = every, beside
 
     def __call__(self, loop: Loop) -> None:
         """Check the loop.
@@ -47,7 +50,10 @@ class DivergenceGuard:
             DivergedError: if a voltage or a position is not a physical number.
         """
         if not np.isfinite(loop.body.midline()).all():
-            raise DivergedError(f"the positions of the body are not finite at {loop.time:g} ms; try a shorter tick")
+            during = self._during(loop, range(len(loop.animals)))
+            raise DivergedError(
+                f"the positions of the body are not finite at {loop.time:g} ms{during}; try a shorter tick"
+            )
         low, high = _PHYSICAL
         for k, animal in enumerate(loop.animals):
             voltage = animal.brain.voltage
@@ -55,8 +61,20 @@ class DivergenceGuard:
             if bad.any() or not np.isfinite(animal.brain.activation).all():
                 who = animal.design.neurons[int(np.argmax(bad))] if bad.any() else "a muscle"
                 whose = f" of worm {k}" if len(loop.animals) > 1 else ""
-                todo = "try a shorter dt, or order 1"
-                raise DivergedError(f"the voltage of {who}{whose} is not physical at {loop.time:g} ms; {todo}")
+                when, todo = f"at {loop.time:g} ms{self._during(loop, [k])}", "try a shorter dt, or order 1"
+                raise DivergedError(f"the voltage of {who}{whose} is not physical {when}; {todo}")
+
+    def _during(self, loop: Loop, worms: Iterable[int]) -> str:
+        """What the experimenter does at this moment, the likeliest cause."""
+        on = [
+            to_command(each)
+            for k in worms
+            for each in loop.worms[k].record
+            # A check follows what it finds by up to one interval.
+            if each.get("start", math.inf) <= loop.time and loop.time - self.every * loop.clock.tick < each["stop"]
+        ]
+        found = [*dict.fromkeys(on), *filter(None, [self._beside])]
+        return f" while these are on: {'; '.join(found)}" if found else ""
 
 
 class Recorder:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
-from collections.abc import Mapping, Sequence
-
-import numpy as np
+from collections.abc import Sequence
 
 from .. import anatomy
+from ..arguments import named_arguments
 from ..body import Material, RingMesh, SoftBody
 from ..cells.temperature import rate_factor
 from ..clock import Clock
@@ -18,21 +18,24 @@ from ..errors import ConfigError, shorten
 from ..network.assembly import Network
 from ..parameters import Parameters
 from ..recording import Recording
-from ..rows import number, whole
+from ..rows import whole
 from ..worm import Worm
 from ..worm_model import WormModel
-from .checks import check_duration, check_options
+from .actions import Current, Light, action_of, said
+from .checks import check_duration, check_options, check_ranges
 from .description import described
-from .loop import Action, Loop, Observation, with_parameters
+from .loop import Loop, Observation, with_parameters
 from .observers import DivergenceGuard
 from .run import Plan, Run, check_fit
 from .state import Checkpoints, RunState
 
-_MOST_CURRENT = 1e3  # [nA]
+log = logging.getLogger(__name__)
+
 _MOST_STREAMS = 1_000_000
 _DEFAULT = RunConfig()
 
 
+@named_arguments
 class Simulation:
     """Worms in an arena.
 
@@ -92,6 +95,8 @@ class Simulation:
             stream=whole(stream, "simulation", "stream", high=_MOST_STREAMS),
         )  # fmt: skip
         self._neurons: tuple[str, ...] = ()
+        self._told: list[str] = []
+        self._outside()
 
     # --- what it is made of
 
@@ -139,6 +144,7 @@ class Simulation:
         if not isinstance(clock, Clock):
             raise ConfigError(f"simulation: clock is a tianbao.Clock, not {shorten(repr(clock))}")
         check_options(self.seed, self.engine, clock, self.initial_curvature, len(self.worms))
+        self._outside(clock)
         if dataclasses.replace(clock, frame=self.clock.frame) != self.clock:
             self._loop.animals = ()  # laid out for the old steps: the next `step` begins anew
         self._loop.clock = clock
@@ -249,7 +255,19 @@ class Simulation:
                 then is its `recording`.
         """
         self.check(duration)
+        self._warn()
         return Run(self._loop, self._plan(duration), checkpoints, since).to_the_end()
+
+    def _outside(self, clock: Clock | None = None) -> list[str]:
+        """What lies outside of the ranges for which the model was shown to hold; what means nothing is refused."""
+        return check_ranges(self.worms, self.arena, self.body, clock or self.clock, self.initial_curvature)
+
+    def _warn(self) -> None:
+        """Say so once, before anything is computed."""
+        for each in self._outside():
+            if each not in self._told:
+                log.warning("%s", each)
+                self._told.append(each)
 
     def _plan(self, duration: float) -> Plan:
         config = self.configuration(duration)
@@ -285,13 +303,16 @@ class Simulation:
         if seed is not None:
             check_options(seed, self.engine, self.clock, self.initial_curvature, len(self.worms))
             self.seed = int(seed)
+        self._warn()
         return self._loop.reset(self.seed)
 
     def step(
         self,
         duration: float,
-        current: Mapping[str, float] | Sequence[Mapping[str, float]] | None = None,
-        light: float | Mapping[str, float] | Sequence[Mapping[str, float]] | None = None,
+        current: Current = None,
+        light: Light = None,
+        *,
+        force: bool = False,
     ) -> Observation:
         """Simulate a little further, from a `reset`, another `step`, or where a run has ended.
 
@@ -299,6 +320,7 @@ class Simulation:
             duration: [ms], a whole number of ticks.
             current: into the somas of neurons, or globs, meanwhile [nA]; one mapping for all worms, or one for each.
             light: on neurons, or globs, that carry a channel by `Worm.express`, 0 (dark) to 1; a number lights all.
+            force: whether a current above 1 nA into one cell is meant.
 
         Returns:
             The worms afterwards.
@@ -315,12 +337,10 @@ class Simulation:
         ticks = round(duration / tick) if isinstance(duration, (int, float)) and 0 < duration < 1e12 else 0
         if ticks < 1 or abs(ticks * tick - duration) > 1e-9 * duration:
             raise ConfigError(f"step of {shorten(repr(duration))} ms: give a whole number of ticks of {tick:g} ms")
-        action = None
-        if current is not None or light is not None:
-            action = Action(self._injected(current or {}), self._lit({} if light is None else light))
+        action = action_of(self._loop, current, light, force)
         for _ in range(ticks):
             self._loop.advance(action)
-        DivergenceGuard(ticks)(self._loop)
+        DivergenceGuard(ticks, said(current))(self._loop)
         return self._loop.observe()
 
     def observe(self) -> Observation:
@@ -330,41 +350,6 @@ class Simulation:
             ConfigError: before `reset`.
         """
         return self._loop.observe()
-
-    def _injected(self, current: Mapping[str, float] | Sequence[Mapping[str, float]]) -> np.ndarray:
-        """Currents of a step [nA], shape (worms, neurons)."""
-        neurons = self._loop.design().neurons
-        out = np.zeros((len(self.worms), len(neurons)))
-        for row, given in zip(out, self._of_each_worm("currents", current), strict=True):
-            for pattern, value in given.items():
-                what, most = f"current into {pattern}", _MOST_CURRENT
-                amplitude = number(value, "step", what, "nA", low=-most, high=most)
-                for name in anatomy.match_neurons(pattern):
-                    row[neurons.index(name)] += amplitude
-        return out
-
-    def _lit(self, light: float | Mapping[str, float] | Sequence[Mapping[str, float]]) -> tuple[np.ndarray, ...]:
-        """Light of a step on every neuron with a channel for it, per worm."""
-        found = []
-        given = {"*": light} if isinstance(light, (int, float)) else light
-        for k, on in enumerate(self._of_each_worm("lights", given)):
-            carriers = self._loop.design(k).driven
-            row = np.zeros(len(carriers))
-            for pattern, value in on.items():
-                bright = number(value, "step", f"light on {pattern}", low=0.0, high=1.0)
-                chosen = np.isin(carriers, anatomy.match_neurons(pattern))
-                if not chosen.any():
-                    todo = "give it one with Worm.express('cation', ...)"
-                    raise ConfigError(f"step: no neuron of '{pattern}' in worm {k} carries a channel for light; {todo}")
-                row[chosen] = bright
-            found.append(row)
-        return tuple(found)
-
-    def _of_each_worm(self, what: str, given: Mapping | Sequence[Mapping]) -> list[Mapping]:
-        each = [given] * len(self.worms) if isinstance(given, Mapping) else list(given)
-        if len(each) != len(self.worms):
-            raise ConfigError(f"step: {len(each)} mappings of {what} for {len(self.worms)} worms")
-        return each
 
 
 def _models(worms: Worm | WormModel | Sequence[Worm | WormModel]) -> list[WormModel]:

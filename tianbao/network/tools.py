@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from ..cells.geometry import CellGeometry
-from ..errors import ConfigError, unknown
+from ..errors import ConfigError, shorten
 from ..rows import named_values, number, read_rows
 from ..units import US_PER_NS
 
 TABLE = Path(__file__).with_name("tools.csv")
 GENES = Path(__file__).with_name("genes.csv")
+OPSINS = Path(__file__).with_name("opsins.csv")
 # A time that NEURON's clock never reaches [ms]: the end of what has none.
 NEVER = 1e15
 _MOST = 1e5  # [nS] of one conductance; a clamp has 1000
@@ -77,7 +79,7 @@ def channel(
     """A channel all over a neuron that light, or a ligand, opens.
 
     Args:
-        kind: one of `CHANNELS`.
+        kind: one of `CHANNELS`, or a tool of opsins.csv.
         neuron: name.
         conductance: whole-cell, fully open [nS]; that of tools.csv when None.
         start, stop: [ms]
@@ -86,12 +88,32 @@ def channel(
     Raises:
         ConfigError: for an unknown kind, or a value out of range.
     """
-    if kind not in CHANNELS:
-        raise ConfigError(unknown("light-gated channel", kind, CHANNELS))
+    kind = channel_named(kind)
     names = ("reversal", "tau_on", "tau_off")
     reversal, tau_on, tau_off = (_value(f"{kind}_{name}") for name in names)
     total = _value(f"{kind}_conductance") if conductance is None else conductance
     return SwitchedConductance(neuron, total, reversal, start, _end(stop), tau_on, tau_off, True, driven)
+
+
+def channel_named(name: str) -> str:
+    """The channel of `CHANNELS` that a tool such as "ChR2" or "GtACR1" stands for; see opsins.csv.
+
+    Raises:
+        ConfigError: for any other name. None is suggested for its spelling: the wrong one would invert an experiment.
+    """
+    if isinstance(name, str) and name in CHANNELS:
+        return name
+    row = _opsins().get(re.sub(r"\(.*\)|[^a-z0-9]", "", name.lower())) if isinstance(name, str) else None
+    if row and row["channel"]:
+        return row["channel"]
+    there = "'cation' (excites: ChR2, Chrimson) and 'chloride' (silences: GtACR, HisCl1)"
+    what = f"'{shorten(name)}' {row['sign']}, which is not modelled" if row else f"unknown '{shorten(name)}'"
+    raise ConfigError(f"light-gated channel: {what}; there are {there}")
+
+
+@cache
+def _opsins() -> dict[str, dict[str, str]]:
+    return {row["name"]: row for _, row in read_rows(OPSINS)}
 
 
 def _end(stop: float) -> float:

@@ -84,12 +84,12 @@ def experiment(config: RunConfig, folder: Path, video: bool) -> Mapping[str, Any
 
     state = _left_behind(folder)
     try:
-        outcome = perform(config, folder, video=video, progress=False, since=state)
+        outcome = perform(config, folder, video=video, progress=False, since=state, force=True)
     except ConfigError as error:
         if state is None:
             raise
         log.warning("starting over: %s", error)
-        outcome = perform(config, folder, video=video, progress=False)
+        outcome = perform(config, folder, video=video, progress=False, force=True)
     if not outcome.recording.complete:
         # Stopped by Ctrl-C or a batch system, not by a fault of the run: it stays open.
         raise KeyboardInterrupt

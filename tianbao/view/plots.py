@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 
+from ..anatomy.names import listed, unmatched
 from ..behaviour.gait import POINTS, Gait, curvature
 from ..errors import ConfigError, shorten, unknown
 from ..recorded import QUADRANTS, RecordedRun, WormTrack
@@ -178,10 +179,10 @@ def select_neurons(recorded: Sequence[str], wanted: Sequence[str] | None = None)
     """
     if wanted is not None:
         chosen = []
-        for glob in [wanted] if isinstance(wanted, str) else wanted:
+        for glob in listed(wanted):
             found = fnmatch.filter(recorded, glob) if isinstance(glob, str) else []
             if not found:
-                raise ConfigError(f"traces: {unknown('recorded neuron', glob, recorded)}")
+                raise ConfigError(f"traces: {unmatched('recorded neuron', glob, dict.fromkeys(recorded, ''), {})}")
             chosen += [name for name in found if name not in chosen]
         return chosen
     chosen = []

@@ -1,0 +1,64 @@
+"""Values of a configuration: each is of the kind that its default has."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .errors import ConfigError, shorten
+
+_KINDS = {float: "a number", int: "a whole number", str: "a text in quotes", bool: "true or false"}
+
+
+def typed(key: str, value: Any, before: Any, where: str) -> Any:
+    """A value of a configuration as the kind that its default has.
+
+    Args:
+        key: with dots, for messages.
+        value: as given.
+        before: the default.
+        where: how errors call the place.
+
+    Raises:
+        ConfigError: for a value of another kind, or a number that is not finite.
+    """
+    kind = type(before)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = _float(key, value, where)
+    if kind is tuple and isinstance(value, (list, tuple)):
+        return _items(key, value, before, where)
+    if not isinstance(value, kind) or isinstance(value, bool) and kind is not bool:
+        wanted = f"of type {kind.__name__}, {_KINDS[kind]}" if kind in _KINDS else "a list, such as [...]"
+        if kind is tuple and isinstance(value, str):
+            wanted = f"a list, such as ['{shorten(value)}']"
+        raise ConfigError(f"{where}: '{key}' must be {wanted}, got {shorten(repr(value))}")
+    if kind is str and value != value.encode("utf-8", "ignore").decode():
+        raise ConfigError(f"{where}: '{key}' = '{shorten(value)}' is not a text in UTF-8")
+    if kind is float and not math.isfinite(value):
+        raise ConfigError(f"{where}: '{key}' = {value} is not a finite number")
+    return value
+
+
+def _float(key: str, value: float, where: str) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ConfigError(f"{where}: '{key}' is a number with too many digits") from error
+
+
+def _items(key: str, values: Any, before: tuple, where: str) -> tuple:
+    """A list whose entries are of the kind that the default shows; of rows of numbers when it shows none."""
+    if key in ("arena.solids", "record.voltage"):
+        if not all(isinstance(each, str) for each in values):
+            raise ConfigError(f"{where}: '{key}' is a list of names, got {shorten(list(values))}")
+        return tuple(values)
+    rows = [values] if before else values
+    numbers = [each for row in rows for each in (row if isinstance(row, (list, tuple)) else [row])]
+    good = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in numbers)
+    if not good or not all(math.isfinite(_float(key, each, where)) for each in numbers):
+        raise ConfigError(f"{where}: '{key}' takes finite numbers, got {shorten(list(values))}")
+    if before:
+        if len(values) != len(before):
+            raise ConfigError(f"{where}: '{key}' takes {len(before)} numbers, got {len(values)}")
+        return tuple(float(each) for each in values)
+    return tuple(tuple(map(float, row)) if isinstance(row, (list, tuple)) else float(row) for row in values)
