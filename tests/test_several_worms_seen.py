@@ -165,17 +165,15 @@ def test_receptors_without_voltages_or_without_a_field_say_so(pair):
 
 
 def test_the_video_follows_one_worm_and_shows_the_other(pair):
-    size = (640, 352)
-    scene = Scene(pair, size, 0)
+    scene = Scene(pair, (640, 360), 0)
     picture = scene.draw(200.0).astype(int)[..., :3]
     # Where the other worm is drawn: its place as seen from the camera, in pixels.
     frame = int(np.argmin(np.abs(pair.time - 200.0)))
-    offset = pair.worms[1].midline[frame, 24, :2] - pair.worms[0].midline[:, :, :2].mean(axis=(0, 1))
-    scale = size[0] / scene._view
-    column, row = size[0] / 2 + offset[0] * scale, (1.0 - 0.22) / 2 * size[1] - offset[1] * scale
-    here = picture[round(row) - 2 : round(row) + 3, round(column) - 2 : round(column) + 3]
-    assert np.abs(here - picture[5, 320]).sum(axis=-1).mean() > 40
-    other = Scene(pair, size, 1).draw(200.0).astype(int)[..., :3]
+    away = pair.worms[1].midline[frame, 24, :2] - scene.camera.at(frame)
+    column, row = scene.plate.transData.transform(away)
+    here = picture[360 - round(row) - 2 : 360 - round(row) + 3, round(column) - 2 : round(column) + 3]
+    assert np.abs(here - picture[5, 5]).sum(axis=-1).mean() > 40
+    other = Scene(pair, (640, 360), 1).draw(200.0).astype(int)[..., :3]
     assert np.abs(picture - other).mean() > 1.0
 
 

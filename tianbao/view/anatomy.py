@@ -370,7 +370,7 @@ def _matrix(figure: Figure, axes: Axes, matrix: pd.DataFrame, *, signed: bool) -
         decades = 10.0 ** np.arange(np.ceil(np.log10(low)), np.floor(np.log10(high)) + 1.0)
         bar.set_ticks([*-decades[::-1], 0.0, *decades], labels=[f"{x:g}" for x in (*-decades[::-1], 0.0, *decades)])
         bar.minorticks_off()
-    bar.set_label("summed conductance [nS]" + (": inhibitory $-$, excitatory $+$" if signed else ""))
+    bar.set_label("summed conductance [nS]" + (": inhibitory −, excitatory +" if signed else ""))
     bar.outline.set_visible(False)
 
 

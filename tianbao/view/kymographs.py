@@ -89,7 +89,7 @@ def _draw(figure: Figure, rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarr
     stack[-1].set_xlim(0.0, longest)
     stack[-1].set_xlabel("time [s]")
     bar = figure.colorbar(image, ax=list(stack), pad=0.012, aspect=11 * len(rows) + 11)
-    bar.set_label("curvature $\\kappa L$\nventral $-$    dorsal $+$")
+    bar.set_label("curvature κL\nventral −    dorsal +")
     bar.outline.set_visible(False)
 
 

@@ -226,7 +226,7 @@ def _kymograph(figure: Figure, time_ms: np.ndarray, track: WormTrack, gait: Gait
     axes.set_yticklabels(["nose", "", "middle", "", "tail"])
     axes.set_title(headline(gait), loc="left")
     bar = figure.colorbar(image, ax=axes, pad=0.012, aspect=22)
-    bar.set_label("curvature $\\kappa L$\nventral $-$    dorsal $+$")
+    bar.set_label("curvature κL\nventral −    dorsal +")
     bar.outline.set_visible(False)
 
 
