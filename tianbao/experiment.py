@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .body import Material
     from .environment import Arena, Medium
     from .loop import Simulation
+    from .loop.observers import Observer
     from .loop.state import RunState
     from .recording import Recording
     from .worm import Worm
@@ -183,6 +184,7 @@ def perform(
     progress: bool = True,
     since: RunState | None = None,
     checkpoint: str = CHECKPOINT,
+    observers: Sequence[Observer] = (),
 ) -> Outcome:
     """Run a configuration and write results, plots, a report and a video.
 
@@ -193,6 +195,7 @@ def perform(
         progress: show time left.
         since: checkpoint to continue from.
         checkpoint: name of the file of checkpoints in the folder.
+        observers: see `Simulation.run`.
 
     Raises:
         ConfigError, AnatomyError: for a value or name that is not possible; before anything is computed.
@@ -209,11 +212,19 @@ def perform(
     made.check(config.duration, since)
     folder = prepare_folder(folder)
     with claimed(folder):
-        return _performed(made, config, folder / checkpoint, video=video, progress=progress, since=since)
+        options = {"video": video, "progress": progress, "since": since, "observers": observers}
+        return _performed(made, config, folder / checkpoint, **options)
 
 
 def _performed(
-    made: Simulation, config: RunConfig, checkpoint: Path, *, video: bool, progress: bool, since: RunState | None
+    made: Simulation,
+    config: RunConfig,
+    checkpoint: Path,
+    *,
+    video: bool,
+    progress: bool,
+    since: RunState | None,
+    observers: Sequence[Observer],
 ) -> Outcome:
     from .io.checkpoints import Checkpoints
 
@@ -225,7 +236,7 @@ def _performed(
         checkpoint.unlink(missing_ok=True)
     try:
         kept = Checkpoints(checkpoint, every) if every else None
-        recording = made.run(config.duration, checkpoints=kept, since=since)
+        recording = made.run(config.duration, checkpoints=kept, since=since, observers=observers)
     except DivergedError as error:
         error.files = _write(error.recording, config, checkpoint, video=False)
         raise
@@ -233,7 +244,14 @@ def _performed(
     return Outcome(recording, files, _moved(recording))
 
 
-def resume(source: str | Path, *, duration: float | None = None, video: bool = True, progress: bool = True) -> Outcome:
+def resume(
+    source: str | Path,
+    *,
+    duration: float | None = None,
+    video: bool = True,
+    progress: bool = True,
+    observers: Sequence[Observer] = (),
+) -> Outcome:
     """Resume a run from its newest checkpoint; the result is that of a run that never stopped, bit for bit.
 
     Args:
@@ -241,6 +259,7 @@ def resume(source: str | Path, *, duration: float | None = None, video: bool = T
         duration: of the whole run [ms]; the planned one when None.
         video: see `perform`.
         progress: show time left.
+        observers: see `Simulation.run`.
 
     Raises:
         OutputError: for a checkpoint that is missing, cut short, changed or of another release.
@@ -253,7 +272,7 @@ def resume(source: str | Path, *, duration: float | None = None, video: bool = T
     state = Checkpoints(path).read()
     config = config_of(state.facts["config"], path.name)
     changes = {"duration": duration, "checkpoint.every": state.facts["every"]}
-    options = {"video": video, "progress": progress, "since": state, "checkpoint": path.name}
+    options = {"video": video, "progress": progress, "since": state, "checkpoint": path.name, "observers": observers}
     return perform(config.updated(changes), path.parent, **options)
 
 

@@ -21,10 +21,10 @@ from ..recording import Recording
 from ..rows import number, whole
 from ..worm import Worm
 from ..worm_model import WormModel
-from .checks import check_duration, check_options
+from .checks import check_duration, check_observers, check_options
 from .description import described
 from .loop import Action, Loop, Observation, with_parameters
-from .observers import DivergenceGuard
+from .observers import DivergenceGuard, Observer
 from .run import Plan, Run, check_fit
 from .state import Checkpoints, RunState
 
@@ -231,7 +231,12 @@ class Simulation:
     # --- running it
 
     def run(
-        self, duration: float, *, checkpoints: Checkpoints | None = None, since: RunState | None = None
+        self,
+        duration: float,
+        *,
+        checkpoints: Checkpoints | None = None,
+        since: RunState | None = None,
+        observers: Sequence[Observer] = (),
     ) -> Recording:
         """Simulate from a fresh start, or continue from a checkpoint.
 
@@ -242,14 +247,17 @@ class Simulation:
             duration: of the whole run [ms].
             checkpoints: where the state is kept on the way, such as `tianbao.Checkpoints("crawl.checkpoint")`.
             since: a state that was kept; the run then gives the same bits as one that never stopped.
+            observers: called between ticks, such as `tianbao.Live()`, which shows the run in a browser; each is a
+                function of the loop with an attribute `every`, the number of ticks between two calls.
 
         Raises:
-            ConfigError: for a duration shorter than one frame, or a state of another simulation.
+            ConfigError: for a duration shorter than one frame, a state of another simulation, or what observes nothing.
             DivergedError: if brains or bodies leave the physical range; what was recorded until
                 then is its `recording`.
         """
         self.check(duration)
-        return Run(self._loop, self._plan(duration), checkpoints, since).to_the_end()
+        check_observers(observers)
+        return Run(self._loop, self._plan(duration), checkpoints, since, observers).to_the_end()
 
     def _plan(self, duration: float) -> Plan:
         config = self.configuration(duration)
