@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -169,3 +170,55 @@ def test_the_command_prints_the_address_and_ends_with_ctrl_c(tmp_path):
     thread.join(5.0)
     assert told[-1] == ("end", "stopped early")
     assert tb.open(tmp_path / "run" / "results.h5").complete is False
+
+
+def until(page, expression):
+    """Wait for an expression of JavaScript; the page's own policy forbids it to wait itself."""
+    end = time.monotonic() + 120.0
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, expression
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_a_real_browser_shows_the_worms_and_the_end(tmp_path):
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    command = [sys.executable, "-m", "tianbao.cli", "run", "--engine", "native", "--no-video", "--worms", "2"]
+    started = subprocess.Popen(
+        [*command, "--duration", "3000", "--out", str(tmp_path / "run"), "--live"],
+        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    address = next(line.partition("live view: ")[2].strip() for line in started.stderr if "live view" in line)
+    threading.Thread(target=started.stderr.read, daemon=True).start()
+    said = []
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1200, "height": 800})
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(address)
+        until(page, "(window.tianbao.picture || {t: 0}).t > 1500")
+        assert page.inner_text("#state") == "running" and "real time" in page.inner_text("#speed")
+        page.screenshot(path=tmp_path / "running.png")
+        page.select_option("#whose", "1")
+        page.click("#pause")
+        held = page.screenshot(clip={"x": 0, "y": 60, "width": 1200, "height": 700})
+        until(page, "document.getElementById('state').textContent == 'finished'")
+        assert page.screenshot(clip={"x": 0, "y": 60, "width": 1200, "height": 700}) == held
+        page.click("#pause")
+        page.wait_for_timeout(300)
+        page.screenshot(path=tmp_path / "finished.png")
+        assert page.inner_text("#clock") == "3.0 of 3.0 s"
+        for canvas in ("plate", "traces"):
+            inked = page.evaluate(
+                f"(() => {{const c = document.getElementById('{canvas}');"
+                "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+                "let n = 0; for (let k = 3; k < d.length; k += 4) n += d[k] > 0; return n})()"
+            )
+            assert inked > 3000, canvas
+        browser.close()
+    started.wait(120)
+    assert not said

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 from synthetic import recording
 
 import tianbao as tb
+from tianbao.behaviour.kymograph import Kymograph
+from tianbao.view.kymographs import plot_kymographs
 from tianbao.view.outline import Outline
 from tianbao.view.plots import headline, select_neurons
 from tianbao.view.scene import Scene
@@ -102,3 +106,42 @@ def test_contracted_dorsal_muscle_shows_red_on_the_dorsal_side(run):
     # Rows count downwards: dorsal (+y) is the upper half of a worm that heads right. The row of
     # pixels that the axis itself runs through may go either way.
     assert red[:, 0].max() <= 0.5 * (rim.min() + rim.max()) + 0.5
+
+
+def shown_texts(figure):
+    """Texts of a figure that are drawn, without the labels of ticks beyond the ends of an axis."""
+    beyond = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+                if not (axes.axison and low - 1e-9 <= tick.get_loc() <= high + 1e-9):
+                    beyond |= {tick.label1, tick.label2}
+    found = [each for each in figure.findobj(Text) if each.get_visible() and each.get_text().strip()]
+    return [each for each in found if each not in beyond]
+
+
+@pytest.mark.parametrize("name", ["curvature", "traces", "muscles", "track", "trajectory", "activity", "raster"])
+def test_a_figure_is_read_across_a_page_and_its_labels_keep_apart(run, name):
+    two = dataclasses.replace(run.track(), midline=run.track().midline + [0.5, 1.2, 0.0])
+    worms = (run.track(), two) if name in ("track", "trajectory") else (run.track(),)
+    figure = getattr(dataclasses.replace(run, worms=worms).plot, name)()
+    check_legible(figure)
+
+
+def test_kymographs_below_each_other_share_their_axes_and_are_read_across_a_page(run):
+    figure = plot_kymographs([Kymograph.of(run), Kymograph.of(run), Kymograph.of(recording(duration=3000.0))])
+    check_legible(figure)
+    images = [axes.images[0] for axes in figure.axes if axes.images]
+    assert len({image.get_clim() for image in images}) == 1
+    assert len({axes.get_xlim() for axes in figure.axes[:3]}) == 1
+
+
+def check_legible(figure):
+    figure.draw_without_rendering()
+    wide = figure.get_size_inches()[0]
+    texts = shown_texts(figure)
+    assert min(text.get_fontsize() for text in texts) * 6.5 / wide >= 6.99
+    boxes = [text.get_window_extent().shrunk(0.9, 0.8) for text in texts]
+    for (one, box), (other, beside) in itertools.combinations(zip(texts, boxes, strict=True), 2):
+        assert not box.overlaps(beside), (one.get_text(), other.get_text())

@@ -170,7 +170,7 @@ def plot_connectome(
         for axes, each in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
             _matrix(figure, axes, chemical if each == "chemical" else gap, signed=each == "chemical")
 
-    return style.render(draw, (11.2 * len(shown), 11.8), path)
+    return style.render(draw, (11.2 * len(shown), 11.8), path, dense=True)
 
 
 def class_matrices(design: NetworkDesign) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -136,8 +136,8 @@ class _Feed:
         self.number = 0  # of the latest picture
         self._picture: dict[str, Any] = {}
         self._encoded: tuple[int, bytes] = (0, b"")
-        self._samples: deque[tuple[float, np.ndarray]] = deque(maxlen=_SAMPLES)
-        self._sampled = 0  # how many voltages there have been
+        # Number, time and voltages; appended and copied in one go each, so that the run waits for no browser.
+        self._samples: deque[tuple[int, float, np.ndarray]] = deque(maxlen=_SAMPLES)
         self._due_s, self._due_ms = 0.0, -math.inf
         self._columns: list[int] = []
         self._line = np.zeros((0, 0, 3))
@@ -153,9 +153,8 @@ class _Feed:
         if loop.time >= self._due_ms:
             self._due_ms = loop.time + _SAMPLE_MS - 1e-9
             voltages = np.array([each.brain.voltage[self._columns] for each in loop.animals])
-            with self.changed:
-                self._samples.append((loop.time, voltages))
-                self._sampled += 1
+            number = self._samples[-1][0] + 1 if self._samples else 1
+            self._samples.append((number, loop.time, voltages))
         if now >= self._due_s:
             self._due_s = now + _PICTURE_S
             self._take(loop, now)
@@ -172,7 +171,7 @@ class _Feed:
             "duration": self.duration,
             "neurons": self.names,
             "worms": [{"name": f"worm {k}", "colour": COLOURS[k % len(COLOURS)]} for k in range(len(loop.animals))],
-            "radius": radius_profile(np.linspace(0.0, 1.0, body.mesh.rings)).round(5).tolist(),
+            "radius": [0.0, *radius_profile(np.linspace(0.0, 1.0, body.mesh.rings))[1:-1].round(5).tolist(), 0.0],
             "circles": pillars + dishes,
         }
         with self.changed:
@@ -191,7 +190,7 @@ class _Feed:
         """Tell every browser that there is nothing more to come."""
         with self.changed:
             if self.state in _OPEN:
-                last = self._samples[-1][0] if self._samples else 0.0
+                last = self._samples[-1][1] if self._samples else 0.0
                 early = self.duration is not None and last < self.duration - 2.0 * _SAMPLE_MS
                 self.state = said or ("stopped early" if early else "finished")
             self.changed.notify_all()
@@ -218,12 +217,10 @@ class _Feed:
         return self._encoded
 
     def samples(self, since: int) -> tuple[int, bytes]:
-        """Voltages [mV] since a number of them, as [time, [worm, [neuron]]], and the number now."""
-        with self.changed:
-            missing = min(self._sampled - since, len(self._samples))
-            new = [self._samples[k] for k in range(len(self._samples) - missing, len(self._samples))]
-            count = self._sampled
-        return count, json.dumps([[at, values.round(2).tolist()] for at, values in new]).encode()
+        """Voltages [mV] after that of a number, as [time, [worm, [neuron]]], and the number of the last."""
+        new = [each for each in self._samples.copy() if each[0] > since]
+        count = new[-1][0] if new else since
+        return count, json.dumps([[at, values.round(2).tolist()] for _, at, values in new]).encode()
 
 
 class _Server(ThreadingHTTPServer):

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import Formatter, LogFormatterMathtext
 
 from ..errors import ConfigError, unknown
@@ -42,15 +43,20 @@ _RC = {
     "text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False, "figure.facecolor": PAPER,
 }  # fmt: skip
 _DPI = 150
+# Across a page this wide [inch] no text is smaller than this [pt].
+PAGE_INCH, PAGE_POINTS = 6.5, 7.0
 
 
-def render(draw: Callable[[Figure], None], size: tuple[float, float], path: str | Path | None) -> Figure | Path:
+def render(
+    draw: Callable[[Figure], None], size: tuple[float, float], path: str | Path | None, *, dense: bool = False
+) -> Figure | Path:
     """Draw a figure and, given a path, write it.
 
     Args:
         draw: puts the axes on the figure.
         size: [inch].
         path: to write to, in any format of matplotlib; None returns the figure.
+        dense: whether it names more rows than can be read across a page; its labels then stay as small as they are.
 
     Raises:
         ConfigError: for an unknown format.
@@ -66,11 +72,24 @@ def render(draw: Callable[[Figure], None], size: tuple[float, float], path: str 
         FigureCanvasAgg(figure)
         draw(figure)
         _spell_powers(figure)
+        if not dense:
+            _enlarge(figure, PAGE_POINTS * size[0] / PAGE_INCH)
         if path is None:
             return figure
         memory = io.BytesIO()
         figure.savefig(memory, format=Path(path).suffix[1:] or "png")
     return write_atomically(path, memory.getvalue())
+
+
+def _enlarge(figure: Figure, least: float) -> None:
+    """Give every text at least this size [pt], tick labels included."""
+    for text in figure.findobj(Text):
+        text.set_fontsize(max(least, text.get_fontsize()))
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            # Ticks that are only made when the figure is drawn.
+            sizes = [label.get_fontsize() for label in axis.get_ticklabels()]
+            axis.set_tick_params(labelsize=max(sizes, default=least))
 
 
 def _spell_powers(figure: Figure) -> None:
