@@ -16,7 +16,9 @@ from PIL import Image
 from synthetic import recording
 
 import tianbao as tb
+from tianbao import experiment
 from tianbao.cli import main
+from tianbao.config import config_of
 from tianbao.view import video
 from tianbao.view.scene import Scene
 
@@ -222,6 +224,17 @@ def test_an_ffmpeg_that_fails_is_told_and_the_older_video_kept(script, cause, tm
     assert "crawl.mp4" in str(error.value) and "\n" not in str(error.value)
     assert old.read_bytes() == b"an older video"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["crawl.mp4", "ffmpeg"]
+
+
+def test_a_video_that_fails_keeps_the_results_and_the_report_of_the_run(tmp_path, monkeypatch):
+    def refuse(*args, **options):
+        raise tb.OutputError("cannot write crawl.mp4: ffmpeg failed")
+
+    monkeypatch.setattr(video, "write_video", refuse)
+    made = recording(duration=400.0)
+    with pytest.raises(tb.OutputError, match="ffmpeg failed"):
+        experiment._write(made, config_of(made.config_toml, "test"), tmp_path / "checkpoint.tianbao", video=True)
+    assert {"results.h5", "summary.json", "report.html"} <= {each.name for each in tmp_path.iterdir()}
 
 
 @pytest.mark.parametrize("name", ["crawl.gif", "crawl.webp", "kymograph.png", "kymograph.pdf"])

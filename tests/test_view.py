@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from tianbao.view.kymographs import plot_kymographs
 from tianbao.view.outline import Outline
 from tianbao.view.plots import headline, select_neurons
 from tianbao.view.scene import Scene
+from tianbao.view.style import render
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +148,21 @@ def check_legible(figure):
     boxes = [text.get_window_extent().shrunk(0.9, 0.8) for text in texts]
     for (one, box), (other, beside) in itertools.combinations(zip(texts, boxes, strict=True), 2):
         assert not box.overlaps(beside), (one.get_text(), other.get_text())
+
+
+def test_no_picture_relies_on_formulae_and_logarithms_are_plain_numbers():
+    def draw(figure):
+        axes = figure.subplots(2, 1)
+        axes[0].set_title("a$^$b and $x_1$")
+        axes[0].set_xscale("log")
+        axes[0].plot([0.1, 1000.0], [0.0, 1.0])
+        axes[1].loglog([1.0, 30.0], [1e-7, 1.0])
+
+    figure = render(draw, (6.5, 5.0), None)
+    figure.draw_without_rendering()
+    words = [text.get_text() for text in shown_texts(figure)]
+    assert "a$^$b and $x_1$" in words and {"1", "10", "100"} <= set(words)
+    assert not [word for word in words if "mathdefault" in word]
+    check_legible(figure)
+    for path in Path(tb.__file__).parent.glob("view/*.py"):
+        assert not re.findall(r"\$[^${}]+\$", re.sub(r"^\s*#.*$", "", path.read_text("utf-8"), flags=re.M)), path.name

@@ -308,11 +308,16 @@ def _write(
     files += [_write_config(config, folder), *([checkpoint] if checkpoint.exists() else [])]
     if len(recording.time) > 1:
         files += _drawn(recording, folder)
+    film, failed = None, None
     if video:
-        name = "swim.mp4" if recording.medium == "water" else "crawl.mp4"
-        files.append(recording.video(folder / name, progress=progress))
-    films = files[-1:] if video else [None]
-    files.append(write_report(recording, folder / "report.html", video=films[0], names=[folder.name or "run"]))
+        try:
+            name = "swim.mp4" if recording.medium == "water" else "crawl.mp4"
+            files.append(film := recording.video(folder / name, progress=progress))
+        except OutputError as error:
+            failed = error  # told once the report is there, too
+    files.append(write_report(recording, folder / "report.html", video=film, names=[folder.name or "run"]))
+    if failed is not None:
+        raise failed
     return tuple(files)
 
 

@@ -253,7 +253,7 @@ def _projections(figure, cell: CellGeometry, title: str) -> list[tuple[Axes, int
         axes.fill_between(along, -rim, rim, where=inside, color=style.BODY, alpha=0.55, linewidth=0, zorder=0)
         axes.set(xlim=(low, high), ylim=(-half, half))
         axes.set_aspect(stretch, adjustable="box")
-        axes.set_ylabel(f"{words[0]} $-$    {words[1]} $+$\n[um]")
+        axes.set_ylabel(f"{words[0]} −    {words[1]} +\n[um]")
     figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
     stretched = f"; across the body drawn {stretch:g} times as large" if stretch > 1.0 else ""
     for axes in grid if compact else grid[-1:]:

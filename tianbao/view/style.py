@@ -111,8 +111,9 @@ class _Plain(Formatter):
         self._powers = powers
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        """Label of a tick; "" where the other gives none."""
-        return f"{x:g}" if self._powers(x, pos) else ""
+        """Label of a tick; "" where the other gives none, and between 1, 2 and 5, where numbers stand too close."""
+        spelled = f"{abs(x):.0e}"
+        return f"{x:g}" if self._powers(x, pos) and spelled[0] in "0125" else ""
 
     def set_locs(self, locs) -> None:
         """Pass on where the ticks are."""
