@@ -71,7 +71,7 @@ def test_text_trail_and_worm_never_overlap(kind):
     draw = scene.figure.canvas.get_renderer()
     to_pixels = scene.plate.transData.transform
     trails = 0
-    for time in np.linspace(made.time[0], made.time[-1], 7):
+    for time in np.linspace(made.time[0], made.time[-1], 4):
         scene.draw(float(time))
         rims = [to_pixels(worm.rim.get_xydata()) for worm in scene.worms]
         ways = [to_pixels(piece) for worm in scene.worms for piece in worm.way.get_segments()]
@@ -226,6 +226,7 @@ def test_an_ffmpeg_that_fails_is_told_and_the_older_video_kept(script, cause, tm
     assert sorted(each.name for each in tmp_path.iterdir()) == ["crawl.mp4", "ffmpeg"]
 
 
+@pytest.mark.slow
 def test_a_video_that_fails_keeps_the_results_and_the_report_of_the_run(tmp_path, monkeypatch):
     def refuse(*args, **options):
         raise tb.OutputError("cannot write crawl.mp4: ffmpeg failed")

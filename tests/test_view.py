@@ -124,7 +124,10 @@ def shown_texts(figure):
     return [each for each in found if each not in beyond]
 
 
-@pytest.mark.parametrize("name", ["curvature", "traces", "muscles", "track", "trajectory", "activity", "raster"])
+QUICK, SLOW = ("curvature", "traces", "track", "raster"), ("muscles", "trajectory", "activity")
+
+
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(each, marks=pytest.mark.slow) for each in SLOW)])
 def test_a_figure_is_read_across_a_page_and_its_labels_keep_apart(run, name):
     two = dataclasses.replace(run.track(), midline=run.track().midline + [0.5, 1.2, 0.0])
     worms = (run.track(), two) if name in ("track", "trajectory") else (run.track(),)
