@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -14,11 +15,13 @@ sys.path[:0] = [str(DOCS / "tables"), str(DOCS.parent)]
 os.environ.pop("DISPLAY", None)
 
 import claims  # noqa: E402
+from myst_parser.parsers.sphinx_ import MystParser  # noqa: E402
 
 project = "Tianbao"
 copyright = "Tianbao contributors, MIT licence"  # noqa: A001
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["tables", "notebooks"]
+exclude_patterns = ["tables"]
+source_suffix = {".md": "markdown", ".ipynb": "notebook"}
 html_theme = "furo"
 html_title = "Tianbao"
 html_show_sourcelink = False
@@ -52,6 +55,34 @@ def _prepared(app, name: str, source: list[str]) -> None:
     source[0] = _OUTSIDE.sub(r"{download}`\1 <\2\3>`", source[0])
 
 
+def _cell(cell: dict) -> str:
+    """A cell of a notebook, with what it shows, as a part of a page."""
+    source = "".join(cell["source"])
+    if cell["cell_type"] != "code":
+        return source
+    parts = [f"```python\n{source}\n```"]
+    for output in cell["outputs"]:
+        for kind, data in output.get("data", {}).items():
+            text = data if isinstance(data, str) else "".join(data)
+            if kind.startswith("image/"):
+                parts.append(f"![what the code above draws](data:{kind};base64,{text.replace(chr(10), '')})")
+            elif kind == "text/html":
+                parts.append(f"````{{raw}} html\n{text}\n````")
+            else:
+                parts.append(f"```text\n{text}\n```")
+    return "\n\n".join(parts)
+
+
+class _NotebookParser(MystParser):
+    """Notebooks as pages, with their stored outputs."""
+
+    supported = ("notebook",)
+
+    def parse(self, inputstring: str, document) -> None:
+        """Called by Sphinx with the text of a notebook."""
+        super().parse("\n\n".join(map(_cell, json.loads(inputstring)["cells"])), document)
+
+
 def _docstring(app, what, name, obj, options, lines: list[str]) -> None:
     """Notes of one line, `Source: ...` and `Limitations: ...`, become paragraphs; bars are no substitutions."""
     made, note = [], False
@@ -67,5 +98,6 @@ def _docstring(app, what, name, obj, options, lines: list[str]) -> None:
 
 def setup(app) -> None:
     """Called by Sphinx."""
+    app.add_source_parser(_NotebookParser)
     app.connect("source-read", _prepared)
     app.connect("autodoc-process-docstring", _docstring, priority=100)

@@ -107,10 +107,10 @@ def draw(figure: Figure, table: pd.DataFrame) -> None:
         places = np.arange(len(rows)) + 0.25 * (k - 1)
         swings.bar(places, rows.swing, 0.22, color=COLOURS[fields])
     bends.axhline(0.0, color=style.FAINT, linewidth=0.5)
-    bends.set(xlabel="channel around the middle [$\\kappa L$]", ylabel="posterior, mean [$\\kappa L$]")
+    bends.set(xlabel="channel around the middle [κL]", ylabel="posterior, mean [κL]")
     bends.legend(frameon=False, fontsize=8, title="receptive fields of B")
     swings.set_xticks(range(len(CHANNELS)), [f"{each:+g}" if math.isfinite(each) else "free" for each in CHANNELS])
-    swings.set(xlabel="channel [$\\kappa L$]", ylabel="oscillation of the posterior [$\\kappa L$]")
+    swings.set(xlabel="channel [κL]", ylabel="oscillation of the posterior [κL]")
 
 
 def line_of(row: dict) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -192,13 +193,34 @@ def test_the_runner_notices_what_a_page_says_wrongly(tmp_path):
         compare("b\n", "a\nc\n", "page")
 
 
-def test_notebooks_are_committed_without_outputs():
-    import json
+def test_notebooks_are_committed_with_small_outputs_of_their_own_code():
+    import notebooks
 
     assert len(NOTEBOOKS) >= 2
     for path in NOTEBOOKS:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        assert not [each for each in cells if each.get("outputs") or each.get("execution_count")], path.name
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        assert not list(notebooks.faults(notebook)), path.name
+        shown = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+        assert any("image/png" in output.get("data", {}) for output in shown), path.name
+    code = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
+    code["source"] += "\nnone_of_this_was_run()"
+    assert "its outputs are of other code" in list(notebooks.faults(notebook))
+
+
+def test_readme_and_index_open_with_the_worm_moving():
+    from PIL import Image
+
+    for page in (ROOT / "README.md", DOCS / "index.md"):
+        top = page.read_text(encoding="utf-8").split("\n\n")[1]
+        alternative, target = re.fullmatch(r"!\[(.+)\]\((.+)\)", top).groups()
+        assert len(alternative.split()) > 5
+        path = page.parent / target
+        assert path.stat().st_size < 900_000
+        with Image.open(path) as picture:
+            assert picture.n_frames > 50 and picture.info["loop"] == 0
+            first = picture.convert("L").tobytes()
+            picture.seek(picture.n_frames // 2)
+            assert picture.convert("L").tobytes() != first
 
 
 @pytest.mark.slow
@@ -222,3 +244,6 @@ def test_the_site_builds_without_a_warning(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "tianbao.Worm.ablate" in (tmp_path / "site" / "api.html").read_text(encoding="utf-8")
+    for path in NOTEBOOKS:
+        page = (tmp_path / "site" / "notebooks" / f"{path.stem}.html").read_text(encoding="utf-8")
+        assert "<table" in page and page.count("<img") >= 2

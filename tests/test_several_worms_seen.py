@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from synthetic import recording
+from test_live import watching
 from test_report import Reader
 
 import tianbao as tb
@@ -35,11 +36,16 @@ AWAY = [0.2, 0.9, 0.0]
 
 
 @pytest.fixture(scope="module")
-def pair():
+def both():
     """An intact worm and, beside it, one without AVA, in a gradient of salt."""
     worms = [tb.Worm(), tb.Worm(at=tuple(AWAY), heading=0.4).ablate("AVA*")]
     made = tb.Simulation(worms, tb.Arena("agar", fields=[SALT]), engine="native", progress=False)
-    return made.record(voltage=["AVA*", "ASE*", "DB*", "VB*"]).run(400.0)
+    return made.record(voltage=["AVA*", "ASE*", "DB*", "VB*"])
+
+
+@pytest.fixture(scope="module")
+def pair(both):
+    return both.run(400.0)
 
 
 @pytest.fixture
@@ -165,18 +171,39 @@ def test_receptors_without_voltages_or_without_a_field_say_so(pair):
 
 
 def test_the_video_follows_one_worm_and_shows_the_other(pair):
-    size = (640, 352)
-    scene = Scene(pair, size, 0)
+    scene = Scene(pair, (640, 360), 0)
     picture = scene.draw(200.0).astype(int)[..., :3]
     # Where the other worm is drawn: its place as seen from the camera, in pixels.
     frame = int(np.argmin(np.abs(pair.time - 200.0)))
-    offset = pair.worms[1].midline[frame, 24, :2] - pair.worms[0].midline[:, :, :2].mean(axis=(0, 1))
-    scale = size[0] / scene._view
-    column, row = size[0] / 2 + offset[0] * scale, (1.0 - 0.22) / 2 * size[1] - offset[1] * scale
-    here = picture[round(row) - 2 : round(row) + 3, round(column) - 2 : round(column) + 3]
-    assert np.abs(here - picture[5, 320]).sum(axis=-1).mean() > 40
-    other = Scene(pair, size, 1).draw(200.0).astype(int)[..., :3]
+    away = pair.worms[1].midline[frame, 24, :2] - scene.camera.at(frame)
+    column, row = scene.plate.transData.transform(away)
+    here = picture[360 - round(row) - 2 : 360 - round(row) + 3, round(column) - 2 : round(column) + 3]
+    assert np.abs(here - picture[5, 5]).sum(axis=-1).mean() > 40
+    other = Scene(pair, (640, 360), 1).draw(200.0).astype(int)[..., :3]
     assert np.abs(picture - other).mean() > 1.0
+
+
+def test_two_browsers_that_look_at_a_run_change_no_bit_of_it_and_are_told_all(both, pair):
+    view = tb.Live("AVAL", "DB3", duration=400.0)
+    browsers = [watching(view) for _ in range(2)]
+    seen = both.run(400.0, observers=[view])
+    for one, other in zip(seen.worms, pair.worms, strict=True):
+        for name in ("midline", "dorsal", "muscle_activation", "voltage"):
+            assert np.array_equal(getattr(one, name), getattr(other, name))
+    for thread, told in browsers:
+        thread.join(10.0)
+        assert told[-1] == ("end", "finished")
+        facts = next(data for kind, data in told if kind == "hello")
+        assert facts["neurons"] == ["AVAL", "DB3"] and len(facts["worms"]) == 2
+        assert max(facts["radius"]) == pytest.approx(0.035, abs=0.002)
+        samples = [row for kind, data in told if kind == "voltages" for row in data]
+        assert [at for at, _ in samples] == sorted({at for at, _ in samples}) and samples[-1][0] > 380.0
+        for at, values in samples:
+            for worm, k in enumerate(np.flatnonzero(pair.time == at).repeat(2)):
+                assert values[worm] == pytest.approx(pair.voltages(worm)[["AVAL", "DB3"]].iloc[k], abs=0.006)
+        for picture in (data for kind, data in told if kind == "picture"):
+            k = int(np.argmin(np.abs(pair.time - picture["t"])))
+            assert np.abs(np.array(picture["lines"][1]) - pair.worms[1].midline[k, :, :2]).max() < 0.05
 
 
 def test_the_viewer_shows_both_and_names_whose_neuron_was_clicked(pair, tmp_path):

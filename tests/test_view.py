@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
-import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 from synthetic import recording
 
 import tianbao as tb
-from tianbao.view import video
+from tianbao.behaviour.kymograph import Kymograph
+from tianbao.view.kymographs import plot_kymographs
 from tianbao.view.outline import Outline
 from tianbao.view.plots import headline, select_neurons
 from tianbao.view.scene import Scene
+from tianbao.view.style import render
 
 
 @pytest.fixture(scope="module")
@@ -96,37 +100,72 @@ def test_contracted_dorsal_muscle_shows_red_on_the_dorsal_side(run):
     straight = np.zeros_like(track.midline)
     straight[..., 0] = np.linspace(0.5, -0.5, 49)
     still = dataclasses.replace(track, midline=straight, muscle_activation=dorsal)
-    picture = Scene(dataclasses.replace(run, worms=(still,)), (640, 352)).draw(1000.0).astype(int)
-    red = np.argwhere((picture[..., 0] - picture[..., 2] > 60) & (np.arange(352)[:, None] < 250))
-    rim = np.argwhere(np.abs(picture[:250, 200:440, :3] - [43, 43, 51]).sum(axis=-1) < 60)[:, 0]
+    scene = Scene(dataclasses.replace(run, worms=(still,)), (640, 352))
+    area = scene.plate.get_window_extent()
+    picture = scene.draw(1000.0).astype(int)[352 - int(area.y1) : 352 - int(area.y0)]
+    red = np.argwhere(picture[..., 0] - picture[..., 2] > 60)
+    rim = np.argwhere(np.abs(picture[:, 200:440, :3] - [43, 43, 51]).sum(axis=-1) < 60)[:, 0]
     assert len(red) > 200
     # Rows count downwards: dorsal (+y) is the upper half of a worm that heads right. The row of
     # pixels that the axis itself runs through may go either way.
     assert red[:, 0].max() <= 0.5 * (rim.min() + rim.max()) + 0.5
 
 
-def test_mp4_has_the_length_and_rate_of_the_run(tmp_path):
-    if not video.ffmpeg_available():
-        pytest.skip("no ffmpeg on this machine")
-    import imageio_ffmpeg
-
-    told = []
-    path = video.write_video(recording(duration=1000.0), tmp_path / "crawl.mp4", advance=told.append)
-    said = subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(path)], capture_output=True, text=True).stderr
-    assert "h264" in said and "yuv420p" in said and "1280x720" in said and "25 fps" in said
-    seconds = float(re.search(r"Duration: 00:00:(\d+\.\d+)", said).group(1))
-    assert seconds == pytest.approx(1.0, abs=0.05) and sum(told) == pytest.approx(1000.0, abs=50.0)
-    assert [each.name for each in tmp_path.iterdir()] == ["crawl.mp4"]
-
-
-def test_without_ffmpeg_the_video_is_a_gif(tmp_path, monkeypatch):
-    monkeypatch.setattr(video, "ffmpeg_available", lambda: False)
-    path = recording(duration=800.0).video(tmp_path / "crawl.mp4", progress=False)
-    assert path.name == "crawl.gif"
-    with Image.open(path) as picture:
-        assert picture.n_frames == 10 and picture.size == video.GIF_SIZE
+def shown_texts(figure):
+    """Texts of a figure that are drawn, without the labels of ticks beyond the ends of an axis."""
+    beyond = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+                if not (axes.axison and low - 1e-9 <= tick.get_loc() <= high + 1e-9):
+                    beyond |= {tick.label1, tick.label2}
+    found = [each for each in figure.findobj(Text) if each.get_visible() and each.get_text().strip()]
+    return [each for each in found if each not in beyond]
 
 
-def test_a_video_of_nothing_is_refused(run, tmp_path):
-    with pytest.raises(tb.OutputError, match="two recorded frames"):
-        dataclasses.replace(run, time=run.time[:1]).video(tmp_path / "crawl.mp4")
+QUICK, SLOW = ("curvature", "traces", "track", "raster"), ("muscles", "trajectory", "activity")
+
+
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(each, marks=pytest.mark.slow) for each in SLOW)])
+def test_a_figure_is_read_across_a_page_and_its_labels_keep_apart(run, name):
+    two = dataclasses.replace(run.track(), midline=run.track().midline + [0.5, 1.2, 0.0])
+    worms = (run.track(), two) if name in ("track", "trajectory") else (run.track(),)
+    figure = getattr(dataclasses.replace(run, worms=worms).plot, name)()
+    check_legible(figure)
+
+
+def test_kymographs_below_each_other_share_their_axes_and_are_read_across_a_page(run):
+    figure = plot_kymographs([Kymograph.of(run), Kymograph.of(run), Kymograph.of(recording(duration=3000.0))])
+    check_legible(figure)
+    images = [axes.images[0] for axes in figure.axes if axes.images]
+    assert len({image.get_clim() for image in images}) == 1
+    assert len({axes.get_xlim() for axes in figure.axes[:3]}) == 1
+
+
+def check_legible(figure):
+    figure.draw_without_rendering()
+    wide = figure.get_size_inches()[0]
+    texts = shown_texts(figure)
+    assert min(text.get_fontsize() for text in texts) * 6.5 / wide >= 6.99
+    boxes = [text.get_window_extent().shrunk(0.9, 0.8) for text in texts]
+    for (one, box), (other, beside) in itertools.combinations(zip(texts, boxes, strict=True), 2):
+        assert not box.overlaps(beside), (one.get_text(), other.get_text())
+
+
+def test_no_picture_relies_on_formulae_and_logarithms_are_plain_numbers():
+    def draw(figure):
+        axes = figure.subplots(2, 1)
+        axes[0].set_title("a$^$b and $x_1$")
+        axes[0].set_xscale("log")
+        axes[0].plot([0.1, 1000.0], [0.0, 1.0])
+        axes[1].loglog([1.0, 30.0], [1e-7, 1.0])
+
+    figure = render(draw, (6.5, 5.0), None)
+    figure.draw_without_rendering()
+    words = [text.get_text() for text in shown_texts(figure)]
+    assert "a$^$b and $x_1$" in words and {"1", "10", "100"} <= set(words)
+    assert not [word for word in words if "mathdefault" in word]
+    check_legible(figure)
+    for path in Path(tb.__file__).parent.glob("view/*.py"):
+        assert not re.findall(r"\$[^${}]+\$", re.sub(r"^\s*#.*$", "", path.read_text("utf-8"), flags=re.M)), path.name

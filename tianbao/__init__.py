@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .parameters import Parameters
     from .recording import Recording
     from .sweeps.run import sweep
+    from .view.live import Live
     from .worm import Worm
 
 _HOMES = {
@@ -41,6 +42,7 @@ _HOMES = {
     "Dish": ".environment",
     "Gaussian": ".environment",
     "Kymograph": ".behaviour.kymograph",
+    "Live": ".view.live",
     "Loop": ".loop",
     "Material": ".body",
     "Medium": ".environment",
@@ -75,6 +77,7 @@ __all__ = [
     "DivergedError",
     "Gaussian",
     "Kymograph",
+    "Live",
     "Loop",
     "Material",
     "MechanismError",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .body import Material
     from .environment import Arena, Medium
     from .loop import Simulation
+    from .loop.observers import Observer
     from .loop.state import RunState
     from .recording import Recording
 
@@ -150,6 +152,7 @@ def perform(
     since: RunState | None = None,
     checkpoint: str = CHECKPOINT,
     force: bool = False,
+    observers: Sequence[Observer] = (),
 ) -> Outcome:
     """Run a configuration and write results, plots, a report and a video.
 
@@ -161,6 +164,7 @@ def perform(
         since: checkpoint to continue from.
         checkpoint: name of the file of checkpoints in the folder.
         force: replace the results of a finished run in the folder. A run that stopped early is replaced without it.
+        observers: see `Simulation.run`.
 
     Raises:
         ConfigError, AnatomyError: for a value or name that is not possible; before anything is computed.
@@ -181,11 +185,19 @@ def perform(
     with claimed(folder):
         if since is None and not force:
             check_unfinished(folder)
-        return _performed(made, config, folder / checkpoint, video=video, progress=progress, since=since)
+        options = {"video": video, "progress": progress, "since": since, "observers": observers}
+        return _performed(made, config, folder / checkpoint, **options)
 
 
 def _performed(
-    made: Simulation, config: RunConfig, checkpoint: Path, *, video: bool, progress: bool, since: RunState | None
+    made: Simulation,
+    config: RunConfig,
+    checkpoint: Path,
+    *,
+    video: bool,
+    progress: bool,
+    since: RunState | None,
+    observers: Sequence[Observer],
 ) -> Outcome:
     from .io.checkpoints import Checkpoints
 
@@ -197,7 +209,7 @@ def _performed(
         checkpoint.unlink(missing_ok=True)
     try:
         kept = Checkpoints(checkpoint, every) if every else None
-        recording = made.run(config.duration, checkpoints=kept, since=since)
+        recording = made.run(config.duration, checkpoints=kept, since=since, observers=observers)
     except DivergedError as error:
         error.files = _write(error.recording, config, checkpoint, video=False)
         raise
@@ -206,7 +218,14 @@ def _performed(
 
 
 @named_arguments
-def resume(source: str | Path, *, duration: float | None = None, video: bool = True, progress: bool = True) -> Outcome:
+def resume(
+    source: str | Path,
+    *,
+    duration: float | None = None,
+    video: bool = True,
+    progress: bool = True,
+    observers: Sequence[Observer] = (),
+) -> Outcome:
     """Resume a run from its newest checkpoint; the result is that of a run that never stopped, bit for bit.
 
     Args:
@@ -214,6 +233,7 @@ def resume(source: str | Path, *, duration: float | None = None, video: bool = T
         duration: of the whole run [ms]; the planned one when None.
         video: see `perform`.
         progress: show time left.
+        observers: see `Simulation.run`.
 
     Raises:
         OutputError: for a checkpoint that is missing, cut short, changed or of another release.
@@ -226,7 +246,7 @@ def resume(source: str | Path, *, duration: float | None = None, video: bool = T
     state = Checkpoints(path).read()
     config = config_of(state.facts["config"], path.name)
     changes = {"duration": duration, "checkpoint.every": state.facts["every"]}
-    options = {"video": video, "progress": progress, "since": state, "checkpoint": path.name}
+    options = {"video": video, "progress": progress, "since": state, "checkpoint": path.name, "observers": observers}
     return perform(config.updated(changes), path.parent, **options)
 
 
@@ -262,11 +282,16 @@ def _write(
     files += [_write_config(config, folder), *([checkpoint] if checkpoint.exists() else [])]
     if len(recording.time) > 1:
         files += _drawn(recording, folder)
+    film, failed = None, None
     if video:
-        name = "swim.mp4" if recording.medium == "water" else "crawl.mp4"
-        files.append(recording.video(folder / name, progress=progress))
-    films = files[-1:] if video else [None]
-    files.append(write_report(recording, folder / "report.html", video=films[0], names=[folder.name or "run"]))
+        try:
+            name = "swim.mp4" if recording.medium == "water" else "crawl.mp4"
+            files.append(film := recording.video(folder / name, progress=progress))
+        except OutputError as error:
+            failed = error  # told once the report is there, too
+    files.append(write_report(recording, folder / "report.html", video=film, names=[folder.name or "run"]))
+    if failed is not None:
+        raise failed
     return tuple(files)
 
 

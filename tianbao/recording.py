@@ -25,25 +25,29 @@ class Recording(RecordedRun):
 
         return Plots(self)
 
-    def video(self, path: str | Path, *, worm: int = 0, progress: bool = True) -> Path:
+    def video(
+        self, path: str | Path, *, worm: int | None = None, width: int | None = None, start: float = 0.0,
+        stop: float | None = None, progress: bool = True,
+    ) -> Path:  # fmt: skip
         """Write a video, as MP4 or, where ffmpeg is missing, as GIF.
 
         Args:
-            path: where; the suffix becomes .gif for a GIF.
-            worm: the one the camera follows.
+            path: where; .gif and .webp give an endless loop for a page.
+            worm: the one the camera follows; if None, all are in view, as far as they can still be seen.
+            width: of the picture [pixel]; 1280, or 640 for a loop, if None.
+            start, stop: part to show [ms]; to the end if None.
             progress: show time left.
 
         Returns:
             The path written.
 
         Raises:
-            OutputError: if the recording is empty or the file cannot be written.
+            ConfigError: for an unknown format or worm, or a width or time out of range.
+            OutputError: if the recording is empty or the file cannot be written; an older one is kept.
         """
-        from .progress import Progress
         from .view.video import write_video
 
-        with Progress(self.duration, "video", enabled=progress) as shown:
-            return write_video(self, path, worm=worm, advance=shown.advance)
+        return write_video(self, path, worm=worm, width=width, start=start, stop=stop, progress=progress)
 
     def save(self, path: str | Path) -> Path:
         """Write a results file, read again by `tianbao.open`.

@@ -15,6 +15,7 @@ from ..errors import ConfigError, DivergedError
 from .session import EXIT_FAILED, EXIT_INTERRUPTED, Parser, add_command, run_script
 
 if TYPE_CHECKING:
+    from ..loop.observers import Observer
     from ..recording import Recording
     from ..view.worms import Who
 
@@ -31,6 +32,7 @@ def register(commands: argparse._SubParsersAction) -> None:
         tianbao run --set arena.medium=water --set clock.tick=2
         tianbao run --do "ablate AVB*" --do "knock_out unc-2" --engine native
         tianbao run --worms 5 --spacing 1.5
+        tianbao run --live 'AVB*' 'DB*'
         tianbao run --print-config > my.toml""",
     )  # fmt: skip
     add_run_arguments(run, "output/run", RunConfig())
@@ -43,6 +45,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     resume.add_argument("run", type=Path, help="folder of the run, or its checkpoint")
     resume.add_argument("--duration", type=float, help="total simulated time [ms] (default: as planned)")
     resume.add_argument("--no-video", action="store_true", help="skip the video")
+    _add_live(resume)
     info = add_command(
         commands, "info", _info, "summarise the contents and origin of a result",
         """tianbao info output/run
@@ -101,6 +104,27 @@ def add_run_arguments(parser: argparse.ArgumentParser, out: str, default: RunCon
     )
     parser.add_argument("--force", action="store_true", help="replace the finished run in --out")
     parser.add_argument("--no-video", action="store_true", help="skip the video")
+    _add_live(parser)
+
+
+def _add_live(parser: argparse.ArgumentParser) -> None:
+    words = "show bodies and voltages in a browser while it runs, of NEURONs or a few; prints the address"
+    parser.add_argument("--live", nargs="*", metavar="NEURON", help=words)
+    parser.add_argument("--live-port", type=int, metavar="PORT", help="to serve it on (default: any that is free)")
+
+
+def _live(args: argparse.Namespace, duration: float | None) -> list[Observer]:
+    """The live view, if one was asked for."""
+    if args.live is None:
+        if args.live_port is not None:
+            raise ConfigError("--live-port is the port of the live view; give --live, too")
+        return []
+    for each in args.live:
+        if each.endswith(".toml"):
+            raise ConfigError(f"--live takes neurons, and {each} is a file: put it before --live")
+    from ..view.live import Live
+
+    return [Live(*args.live, port=args.live_port or 0, duration=duration)]
 
 
 def configured(args: argparse.Namespace) -> RunConfig:
@@ -132,7 +156,8 @@ def _run(args: argparse.Namespace) -> int:
         return _print_config(config)
     folder = args.out or _free(args.default_out, args.force)
     try:
-        outcome = perform(config, folder, video=not args.no_video, force=args.force)
+        live = _live(args, config.duration)
+        outcome = perform(config, folder, video=not args.no_video, force=args.force, observers=live)
     except DivergedError as error:
         print(f"saved before the error: {', '.join(map(str, error.files))}", file=sys.stderr)
         raise
@@ -153,7 +178,8 @@ def _resume(args: argparse.Namespace) -> int:
     if args.duration is None and finished(args.run):
         print(f"{args.run} is complete; use --duration to extend it")
         return 0
-    outcome = resume(args.run, duration=args.duration, video=not args.no_video)
+    live = _live(args, args.duration)
+    outcome = resume(args.run, duration=args.duration, video=not args.no_video, observers=live)
     return _tell(outcome, args.run if args.run.is_dir() else args.run.parent)
 
 

@@ -1,4 +1,4 @@
-"""`tianbao view`, `report`, `plot` and `draw`: look at a run, compare runs, draw the anatomy."""
+"""`tianbao view`, `video`, `report`, `plot` and `draw`: look at a run, compare runs, draw the anatomy."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ KINDS = {
 }  # fmt: skip
 _OF_ALL = ("track", "trajectory")  # show every worm unless one is named
 _FILMS = (".mp4", ".webm", ".gif")
+_OWN_FILMS = ("crawl", "swim")  # written by the run itself
 
 
 def register(commands: argparse._SubParsersAction) -> None:
@@ -31,6 +32,19 @@ def register(commands: argparse._SubParsersAction) -> None:
     view.add_argument("--screenshot", type=Path, metavar="FILE", help="write one picture, without a display")
     view.add_argument("--time", type=float, metavar="MS", help="time of the picture, or to start at [ms]")
     view.add_argument("--worm", type=int, default=0, metavar="K", help="the one the camera follows, from 0 (default 0)")
+
+    video = add_command(
+        commands, "video", _video, "write a video of a run, or a small loop for a web page",
+        """tianbao video output/forward_crawl
+        tianbao video output/forward_crawl --out crawl.webp --width 560 --from 3000 --to 9000
+        tianbao video output/pair --worm 1 --out second.mp4""",
+    )  # fmt: skip
+    _add_result(video)
+    video.add_argument("--out", type=Path, metavar="FILE", help="MP4, GIF or WebP (default: video.mp4 with the result)")
+    video.add_argument("--worm", type=int, metavar="K", help="the one it follows, from 0 (default: all in view)")
+    video.add_argument("--width", type=int, metavar="PIXEL", help="of the picture (default 1280, of GIF and WebP 640)")
+    video.add_argument("--from", type=float, default=0.0, dest="start", metavar="MS", help="where it starts [ms]")
+    video.add_argument("--to", type=float, dest="stop", metavar="MS", help="where it ends [ms] (default: the end)")
 
     report = add_command(
         commands, "report", _report, "write an HTML report of one run, or of several with means and 95 % intervals",
@@ -96,6 +110,14 @@ def _view(args: argparse.Namespace) -> int:
     return 0
 
 
+def _video(args: argparse.Namespace) -> int:
+    recording, folder = opened(args.result)
+    part = {"worm": args.worm, "width": args.width, "start": args.start, "stop": args.stop}
+    written = recording.video(args.out or folder / "video.mp4", **part)
+    print(f"wrote {written} ({written.stat().st_size / 1e6:.1f} MB)")
+    return 0
+
+
 def _report(args: argparse.Namespace) -> int:
     from ..io.files import check_file
     from ..view.replay import MISSING, can_replay
@@ -135,8 +157,9 @@ def _runs(path: Path) -> list[Path]:
 
 
 def _film(folder: Path) -> Path | None:
-    """The video stored with the results of a run, if there is exactly one."""
+    """The video stored with the results of a run: its own, or the only one."""
     found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _FILMS and path.name[0] != "."]
+    found = [path for path in found if path.stem in _OWN_FILMS] or found
     return found[0] if len(found) == 1 else None
 
 

@@ -94,3 +94,18 @@ def _values(
             quantity = f"{table['verb']}.{argument}"
             if quantity in ranges():
                 yield quantity, f"{table['verb']} {shorten(cells)}: {argument}", value, table.get("force", False)
+
+
+def check_observers(observers: object) -> None:
+    """Refuse what cannot be called between two ticks.
+
+    Raises:
+        ConfigError: for anything but a list of functions with an attribute `every`, a whole number of ticks.
+    """
+    if not isinstance(observers, (list, tuple)):
+        raise ConfigError(f"run: observers = {shorten(repr(observers))} must be a list, such as [tianbao.Live()]")
+    for each in observers:
+        every = getattr(each, "every", None)
+        if not callable(each) or isinstance(each, type) or type(every) is not int or every < 1:
+            todo = "give a function of the loop with an attribute 'every', a whole number of ticks"
+            raise ConfigError(f"run: {shorten(repr(each))} is no observer: {todo}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import logging
 import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -51,13 +53,19 @@ class Run:
         plan: what it is to do.
         checkpoints: where the state is kept on the way.
         since: a state to continue from.
+        observers: further ones; those that are context managers are entered for as long as it ticks.
 
     Raises:
         ConfigError: for a state of another simulation or release, or beyond the end.
     """
 
     def __init__(
-        self, loop: Loop, plan: Plan, checkpoints: Checkpoints | None = None, since: RunState | None = None
+        self,
+        loop: Loop,
+        plan: Plan,
+        checkpoints: Checkpoints | None = None,
+        since: RunState | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         if since is not None:
             check_fit(since, loop, plan)
@@ -67,7 +75,7 @@ class Run:
         self._before, self._started = 0.0, time.perf_counter()
         frame = loop.clock.ticks_per_frame
         self._recorder = Recorder(loop, frame, plan.voltage, self._planned // frame)
-        self._observers: tuple[Observer, ...] = (DivergenceGuard(frame), self._recorder)
+        self._observers: tuple[Observer, ...] = (DivergenceGuard(frame), self._recorder, *observers)
         if since is not None:
             loop.restore(since.loop)
             self._recorder.restore(part(since.arrays, "recorder"))
@@ -84,7 +92,12 @@ class Run:
         left = (self._planned - loop.ticks) * tick
         self._started = time.perf_counter()
         try:
-            with Interrupt() as interrupt, Progress(left, self._plan.label, enabled=self._plan.progress) as bar:
+            with ExitStack() as stack:
+                for each in self._observers:
+                    if isinstance(each, AbstractContextManager):
+                        stack.enter_context(each)
+                interrupt = stack.enter_context(Interrupt())
+                bar = stack.enter_context(Progress(left, self._plan.label, enabled=self._plan.progress))
                 while loop.ticks < self._planned and not interrupt.asked:
                     loop.advance()
                     for each in self._observers:

@@ -22,10 +22,10 @@ from ..rows import whole
 from ..worm import Worm
 from ..worm_model import WormModel
 from .actions import Current, Light, action_of, said
-from .checks import check_duration, check_options, check_ranges
+from .checks import check_duration, check_observers, check_options, check_ranges
 from .description import described
 from .loop import Loop, Observation, with_parameters
-from .observers import DivergenceGuard
+from .observers import DivergenceGuard, Observer
 from .run import Plan, Run, check_fit
 from .state import Checkpoints, RunState
 
@@ -237,7 +237,12 @@ class Simulation:
     # --- running it
 
     def run(
-        self, duration: float, *, checkpoints: Checkpoints | None = None, since: RunState | None = None
+        self,
+        duration: float,
+        *,
+        checkpoints: Checkpoints | None = None,
+        since: RunState | None = None,
+        observers: Sequence[Observer] = (),
     ) -> Recording:
         """Simulate from a fresh start, or continue from a checkpoint.
 
@@ -248,15 +253,18 @@ class Simulation:
             duration: of the whole run [ms].
             checkpoints: where the state is kept on the way, such as `tianbao.Checkpoints("crawl.checkpoint")`.
             since: a state that was kept; the run then gives the same bits as one that never stopped.
+            observers: called between ticks, such as `tianbao.Live()`, which shows the run in a browser; each is a
+                function of the loop with an attribute `every`, the number of ticks between two calls.
 
         Raises:
-            ConfigError: for a duration shorter than one frame, or a state of another simulation.
+            ConfigError: for a duration shorter than one frame, a state of another simulation, or what observes nothing.
             DivergedError: if brains or bodies leave the physical range; what was recorded until
                 then is its `recording`.
         """
         self.check(duration)
+        check_observers(observers)
         self._warn()
-        return Run(self._loop, self._plan(duration), checkpoints, since).to_the_end()
+        return Run(self._loop, self._plan(duration), checkpoints, since, observers).to_the_end()
 
     def _outside(self, clock: Clock | None = None) -> list[str]:
         """What lies outside of the ranges for which the model was shown to hold; what means nothing is refused."""

@@ -170,7 +170,7 @@ def plot_connectome(
         for axes, each in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
             _matrix(figure, axes, chemical if each == "chemical" else gap, signed=each == "chemical")
 
-    return style.render(draw, (11.2 * len(shown), 11.8), path)
+    return style.render(draw, (11.2 * len(shown), 11.8), path, dense=True)
 
 
 def class_matrices(design: NetworkDesign) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -253,7 +253,7 @@ def _projections(figure, cell: CellGeometry, title: str) -> list[tuple[Axes, int
         axes.fill_between(along, -rim, rim, where=inside, color=style.BODY, alpha=0.55, linewidth=0, zorder=0)
         axes.set(xlim=(low, high), ylim=(-half, half))
         axes.set_aspect(stretch, adjustable="box")
-        axes.set_ylabel(f"{words[0]} $-$    {words[1]} $+$\n[um]")
+        axes.set_ylabel(f"{words[0]} −    {words[1]} +\n[um]")
     figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
     stretched = f"; across the body drawn {stretch:g} times as large" if stretch > 1.0 else ""
     for axes in grid if compact else grid[-1:]:
@@ -370,7 +370,7 @@ def _matrix(figure: Figure, axes: Axes, matrix: pd.DataFrame, *, signed: bool) -
         decades = 10.0 ** np.arange(np.ceil(np.log10(low)), np.floor(np.log10(high)) + 1.0)
         bar.set_ticks([*-decades[::-1], 0.0, *decades], labels=[f"{x:g}" for x in (*-decades[::-1], 0.0, *decades)])
         bar.minorticks_off()
-    bar.set_label("summed conductance [nS]" + (": inhibitory $-$, excitatory $+$" if signed else ""))
+    bar.set_label("summed conductance [nS]" + (": inhibitory −, excitatory +" if signed else ""))
     bar.outline.set_visible(False)
 
 

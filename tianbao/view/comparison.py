@@ -180,7 +180,7 @@ def plot_waves(groups: Sequence[Group]) -> Figure:
         left, right = upper.subplots(1, 2)
         for tint, group in zip(_TINTS, shown, strict=False):
             tint = style.INK if group.of_animals else tint
-            name = style.plain(f"{group.name}, {group.size}")
+            name = f"{group.name}, {group.size}"
             _band(left, [each.along.amplitude for each in group.samples], tint, name)
             _band(right, [each.along.lag for each in group.samples], tint, name)
         left.set(xlabel="body coordinate (nose 0, tail 1)", ylabel="amplitude of curvature [kappa L]", xlim=(0, 1))
@@ -224,13 +224,13 @@ def _cycles(figure, groups: Sequence[Group]) -> None:
         title = textwrap.shorten(group.name, _SHORT, placeholder=" ...")
         if not np.isfinite(mean).any():
             style.say(axes, "fewer than two cycles,\nor no rhythm")
-            axes.set_title(style.plain(title), loc="left", fontsize=9)
+            axes.set_title(title, loc="left", fontsize=9)
             continue
         image = axes.imshow(
             np.vstack([mean, mean]).T, aspect="auto", extent=(0.0, 2.0, 1.0, 0.0), cmap=style.BEND, vmin=-limit,
             vmax=limit, interpolation="bilinear",
         )  # fmt: skip
-        axes.set_title(style.plain(f"{title}: mean cycle"), loc="left", fontsize=9)
+        axes.set_title(f"{title}: mean cycle", loc="left", fontsize=9)
         axes.set_xlabel(f"phase [cycles], {len(PHASES)} parts, shown twice", fontsize=8)
         axes.set_yticks([0.0, 0.5, 1.0], ["nose", "middle", "tail"])
     for axes in grid[len(groups) :]:

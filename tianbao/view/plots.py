@@ -19,7 +19,7 @@ from ..recorded import QUADRANTS, RecordedRun, WormTrack
 from ..units import MS_PER_S
 from . import style
 from .activity import activity_size, draw_activity, moments
-from .raster import check_unit, draw_raster, raster_size
+from .raster import check_unit, draw_raster, is_dense, raster_size
 from .sensed import draw_sensed, sensed_size
 from .tracks import draw_track, track_size
 from .trajectory import Field, draw_trajectory, trajectory_size
@@ -95,7 +95,8 @@ class Plots:
         """
         check_unit(unit)
         track = self._run.track(worm)
-        return style.render(lambda figure: draw_raster(figure, track, unit), raster_size(track.neurons), path)
+        size, dense = raster_size(track.neurons), is_dense(track.neurons)
+        return style.render(lambda figure: draw_raster(figure, track, unit), size, path, dense=dense)
 
     def trajectory(
         self, path: str | Path | None = None, *, field: Field | None = None, label: str = "field",
@@ -227,7 +228,7 @@ def _kymograph(figure: Figure, time_ms: np.ndarray, track: WormTrack, gait: Gait
     axes.set_yticklabels(["nose", "", "middle", "", "tail"])
     axes.set_title(headline(gait), loc="left")
     bar = figure.colorbar(image, ax=axes, pad=0.012, aspect=22)
-    bar.set_label("curvature $\\kappa L$\nventral $-$    dorsal $+$")
+    bar.set_label("curvature κL\nventral −    dorsal +")
     bar.outline.set_visible(False)
 
 

@@ -19,8 +19,9 @@ from .nerves import VOLTAGE, voltage_range
 
 UNITS = ("mV", "z")
 _GROUPS = ("sensory", "interneuron", "motor", "pharyngeal", "other")
-# Heights [inch]: of a neuron, the minimum for the name of a class, and of the gap between groups.
-_ROW, _LABEL, _GAP = 0.032, 0.098, 0.10
+# Heights [inch]: of a neuron, the minimum for the name of a class (of many, of a few), and of the gap between groups.
+_ROW, _LABEL, _LARGE_LABEL, _GAP = 0.032, 0.098, 0.15, 0.10
+_FEW = 12  # classes
 _STILL_MV = 1e-3
 _Z_LIMIT = 2.5
 
@@ -57,6 +58,11 @@ def _natural(name: str) -> tuple:
 def raster_size(names: Sequence[str]) -> tuple[float, float]:
     """Size of the picture [inch]."""
     return 9.0, 1.1 + max(1.2, _edges(row_order(names))[0][-1] if len(names) else 0.0)
+
+
+def is_dense(names: Sequence[str]) -> bool:
+    """Whether there are more classes than can be named in letters that are read across a page."""
+    return len(row_order(names)) > _FEW
 
 
 def check_unit(unit: str) -> None:
@@ -98,11 +104,12 @@ def draw_raster(figure: Figure, track: WormTrack, unit: str) -> None:
 def _edges(order: list[tuple[str, str, list[str]]]) -> tuple[np.ndarray, list[tuple[str, str, float, float]]]:
     """Edges of the rows [inch], including gaps between groups, and the position of each class."""
     edges, bands, before = [0.0], [], None
+    label = _LABEL if len(order) > _FEW else _LARGE_LABEL
     for group, cls, members in order:
         if before is not None and group != before:
             edges.append(edges[-1] + _GAP)
         before, top = group, edges[-1]
-        height = max(_ROW, _LABEL / len(members))
+        height = max(_ROW, label / len(members))
         edges += [top + height * (k + 1) for k in range(len(members))]
         bands.append((group, cls, top, edges[-1]))
     return np.array(edges), bands
@@ -127,7 +134,7 @@ def _image(order: list[tuple[str, str, list[str]]], track: WormTrack, unit: str)
 
 def _name_rows(axes: Axes, order, bands: list[tuple[str, str, float, float]]) -> None:
     axes.set_yticks([0.5 * (top + foot) for *_, top, foot in bands], [cls for _, cls, *_ in bands])
-    axes.tick_params(axis="y", length=0, labelsize=6.0 if len(bands) > 12 else 8.0, pad=2)
+    axes.tick_params(axis="y", length=0, labelsize=6.0 if len(bands) > _FEW else 8.0, pad=2)
     axes.spines[["left", "bottom"]].set_visible(False)
     for *_, top, _foot in bands[1:]:
         axes.axhline(top, color=style.PAPER, linewidth=0.5)

@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import Formatter, LogFormatterMathtext
 
 from ..errors import ConfigError, unknown
 from ..io.files import check_file, write_atomically
@@ -39,18 +41,24 @@ _RC = {
     "font.family": "DejaVu Sans", "font.size": 9.5, "axes.titlesize": 11.0, "axes.titleweight": "bold",
     "axes.edgecolor": FAINT, "axes.labelcolor": INK, "axes.linewidth": 0.7, "text.color": INK,
     "xtick.color": FAINT, "ytick.color": FAINT, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
-    "axes.spines.top": False, "axes.spines.right": False, "figure.facecolor": PAPER,
+    # Names that users give are drawn as they are, whatever they hold ($, _, ^).
+    "text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False, "figure.facecolor": PAPER,
 }  # fmt: skip
 _DPI = 150
+# Across a page this wide [inch] no text is smaller than this [pt].
+PAGE_INCH, PAGE_POINTS = 6.5, 7.0
 
 
-def render(draw: Callable[[Figure], None], size: tuple[float, float], path: str | Path | None) -> Figure | Path:
+def render(
+    draw: Callable[[Figure], None], size: tuple[float, float], path: str | Path | None, *, dense: bool = False
+) -> Figure | Path:
     """Draw a figure and, given a path, write it.
 
     Args:
         draw: puts the axes on the figure.
         size: [inch].
         path: to write to, in any format of matplotlib; None returns the figure.
+        dense: whether it names more rows than can be read across a page; its labels then stay as small as they are.
 
     Raises:
         ConfigError: for an unknown format.
@@ -65,6 +73,9 @@ def render(draw: Callable[[Figure], None], size: tuple[float, float], path: str 
         figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure)
+        _spell_powers(figure)
+        if not dense:
+            _enlarge(figure, PAGE_POINTS * size[0] / PAGE_INCH)
         if path is None:
             return figure
         memory = io.BytesIO()
@@ -72,9 +83,32 @@ def render(draw: Callable[[Figure], None], size: tuple[float, float], path: str 
     return write_atomically(path, memory.getvalue())
 
 
-def plain(text: object) -> str:
-    """Text of others for a picture: a dollar sign in a name is no formula."""
-    return str(text).replace("$", r"\$")
+def _spell_powers(figure: Figure) -> None:
+    """Plain numbers on logarithmic axes, whose own labels are formulae."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            for get, put in (
+                (axis.get_major_formatter, axis.set_major_formatter),
+                (axis.get_minor_formatter, axis.set_minor_formatter),
+            ):
+                if isinstance(get(), LogFormatterMathtext):
+                    put(_Plain(get()))
+
+
+class _Plain(Formatter):
+    """The labels that a formatter of powers would give, as numbers."""
+
+    def __init__(self, powers: LogFormatterMathtext) -> None:
+        self._powers = powers
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """Label of a tick; "" where the other gives none, and between 1, 2 and 5, where numbers stand too close."""
+        spelled = f"{abs(x):.0e}"
+        return f"{x:g}" if self._powers(x, pos) and spelled[0] in "0125" else ""
+
+    def set_locs(self, locs) -> None:
+        """Pass on where the ticks are."""
+        self._powers.set_locs(locs)
 
 
 def say(axes: Axes, sentence: str) -> None:

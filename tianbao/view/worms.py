@@ -12,7 +12,7 @@ from ..recorded import RecordedRun
 from .settings import worm_settings
 
 # Told apart from each other, from the red of dorsal and the blue of ventral, and by readers with red-green blindness.
-_COLOURS = ("#1d4f5c", "#d08a1d", "#7b4fa3", "#4f9a8b", "#8a5a3b", "#c26a9b", "#7d8a2e", "#5b6b7a")
+COLOURS = ("#1d4f5c", "#d08a1d", "#7b4fa3", "#4f9a8b", "#8a5a3b", "#c26a9b", "#7d8a2e", "#5b6b7a")
 _LONGEST = 48  # characters of a name in a picture
 
 
@@ -42,7 +42,7 @@ class Who:
     @property
     def colour(self) -> str:
         """Of this worm in every picture that shows several; nine worms or more share colours."""
-        return _COLOURS[self.number % len(_COLOURS)]
+        return COLOURS[self.number % len(COLOURS)]
 
     @property
     def place(self) -> str:
