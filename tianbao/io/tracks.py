@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..bounded import check_memory
 from ..errors import OutputError
 
 log = logging.getLogger(__name__)
@@ -20,6 +21,37 @@ LONGEST_GAP_MS = 500.0
 # Range of body lengths of all stages of C. elegans, with a margin [mm].
 _LENGTHS_MM = (0.1, 2.5)
 _UNEVEN = 0.01
+_FARTHEST_MM = 1e6
+_LATEST_MS = 1e15
+_MOST_POINTS = 5000
+# Frames on the even clock per frame that was seen: with more, most of a track would be made up.
+_MOST_FILLED = 10
+# Two parts of a track may overlap by this many frames, as a camera's frames do that arrive in another order.
+_MOST_OVERLAP = 2.0
+_BYTES_PER_POINT = 100  # of a midline, with what is computed from it
+
+
+def check_time(time: np.ndarray, where: str) -> None:
+    """Refuse times [ms], shape (frames,), that are no times.
+
+    Raises:
+        OutputError: for one that is not a number, or is thousands of years away.
+    """
+    if not np.isfinite(time).all():
+        raise OutputError(f"{where} contains a value that is not a number; every frame needs its time")
+    if (np.abs(time) > _LATEST_MS).any():
+        raise OutputError(f"{where} contains {np.abs(time).max():.3g} ms, which is no time: check its unit")
+
+
+def check_place(points: np.ndarray, where: str) -> None:
+    """Refuse coordinates [mm], any shape, where no worm can be.
+
+    Raises:
+        OutputError: for one that is a kilometre or more away.
+    """
+    farthest = np.abs(points).max(initial=0.0)
+    if not farthest < _FARTHEST_MM:
+        raise OutputError(f"{where}: a coordinate of {farthest:.3g} mm is no place on a plate: check its unit")
 
 
 @dataclass
@@ -68,10 +100,12 @@ def track(seen: Sighting, longest_gap: float = LONGEST_GAP_MS) -> Track:
         longest_gap: longer gaps [ms] end the track; the longest section without one is kept.
 
     Raises:
-        OutputError: unless at least two frames have a midline of at least five points.
+        OutputError: unless at least two frames have a midline of at least five points, or if its clock runs twice over
+            the same time, or it is larger than can be kept in memory.
     """
     order = _in_time(seen)
-    whole = [k for k in order if seen.lines[k] is not None and len(seen.lines[k]) >= FEWEST_POINTS]
+    lines_of = [_without_repeats(line) for line in seen.lines]
+    whole = [k for k in order if lines_of[k] is not None and len(lines_of[k]) >= FEWEST_POINTS]
     if len(whole) < 2:
         raise OutputError(
             f"worm {seen.name} has {len(whole)} frames with a midline of at least {FEWEST_POINTS} points; "
@@ -82,17 +116,18 @@ def track(seen: Sighting, longest_gap: float = LONGEST_GAP_MS) -> Track:
     whole = _longest_stretch(seen, whole, longest_gap)
     time = np.array([seen.time[k] for k in whole])
     count = _usual([len(seen.lines[k]) for k in whole])
-    lines = np.stack([resampled(seen.lines[k], count) for k in whole])
+    if count > _MOST_POINTS:
+        raise OutputError(f"worm {seen.name} has midlines of {count} points; give at most {_MOST_POINTS}")
+    clock = _even_clock_of(seen.name, time)
+    check_memory(_BYTES_PER_POINT * count * (len(time) + len(clock)), f"worm {seen.name}")
+    lines = np.stack([resampled(lines_of[k], count) for k in whole])
     lengths = np.linalg.norm(np.diff(lines, axis=1), axis=2).sum(axis=1)
-    if not (lengths > 0.0).all():
-        raise OutputError(f"worm {seen.name} has a midline of zero length; its points must differ")
     length = float(np.median(lengths))
     if not _LENGTHS_MM[0] <= length <= _LENGTHS_MM[1]:
         log.warning("worm %s would be %.3g mm long: check the units of the file", seen.name, length)
     flipped = _flips(lines, [seen.head[k] for k in whole], seen.name)
     lines[flipped] = lines[flipped, ::-1]
     dorsal = _dorsal(seen, whole, lines, flipped)
-    clock = even_clock(time)
     if len(clock) != len(time) or np.abs(clock - time).max() > _UNEVEN * (clock[1] - clock[0]):
         log.warning("worm %s: %d frames interpolated to %d evenly spaced ones", seen.name, len(time), len(clock))
         lines = onto(clock, time, lines)
@@ -107,7 +142,45 @@ def _in_time(seen: Sighting) -> list[int]:
     kept = [k for n, k in enumerate(order) if n == 0 or seen.time[k] > seen.time[order[n - 1]]]
     if len(kept) < len(order):
         log.warning("worm %s: %d frames with duplicate times are ignored", seen.name, len(order) - len(kept))
+    _check_runs(seen.name, np.array([seen.time[k] for k in sorted(kept)]))
     return kept
+
+
+def _check_runs(name: str, time: np.ndarray) -> None:
+    """Frames may come in any order, but a clock that was set back would mix two recordings."""
+    if len(time) < 3:
+        return
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(time) < 0.0) + 1])
+    if len(starts) == 1:
+        return
+    first, last = time[starts], np.maximum.reduceat(time, starts)
+    order = np.argsort(first)
+    ends = np.maximum.accumulate(last[order])
+    overlap = float((ends[:-1] - first[order][1:]).max())
+    if overlap > _MOST_OVERLAP * float(np.median(np.diff(np.sort(time)))):
+        raise OutputError(
+            f"worm {name}: its clock goes back by up to {overlap:.6g} ms and runs over the same time again; give the "
+            "two recordings as two worms or two files"
+        )
+
+
+def _without_repeats(line: np.ndarray | None) -> np.ndarray | None:
+    """A midline without points that coincide with the previous one, at which it has no direction."""
+    if line is None or len(line) < 2:
+        return line
+    moved = (line[1:] != line[:-1]).any(axis=1)
+    return line if moved.all() else line[np.concatenate([[True], moved])]
+
+
+def _even_clock_of(name: str, time: np.ndarray) -> np.ndarray:
+    """`even_clock`, refused where most of its frames would have to be made up."""
+    usual = float(np.median(np.diff(time)))
+    if (time[-1] - time[0]) / usual > _MOST_FILLED * len(time):
+        raise OutputError(
+            f"worm {name}: frames {usual:.3g} ms apart leave out more than {_MOST_FILLED - 1} of {_MOST_FILLED} frames "
+            f"between {time[0]:g} and {time[-1]:g} ms; its times are too uneven"
+        )
+    return even_clock(time)
 
 
 def _longest_stretch(seen: Sighting, whole: list[int], longest_gap: float) -> list[int]:
@@ -241,6 +314,7 @@ def together(tracks: list[Track]) -> list[Track]:
     longest = max(tracks, key=lambda each: each.time[-1] - each.time[0])
     clock, step = longest.time, longest.time[1] - longest.time[0]
     count = longest.midline.shape[1]
+    check_memory(_BYTES_PER_POINT * len(clock) * count * len(tracks), f"{len(tracks)} worms on one clock")
     kept, left_out = [], []
     for each in tracks:
         if each.time[0] > clock[0] + step or each.time[-1] < clock[-1] - step:
