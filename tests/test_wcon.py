@@ -319,6 +319,6 @@ def test_an_empty_recording_is_not_written(tmp_path):
 )  # fmt: skip
 def test_units_of_time_as_trackers_write_them(unit, seconds):
     assert milliseconds(unit, "t") == pytest.approx(1000.0 * seconds)
-    for wrong in ("mhr", "1e300^99*s", "s/0", "0^-1*s", "fps"):
+    for wrong in ("hrr", "1e300^99*s", "s/0", "0^-1*s", "fps"):
         with pytest.raises(OutputError):
             milliseconds(wrong, "t")

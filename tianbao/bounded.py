@@ -39,7 +39,19 @@ def read_bytes(
         error: raised.
 
     Raises:
-        TianbaoError: `error`, if there is no such file, it cannot be read, is a folder, a pipe or a device, or is larger.
+        TianbaoError: `error`, if there is no such file, it cannot be read, is no regular file, or is larger.
+    """
+    content = first_bytes(path, what, largest + 1, error)
+    if len(content) > largest:
+        raise error(f"{shorten_path(path)} is larger than {largest / 1e6:g} MB, the limit; divide it")
+    return content
+
+
+def first_bytes(path: str | Path, what: str, count: int, error: type[TianbaoError] = OutputError) -> bytes:
+    """At most so many bytes from the start of a regular file; see `read_bytes`.
+
+    Raises:
+        TianbaoError: `error`, if there is no such file, it cannot be read, or is a folder, a pipe or a device.
     """
     try:
         # Without O_NONBLOCK, opening a named pipe would wait for somebody to write into it.
@@ -54,28 +66,9 @@ def read_bytes(
         raise error(f"cannot read {shorten_path(path)}: it is {_kind(status.st_mode)}; give the path of {what}")
     with os.fdopen(handle, "rb") as file:
         try:
-            content = file.read(largest + 1) if status.st_size <= largest else b""
+            return file.read(min(count, status.st_size + 1))
         except OSError as failed:
             raise error(f"cannot read {shorten_path(path)}: {_reason(failed)}; give the path of {what}") from failed
-    if status.st_size > largest or len(content) > largest:
-        raise error(f"{shorten_path(path)} is larger than {largest / 1e6:g} MB, the limit; divide it into several files")
-    return content
-
-
-def check_regular(path: str | Path, what: str) -> None:
-    """Refuse what is not a readable regular file, for libraries that open it themselves.
-
-    Raises:
-        OutputError: see `read_bytes`.
-    """
-    try:
-        mode = os.stat(path).st_mode
-    except FileNotFoundError as error:
-        raise OutputError(f"there is no file {shorten_path(path)}; give the path of {what}") from error
-    except (OSError, ValueError) as error:
-        raise OutputError(f"cannot read {shorten_path(path)}: {_reason(error)}; give the path of {what}") from error
-    if not stat.S_ISREG(mode):
-        raise OutputError(f"cannot read {shorten_path(path)}: it is {_kind(mode)}; give the path of {what}")
 
 
 def check_memory(needed: float, where: object, error: type[TianbaoError] = OutputError) -> None:
@@ -115,7 +108,8 @@ def decoded(data: bytes, where: object, error: type[TianbaoError] = OutputError)
         line = data[: failed.start].count(b"\n") + 1
         raise error(f"{where}, line {line}: not text in UTF-8; save it in UTF-8") from failed
     if "\0" in text:
-        raise error(f"{where}, line {text[: text.index(chr(0))].count(chr(10)) + 1}: a zero byte; it is not a text file")
+        line = text[: text.index("\0")].count("\n") + 1
+        raise error(f"{where}, line {line}: a zero byte; it is not a text file")
     return text
 
 

@@ -1,4 +1,4 @@
-"""`tianbao export` and `tianbao import-track`: export runs and models to other software, import tracks of animals."""
+"""`tianbao export`: export runs and models to other software."""
 
 from __future__ import annotations
 
@@ -35,20 +35,6 @@ def register(commands: argparse._SubParsersAction) -> None:
     nwb.add_argument("--institution", default="", metavar="NAME", help="where it was done")
     _add_worm(formats, "neuroml", _neuroml, "write neurons, muscles and network in NeuroML 2")
     _add_worm(formats, "netpyne", _netpyne, "write a model folder for NetPyNE and its GUI")
-    _register_import(commands)
-
-
-def _register_import(commands: argparse._SubParsersAction) -> None:
-    track = add_command(
-        commands, "import-track", _import_track, "import the track of an animal (WCON) and measure its gait",
-        """tianbao import-track animal.wcon --out animal/results.h5
-        tianbao import-track plate.wcon.zip --worm 3 --medium agar --out animal/results.h5
-        tianbao report animal output/forward_crawl""",
-    )  # fmt: skip
-    track.add_argument("track", type=Path, metavar="FILE", help=".wcon or .wcon.zip")
-    track.add_argument("--out", type=Path, metavar="FILE", help=f"default: TRACK/{_RESULTS}")
-    track.add_argument("--worm", metavar="ID", help="read only this one")
-    track.add_argument("--medium", metavar="NAME", help="agar or water, for published ranges (default: the file's)")
 
 
 def _add_run(formats: argparse._SubParsersAction, name: str, act, about: str, file: str, what: str):
@@ -127,17 +113,6 @@ def _worm(config: Path | None):
     from ..experiment import worm_of
 
     return worm_of(RunConfig() if config is None else read_config(config))
-
-
-def _import_track(args: argparse.Namespace) -> int:
-    from ..io.wcon import read_wcon
-
-    run = read_wcon(args.track, worm=args.worm, medium=args.medium)
-    out = args.out or Path(args.track.name.split(".")[0]) / _RESULTS
-    out = out / _RESULTS if out.is_dir() else out
-    run.save(out)
-    print(run.gait())
-    return _wrote(out)
 
 
 def _wrote(*paths: Path) -> int:

@@ -28,6 +28,8 @@ _MOST_POINTS = 5000
 _MOST_FILLED = 10
 # Two parts of a track may overlap by this many frames, as a camera's frames do that arrive in another order.
 _MOST_OVERLAP = 2.0
+# Times that go back more often, per frame, are of frames in no order.
+_MOST_RUNS = 0.1
 _BYTES_PER_POINT = 100  # of a midline, with what is computed from it
 
 
@@ -139,25 +141,28 @@ def track(seen: Sighting, longest_gap: float = LONGEST_GAP_MS) -> Track:
 def _in_time(seen: Sighting) -> list[int]:
     """Indices of the frames in order of time; of several at the same time, the first."""
     order = sorted(range(len(seen.time)), key=lambda k: seen.time[k])
-    kept = [k for n, k in enumerate(order) if n == 0 or seen.time[k] > seen.time[order[n - 1]]]
+    kept, conflicting = order[:1], []
+    for k in order[1:]:
+        if seen.time[k] > seen.time[kept[-1]]:
+            kept.append(k)
+        elif seen.lines[k] is not None and not np.array_equal(seen.lines[k], seen.lines[kept[-1]]):
+            conflicting.append(k)
     if len(kept) < len(order):
         log.warning("worm %s: %d frames with duplicate times are ignored", seen.name, len(order) - len(kept))
-    _check_runs(seen.name, np.array([seen.time[k] for k in sorted(kept)]))
+    _check_runs(seen.name, np.array([seen.time[k] for k in sorted([*kept, *conflicting])]))
     return kept
 
 
 def _check_runs(name: str, time: np.ndarray) -> None:
     """Frames may come in any order, but a clock that was set back would mix two recordings."""
-    if len(time) < 3:
-        return
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(time) < 0.0) + 1])
-    if len(starts) == 1:
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(time) <= 0.0) + 1])
+    if not 1 < len(starts) <= 1 + _MOST_RUNS * len(time):
         return
     first, last = time[starts], np.maximum.reduceat(time, starts)
-    order = np.argsort(first)
+    order = np.argsort(first, kind="stable")
     ends = np.maximum.accumulate(last[order])
     overlap = float((ends[:-1] - first[order][1:]).max())
-    if overlap > _MOST_OVERLAP * float(np.median(np.diff(np.sort(time)))):
+    if overlap > _MOST_OVERLAP * float(np.median(np.diff(np.unique(time)))):
         raise OutputError(
             f"worm {name}: its clock goes back by up to {overlap:.6g} ms and runs over the same time again; give the "
             "two recordings as two worms or two files"
@@ -304,21 +309,36 @@ def onto(clock: np.ndarray, time: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def together(tracks: list[Track]) -> list[Track]:
-    """Worms at the times of the one tracked longest; those not tracked throughout are left out.
+    """Worms at the times of the one tracked longest; those not tracked throughout are left out, with a warning.
+
+    Raises:
+        OutputError: if there is none.
+    """
+    kept, left_out = throughout(tracks)
+    if left_out:
+        log.warning(
+            "left out, because they were not tracked for all %g ms of worm %s: %s; give the id of one to read it alone",
+            kept[0].time[-1] - kept[0].time[0], max(tracks, key=_span).name, ", ".join(each.name for each in left_out),
+        )  # fmt: skip
+    return kept
+
+
+def throughout(tracks: list[Track]) -> tuple[list[Track], list[Track]]:
+    """Worms tracked as long as the one tracked longest, at its times, and the others as they are.
 
     Raises:
         OutputError: if there is none.
     """
     if not tracks:
         raise OutputError("no worm has a midline that can be tracked")
-    longest = max(tracks, key=lambda each: each.time[-1] - each.time[0])
+    longest = max(tracks, key=_span)
     clock, step = longest.time, longest.time[1] - longest.time[0]
     count = longest.midline.shape[1]
     check_memory(_BYTES_PER_POINT * len(clock) * count * len(tracks), f"{len(tracks)} worms on one clock")
-    kept, left_out = [], []
+    kept, others = [], []
     for each in tracks:
         if each.time[0] > clock[0] + step or each.time[-1] < clock[-1] - step:
-            left_out.append(each.name)
+            others.append(each)
             continue
         same = len(each.time) == len(clock) and np.abs(each.time - clock).max() <= _UNEVEN * step
         line = each.midline if same else onto(clock, each.time, each.midline)
@@ -327,10 +347,8 @@ def together(tracks: list[Track]) -> list[Track]:
         if dorsal is not None and dorsal.shape != line.shape:
             dorsal = dorsal[:, np.linspace(0, dorsal.shape[1] - 1, count).round().astype(int)]
         kept.append(Track(each.name, clock, line, dorsal))
-    if left_out:
-        log.warning(
-            "left out, because they were not tracked for all %g ms of worm %s: %s; give the id of one to read it alone",
-            clock[-1] - clock[0], longest.name, ", ".join(left_out),
-        )  # fmt: skip
-    return kept
+    return kept, others
 
+
+def _span(each: Track) -> float:
+    return float(each.time[-1] - each.time[0])

@@ -25,7 +25,7 @@ _LONG_PREFIXES = {
     "centi": 1e-2, "milli": 1e-3, "micro": 1e-6, "nano": 1e-9, "kilo": 1e3, "mega": 1e6, "giga": 1e9,
 }  # fmt: skip
 _TOKEN = re.compile(r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)|(?P<word>[^\W\d_]+)|(?P<op>[*/]|\^\s*-?))")
-_PIXELS = {"px", "pixel", "pixels", "pix"}
+PIXELS = {"px", "pixel", "pixels", "pix"}
 
 
 def millimetres(unit: str, where: str) -> float:
@@ -49,8 +49,8 @@ def milliseconds(unit: str, where: str) -> float:
 def _size(unit: str, where: str, kind: str, example: str) -> float:
     if not isinstance(unit, str) or not unit.strip():
         raise OutputError(f"{where} has no unit; add one to the file's units, such as {example}")
-    if set(re.findall(r"[^\W\d_]+", unit.lower())) & _PIXELS:
-        raise OutputError(f"{where} is in pixels ('{shorten(unit)}'), whose size is unknown; scale the track to mm first")
+    if set(re.findall(r"[^\W\d_]+", unit.lower())) & PIXELS:
+        raise OutputError(f"{where} is in pixels ('{shorten(unit)}'), of unknown size; scale the track to mm first")
     size, dimension = _evaluate(unit, where)
     if dimension != (1, 0) and kind == "length" or dimension != (0, 1) and kind == "time":
         raise OutputError(f"{where}: '{shorten(unit)}' is not a unit of {kind}; use {example}")
