@@ -101,15 +101,15 @@ def decoded(data: bytes, where: object, error: type[TianbaoError] = OutputError)
         TianbaoError: `error`, for another encoding or bytes that are no text; the message gives the line.
     """
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise error(f"{where} is text in UTF-16; save it in UTF-8")
+        raise error(f"{where} is not UTF-8 text but UTF-16; save it in UTF-8")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as failed:
         line = data[: failed.start].count(b"\n") + 1
-        raise error(f"{where}, line {line}: not text in UTF-8; save it in UTF-8") from failed
+        raise error(f"{where} is not UTF-8 text, see its line {line}; save it in UTF-8") from failed
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
-        raise error(f"{where}, line {line}: a zero byte; it is not a text file")
+        raise error(f"{where} is not a text file: its line {line} contains a zero byte")
     return text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..bounded import decoded, first_bytes
+from ..bounded import first_bytes
 from ..errors import OutputError
 from .midlines_csv import csv_plate, looks_like_midlines
 from .plate import Plate
@@ -87,7 +87,8 @@ def is_track(path: Path) -> bool:
         return not _is_result(path)
     if path.suffix.lower() not in _TABLES:
         return path.suffix.lower() in (".wcon", ".json", ".zip")
-    text = decoded(start if len(start) < _HEAD else start[: start.rfind(b"\n") + 1], path)
+    # Of other encodings, whoever reads the file says so.
+    text = (start if len(start) < _HEAD else start[: start.rfind(b"\n") + 1]).decode("utf-8-sig", "replace")
     head = next((line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")), "")
     return looks_like_midlines(head)
 

@@ -61,6 +61,7 @@ class _Layout:
 
     @property
     def wide(self) -> bool:
+        """Whether there is one row per frame."""
         return bool(self.points)
 
 
