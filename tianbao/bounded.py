@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import OutputError, TianbaoError, shorten
 
@@ -41,8 +42,10 @@ def read_bytes(
     Raises:
         TianbaoError: `error`, if there is no such file, it cannot be read, is no regular file, or is larger.
     """
-    content = first_bytes(path, what, largest + 1, error)
-    if len(content) > largest:
+    with _opened(path, what, error) as file:
+        too_large = os.fstat(file.fileno()).st_size > largest
+        content = b"" if too_large else _read(file, largest + 1, path, what, error)
+    if too_large or len(content) > largest:
         raise error(f"{shorten_path(path)} is larger than {largest / 1e6:g} MB, the limit; divide it")
     return content
 
@@ -53,6 +56,11 @@ def first_bytes(path: str | Path, what: str, count: int, error: type[TianbaoErro
     Raises:
         TianbaoError: `error`, if there is no such file, it cannot be read, or is a folder, a pipe or a device.
     """
+    with _opened(path, what, error) as file:
+        return _read(file, count, path, what, error)
+
+
+def _opened(path: str | Path, what: str, error: type[TianbaoError]) -> BinaryIO:
     try:
         # Without O_NONBLOCK, opening a named pipe would wait for somebody to write into it.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
@@ -60,15 +68,19 @@ def first_bytes(path: str | Path, what: str, count: int, error: type[TianbaoErro
         raise error(f"there is no file {shorten_path(path)}; give the path of {what}") from missing
     except (OSError, ValueError) as failed:
         raise error(f"cannot read {shorten_path(path)}: {_reason(failed)}; give the path of {what}") from failed
-    status = os.fstat(handle)
-    if not stat.S_ISREG(status.st_mode):
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
         os.close(handle)
-        raise error(f"cannot read {shorten_path(path)}: it is {_kind(status.st_mode)}; give the path of {what}")
-    with os.fdopen(handle, "rb") as file:
-        try:
-            return file.read(min(count, status.st_size + 1))
-        except OSError as failed:
-            raise error(f"cannot read {shorten_path(path)}: {_reason(failed)}; give the path of {what}") from failed
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device, not a file"
+        raise error(f"cannot read {shorten_path(path)}: it is {kind}; give the path of {what}")
+    return os.fdopen(handle, "rb")
+
+
+def _read(file: BinaryIO, count: int, path: str | Path, what: str, error: type[TianbaoError]) -> bytes:
+    try:
+        return file.read(count)
+    except OSError as failed:
+        raise error(f"cannot read {shorten_path(path)}: {_reason(failed)}; give the path of {what}") from failed
 
 
 def check_memory(needed: float, where: object, error: type[TianbaoError] = OutputError) -> None:
@@ -117,10 +129,6 @@ def shorten_path(path: object) -> str:
     """A path for a message: as it is unless it is very long or contains what cannot be printed."""
     text = str(path)
     return text if text.isprintable() and len(text) < 300 else shorten(path)
-
-
-def _kind(mode: int) -> str:
-    return "a folder" if stat.S_ISDIR(mode) else "a pipe or a device, not a file"
 
 
 def _reason(error: Exception) -> str:

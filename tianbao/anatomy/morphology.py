@@ -137,6 +137,8 @@ def read_swc_lines(path: str | Path) -> tuple[Morphology, tuple[int, ...]]:
 
 
 def _text(path: Path) -> str:
+    if not path.is_file():
+        raise AnatomyError(f"no morphology file {path}: give the path of an existing SWC file")
     data = read_bytes(path, "an SWC file", largest=LARGEST_CELL, error=AnatomyError)
     return decoded(data, path.name, AnatomyError)
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from ..bounded import LARGEST_TABLE, read_bytes
-from ..errors import AnatomyError, unknown
+from ..errors import AnatomyError, shorten, unknown
 from . import names, tables
 from .signs import EXCITATORY, INHIBITORY, Sign, transmitter_sign
 
@@ -230,14 +230,15 @@ def _weight(where: str, unit: str, text: str) -> float:
         value = math.nan if "_" in text else float(text)
     except ValueError:
         value = math.nan
+    said = shorten(text)
     if not math.isfinite(value):
-        raise AnatomyError(f"{where}, column {unit}: '{text}' is not a number; give one above 0, with a decimal point")
+        raise AnatomyError(f"{where}, column {unit}: '{said}' is not a number; give one above 0, with a decimal point")
     if value < 0.0:
-        raise AnatomyError(f"{where}, column {unit}: {text} is negative; give inhibition in the column sign")
+        raise AnatomyError(f"{where}, column {unit}: {said} is negative; give inhibition in the column sign")
     if value == 0.0:
         raise AnatomyError(f"{where}, column {unit}: 0 means no connection; delete the row")
     if value > _LARGEST:
-        raise AnatomyError(f"{where}, column {unit}: {text} exceeds {_LARGEST:g}, more than any known pair has")
+        raise AnatomyError(f"{where}, column {unit}: {said} exceeds {_LARGEST:g}, more than any known pair has")
     return value
 
 

@@ -134,5 +134,5 @@ def _about_cell(cell: Morphology, origin: str) -> str:
     return (
         f"{cell.name}: {len(cell.xyz)} points, {len(cell.sections)} sections, {length:.0f} um of neurite "
         f"(traced: {traced:.0f}), from {s.min():.2f} to {s.max():.2f} of the body; own file ({origin}), its soma "
-        f"{place.soma:.1f} um from the traced one, half of its points within {place.points:.1f} um of the traced cell"
+        f"{place.soma:.1f} um from the traced one, its points {place.points:.1f} um from the traced cell on average"
     )

@@ -137,10 +137,10 @@ def imported(path: Path, medium: str) -> dict[str, Any]:
     """
     from ..toml import literal
 
+    config = f"# a track imported from {_on_one_line(path.name)}\n[arena]\nmedium = {literal(plain(medium))}\n"
     return {
-        "config_toml": f"# a track imported from {plain(path.name)}\n[arena]\nmedium = {literal(plain(medium))}\n",
-        "versions": {}, "anatomy": {}, "mechanism_hash": "", "git_revision": "", "seed": 0, "created": "",
-        "wall_s_per_bio_s": float("nan"), "complete": True,
+        "config_toml": config, "versions": {}, "anatomy": {}, "mechanism_hash": "", "git_revision": "", "seed": 0,
+        "created": "", "wall_s_per_bio_s": float("nan"), "complete": True,
     }  # fmt: skip
 
 
@@ -149,6 +149,10 @@ def plain(text: object) -> str:
     if not isinstance(text, str):
         return ""
     return text.encode("utf-8", "replace").decode().replace("\0", "?")
+
+
+def _on_one_line(text: str) -> str:
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def medium_of(media: object) -> str:

@@ -21,7 +21,8 @@ LONGEST_GAP_MS = 500.0
 # Range of body lengths of all stages of C. elegans, with a margin [mm].
 _LENGTHS_MM = (0.1, 2.5)
 _UNEVEN = 0.01
-_FARTHEST_MM = 1e6
+_SHORTEST_MM, _FARTHEST_MM = 1e-6, 1e6
+_INTERVALS_MS = (0.01, 1e8)
 _LATEST_MS = 1e15
 _MOST_POINTS = 5000
 # Frames on the even clock per frame that was seen: with more, most of a track would be made up.
@@ -170,16 +171,20 @@ def _check_runs(name: str, time: np.ndarray) -> None:
 
 
 def _without_repeats(line: np.ndarray | None) -> np.ndarray | None:
-    """A midline without points that coincide with the previous one, at which it has no direction."""
+    """A midline without points that coincide with the previous one, at which it has no direction; None if all do."""
     if line is None or len(line) < 2:
         return line
-    moved = (line[1:] != line[:-1]).any(axis=1)
-    return line if moved.all() else line[np.concatenate([[True], moved])]
+    moved = np.linalg.norm(np.diff(line, axis=0), axis=1)
+    if not moved.sum() > _SHORTEST_MM:
+        return None
+    return line if (moved > 0.0).all() else line[np.concatenate([[True], moved > 0.0])]
 
 
 def _even_clock_of(name: str, time: np.ndarray) -> np.ndarray:
     """`even_clock`, refused where most of its frames would have to be made up."""
     usual = float(np.median(np.diff(time)))
+    if not _INTERVALS_MS[0] <= usual <= _INTERVALS_MS[1]:
+        raise OutputError(f"worm {name}: frames {usual:.3g} ms apart are no recording: check the unit of time")
     if (time[-1] - time[0]) / usual > _MOST_FILLED * len(time):
         raise OutputError(
             f"worm {name}: frames {usual:.3g} ms apart leave out more than {_MOST_FILLED - 1} of {_MOST_FILLED} frames "
