@@ -261,7 +261,7 @@ def of_hdf5(rng: random.Random, good: bytes) -> bytes:
             name = rng.choice(names)
             if isinstance(file.get(name, getlink=True), h5py.HardLink):
                 # Not every value fits every dataset.
-                with contextlib.suppress(TypeError, ValueError, KeyError, OverflowError, RuntimeError):
+                with contextlib.suppress(TypeError, ValueError, KeyError, IndexError, OverflowError, RuntimeError):
                     _spoil_dataset(rng, file, name, names)
     return memory.getvalue()
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..behaviour.gait import FEWEST_FRAMES_PER_PERIOD, PUBLISHED
 from ..config import config_of
 from ..errors import ConfigError, OutputError, shorten
+from ..units import MS_PER_S
 from .tracks import LONGEST_GAP_MS, Sighting, Track, together, track
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ class Plate:
             log.warning("left out: %s", reason)
         if len(reasons) > _SHOWN:
             log.warning("left out: %d more worms for such reasons", len(reasons) - _SHOWN)
+        _warn_of_aliases(found)
         return found
 
     def recording(self, worm: str | None = None) -> Recording:
@@ -110,6 +113,17 @@ class Plate:
         )  # fmt: skip
         config = _config_of_some(self.about["config_toml"], [each.name for each in tracks])
         return Recording(time=time, worms=worms, **{**self.about, "config_toml": config})
+
+
+def _warn_of_aliases(tracks: list[Track]) -> None:
+    """Say which undulations a low frame rate cannot tell from slower ones; a swimming worm may be among them."""
+    rate = min(MS_PER_S / (each.time[1] - each.time[0]) for each in tracks)
+    resolved = rate / FEWEST_FRAMES_PER_PERIOD
+    if resolved < max(each.high for each in PUBLISHED if each.metric == "frequency_hz"):
+        log.warning(
+            "%.3g frames per second resolve undulations up to %.3g Hz; a faster one, such as swimming, would be measured "
+            "as a slower one", rate, resolved,
+        )  # fmt: skip
 
 
 def _config_of_some(config: str, names: list[str]) -> str:
