@@ -20,6 +20,7 @@ from tianbao.cli import main
 from tianbao.errors import ConfigError, OutputError
 from tianbao.io.import_track import read_plate, read_track
 from tianbao.io.tables import write_csv
+from tianbao.io.tracks import even_clock
 from tianbao.io.wcon import read_wcon
 
 
@@ -295,6 +296,14 @@ def test_linked_chunks_in_one_archive_of_finder(parts, tmp_path):
     assert len(read_wcon(tmp_path / "all.wcon.zip").time) == 250
 
 
+def test_linked_chunks_in_an_archive_each(parts, tmp_path):
+    for name, document in parts.items():
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            archive.writestr(name, json.dumps(document))
+    for name in parts:
+        assert len(read_wcon(tmp_path / f"{name}.zip").time) == 250
+
+
 def test_a_chunk_that_is_not_there_is_named_and_one_elsewhere_is_not_read(parts, tmp_path, caplog):
     path = saved(parts["track_1.wcon"], tmp_path, "track_1.wcon")
     with caplog.at_level(logging.WARNING):
@@ -323,6 +332,16 @@ def test_the_head_in_words(word, turned, tmp_path):
     assert np.array_equal(line, straight[:, ::-1] if turned else straight)
     document["data"][0].update(head="unknown", ventral="anticlockwise")
     assert read_wcon(saved(document, tmp_path)).worms[0].dorsal is not None
+
+
+def test_three_uneven_frames_have_a_clock():
+    assert even_clock(np.array([0.0, 100.0, 400.0])).tolist() == [0.0, 200.0, 400.0]
+
+
+def test_a_low_frame_rate_is_warned_of(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        read_wcon(saved(tracked(frame=400.0), tmp_path))
+    assert "2.5 frames per second resolve undulations up to 0.625 Hz" in caplog.text
 
 
 def test_a_clock_that_was_set_back_is_not_mixed_into_one_track(tmp_path):

@@ -121,8 +121,8 @@ def _warn_of_aliases(tracks: list[Track]) -> None:
     resolved = rate / FEWEST_FRAMES_PER_PERIOD
     if resolved < max(each.high for each in PUBLISHED if each.metric == "frequency_hz"):
         log.warning(
-            "%.3g frames per second resolve undulations up to %.3g Hz; a faster one, such as swimming, would be measured "
-            "as a slower one", rate, resolved,
+            "%.3g frames per second resolve undulations up to %.3g Hz; a faster one, such as swimming, would be "
+            "measured as a slower one", rate, resolved,
         )  # fmt: skip
 
 

@@ -295,7 +295,8 @@ def even_clock(time: np.ndarray) -> np.ndarray:
     steps = np.diff(time)
     step = float(np.median(steps))
     # The mean over the intervals without a gap is finer than the median of rounded times.
-    step = float(steps[np.abs(steps - step) < 0.5 * step].mean())
+    usual = steps[np.abs(steps - step) < 0.5 * step]
+    step = float(usual.mean()) if len(usual) else step
     return time[0] + step * np.arange(int((time[-1] - time[0]) / step + 0.5) + 1)
 
 

@@ -9,7 +9,6 @@ import json
 import logging
 import os
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,31 +35,56 @@ class Chunk(NamedTuple):
     content: dict
 
 
+class _Place(NamedTuple):
+    """Where a chunk is: a file, or a member of an archive."""
+
+    path: Path
+    member: str = ""
+
+
 class _Source:
-    """Where chunks are: the files of one folder or of one archive, with the memory that those read so far take."""
+    """Reads chunks beside each other, in a folder or in an archive, within the limit of memory for all of them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        data = read_bytes(path, _WHAT)
-        self.members = unzipped(path, data, SUFFIXES) if is_zip(data) else None
-        self.first = next(iter(self.members)) if self.members is not None else path.name
-        self._data = data
+        self._files: dict[Path, bytes | dict[str, bytes]] = {}
         self._needed = 0
 
-    def read(self, name: str) -> Chunk | None:
-        """The chunk of a name, or None if it is not there."""
-        if self.members is not None:
-            where = f"{self.path}, {shorten(name)}" if len(self.members) > 1 else str(self.path)
-            data = self.members.get(name)
-        elif name == self.first:
-            where, data = str(self.path), self._data
-        else:
-            beside = self.path.with_name(name)
-            where, data = str(beside), read_bytes(beside, _WHAT) if os.path.exists(beside) else None
-        if data is None:
-            return None
-        self._needed += memory_of_text(data)
+    def content(self, path: Path) -> bytes | dict[str, bytes]:
+        """A file, or the members of an archive."""
+        if path not in self._files:
+            data = read_bytes(path, _WHAT)
+            content = unzipped(path, data, SUFFIXES) if is_zip(data) else data
+            self._count(sum(map(len, content.values())) if isinstance(content, dict) else len(data))
+            self._files[path] = content
+        return self._files[path]
+
+    def _count(self, needed: int) -> None:
+        self._needed += needed
         check_memory(self._needed, self.path)
+
+    def first(self, path: Path) -> _Place:
+        """The place of the first chunk of a file."""
+        content = self.content(path)
+        return _Place(path, next(iter(content))) if isinstance(content, dict) else _Place(path)
+
+    def beside(self, place: _Place, variable: str, entry: str, where: str) -> _Place | None:
+        """The chunk whose name has an entry in place of the variable part: in the same archive, or as another file."""
+        if place.member:
+            folder, slash, own = place.member.rpartition("/")
+            name = folder + slash + _renamed(own, variable, entry, where)
+            if name in self.content(place.path):
+                return _Place(place.path, name)
+        other = place.path.with_name(_renamed(place.path.name, variable, entry, where))
+        return self.first(other) if other != place.path and os.path.exists(other) else None
+
+    def read(self, place: _Place) -> Chunk:
+        """The chunk at a place."""
+        content = self.content(place.path)
+        data = content[place.member] if isinstance(content, dict) else content
+        self._count(memory_of_text(data))
+        several = isinstance(content, dict) and len(content) > 1
+        where = f"{place.path}, {shorten(place.member)}" if several else str(place.path)
         return Chunk(where, _parsed(data, where))
 
 
@@ -71,39 +95,33 @@ def chunks(path: Path) -> tuple[Chunk, list[Chunk]]:
         OutputError: if a file is missing, damaged, too large or not WCON, or an archive contains several tracks.
     """
     source = _Source(path)
-    name = source.first
-    first = source.read(name)
-    found: dict[str, Chunk | None] = {name: first}
+    place = source.first(path)
+    first = source.read(place)
+    found = {place}
     line: deque[Chunk] = deque([first])
-    waiting = deque([(name, first)])
+    waiting = deque([(place, first)])
     while waiting:
-        name, chunk = waiting.popleft()
+        place, chunk = waiting.popleft()
         for end, add in (("prev", line.appendleft), ("next", line.append)):
-            for other in _linked(name, chunk, end):
-                if other not in found and len(found) < _MOST_CHUNKS:
-                    found[other] = _follow(source, other, add)
-                    if found[other] is not None:
-                        waiting.append((other, found[other]))
-    unlinked = [each for each in source.members or () if each not in found]
+            for other in _linked(source, place, chunk, end):
+                if other not in found:
+                    found.add(other)
+                    if len(found) > _MOST_CHUNKS:
+                        raise OutputError(f"{path} is one of more than {_MOST_CHUNKS} linked files; join some of them")
+                    waiting.append((other, source.read(other)))
+                    add(waiting[-1][1])
+    content = source.content(path)
+    unlinked = [each for each in (content if isinstance(content, dict) else ()) if _Place(path, each) not in found]
     if unlinked:
         raise OutputError(
-            f"{path} contains {len(source.members)} WCON files that are not linked to each other, such as "
+            f"{path} contains {len(content)} WCON files that are not linked to each other, such as "
             f"{shorten(unlinked[0])}; unpack it and give one of them"
         )
     return first, list(line)
 
 
-def _follow(source: _Source, name: str, add: Callable[[Chunk], None]) -> Chunk | None:
-    chunk = source.read(name)
-    if chunk is None:
-        log.warning("%s is linked to %s, which is not there; the track is read without it", source.path, shorten(name))
-    else:
-        add(chunk)
-    return chunk
-
-
-def _linked(name: str, chunk: Chunk, end: str) -> list[str]:
-    """Names of the chunks before or after one, nearest first."""
+def _linked(source: _Source, place: _Place, chunk: Chunk, end: str) -> list[_Place]:
+    """The chunks before or after one, nearest first; those that are not there are logged."""
     files = chunk.content.get("files")
     if not isinstance(files, dict):
         return []
@@ -112,16 +130,26 @@ def _linked(name: str, chunk: Chunk, end: str) -> list[str]:
     variable = files.get("current", files.get("this"))
     if not all(isinstance(each, str) for each in entries) or not isinstance(variable, str | None):
         raise OutputError(f"{chunk.where}: its files must be names: current, prev and next")
-    folder, slash, own = name.rpartition("/")
-    names = []
+    places = []
     for entry in entries:
-        if entry:
-            before, found, after = own.rpartition(variable) if variable else (own, "", "")
-            other = before + entry + after if found else entry
-            if other != os.path.basename(other) or other in (".", "..") or "\0" in other or "\\" in other:
-                raise OutputError(f"{chunk.where} is linked to {shorten(other)}; chunks must lie beside each other")
-            names.append(folder + slash + other)
-    return names
+        other = source.beside(place, variable or "", entry, chunk.where) if entry else None
+        if other is not None:
+            places.append(other)
+        elif entry:
+            log.warning(
+                "%s is linked to %s, which is not there; the track is read without it", chunk.where,
+                shorten(_renamed(place.member or place.path.name, variable or "", entry, chunk.where)),
+            )  # fmt: skip
+    return places
+
+
+def _renamed(own: str, variable: str, entry: str, where: str) -> str:
+    """A name with the last instance of its variable part replaced; the entry itself if that is no part of it."""
+    before, found, after = own.rpartition(variable) if variable else ("", "", "")
+    name = before + entry + after if found else entry
+    if "/" in entry or name in ("", ".", "..") or "\0" in name or "\\" in name:
+        raise OutputError(f"{where} is linked to {shorten(name)}; chunks must lie beside each other")
+    return name
 
 
 def _parsed(data: bytes, where: str) -> dict:
