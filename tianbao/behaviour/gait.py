@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ..units import MS_PER_S
-from .midline import curvature, curvature_positions, forward_velocity
+from .midline import checked, curvature, curvature_positions, forward_velocity
 from .shape import ANIMAL_SMOOTHING, SHAPE_METRICS, Shape, shape
 
 __all__ = [
@@ -159,8 +159,11 @@ def gait(
     Returns:
         The gait; every value is NaN (the direction 0) if fewer than 16 frames are left, and those that need the
         spectrum if there are fewer than four frames in a period of it (`Gait.refused` says so).
+
+    Raises:
+        OutputError: for what is not a track, see midline.checked.
     """
-    time_ms, midline = np.asarray(time_ms, float), np.asarray(midline, float)
+    time_ms, midline = checked(time_ms, midline, dorsal)
     if len(time_ms):
         since = time_ms - time_ms[0]
         kept = since >= min(discard_ms, 0.5 * since[-1])

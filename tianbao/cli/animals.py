@@ -18,7 +18,7 @@ def add_animal(parser: argparse.ArgumentParser) -> None:
     """Add --animal and the options that select a part of its recording."""
     parser.add_argument(
         "--animal", type=Path, metavar="FILE",
-        help="compare with an animal: a track (.wcon, results.h5) or a CSV table of kappa L, columns j0 to jN-1",
+        help="compare with an animal: a track (see import-track), results.h5, or a CSV table of kappa L, j0 to jN-1",
     )  # fmt: skip
     parser.add_argument("--animal-episode", metavar="NAME", help="episode of the table, or worm of the track")
     parser.add_argument("--animal-window", metavar="START,STOP", help="time window of it [s], such as 0,6")

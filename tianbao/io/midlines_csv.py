@@ -37,7 +37,7 @@ _NAMES = {
     "worm": ("worm", "id", "worm_id", "worm_index", "track", "track_id"),
     "time": ("t", "time", "timestamp"),
     "frame": ("frame", "frame_number"),
-    "point": ("point", "point_id", "node", "index", "i"),
+    "point": ("point", "point_id", "node"),
     "s": ("s",),
     "head": ("head",),
     "ventral": ("ventral",),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..behaviour.midline import FARTHEST_MM
 from ..bounded import check_memory
 from ..errors import OutputError
 
@@ -21,7 +22,7 @@ LONGEST_GAP_MS = 500.0
 # Range of body lengths of all stages of C. elegans, with a margin [mm].
 _LENGTHS_MM = (0.1, 2.5)
 _UNEVEN = 0.01
-_SHORTEST_MM, _FARTHEST_MM = 1e-6, 1e6
+_SHORTEST_MM = 1e-6
 _INTERVALS_MS = (0.01, 1e8)
 _LATEST_MS = 1e15
 _MOST_POINTS = 5000
@@ -53,7 +54,7 @@ def check_place(points: np.ndarray, where: str) -> None:
         OutputError: for one that is a kilometre or more away.
     """
     farthest = np.abs(points).max(initial=0.0)
-    if not farthest < _FARTHEST_MM:
+    if not farthest < FARTHEST_MM:
         raise OutputError(f"{where}: a coordinate of {farthest:.3g} mm is no place on a plate: check its unit")
 
 
