@@ -12,7 +12,7 @@ from .session import EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, run_script
 
 __all__ = ["EXIT_ERROR", "EXIT_FAILED", "EXIT_INTERRUPTED", "crawl_parser", "main", "run_crawl", "run_script"]
 
-_MODULES = ("run", "sweep", "see", "export", "import_track", "wiring", "evidence", "inspect", "doctor")
+_MODULES = ("run", "sweep", "see", "export", "wiring", "evidence", "inspect", "doctor")
 
 
 def main(arguments: list[str] | None = None) -> int:

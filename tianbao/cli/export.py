@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import OutputError
+from . import import_track
 from .session import add_command, opened
 
 _RESULTS = "results.h5"
@@ -13,7 +14,7 @@ _CONFIG = "configuration of the worm (default: the standard worm)"
 
 
 def register(commands: argparse._SubParsersAction) -> None:
-    """Add the commands."""
+    """Add the commands, import among them."""
     export = add_command(
         commands, "export", _which, "export a run or a model in a format for other software",
         """tianbao export wcon output/forward_crawl
@@ -35,6 +36,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     nwb.add_argument("--institution", default="", metavar="NAME", help="where it was done")
     _add_worm(formats, "neuroml", _neuroml, "write neurons, muscles and network in NeuroML 2")
     _add_worm(formats, "netpyne", _netpyne, "write a model folder for NetPyNE and its GUI")
+    import_track.register(commands)
 
 
 def _add_run(formats: argparse._SubParsersAction, name: str, act, about: str, file: str, what: str):
