@@ -87,7 +87,9 @@ def tierpsy_plate(
 
 def _plate(path: Path, file: h5py.File, given: UnitsGiven, medium: str | None, longest_gap: float) -> Plate:
     if "worms" in file and "config" in file.attrs:
-        raise OutputError(f"{path} is already a results file of Tianbao; give it to tianbao report or tianbao info")
+        raise OutputError(
+            f"{path} is not a WCON file or another tracker's, but a results file of Tianbao; give it to tianbao report"
+        )
     lines, table, rows = _located(path, file)
     scale, step = _millimetres(path, lines, table, given), _frame_ms(path, table, given)
     info = _experiment(path, file)
