@@ -12,6 +12,7 @@ from synthetic import AMPLITUDE, FREQUENCY, SPEED, WAVELENGTH, crawling_worm, po
 
 from tianbao.behaviour.gait import CRAWLING, PUBLISHED, compare, crawled, curvature, curvature_positions, gait
 from tianbao.behaviour.shape import SHAPE_METRICS
+from tianbao.errors import OutputError
 
 
 def assert_known_wave(measured, direction=1):
@@ -186,3 +187,31 @@ def crawling_gait(seconds):
     from synthetic import recording
 
     return recording(duration=1000.0 * seconds).gait()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda t, line: (np.where(np.arange(len(t)) == 5, np.nan, t), line),
+        lambda t, line: (t[::-1], line),
+        lambda t, line: (np.concatenate([t[:50], 3 * t[50:]]), line),
+        lambda t, line: (t[:-3], line),
+        lambda t, line: (t, 1e300 * line),
+        lambda t, line: (t, 0.0 * line),
+        lambda t, line: (t, np.where(line > 0.3, np.nan, line)),
+        lambda t, line: (t, line + 0j),
+        lambda t, line: (t, line[:, :2]),
+        lambda t, line: (t, line[..., 0]),
+        lambda t, line: (t, "line"),
+    ],
+)
+def test_what_is_no_track_has_no_gait(spoil):
+    with pytest.raises(OutputError):
+        gait(*spoil(*crawling_worm(21, 4000.0, 40.0)))
+
+
+def test_directions_that_are_none_are_refused():
+    time, line = crawling_worm(21, 4000.0, 40.0)
+    for wrong in (np.full(line.shape, np.nan), np.ones((3, 3))):
+        with pytest.raises(OutputError, match="dorsal"):
+            gait(time, line, dorsal=wrong)

@@ -309,3 +309,16 @@ def test_an_empty_recording_is_not_written(tmp_path):
     with pytest.raises(OutputError, match="no frames"):
         write_wcon(empty, tmp_path / "none.wcon")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "unit, seconds",
+    [("hr", 3600), ("h", 3600), ("hours", 3600), ("hrs", 3600), ("min", 60), ("mins", 60), ("minutes", 60), ("sec", 1),
+     ("d", 86400), ("days", 86400), ("ks", 1000), ("kilosecond", 1000), ("us", 1e-6), ("Ms", 1e6), ("7*day", 604800),
+     ("1/s^-1", 1)],
+)  # fmt: skip
+def test_units_of_time_as_trackers_write_them(unit, seconds):
+    assert milliseconds(unit, "t") == pytest.approx(1000.0 * seconds)
+    for wrong in ("hrr", "1e300^99*s", "s/0", "0^-1*s", "fps"):
+        with pytest.raises(OutputError):
+            milliseconds(wrong, "t")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..bounded import decoded, read_bytes
 from ..errors import AnatomyError
 from ..paths import data_root
 from .tables import neuron_name
@@ -18,7 +19,9 @@ from .tables import neuron_name
 _SOMA_KIND = 1
 _LAST_KIND = 255
 _SAME = 0.05  # [-] by how much the points of a three-point soma may differ from the sphere they stand for
-_LARGEST_FILE = 20_000_000  # bytes
+LARGEST_CELL = 5_000_000
+"""Largest SWC file [bytes]; the largest tracing has 0.1 MB."""
+
 _LONGEST_QUOTE = 80  # characters of a malformed line that are shown
 
 
@@ -136,14 +139,8 @@ def read_swc_lines(path: str | Path) -> tuple[Morphology, tuple[int, ...]]:
 def _text(path: Path) -> str:
     if not path.is_file():
         raise AnatomyError(f"no morphology file {path}: give the path of an existing SWC file")
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise AnatomyError(f"{path.name} is larger than {_LARGEST_FILE // 10**6} MB: give one neuron as SWC")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise AnatomyError(f"{path.name} is not UTF-8 text: an SWC file is a table of plain numbers") from error
-    except OSError as error:
-        raise AnatomyError(f"cannot read the morphology {path}: {error.strerror}") from error
+    data = read_bytes(path, "an SWC file", largest=LARGEST_CELL, error=AnatomyError)
+    return decoded(data, path.name, AnatomyError)
 
 
 def _add_row(rows: dict, words: list[str], path: Path, number: int) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..bounded import read_bytes
 from ..errors import AnatomyError
 from .frame import BodyFrame
-from .morphology import Morphology, morphology, read_swc_lines
+from .morphology import LARGEST_CELL, Morphology, morphology, read_swc_lines
+from .own_place import DISPLACED, check_against_traced
 from .tables import neuron_name
 
 SUFFIX = ".swc"
@@ -80,7 +82,7 @@ def own_cells(folder: str | Path | CellSource = "") -> CellSource:
 
     Raises:
         AnatomyError: if the folder is absent or contains no SWC file, a name is not a neuron or occurs twice, a file is
-            malformed, or a cell does not lie inside the animal; the message gives file and line.
+            malformed, or a cell does not lie inside the animal or where it is traced; the message gives file and line.
     """
     if isinstance(folder, CellSource):
         return folder
@@ -92,7 +94,7 @@ def own_cells(folder: str | Path | CellSource = "") -> CellSource:
     if not os.path.isdir(folder):
         raise AnatomyError(f"no folder {folder}: morphologies takes a folder of files such as AVAL{SUFFIX}")
     files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in _listed(folder):
         if path.suffix.lower() == SUFFIX and not path.name.startswith("."):
             name = _neuron_of(path)
             if name in files:
@@ -101,15 +103,27 @@ def own_cells(folder: str | Path | CellSource = "") -> CellSource:
     if not files:
         raise AnatomyError(f"{folder} contains no {SUFFIX} file: name each after its neuron, such as AVAL{SUFFIX}")
     cells = {name: read_own_cell(path) for name, path in sorted(files.items())}
-    digests = tuple((name, hashlib.sha256(files[name].read_bytes()).hexdigest()) for name in cells)
+    digests = tuple((name, hashlib.sha256(_bytes(files[name])).hexdigest()) for name in cells)
     return CellSource(digests, str(folder), cells)
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise AnatomyError(f"cannot read the folder {folder}: {error.strerror}") from error
+
+
+def _bytes(path: Path) -> bytes:
+    return read_bytes(path, "an SWC file", largest=LARGEST_CELL, error=AnatomyError)
 
 
 def read_own_cell(path: str | Path) -> Morphology:
     """Read a user's SWC file, in um and in the frame of the supplied tracings (docs/anatomy.md).
 
     Raises:
-        AnatomyError: if the name is not a neuron, the file is malformed, or the cell does not lie inside the animal.
+        AnatomyError: if the name is not a neuron, the file is malformed, or the cell does not lie inside the animal, or
+            lies elsewhere than the traced one without a comment "# displaced on purpose".
     """
     path = Path(path)
     name = _neuron_of(path)
@@ -118,6 +132,8 @@ def read_own_cell(path: str | Path) -> Morphology:
     _check_size(path, cell, lines)
     _check_sections(path, cell, lines)
     _check_place(path, cell, lines)
+    comments = (line for line in _bytes(path).splitlines() if line.lstrip().startswith(b"#"))
+    check_against_traced(path, cell, any(DISPLACED.encode() in line for line in comments))
     return cell
 
 

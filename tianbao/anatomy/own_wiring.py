@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ..errors import AnatomyError, unknown
+from ..bounded import LARGEST_TABLE, read_bytes
+from ..errors import AnatomyError, shorten, unknown
 from . import names, tables
 from .signs import EXCITATORY, INHIBITORY, Sign, transmitter_sign
 
@@ -32,7 +33,6 @@ _SIGNED = ("sign", "sign_source", "sign_predicted")
 _ALIASES = {"type": "kind"}
 _IGNORED = ("note", "source", "distance_um")
 _DELIMITERS = (",", "\t", ";")
-_LARGEST_FILE = 50_000_000  # bytes; the whole animal fills a fortieth of a megabyte
 _LARGEST = 10_000.0  # EM sections or synapses of one pair; the largest of Cook 2019 is 401
 _LONGEST_NAME, _MOST_NAMES = 40, 12  # of a header that an error shows
 _EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
@@ -96,11 +96,9 @@ def read_edges(path: str | Path) -> EdgeTables:
 
 def _bytes(path: Path) -> bytes:
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise AnatomyError(f"{path.name} is larger than {_LARGEST_FILE // 10**6} MB: give one row per pair")
-        data = path.read_bytes()
-    except OSError as error:
-        raise AnatomyError(f"cannot read the connectome {path}: {error.strerror}") from error
+        data = read_bytes(path, "a table of connections", largest=LARGEST_TABLE, error=AnatomyError)
+    except AnatomyError as error:
+        raise AnatomyError(f"cannot read the connectome {path}: {error}") from error
     if data.startswith(_EXCEL):
         raise AnatomyError(f"{path.name} is an Excel workbook: save the sheet as CSV and give that file")
     return data
@@ -232,14 +230,15 @@ def _weight(where: str, unit: str, text: str) -> float:
         value = math.nan if "_" in text else float(text)
     except ValueError:
         value = math.nan
+    said = shorten(text)
     if not math.isfinite(value):
-        raise AnatomyError(f"{where}, column {unit}: '{text}' is not a number; give one above 0, with a decimal point")
+        raise AnatomyError(f"{where}, column {unit}: '{said}' is not a number; give one above 0, with a decimal point")
     if value < 0.0:
-        raise AnatomyError(f"{where}, column {unit}: {text} is negative; give inhibition in the column sign")
+        raise AnatomyError(f"{where}, column {unit}: {said} is negative; give inhibition in the column sign")
     if value == 0.0:
         raise AnatomyError(f"{where}, column {unit}: 0 means no connection; delete the row")
     if value > _LARGEST:
-        raise AnatomyError(f"{where}, column {unit}: {text} exceeds {_LARGEST:g}, more than any known pair has")
+        raise AnatomyError(f"{where}, column {unit}: {said} exceeds {_LARGEST:g}, more than any known pair has")
     return value
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ..units import MS_PER_S
-from .midline import curvature, curvature_positions, forward_velocity
+from .midline import checked, curvature, curvature_positions, forward_velocity
 from .shape import ANIMAL_SMOOTHING, SHAPE_METRICS, Shape, shape
 
 __all__ = [
@@ -35,6 +35,14 @@ PEAK_WIDTH = 0.3
 AMPLITUDE_PERCENTILE = 95.0
 SMOOTH_TRACK_MS = 1000.0
 
+FEWEST_FRAMES_PER_PERIOD = 4.0
+"""With fewer frames in a period of the undulation, its frequency and phases are not measured: they may be aliases."""
+
+_SPECTRAL = (
+    "frequency_hz", "peak_share", "wavelength_body_lengths", "head_lock", "travelling_index", "travelling_r2",
+    "travelling_r2_head", "wave_frequency_hz", "wave_length", "wave_amplitude", "speed_cv_along", "speed_cv_in_time",
+    "speed_slowest", "stride_period_cv", "stride_amplitude_cv", "head_phase", "path_turn_deg_s", "slip",
+)  # fmt: skip
 _PADDING = 8
 _FEWEST_FRAMES = 16
 _STILL_KAPPA = 1e-6
@@ -97,6 +105,7 @@ class Gait(Shape):
         bias: mean kappa L over s 0.3 to 0.85 and time, positive towards dorsal [-].
         measured_ms: duration of the data that the values are measured from [ms].
         medium: name of the medium, "" if unknown.
+        refused: why the values that need the spectrum are NaN, a sentence; "" where they were measured.
     """
 
     forward_speed_mm_s: float
@@ -113,6 +122,7 @@ class Gait(Shape):
     bias: float
     measured_ms: float
     medium: str = ""
+    refused: str = ""
 
     def as_dict(self) -> dict[str, float]:
         """The measured values by name, those of the shape of the wave last."""
@@ -126,10 +136,10 @@ class Gait(Shape):
             if name in ranges:
                 line += f"   published {ranges[name].low:g} to {ranges[name].high:g} {ranges[name].unit}"
             lines.append(line.rstrip())
-        return "\n".join(lines)
+        return "\n".join([*lines, *([self.refused] if self.refused else [])])
 
 
-METRICS = (*(name for name in Gait.__annotations__ if name != "medium"), *SHAPE_METRICS)
+METRICS = (*(name for name in Gait.__annotations__ if name not in ("medium", "refused")), *SHAPE_METRICS)
 
 
 def gait(
@@ -148,9 +158,13 @@ def gait(
             smoothing, and lengths are relative to their median rather than to the 1 mm of a simulated worm at rest.
 
     Returns:
-        The gait; every value is NaN (the direction 0) if fewer than 16 frames are left.
+        The gait; every value is NaN (the direction 0) if fewer than 16 frames are left, and those that need the
+        spectrum if there are fewer than four frames in a period of it (`Gait.refused` says so).
+
+    Raises:
+        OutputError: for what is not a track, see midline.checked.
     """
-    time_ms, midline = np.asarray(time_ms, float), np.asarray(midline, float)
+    time_ms, midline = checked(time_ms, midline, dorsal)
     if len(time_ms):
         since = time_ms - time_ms[0]
         kept = since >= min(discard_ms, 0.5 * since[-1])
@@ -163,13 +177,14 @@ def gait(
         time_ms, bend, s, midline=midline, dorsal=dorsal, smoothing=ANIMAL_SMOOTHING if animal else None,
         rest_length=None if animal else _REST_LENGTH,
     )  # fmt: skip
-    return Gait(
+    found = Gait(
         forward_speed_mm_s=float(forward_velocity(time_ms, midline).mean()),
         straightness=_straightness(time_ms, midline.mean(axis=1)),
         medium=medium,
         **_bending(time_ms, bend, s),
         **dataclasses.asdict(measured),
     )
+    return _resolved(found, time_ms)
 
 
 def gait_of_curvature(
@@ -191,7 +206,7 @@ def gait_of_curvature(
     if len(time_ms) < _FEWEST_FRAMES:
         return _unmeasured(medium)
     measured = dataclasses.asdict(shape(time_ms, bend, s, smoothing=smoothing))
-    return dataclasses.replace(_unmeasured(medium), **_bending(time_ms, bend, s), **measured)
+    return _resolved(dataclasses.replace(_unmeasured(medium), **_bending(time_ms, bend, s), **measured), time_ms)
 
 
 def _bending(time_ms: np.ndarray, bend: np.ndarray, s: np.ndarray) -> dict[str, float]:
@@ -209,6 +224,20 @@ def _bending(time_ms: np.ndarray, bend: np.ndarray, s: np.ndarray) -> dict[str, 
 def _unmeasured(medium: str) -> Gait:
     values = dict.fromkeys(METRICS, math.nan)
     return Gait(**{**values, "wave_direction": 0, "measured_ms": 0.0, "medium": medium})
+
+
+def _resolved(found: Gait, time_ms: np.ndarray) -> Gait:
+    """The gait without the values that its frame rate does not resolve."""
+    rate = MS_PER_S / (time_ms[1] - time_ms[0])
+    # A rate too low for the slowest undulation leaves no bin of the spectrum, which reads as a motionless worm.
+    slowest = max(found.frequency_hz, BAND_HZ[0])
+    if rate >= FEWEST_FRAMES_PER_PERIOD * slowest:
+        return found
+    refused = (
+        f"{rate:.3g} frames per second are fewer than {FEWEST_FRAMES_PER_PERIOD:g} in a period at {slowest:.3g} Hz: "
+        "frequency, wave and what follows from them are not measured; record at a higher rate"
+    )
+    return dataclasses.replace(found, **dict.fromkeys(_SPECTRAL, math.nan), wave_direction=0, refused=refused)
 
 
 def _region(s: np.ndarray, region: tuple[float, float]) -> np.ndarray:

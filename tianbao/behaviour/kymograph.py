@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..bounded import check_memory, decoded, memory_of_text, read_bytes
 from ..errors import ConfigError, OutputError, shorten, unknown
 from ..units import MS_PER_S
 from .gait import POINTS, Gait, curvature, curvature_positions, gait, gait_of_curvature
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 FRAMES_PER_S = 32.0
 """Frame rate of Broekmans et al. (2016), used for a table without times."""
 
-_TRACKS = (".wcon", ".json", ".zip")
 _RESULTS = (".h5", ".hdf5")
 _CLOCKS = ("time", "frame")
 _FEWEST_JOINTS, _FEWEST_FRAMES = 5, 2
@@ -73,7 +73,8 @@ def read_kymograph(
 ) -> Kymograph:  # fmt: skip
     """Read the kymograph of an animal.
 
-    The file is a track (WCON, or the results.h5 of an imported one) or a CSV table of curvature: columns j0, j1, ...
+    The file is a track (what `tianbao import-track` reads if its units are in it, or the results.h5 of an imported one)
+    or a CSV table of curvature: columns j0, j1, ...
     contain kappa L from head to tail at s = (j + 0.5) / N; `frame` (a frame number) or `time` [s] gives the time, and
     `episode` separates several episodes; lines that start with # are comments. No part of the recording is discarded,
     and the shape of the wave is measured after `ANIMAL_SMOOTHING`.
@@ -95,8 +96,11 @@ def read_kymograph(
     if isinstance(rate, bool) or not isinstance(rate, Real) or not (math.isfinite(rate) and rate > 0.0):
         raise ConfigError(f"animal: rate {shorten(rate)} must be a positive number of frames per second")
     first, last = _window(window)
-    if os.path.isdir(path) or path.suffix.lower() in (*_TRACKS, *_RESULTS):
-        return _of_track(path, episode, first, last)
+    from ..io.import_track import is_track
+
+    tracked = not os.path.isdir(path) and is_track(path)
+    if os.path.isdir(path) or tracked or path.suffix.lower() in _RESULTS:
+        return _of_track(path, tracked, episode, first, last)
     name, time, bend = _of_table(path, episode, float(rate))
     kept = _kept(time, first, last, path)
     time, bend, s = time[kept], bend[kept], joint_positions(bend.shape[1])
@@ -123,13 +127,13 @@ def _kept(time: np.ndarray, first: float, last: float, path: Path) -> np.ndarray
     return kept
 
 
-def _of_track(path: Path, episode: str | None, first: float, last: float) -> Kymograph:
+def _of_track(path: Path, tracked: bool, episode: str | None, first: float, last: float) -> Kymograph:
     from ..io.files import result_file
     from ..io.hdf5 import read_run
-    from ..io.wcon import read_wcon
+    from ..io.import_track import read_track
 
-    if path.suffix.lower() in _TRACKS and not os.path.isdir(path):
-        recording, worm = read_wcon(path, worm=episode), 0
+    if tracked:
+        recording, worm = read_track(path, worm=episode), 0
     else:
         recording = read_run(result_file(path))
         known = [str(k) for k in range(len(recording.worms))]
@@ -143,7 +147,7 @@ def _of_track(path: Path, episode: str | None, first: float, last: float) -> Kym
     dorsal = None if track.dorsal is None else track.dorsal[kept]
     measured = gait(time, track.midline[kept], 0.0, recording.medium, dorsal, animal=recording.of_animal)
     bend = curvature(track.midline[kept], POINTS, dorsal)
-    name = path.stem.removesuffix(".wcon") if path.suffix.lower() in _TRACKS else path.resolve().parent.name
+    name = path.stem.removesuffix(".wcon") if tracked else path.resolve().parent.name
     return Kymograph(f"{name} {episode}" if episode else name, time, curvature_positions(POINTS), bend, measured)
 
 
@@ -174,16 +178,15 @@ def _of_table(path: Path, episode: str | None, rate: float) -> tuple[str, np.nda
 
 def _lines(path: Path) -> list[tuple[int, list[str]]]:
     """Header and rows of a table with their line numbers; comments and empty lines are left out."""
+    data = read_bytes(path, "a track (.wcon, results.h5) or a CSV table of curvature")
+    check_memory(memory_of_text(data), path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        kept = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and line.lstrip()[0] != "#"]
+        text = decoded(data, path)
+    except OutputError as error:
+        raise OutputError(f"{error}; it is neither a track nor a text table of curvature") from error
+    kept = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and line.lstrip()[0] != "#"]
+    try:
         lines = [(number, next(csv.reader([line]))) for number, line in kept]
-    except FileNotFoundError as error:
-        raise OutputError(
-            f"there is no file {path}; give a track (.wcon, results.h5) or a CSV table of curvature"
-        ) from error
-    except OSError as error:
-        raise OutputError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, csv.Error) as error:
         raise OutputError(f"{path} is neither a track nor a text table: {shorten(error)}") from error
     if not lines:

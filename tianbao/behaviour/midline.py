@@ -4,7 +4,49 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import OutputError
 from ..units import MS_PER_S
+
+FARTHEST_MM = 1e6
+"""No worm is a kilometre away: such a coordinate has another unit, or is no coordinate."""
+
+_SHORTEST_MM = 1e-6
+# Steps of a clock that differ more from the usual one are not rounded: frames are missing.
+_UNEVEN = 0.5
+
+
+def checked(
+    time_ms: np.ndarray, midline: np.ndarray, dorsal: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Times and midlines as floats, refused where nothing could be measured from them.
+
+    Args:
+        time_ms: [ms], shape (frames,).
+        midline: [mm], shape (frames, points, 2 or 3).
+        dorsal: unit vectors towards dorsal, shape (frames, points, 3), or None.
+
+    Raises:
+        OutputError: for times that are not increasing and even, shapes that do not fit, fewer than three points, places
+            and directions that are none, or a midline without length.
+    """
+    time, line = np.asarray(time_ms), np.asarray(midline)
+    if not all(each.dtype.kind in "iuf" for each in (time, line)):
+        raise OutputError("a gait is measured from real numbers: times [ms] and midlines [mm]")
+    if time.ndim != 1 or line.ndim != 3 or len(line) != len(time) or line.shape[1] < 3 or line.shape[2] not in (2, 3):
+        raise OutputError(f"midlines have shape {line.shape} for {time.shape} times; give (frames, points, 2 or 3)")
+    time, line = time.astype(float), line.astype(float)
+    steps = np.diff(time) if np.isfinite(time).all() else np.array([np.nan])
+    if not (steps > 0.0).all():
+        raise OutputError("the times of the frames must be increasing numbers [ms]")
+    if len(steps) and (np.abs(steps - np.median(steps)) > _UNEVEN * np.median(steps)).any():
+        raise OutputError("the times of the frames are uneven; interpolate the track to evenly spaced frames first")
+    if line.size and not np.abs(line).max() < FARTHEST_MM:
+        raise OutputError("a midline holds a place that is not a number, or a kilometre away")
+    if len(line) and not np.linalg.norm(np.diff(line, axis=1), axis=2).sum(axis=1).min() > _SHORTEST_MM:
+        raise OutputError("a midline has no length: its points coincide")
+    if dorsal is not None and (np.shape(dorsal) != (*line.shape[:2], 3) or not np.isfinite(dorsal).all()):
+        raise OutputError("the directions towards dorsal must be three numbers for every point of every frame")
+    return time, line
 
 
 def curvature_positions(points: int) -> np.ndarray:

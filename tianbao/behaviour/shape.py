@@ -174,7 +174,7 @@ def best_wave(seconds: np.ndarray, bend: np.ndarray, s: np.ndarray) -> Wave:
     Returns:
         The wave; NaN if curvature does not vary or the recording is shorter than a period of the best fit.
     """
-    if bend.size < _FEWEST_FRAMES or np.ptp(bend) < _STILL_KAPPA:
+    if len(bend) < 2 or bend.size < _FEWEST_FRAMES or np.ptp(bend) < _STILL_KAPPA:
         return _NO_WAVE
     frequencies, numbers = _FREQUENCIES_HZ, np.concatenate([-_WAVENUMBERS[::-1], _WAVENUMBERS])
     steps = np.array([frequencies[1] - frequencies[0], _WAVENUMBERS[1] - _WAVENUMBERS[0]])

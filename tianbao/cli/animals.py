@@ -25,7 +25,8 @@ def add_animal(parser: argparse.ArgumentParser, *, several: bool = False) -> Non
     again = "; can be repeated" if several else ""
     parser.add_argument(
         "--animal", type=Path, metavar="FILE", **more,
-        help=f"compare with an animal: a track (.wcon, results.h5) or a CSV of kappa L, columns j0 to jN-1{again}",
+        help="compare with an animal: a track (see import-track), results.h5, or a CSV table of kappa L, j0 to jN-1"
+        f"{again}",
     )  # fmt: skip
     parser.add_argument(
         "--animal-episode", metavar="NAME", help=f"episode of the table, or worm of the track{again}", **more

@@ -1,4 +1,4 @@
-"""`tianbao export` and `tianbao import-track`: export runs and models to other software, import tracks of animals."""
+"""`tianbao export`: export runs and models to other software."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import OutputError
+from . import import_track
 from .session import add_command, add_force, fresh, opened
 
 _RESULTS = "results.h5"
@@ -13,7 +14,7 @@ _CONFIG = "configuration of the worm (default: the standard worm)"
 
 
 def register(commands: argparse._SubParsersAction) -> None:
-    """Add the commands."""
+    """Add the commands, import among them."""
     export = add_command(
         commands, "export", _which, "export a run or a model in a format for other software",
         """tianbao export wcon output/forward_crawl
@@ -38,21 +39,7 @@ def register(commands: argparse._SubParsersAction) -> None:
                         "tianbao export netpyne --cells 'AV*' VB6 --neurons-only --out small")  # fmt: skip
     netpyne.add_argument("--cells", nargs="+", default=[], metavar="GLOB", help="only these neurons and muscles")
     netpyne.add_argument("--neurons-only", action="store_true", help="leave the muscles out, for quick drawing")
-    _register_import(commands)
-
-
-def _register_import(commands: argparse._SubParsersAction) -> None:
-    track = add_command(
-        commands, "import-track", _import_track, "import the track of an animal (WCON) and measure its gait",
-        """tianbao import-track animal.wcon --out animal/results.h5
-        tianbao import-track plate.wcon.zip --worm 3 --medium agar --out animal/results.h5
-        tianbao report animal output/forward_crawl""",
-    )  # fmt: skip
-    track.add_argument("track", type=Path, metavar="FILE", help=".wcon or .wcon.zip")
-    track.add_argument("--out", type=Path, metavar="FILE", help=f"default: TRACK/{_RESULTS}")
-    add_force(track)
-    track.add_argument("--worm", metavar="ID", help="read only this one")
-    track.add_argument("--medium", metavar="NAME", help="agar or water, for published ranges (default: the file's)")
+    import_track.register(commands)
 
 
 def _add_run(formats: argparse._SubParsersAction, name: str, act, about: str, file: str, what: str):
@@ -135,17 +122,6 @@ def _worm(config: Path | None):
     from ..experiment import worm_of
 
     return worm_of(RunConfig() if config is None else read_config(config))
-
-
-def _import_track(args: argparse.Namespace) -> int:
-    from ..io.wcon import read_wcon
-
-    run = read_wcon(args.track, worm=args.worm, medium=args.medium)
-    out = args.out or Path(args.track.name.split(".")[0]) / _RESULTS
-    out = fresh(out / _RESULTS if out.is_dir() else out, args.force)
-    run.save(out)
-    print(run.gait())
-    return _wrote(out)
 
 
 def _wrote(*paths: Path) -> int:

@@ -86,7 +86,7 @@ def _check(args: argparse.Namespace) -> int:
     if path.is_dir():
         print(_about_cells(own_cells(path)))
     elif path.suffix.lower() == ".swc":
-        print(_about_cell(read_own_cell(path)))
+        print(_about_cell(read_own_cell(path), path.name))
     else:
         print(_about(connectome(path)))
     return 0
@@ -111,19 +111,28 @@ def _about(wiring: Connectome) -> str:
 
 
 def _about_cells(source: CellSource) -> str:
-    return "\n".join(_about_cell(source.morphology(name)) for name in source.replaced)
+    from ..anatomy import neurons
+
+    lines = [
+        _about_cell(source.morphology(name), f"{source.folder}, sha256 {source.digest(name)[:12]}")
+        for name in source.replaced
+    ]
+    return "\n".join([*lines, f"the other {len(neurons()) - len(lines)} neurons: traced, the supplied tracings"])
 
 
-def _about_cell(cell: Morphology) -> str:
+def _about_cell(cell: Morphology, origin: str) -> str:
     import numpy as np
 
     from ..anatomy import BodyFrame, morphology
+    from ..anatomy.own_place import place_of
 
     length, traced = (
         np.linalg.norm(each.xyz[1:] - each.xyz[each.parent[1:]], axis=1).sum() for each in (cell, morphology(cell.name))
     )
     s = BodyFrame.standard().locate(cell.xyz).s
+    place = place_of(cell)
     return (
         f"{cell.name}: {len(cell.xyz)} points, {len(cell.sections)} sections, {length:.0f} um of neurite "
-        f"(traced: {traced:.0f}), from {s.min():.2f} to {s.max():.2f} of the body"
+        f"(traced: {traced:.0f}), from {s.min():.2f} to {s.max():.2f} of the body; own file ({origin}), its soma "
+        f"{place.soma:.1f} um from the traced one, its points {place.points:.1f} um from the traced cell on average"
     )

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _AXES = ("x_mm", "y_mm", "z_mm")
 
 
+def plain_cell(text: str) -> str:
+    """Text as a cell that spreadsheets do not take for a formula: a name that begins like one gets an apostrophe."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
 def midline_table(recording: Recording, worm: int = 0) -> pd.DataFrame:
     """One row per point of the midline and frame.
 
@@ -57,7 +62,7 @@ def _long(time: np.ndarray, names: tuple[str, ...], values: np.ndarray, name: st
     rows = len(time) if names else 0
     columns = {
         "time_ms": np.repeat(time[:rows], len(names)),
-        name: np.tile(np.array(names, dtype=object), rows),
+        name: np.tile(np.array([plain_cell(each) for each in names], dtype=object), rows),
         value: np.asarray(values)[:rows, : len(names)].ravel(),
     }
     return pd.DataFrame(columns)

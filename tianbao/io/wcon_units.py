@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ..errors import OutputError
+from ..errors import OutputError, shorten
 
 # Size of each unit in metres or seconds, by its full name (English, singular) and by its abbreviation.
 _METRES = {
@@ -15,7 +15,7 @@ _METRES = {
     "ft": 0.3048, "foot": 0.3048, "feet": 0.3048,
 }  # fmt: skip
 _SECONDS = {
-    "s": 1.0, "sec": 1.0, "second": 1.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0,
+    "s": 1.0, "sec": 1.0, "second": 1.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hr": 3600.0, "hour": 3600.0,
     "d": 86400.0, "day": 86400.0,
 }  # fmt: skip
 _SHORT_PREFIXES = {
@@ -24,8 +24,8 @@ _SHORT_PREFIXES = {
 _LONG_PREFIXES = {
     "centi": 1e-2, "milli": 1e-3, "micro": 1e-6, "nano": 1e-9, "kilo": 1e3, "mega": 1e6, "giga": 1e9,
 }  # fmt: skip
-_TOKEN = re.compile(r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)|(?P<word>[^\W\d_]+)|(?P<op>[*/^]))")
-_PIXELS = {"px", "pixel", "pixels", "pix"}
+_TOKEN = re.compile(r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)|(?P<word>[^\W\d_]+)|(?P<op>[*/]|\^\s*-?))")
+PIXELS = {"px", "pixel", "pixels", "pix"}
 
 
 def millimetres(unit: str, where: str) -> float:
@@ -49,13 +49,13 @@ def milliseconds(unit: str, where: str) -> float:
 def _size(unit: str, where: str, kind: str, example: str) -> float:
     if not isinstance(unit, str) or not unit.strip():
         raise OutputError(f"{where} has no unit; add one to the file's units, such as {example}")
-    if set(re.findall(r"[^\W\d_]+", unit.lower())) & _PIXELS:
-        raise OutputError(f"{where} is in pixels ('{unit}'), whose size is unknown; scale the track to mm first")
+    if set(re.findall(r"[^\W\d_]+", unit.lower())) & PIXELS:
+        raise OutputError(f"{where} is in pixels ('{shorten(unit)}'), of unknown size; scale the track to mm first")
     size, dimension = _evaluate(unit, where)
     if dimension != (1, 0) and kind == "length" or dimension != (0, 1) and kind == "time":
-        raise OutputError(f"{where}: '{unit}' is not a unit of {kind}; use {example}")
+        raise OutputError(f"{where}: '{shorten(unit)}' is not a unit of {kind}; use {example}")
     if not 0.0 < size < float("inf"):
-        raise OutputError(f"{where}: one '{unit}' has no size; use {example}")
+        raise OutputError(f"{where}: one '{shorten(unit)}' has no size; use {example}")
     return size
 
 
@@ -66,9 +66,13 @@ def _evaluate(unit: str, where: str) -> tuple[float, tuple[int, int]]:
     while at < len(tokens):
         factor, dimension = _factor(tokens[at], unit, where)
         power = 1
-        if tokens[at + 1 : at + 2] == ["^"]:
-            power, at = _power(tokens[at + 2 : at + 3], unit, where), at + 2
-        size *= factor ** (sign * power)
+        if at + 1 < len(tokens) and tokens[at + 1][0] == "^":
+            power = _power(tokens[at + 2 : at + 3], unit, where) * (-1 if tokens[at + 1][-1] == "-" else 1)
+            at += 2
+        try:
+            size *= factor ** (sign * power)
+        except (OverflowError, ZeroDivisionError) as error:
+            raise OutputError(f"{where}: one '{shorten(unit)}' has no size") from error
         metres, seconds = metres + sign * power * dimension[0], seconds + sign * power * dimension[1]
         at += 1
         if at < len(tokens):
@@ -110,7 +114,9 @@ def _named(word: str, sizes: dict[str, float]) -> float | None:
     """Size of a unit with its prefix; abbreviations and full names do not mix."""
     for name, size in sizes.items():
         short = len(name) < 3 or name in ("sec", "min")
-        spellings = (name,) if short else (name, name + ("es" if name == "inch" else "s"))
+        # Of the abbreviations, trackers also write these in the plural: "hrs" is nothing else.
+        plural = name + ("es" if name == "inch" else "s")
+        spellings = (name, plural) if not short or name in ("sec", "min", "hr") else (name,)
         for prefix, scale in {"": 1.0, **(_SHORT_PREFIXES if short else _LONG_PREFIXES)}.items():
             if word in tuple(prefix + spelling for spelling in spellings):
                 return scale * size
@@ -118,4 +124,4 @@ def _named(word: str, sizes: dict[str, float]) -> float | None:
 
 
 def _unreadable(unit: str, where: str) -> OutputError:
-    return OutputError(f"{where}: '{unit}' is not a unit allowed in WCON; use one such as mm, um, s or ms")
+    return OutputError(f"{where}: '{shorten(unit)}' is not a unit allowed in WCON; use one such as mm, um, s or ms")

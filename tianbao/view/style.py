@@ -83,6 +83,17 @@ def render(
     return write_atomically(path, memory.getvalue())
 
 
+def _enlarge(figure: Figure, least: float) -> None:
+    """Give every text at least this size [pt], tick labels included."""
+    for text in figure.findobj(Text):
+        text.set_fontsize(max(least, text.get_fontsize()))
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            # Ticks that are only made when the figure is drawn.
+            sizes = [label.get_fontsize() for label in axis.get_ticklabels()]
+            axis.set_tick_params(labelsize=max(sizes, default=least))
+
+
 def _spell_powers(figure: Figure) -> None:
     """Plain numbers on logarithmic axes, whose own labels are formulae."""
     for axes in figure.axes:
