@@ -5,11 +5,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .errors import ConfigError, OutputError
+from .errors import ConfigError, OutputError, shorten
 from .interventions import described
 from .registry import find
 
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .behaviour.gait import Gait
+
+_LARGEST_SEED = 2**63 - 1
+# What any array of a run or of an animal's track is within; beyond, sums and pictures of it overflow.
+_FARTHEST = 1e6  # [mm]
+_LATEST = 1e12  # [ms]
+_HIGHEST = 1e6  # [mV], [-]
+_LONGEST_DIRECTION = 1.1  # [-]
 
 QUADRANTS = ("DL", "DR", "VL", "VR")
 
@@ -27,9 +35,25 @@ def _rows(given: object) -> list[list[float]]:
     return [row for row in rows if all(type(each) in (int, float) for each in row[:3])]
 
 
-def _numeric(values: np.ndarray) -> bool:
-    values = np.asarray(values)
-    return np.issubdtype(values.dtype, np.number) and bool(np.isfinite(values).all())
+def _real(values: np.ndarray) -> bool:
+    return np.asarray(values).dtype.kind in "iuf"
+
+
+def _within(values: np.ndarray, most: float) -> bool:
+    """Whether all are numbers from -most to most."""
+    return _real(values) and bool((np.abs(np.asarray(values, float)) <= most).all())
+
+
+def _is_text(value: object, lines: bool = False) -> bool:
+    """Whether a value is text that a file can hold and a page can show; of several lines or not."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    return lines and value.encode(errors="replace").decode() == value or value.isprintable()
+
+
+def _check_anatomy(given: object, where: str) -> None:
+    if not isinstance(given, Mapping) or not all(_is_text(each) for pair in given.items() for each in pair):
+        raise OutputError(f"{where}: anatomy is not a table of printable texts")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,10 +105,33 @@ class WormTrack:
             shapes[name], arrays[name] = (frames, len(self.receptors.get(name, ()))), values
         for name, shape in shapes.items():
             found = np.asarray(arrays[name])
-            if found.shape != shape or points < 2 or not np.issubdtype(found.dtype, np.number):
-                raise OutputError(f"{where}: {name} has shape {found.shape}, which does not fit {frames} frames")
-        if not _numeric(self.midline):
-            raise OutputError(f"{where}: midline holds a place that is not a number")
+            if not _real(found):
+                raise OutputError(f"{where}: {shorten(name)} is of type {found.dtype}; give real numbers")
+            if found.shape != shape or points < 2:
+                raise OutputError(f"{where}: {shorten(name)} has shape {found.shape}, not {shape} as others do")
+        if not _within(self.midline, _FARTHEST):
+            raise OutputError(f"{where}: midline holds a place that is not a number, or lies beyond {_FARTHEST:g} mm")
+        if self.dorsal is not None and not _within(self.dorsal, _LONGEST_DIRECTION):
+            raise OutputError(f"{where}: dorsal holds what is not a unit vector")
+        for name, most in (("voltage", _HIGHEST), ("muscle_activation", _HIGHEST), ("voltage_time", _LATEST)):
+            if not _within(getattr(self, name), most):
+                raise OutputError(f"{where}: {name} holds what is not a number from {-most:g} to {most:g}")
+        self._check_names(where)
+
+    def _check_names(self, where: str) -> None:
+        """Refuse names that no table, picture or file can hold.
+
+        Raises:
+            OutputError: for such a name.
+        """
+        listed = {"muscles": self.muscles, "neurons": self.neurons, **{f"receptors of {k}": v for k, v in self.receptors.items()}}
+        for kind, names in listed.items():
+            wrong = [each for each in names if not _is_text(each)]
+            if wrong:
+                raise OutputError(f"{where}: '{shorten(wrong[0])}' among the {shorten(kind)} is not a printable name")
+        if not all(_is_text(name) and "/" not in name and name != "." for name in self.inputs):
+            raise OutputError(f"{where}: the name of a sense is not printable or holds a '/'")
+        _check_anatomy(self.anatomy, where)
 
     def quadrant(self, name: str) -> np.ndarray:
         """Columns of `muscle_activation` in a quadrant, nose to tail.
@@ -139,12 +186,34 @@ class RecordedRun:
             OutputError: for a shape that fits nothing else, or a time or place that is not a number.
         """
         time = np.asarray(self.time)
-        if time.ndim != 1 or not _numeric(time) or not (np.diff(time) > 0.0).all():
+        if time.ndim != 1 or not _within(time, _LATEST) or not (np.diff(time) > 0.0).all():
             raise OutputError(f"{where}: time must be increasing numbers [ms], one per frame")
         if not self.worms:
             raise OutputError(f"{where} holds no worm")
         for k, worm in enumerate(self.worms):
             worm.check(len(time), f"{where}, worm {k}")
+        self._check_provenance(where)
+
+    def _check_provenance(self, where: str) -> None:
+        """Refuse what no run says about itself.
+
+        Raises:
+            OutputError: for a seed, version or text that no file can hold.
+        """
+        seed, speed = self.seed, self.wall_s_per_bio_s
+        if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed <= _LARGEST_SEED:
+            raise OutputError(f"{where}: seed {shorten(seed)} is not a whole number from 0 to {_LARGEST_SEED}")
+        if not isinstance(self.complete, (bool, np.bool_)):
+            raise OutputError(f"{where}: complete = {shorten(self.complete)} is neither true nor false")
+        if isinstance(speed, bool) or not isinstance(speed, Real) or not (speed >= 0.0 or speed != speed):
+            raise OutputError(f"{where}: wall_s_per_bio_s = {shorten(speed)} is not a number from 0")
+        if not _is_text(self.config_toml, lines=True):
+            raise OutputError(f"{where}: the configuration is not text that a file can hold")
+        told = {name: getattr(self, name) for name in ("mechanism_hash", "git_revision", "created")}
+        for name, text in [*told.items(), *self.versions.items()]:
+            if not _is_text(name) or not _is_text(text):
+                raise OutputError(f"{where}: {shorten(name)} = '{shorten(text)}' is not printable text")
+        _check_anatomy(self.anatomy, where)
 
     @property
     def duration(self) -> float:

@@ -1,7 +1,7 @@
 """Groups, arrays and attributes of an HDF5 file, read with care, and the seal over all of them.
 
 HDF5 can point out of a file, run code to unpack a chunk and declare arrays that no memory holds. What is read here is
-inside the file, of plain numbers and texts, packed by filters that every HDF5 library has, and bounded before it is read.
+inside the file, of plain numbers and texts, packed by filters of HDF5 itself, and bounded before it is read.
 """
 
 from __future__ import annotations

@@ -7,11 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
-from ..errors import DivergedError
+from ..errors import ConfigError, DivergedError
 from ..recorded import WormTrack
 from ..sensing import Sense, table_senses
 from .loop import Loop
-from .state import gathered, part
+from .state import check_like, gathered, part
 
 # No neuron of the worm is ever outside this range [mV]; beyond it the integration has failed.
 _PHYSICAL = (-300.0, 300.0)
@@ -46,7 +46,7 @@ class DivergenceGuard:
         Raises:
             DivergedError: if a voltage or a position is not a physical number.
         """
-        if not np.isfinite(loop.body.midline()).all():
+        if not (np.isfinite(loop.body.midline()).all() and np.isfinite(loop.body.dorsal()).all()):
             raise DivergedError(f"the positions of the body are not finite at {loop.time:g} ms; try a shorter tick")
         low, high = _PHYSICAL
         for k, animal in enumerate(loop.animals):
@@ -111,13 +111,29 @@ class Recorder:
         worms = {str(k): {name: values[:count].copy() for name, values in each.items()} for k, each in kept}
         return {"time": self.time.copy(), **gathered(**worms)}
 
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Restore the frames of a state that fits in this recorder."""
-        self._count = len(state["time"])
-        self._time[: self._count] = state["time"]
+    def restore(self, state: Mapping[str, np.ndarray], ticks: int, tick: float) -> None:
+        """Restore the frames of a state.
+
+        Args:
+            state: what `state` gave.
+            ticks: that the run has done.
+            tick: [ms].
+
+        Raises:
+            ConfigError: when they are not those of a run of such worms that has got so far.
+        """
+        count = ticks // self.every
+        if count > len(self._time):
+            raise ConfigError("the checkpoint is beyond the end of this run")
+        self._count = count
+        check_like(state, self.state(), lambda name: name.split("/")[-1] not in self._sensed)
+        expected = self.every * tick * np.arange(1, count + 1)
+        if not np.allclose(state["time"], expected, rtol=1e-9):
+            raise ConfigError("the frames of the checkpoint are not of the times of this run: run the simulation again")
+        self._time[:count] = state["time"]
         for k, kept in enumerate(self._worms):
             for name, each in part(state, str(k)).items():
-                kept[name][: self._count] = each
+                kept[name][:count] = each
 
     @property
     def time(self) -> np.ndarray:
