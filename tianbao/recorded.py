@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .errors import ConfigError, OutputError, shorten
+from .errors import ConfigError, OutputError, printable, shorten
 from .interventions import described
 from .registry import find
+from .units import MS_PER_S
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,8 +53,8 @@ def _is_text(value: object, lines: bool = False) -> bool:
 
 
 def _check_anatomy(given: object, where: str) -> None:
-    if not isinstance(given, Mapping) or not all(_is_text(each) for pair in given.items() for each in pair):
-        raise OutputError(f"{where}: anatomy is not a table of printable texts")
+    if not isinstance(given, Mapping) or not all(isinstance(each, str) for pair in given.items() for each in pair):
+        raise OutputError(f"{where}: anatomy is not a table of texts")
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +125,7 @@ class WormTrack:
         Raises:
             OutputError: for such a name.
         """
-        listed = {"muscles": self.muscles, "neurons": self.neurons, **{f"receptors of {k}": v for k, v in self.receptors.items()}}
+        listed = {"muscles": self.muscles, "neurons": self.neurons, **self.receptors}
         for kind, names in listed.items():
             wrong = [each for each in names if not _is_text(each)]
             if wrong:
@@ -146,7 +147,7 @@ class WormTrack:
         return np.array(sorted(columns, key=lambda k: self.muscles[k]), int)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RecordedRun:
     """A run: its worms and everything needed to repeat it.
 
@@ -214,6 +215,25 @@ class RecordedRun:
             if not _is_text(name) or not _is_text(text):
                 raise OutputError(f"{where}: {shorten(name)} = '{shorten(text)}' is not printable text")
         _check_anatomy(self.anatomy, where)
+
+    def __repr__(self) -> str:
+        """Three lines: what it holds, how the first worm moved, and what it is of."""
+        gait, count = self.gait(), len(self.worms)
+        state = "" if self.of_animal else ", complete" if self.complete else ", stopped early"
+        held = [(len(self.worms[0].muscles), "muscles"), (len(self.worms[0].neurons), "neurons")]
+        recorded = "".join(f", {number} {what}" for number, what in held if number)
+        measured = (
+            f"{gait.forward_speed_mm_s:+.3f} mm/s forward, {gait.frequency_hz:.2f} Hz, "
+            f"{gait.wavelength_body_lengths:.2f} body lengths per wave"
+        )
+        if not np.isfinite(gait.forward_speed_mm_s):
+            measured = "too short to measure a gait"
+        of = "track of an animal" if self.of_animal else f"simulated in {printable(self.medium) or 'no known medium'}"
+        done = "" if self.of_animal else f", seed {self.seed}, interventions: {printable(self.interventions) or 'none'}"
+        return (
+            f"{'worm' if count == 1 else f'{count} worms'}, {self.duration / MS_PER_S:g} s in {len(self.time)} frames"
+            f"{recorded}{state}\n{'' if count == 1 else 'worm 0: '}{measured}\n{of}{done}, {printable(self.created)}"
+        ).rstrip(", ")
 
     @property
     def duration(self) -> float:

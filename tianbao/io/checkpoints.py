@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-from ..errors import ConfigError, OutputError, shorten
+from ..errors import ConfigError, shorten
 from ..loop.state import RunState
 from ..rows import number
 from .files import reading, write_atomically

@@ -105,7 +105,8 @@ class Scene:
             self._plate.add_collection(lines, autolim=False)
             lines.set_clip_path(Rectangle((0.0, _FOOT), 1.0, 1.0 - _FOOT, transform=self._plate.transAxes))
             laid.append((each.lines(), lines))
-            labels.append(each.label if not len(each.levels) else f"contours: {each.label}, {_spaced(each.levels)}")
+            named = style.plain(each.label)
+            labels.append(f"contours: {named}, {_spaced(each.levels)}" if len(each.levels) else named)
         self._plate.text(0.025, 0.245, "\n".join(labels), transform=self._plate.transAxes, fontsize=10,
                          color=style.NEUTRAL, va="bottom")  # fmt: skip
         return laid
@@ -114,9 +115,9 @@ class Scene:
         plate, across = self._plate, self._plate.transAxes
         place = f"on {recording.medium}    " if recording.medium == "agar" else f"in {recording.medium}    "
         text = headline(recording.gait(worm))
-        text = place + text if recording.medium else text
+        text = style.plain(place) + text if recording.medium else text
         if len(recording.worms) > 1:
-            text = f"{who_is_who(recording)[worm].label()}\n{text}"
+            text = f"{style.plain(who_is_who(recording)[worm].label())}\n{text}"
         plate.text(0.025, 0.868, text, transform=across, va="top", color=style.NEUTRAL)
         for row, (word, tint) in enumerate((("dorsal muscle", style.DORSAL), ("ventral muscle", style.VENTRAL))):
             plate.text(0.905, 0.945 - 0.045 * row, word, transform=across, ha="right", va="top", fontsize=10)

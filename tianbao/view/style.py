@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from ..errors import ConfigError, unknown
+from ..errors import ConfigError, printable, unknown
 from ..io.files import check_file, write_atomically
 
 INK = "#2b2b33"
@@ -68,6 +68,12 @@ def render(draw: Callable[[Figure], None], size: tuple[float, float], path: str 
         memory = io.BytesIO()
         figure.savefig(memory, format=Path(path).suffix[1:] or "png")
     return write_atomically(path, memory.getvalue())
+
+
+def plain(text: object) -> str:
+    """A text of a file or a user as it stands: never a formula, a command to a terminal or a hidden label."""
+    shown = printable(str(text)).replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def say(axes: Axes, sentence: str) -> None:
