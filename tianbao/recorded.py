@@ -112,6 +112,8 @@ class WormTrack:
                 raise OutputError(f"{where}: {shorten(name)} has shape {found.shape}, not {shape} as others do")
         if not _within(self.midline, _FARTHEST):
             raise OutputError(f"{where}: midline holds a place that is not a number, or lies beyond {_FARTHEST:g} mm")
+        if not np.abs(np.diff(self.midline, axis=1)).sum(axis=(1, 2)).all():
+            raise OutputError(f"{where}: midline holds a frame in which all points are in one place")
         if self.dorsal is not None and not _within(self.dorsal, _LONGEST_DIRECTION):
             raise OutputError(f"{where}: dorsal holds what is not a unit vector")
         for name, most in (("voltage", _HIGHEST), ("muscle_activation", _HIGHEST), ("voltage_time", _LATEST)):
