@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -22,6 +23,7 @@ from .state import LoopState, check_like, gathered, part
 _REST = -60.0  # [mV] where every neuron starts, give or take
 _REST_SPREAD = 2.0  # [mV] so that no two neurons start in lockstep
 _POSTURE_WAVELENGTH = 0.65  # [L] of the gentle bend a run starts from
+_LARGEST_OF_BODY = 1e6  # [mm], [mm/s] beyond which no body is nor moves
 _INSIDE = 0.3  # [-] share of the radius by which a worm may be squeezed when it starts
 
 
@@ -270,7 +272,7 @@ class Loop:
         """
         if len(state.generators) != len(self.animals):
             raise ConfigError(f"the state holds {len(state.generators)} worms, and there are {len(self.animals)} here")
-        check_like(state.arrays, self.state().arrays, _must_be_finite)
+        check_like(state.arrays, self.state().arrays, _largest)
         self.body.restore(part(state.arrays, "body"))
         for k, (animal, generator) in enumerate(zip(self.animals, state.generators, strict=True)):
             animal.restore(part(state.arrays, f"worms/{k}"))
@@ -286,9 +288,11 @@ class Loop:
                 raise ConfigError(f"the state is of {time:g} ms and says {self.time:g} ms: run the simulation again")
 
 
-def _must_be_finite(name: str) -> bool:
-    """Senses and fields may hold anything: there are others than ours."""
-    return not (name.startswith("fields/") or "/senses/" in name)
+def _largest(name: str) -> float | None:
+    """Largest absolute value in an array of a state; those of senses and fields are not ours to judge."""
+    if name.startswith("fields/") or "/senses/" in name:
+        return None
+    return _LARGEST_OF_BODY if name.startswith("body/") and name != "body/time" else sys.float_info.max
 
 
 def _rest(design: NetworkDesign, rng: np.random.Generator) -> np.ndarray:

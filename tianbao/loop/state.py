@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -28,7 +29,7 @@ _OTHER = "it belongs to another network or world; resume it with the worm and th
 # What NumPy, zipfile and JSON raise on bytes that are not arrays.
 _DAMAGE = (
     ValueError, LookupError, TypeError, AttributeError, OSError, EOFError, ArithmeticError, RuntimeError, MemoryError,
-    SyntaxError, zipfile.BadZipFile, zlib.error,
+    SyntaxError, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
 
@@ -142,16 +143,18 @@ def _impossible(facts: dict) -> list[str]:
     return [name for name, good in fine.items() if not good]
 
 
-def check_like(given: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray], finite: Callable[[str], bool]) -> None:
+def check_like(
+    given: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray], most: Callable[[str], float | None]
+) -> None:
     """Refuse arrays that cannot take the place of others.
 
     Args:
         given: of a state.
         own: what they are to replace.
-        finite: whether an array of this name holds finite numbers only.
+        most: largest absolute value in an array of this name; None where anything may stand.
 
     Raises:
-        ConfigError: for another name, shape or data type, or a number that is not finite.
+        ConfigError: for another name, shape or data type, or a number out of range.
     """
     for name in [*own, *given]:
         if name not in given or name not in own:
@@ -160,8 +163,9 @@ def check_like(given: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray], f
         if new.shape != old.shape or new.dtype != old.dtype:
             what = f"{new.dtype} {new.shape}, and {old.dtype} {old.shape} is needed"
             raise ConfigError(f"the state's '{name}' is {what}: {_OTHER}")
-        if finite(name) and not np.isfinite(new).all():
-            raise ConfigError(f"the state's '{name}' holds what is not a finite number: run the simulation again")
+        limit = most(name)
+        if limit is not None and not (np.abs(new) <= limit).all():
+            raise ConfigError(f"the state's '{name}' holds what is no number up to {limit:g}: run the simulation again")
 
 
 class Checkpoints(Protocol):
