@@ -244,6 +244,13 @@ def test_a_text_that_lies_about_its_length_does_not_take_the_memory(content, tmp
     assert int(said.split()[0]) < 600_000 and "results.h5" in said
 
 
+def test_a_heap_of_texts_without_an_end_does_not_hang(content, tmp_path):
+    path, at = tmp_path / "results.h5", content.index(b"GCOL") + 16
+    path.write_bytes(content[:at] + bytes(16) + content[at + 16 :])
+    with pytest.raises(tb.OutputError, match="heap"):
+        tb.open(path)
+
+
 def test_a_worm_that_never_moves_is_read_again_however_well_it_packs(tmp_path, run, monkeypatch):
     monkeypatch.setattr("tianbao.io.limits._SMALL", 50_000)
     track = run.track()

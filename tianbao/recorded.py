@@ -233,7 +233,7 @@ class RecordedRun:
         of = "track of an animal" if self.of_animal else f"simulated in {printable(self.medium) or 'no known medium'}"
         done = "" if self.of_animal else f", seed {self.seed}, interventions: {printable(self.interventions) or 'none'}"
         return (
-            f"{'worm' if count == 1 else f'{count} worms'}, {self.duration / MS_PER_S:g} s in {len(self.time)} frames"
+            f"{count} worm{'' if count == 1 else 's'}, {self.duration / MS_PER_S:g} s in {len(self.time)} frames"
             f"{recorded}{state}\n{'' if count == 1 else 'worm 0: '}{measured}\n{of}{done}, {printable(self.created)}"
         ).rstrip(", ")
 

@@ -23,7 +23,7 @@ from ..errors import OutputError, shorten
 from ..recorded import RecordedRun, WormTrack
 from .files import reading, write_atomically
 from .limits import bounded_memory, largest_content
-from .tree import SEAL, Node, read_tree, seal_of
+from .tree import SEAL, Node, check_heaps, read_tree, seal_of
 
 log = logging.getLogger(__name__)
 
@@ -130,6 +130,7 @@ def read_sealed(path: str | Path) -> tuple[RecordedRun, bool]:
     with reading(path, "results file", "a run writes one, for example make crawl") as size:
         content = largest_content(size)
         try:
+            check_heaps(path)
             with bounded_memory(content), h5py.File(path, "r") as file:
                 found = _format(file)
                 tree = read_tree(file, content)
