@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from tianbao.errors import OutputError
+from tianbao.io.apart import marked
 from tianbao.io.tree import SEAL, read_tree, seal_of
 from tianbao.loop.state import RunState
 
@@ -86,7 +87,7 @@ def results_of(content: bytes, rng: np.random.Generator) -> bytes:
                 continue  # more than HDF5 itself takes
         with contextlib.suppress(OutputError, TypeError, ValueError, RuntimeError):  # then the old seal stays
             file.attrs[SEAL] = seal_of(read_tree(file, 10**9))
-    return memory.getvalue()
+    return marked(memory.getvalue())
 
 
 def _change(file: h5py.File, path: str, rng: np.random.Generator) -> None:

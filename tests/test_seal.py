@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from synthetic import recording
 import tianbao as tb
 from tianbao.cli import main
 from tianbao.cli.see import KINDS
+from tianbao.io import apart
+from tianbao.io.apart import marked
 from tianbao.io.results import open_sealed
 from tianbao.io.tree import SEAL, read_tree, seal_of
 
@@ -46,14 +49,14 @@ def texts(opened):
     return [*told, opened.track().muscles, opened.track().neurons]
 
 
-def edited(content, how, seal=False):
-    """A file with something done to it through HDF5."""
+def edited(content, how, seal=False, mark=True):
+    """A file with something done to it through HDF5; marked anew, so that its bytes do not give it away."""
     memory = io.BytesIO(content)
     with h5py.File(memory, "r+") as file:
         how(file)
         if seal:
             file.attrs[SEAL] = seal_of(read_tree(file, 10**9))
-    return memory.getvalue()
+    return marked(memory.getvalue()) if mark else memory.getvalue()
 
 
 def doubled(name):
@@ -233,7 +236,7 @@ def test_a_text_that_lies_about_its_length_does_not_take_the_memory(content, tmp
     """The length of a text stands beside its place in the file, and HDF5 makes room before it looks there."""
     path, length = tmp_path / "results.h5", len(recording(duration=400.0).config_toml)
     at = content.index(length.to_bytes(4, "little"), content.index(b"config\0"))
-    path.write_bytes(content[:at] + (0x70000000).to_bytes(4, "little") + content[at + 4 :])
+    path.write_bytes(marked(content[:at] + (0x70000000).to_bytes(4, "little") + content[at + 4 :]))
     code = (
         "import resource, sys, tianbao as tb\n"
         "try: tb.open(sys.argv[1])\n"
@@ -244,10 +247,25 @@ def test_a_text_that_lies_about_its_length_does_not_take_the_memory(content, tmp
     assert int(said.split()[0]) < 600_000 and "results.h5" in said
 
 
-def test_a_heap_of_texts_without_an_end_does_not_hang(content, tmp_path):
-    path, at = tmp_path / "results.h5", content.index(b"GCOL") + 16
-    path.write_bytes(content[:at] + bytes(16) + content[at + 16 :])
-    with pytest.raises(tb.OutputError, match="heap"):
+def test_a_file_on_which_the_library_hangs_or_dies_ends_neither_this_process_nor_patience(tmp_path, monkeypatch):
+    """An object of a heap of texts that takes no room is one that HDF5 walks for ever."""
+    path, old = tmp_path / "results.h5", OLD.read_bytes()
+    at = old.index(b"GCOL") + 16
+    path.write_bytes(old[:at] + bytes(16) + old[at + 16 :])
+    monkeypatch.setattr(apart, "_PATIENCE_S", 3.0)
+    with pytest.raises(tb.OutputError, match="does not come to an end"):
+        tb.open(path)
+    monkeypatch.setattr(apart, "_TRY", "import os; os.abort()")
+    with pytest.raises(tb.OutputError, match="breaks on it"):
+        tb.open(OLD)
+
+
+def test_a_file_that_another_program_packed_anew_is_as_sealed_as_before(content, tmp_path):
+    path = tmp_path / "results.h5"
+    path.write_bytes(edited(content, lambda file: None, mark=False))
+    assert open_sealed(path)[1]
+    path.write_bytes(edited(content, EDITS["midline doubled"], mark=False))
+    with pytest.raises(tb.OutputError, match="seal is broken"):
         tb.open(path)
 
 
@@ -272,11 +290,26 @@ def test_a_file_that_another_program_has_open_is_locked_and_not_damaged(run, tmp
         assert main(["info", str(path)]) == 2
         said = capsys.readouterr().err
         assert "locked" in said and "HDF5_USE_FILE_LOCKING=FALSE" in said and "damaged" not in said
+        # HDF5 looks at its variable once in a process.
+        told = {**os.environ, "HDF5_USE_FILE_LOCKING": "FALSE"}
+        command = [sys.executable, "-m", "tianbao.cli", "info", str(path)]
+        assert "sealed: nothing" in subprocess.run(command, env=told, capture_output=True, text=True, check=True).stdout
         # A new run replaces it as a whole: what the other program holds is the file before.
         run.save(path)
         assert tb.open(path).seed == run.seed
         other.stdin.close()
     assert np.array_equal(tb.open(path).track().midline, run.track().midline)
+
+
+def test_a_checkpoint_that_another_program_holds_is_locked_and_not_damaged(tmp_path):
+    import fcntl
+
+    path = tmp_path / "checkpoint.tianbao"
+    path.write_bytes(b"tianbao")
+    with open(path, "rb+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(tb.OutputError, match="locked by another program"):
+            tb.Checkpoints(path).read()
 
 
 @pytest.mark.parametrize(("number", "word"), [(37, "no locks"), (95, "no locks"), (11, "locked by another program")])
@@ -294,8 +327,6 @@ def test_a_file_system_without_locks_is_named(number, word, run, tmp_path, monke
 @pytest.mark.parametrize("number", [16, 26, 11])
 @pytest.mark.parametrize("act", ["read", "write"])
 def test_a_busy_file_is_another_programs(act, number, run, tmp_path, monkeypatch):
-    import os
-
     path = tmp_path / "checkpoint.tianbao"
     path.write_bytes(b"tianbao")
 
@@ -309,8 +340,6 @@ def test_a_busy_file_is_another_programs(act, number, run, tmp_path, monkeypatch
 
 
 def test_a_folder_a_pipe_and_a_forbidden_file_are_told_apart(tmp_path, monkeypatch):
-    import os
-
     os.mkfifo(tmp_path / "pipe")
     for read in (tb.open, lambda path: tb.Checkpoints(path).read()):
         for name, word in ((".", "is a folder"), ("pipe", "a pipe"), ("absent", "there is no")):

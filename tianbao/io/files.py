@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from ..errors import OutputError, shorten
 
@@ -170,8 +171,8 @@ def reading(path: str | Path, what: str, source: str) -> Iterator[int]:
         if not stat.S_ISREG(found.st_mode):
             kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no file, but a device or a pipe"
             raise OutputError(f"{path} is {kind}; give the path of a {what}")
-        with open(path, "rb"):
-            pass
+        with open(path, "rb") as file:
+            _check_unlocked(file)
         yield found.st_size
     except (FileNotFoundError, NotADirectoryError) as error:
         raise OutputError(f"there is no {what} {path}; {source}") from error
@@ -189,6 +190,23 @@ def reading(path: str | Path, what: str, source: str) -> Iterator[int]:
         else:
             todo = f"{error.strerror or error}; copy it to another disk"
         raise OutputError(f"cannot read the {what} {path}: {todo}") from error
+
+
+def unlocked() -> bool:
+    """Whether the user has told HDF5 to look at no locks."""
+    return os.environ.get("HDF5_USE_FILE_LOCKING", "").upper() in ("FALSE", "0")
+
+
+def _check_unlocked(file: IO[bytes]) -> None:
+    """Raise what HDF5 would for a file that another program has locked, whatever kind of file it is."""
+    if unlocked():
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OSError(errno.EAGAIN, "unable to lock file") from error
+    except OSError:  # a file system that has no locks
+        pass
 
 
 def _holder(path: Path) -> str:

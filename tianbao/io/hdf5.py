@@ -21,9 +21,10 @@ import numpy as np
 
 from ..errors import OutputError, shorten
 from ..recorded import RecordedRun, WormTrack
+from .apart import check_bytes, marked
 from .files import reading, write_atomically
 from .limits import bounded_memory, largest_content
-from .tree import SEAL, Node, check_heaps, read_tree, seal_of
+from .tree import SEAL, Node, read_tree, seal_of
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def save_recording(recording: RecordedRun, path: str | Path) -> Path:
     content = _built(recording, _PACKED)
     if _size(recording) > largest_content(len(content)):
         content = _built(recording, {})  # such as a worm that never moves: no reader would take it for a result
-    return write_atomically(path, content)
+    return write_atomically(path, marked(content))
 
 
 def _size(recording: RecordedRun) -> int:
@@ -128,12 +129,9 @@ def read_sealed(path: str | Path) -> tuple[RecordedRun, bool]:
             the run, asks for more memory than a results file needs, or is not one of ours.
     """
     with reading(path, "results file", "a run writes one, for example make crawl") as size:
-        content = largest_content(size)
         try:
-            check_heaps(path)
-            with bounded_memory(content), h5py.File(path, "r") as file:
-                found = _format(file)
-                tree = read_tree(file, content)
+            check_bytes(path, size)
+            found, tree = content_of(path, size)
             _check_seal(tree, found)
             recording = _recording(tree)
         except OutputError as error:
@@ -145,6 +143,17 @@ def read_sealed(path: str | Path) -> tuple[RecordedRun, bool]:
             raise OutputError(f"{path} is {reason}; run the simulation again") from error
     recording.check(str(path))
     return recording, found == FORMAT
+
+
+def content_of(path: str | Path, size: int) -> tuple[str, dict[str, Node]]:
+    """Format and content of a results file, which may take as much memory as a file of its size can.
+
+    Raises:
+        OutputError: for a file of another kind, and see `read_tree`.
+    """
+    content = largest_content(size)
+    with bounded_memory(content), h5py.File(path, "r") as file:
+        return _format(file), read_tree(file, content)
 
 
 def _format(file: h5py.File) -> str:

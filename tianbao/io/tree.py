@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -22,7 +20,6 @@ SEAL = "seal"
 """Attribute of the root that holds the seal."""
 
 _FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)
-_HEAP = b"GCOL\x01"  # of texts of variable length, with its version
 _NUMBERS = "biuf"
 _DEEPEST, _MOST_OBJECTS, _MOST_ATTRIBUTES = 6, 20_000, 1_000
 _LONGEST_NAME = 200  # characters
@@ -73,30 +70,6 @@ def read_tree(file: h5py.File, content: int) -> dict[str, Node]:
             other filters, or is larger than allowed.
     """
     return dict(_nodes(file, "", _Allowance(content)))
-
-
-def check_heaps(path: str | Path) -> None:
-    """Refuse a file whose texts of variable length lie in a heap that the HDF5 library would walk for ever.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        OutputError: for an object of a heap that does not end, or ends beyond its heap.
-    """
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        start = content.find(_HEAP)
-        while start >= 0:
-            size = int.from_bytes(content[start + 8 : start + 16], "little")
-            at, end = start + 16, start + size
-            while end <= len(content) and at + 16 <= end:
-                number = int.from_bytes(content[at : at + 2], "little")
-                held = int.from_bytes(content[at + 8 : at + 16], "little")
-                taken = 16 + -(-held // 8) * 8 if number else held
-                if not 16 <= taken <= end - at:
-                    raise _refused("a heap of texts does not end where it says")
-                at += taken
-            start = content.find(_HEAP, start + 1)
 
 
 def seal_of(tree: dict[str, Node]) -> str:
