@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import replace
 
+import fuzz
 import numpy as np
 import pytest
 
@@ -157,3 +161,93 @@ def test_resume_without_a_checkpoint_is_one_sentence(tmp_path, capsys):
     (tmp_path / CHECKPOINT).write_bytes(b"hello")
     assert main(["resume", str(tmp_path)]) == 2
     assert "not a checkpoint of Tianbao" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.slow)])
+def test_a_checkpoint_with_changed_bytes_is_refused(count, whole):
+    content = whole[2][2]
+    for number in range(count):
+        changed = fuzz.bytes_of(content, np.random.default_rng([3, number]))
+        if changed != content:
+            with pytest.raises(tb.OutputError):
+                RunState.from_bytes(changed, "kept")
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_other_content_is_refused_or_goes_on(whole):
+    made, uninterrupted, content = whole[0], whole[1], whole[2][2]
+    done = 0
+    for number in range(333):
+        started = time.perf_counter()
+        try:
+            state = RunState.from_bytes(fuzz.checkpoint_of(content, np.random.default_rng([4, number])), "kept")
+            found = made.run(DURATION, since=state)
+        except tb.TianbaoError as error:
+            assert str(error).count("\n") == 0
+        else:
+            done += 1
+            assert len(found.time) == len(uninterrupted.time) and np.isfinite(found.track().midline).all()
+        assert time.perf_counter() - started < 10.0
+    assert done < 50
+
+
+LIES = {
+    "at -1e18 ms": (lambda a: a | {"body/time": np.array(-1e18), "worms/0/brain/time": np.array(-1e18)}, "says 180 ms"),
+    "at another time": (lambda a: a | {"worms/0/brain/time": np.array(20.0)}, "is of 20 ms"),
+    "without a body": (lambda a: {name: each for name, each in a.items() if name != "body/positions"}, "lacks"),
+    "of another body": (lambda a: a | {"body/positions": a["body/positions"][:, :-1]}, "is needed"),
+    "of another type": (lambda a: a | {"body/positions": a["body/positions"].astype(np.float32)}, "is needed"),
+    "with more": (lambda a: a | {"body/more": np.zeros(3)}, "has 'body/more'"),
+    "not a number": (lambda a: a | {"worms/0/brain/voltage": a["worms/0/brain/voltage"] * np.nan}, "no number"),
+    "out of the world": (lambda a: a | {"body/velocities": a["body/velocities"] + 1e9}, "up to 1e\\+06"),
+    "frames missing": (lambda a: a | {"recorder/time": a["recorder/time"][:1]}, "is needed"),
+    "frames of other times": (lambda a: a | {"recorder/time": a["recorder/time"] + 5.0}, "times of this run"),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_checkpoint_that_lies_with_a_right_digest_is_refused(name, whole):
+    made, content = whole[0], whole[2][2]
+    how, word = LIES[name]
+    state = RunState.from_bytes(content, "kept")
+    state = RunState.from_bytes(RunState(state.facts, how(state.arrays)).to_bytes(), "kept")
+    with pytest.raises(tb.ConfigError, match=word):
+        made.run(DURATION, since=state)
+
+
+@pytest.mark.parametrize("change", [
+    {"ticks": -1}, {"ticks": 2**70}, {"ticks": True}, {"planned": 5}, {"every": float("nan")}, {"every": -1.0},
+    {"wall_s": float("inf")}, {"versions": {"neuron": 5}}, {"anatomy": [5]}, {"generators": [5]}, {"config": "\ud800"},
+])  # fmt: skip
+def test_facts_of_a_checkpoint_that_no_run_writes_are_refused(change, whole):
+    state = RunState.from_bytes(whole[2][2], "kept")
+    with pytest.raises(tb.OutputError, match="kept cannot be read"):
+        RunState.from_bytes(RunState({**state.facts, **change}, state.arrays).to_bytes(), "kept")
+
+
+def test_noise_that_no_generator_has_is_refused(whole):
+    made, content = whole[0], whole[2][2]
+    state = RunState.from_bytes(content, "kept")
+    (good,) = state.facts["generators"]
+    for bad in ({}, {**good, "bit_generator": "MT19937"}, {**good, "state": {"state": -1, "inc": 1}}):
+        with pytest.raises(tb.ConfigError, match="noise of worm 0"):
+            made.run(DURATION, since=RunState({**state.facts, "generators": [bad]}, state.arrays))
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.slow)])
+def test_a_packed_or_endless_array_of_a_checkpoint_is_refused_before_it_is_read(count, whole):
+    def signed(member, content, how):
+        memory = io.BytesIO()
+        with zipfile.ZipFile(memory, "w", how) as archive:
+            archive.writestr(member, content)
+        return b"tianbao checkpoint 4\n" + hashlib.sha256(memory.getvalue()).digest() + memory.getvalue()
+
+    memory = io.BytesIO()
+    np.lib.format.write_array_header_1_0(memory, {"descr": "<f8", "fortran_order": False, "shape": (2**40,)})
+    for content, how in ((memory.getvalue(), zipfile.ZIP_STORED), (bytes(2**20), zipfile.ZIP_DEFLATED)):
+        with pytest.raises(tb.OutputError, match="kept cannot be read"):
+            RunState.from_bytes(signed("a.npy", content, how), "kept")
+    for number in range(count):
+        changed = fuzz.bytes_of(memory.getvalue(), np.random.default_rng([5, number]))
+        with pytest.raises(tb.OutputError, match="kept cannot be read"):
+            RunState.from_bytes(signed("a.npy", changed, zipfile.ZIP_STORED), "kept")

@@ -17,6 +17,7 @@ from synthetic import recording
 
 from tianbao.cli import main
 from tianbao.config import RunConfig
+from tianbao.io.apart import marked
 from tianbao.io.results import write_summary
 from tianbao.loop import Loop
 from tianbao.loop.state import RunState
@@ -150,7 +151,7 @@ def spoiled(how, content):
     memory = io.BytesIO(content)
     with h5py.File(memory, "r+") as file:
         how(file)
-    return memory.getvalue()
+    return marked(memory.getvalue())
 
 
 def replace(name, values):

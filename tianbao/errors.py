@@ -48,8 +48,13 @@ class DivergedError(TianbaoError):
 
 def shorten(value: object) -> str:
     """A value as text on one line, shortened for use in a message."""
-    text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in _text(value))
+    text = printable(_text(value))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+
+
+def printable(text: str) -> str:
+    """A text without characters that a terminal would obey or that no file can hold: those are spelled out."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _text(value: object) -> str:

@@ -5,18 +5,27 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .errors import ConfigError, OutputError
+from .errors import ConfigError, OutputError, printable, shorten
 from .interventions import described
 from .registry import find
+from .units import MS_PER_S
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .behaviour.gait import Gait
+
+_LARGEST_SEED = 2**63 - 1
+# What any array of a run or of an animal's track is within; beyond, sums and pictures of it overflow.
+_FARTHEST = 1e6  # [mm]
+_LATEST = 1e12  # [ms]
+_HIGHEST = 1e6  # [mV], [-]
+_LONGEST_DIRECTION = 1.1  # [-]
 
 QUADRANTS = ("DL", "DR", "VL", "VR")
 
@@ -27,9 +36,25 @@ def _rows(given: object) -> list[list[float]]:
     return [row for row in rows if all(type(each) in (int, float) for each in row[:3])]
 
 
-def _numeric(values: np.ndarray) -> bool:
-    values = np.asarray(values)
-    return np.issubdtype(values.dtype, np.number) and bool(np.isfinite(values).all())
+def _real(values: np.ndarray) -> bool:
+    return np.asarray(values).dtype.kind in "iuf"
+
+
+def _within(values: np.ndarray, most: float) -> bool:
+    """Whether all are numbers from -most to most."""
+    return _real(values) and bool((np.abs(np.asarray(values, float)) <= most).all())
+
+
+def _is_text(value: object, lines: bool = False) -> bool:
+    """Whether a value is text that a file can hold and a page can show; of several lines or not."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    return lines and value.encode(errors="replace").decode() == value or value.isprintable()
+
+
+def _check_anatomy(given: object, where: str) -> None:
+    if not isinstance(given, Mapping) or not all(isinstance(each, str) for pair in given.items() for each in pair):
+        raise OutputError(f"{where}: anatomy is not a table of texts")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,10 +106,35 @@ class WormTrack:
             shapes[name], arrays[name] = (frames, len(self.receptors.get(name, ()))), values
         for name, shape in shapes.items():
             found = np.asarray(arrays[name])
-            if found.shape != shape or points < 2 or not np.issubdtype(found.dtype, np.number):
-                raise OutputError(f"{where}: {name} has shape {found.shape}, which does not fit {frames} frames")
-        if not _numeric(self.midline):
-            raise OutputError(f"{where}: midline holds a place that is not a number")
+            if not _real(found):
+                raise OutputError(f"{where}: {shorten(name)} is of type {found.dtype}; give real numbers")
+            if found.shape != shape or points < 2:
+                raise OutputError(f"{where}: {shorten(name)} has shape {found.shape}, not {shape} as others do")
+        if not _within(self.midline, _FARTHEST):
+            raise OutputError(f"{where}: midline holds a place that is not a number, or lies beyond {_FARTHEST:g} mm")
+        if not np.abs(np.diff(self.midline, axis=1)).sum(axis=(1, 2)).all():
+            raise OutputError(f"{where}: midline holds a frame in which all points are in one place")
+        if self.dorsal is not None and not _within(self.dorsal, _LONGEST_DIRECTION):
+            raise OutputError(f"{where}: dorsal holds what is not a unit vector")
+        for name, most in (("voltage", _HIGHEST), ("muscle_activation", _HIGHEST), ("voltage_time", _LATEST)):
+            if not _within(getattr(self, name), most):
+                raise OutputError(f"{where}: {name} holds what is not a number from {-most:g} to {most:g}")
+        self._check_names(where)
+
+    def _check_names(self, where: str) -> None:
+        """Refuse names that no table, picture or file can hold.
+
+        Raises:
+            OutputError: for such a name.
+        """
+        listed = {"muscles": self.muscles, "neurons": self.neurons, **self.receptors}
+        for kind, names in listed.items():
+            wrong = [each for each in names if not _is_text(each)]
+            if wrong:
+                raise OutputError(f"{where}: '{shorten(wrong[0])}' among the {shorten(kind)} is not a printable name")
+        if not all(_is_text(name) and "/" not in name and name != "." for name in self.inputs):
+            raise OutputError(f"{where}: the name of a sense is not printable or holds a '/'")
+        _check_anatomy(self.anatomy, where)
 
     def quadrant(self, name: str) -> np.ndarray:
         """Columns of `muscle_activation` in a quadrant, nose to tail.
@@ -99,7 +149,7 @@ class WormTrack:
         return np.array(sorted(columns, key=lambda k: self.muscles[k]), int)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RecordedRun:
     """A run: its worms and everything needed to repeat it.
 
@@ -139,12 +189,53 @@ class RecordedRun:
             OutputError: for a shape that fits nothing else, or a time or place that is not a number.
         """
         time = np.asarray(self.time)
-        if time.ndim != 1 or not _numeric(time) or not (np.diff(time) > 0.0).all():
+        if time.ndim != 1 or not _within(time, _LATEST) or not (np.diff(time) > 0.0).all():
             raise OutputError(f"{where}: time must be increasing numbers [ms], one per frame")
         if not self.worms:
             raise OutputError(f"{where} holds no worm")
         for k, worm in enumerate(self.worms):
             worm.check(len(time), f"{where}, worm {k}")
+        self._check_provenance(where)
+
+    def _check_provenance(self, where: str) -> None:
+        """Refuse what no run says about itself.
+
+        Raises:
+            OutputError: for a seed, version or text that no file can hold.
+        """
+        seed, speed = self.seed, self.wall_s_per_bio_s
+        if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed <= _LARGEST_SEED:
+            raise OutputError(f"{where}: seed {shorten(seed)} is not a whole number from 0 to {_LARGEST_SEED}")
+        if not isinstance(self.complete, (bool, np.bool_)):
+            raise OutputError(f"{where}: complete = {shorten(self.complete)} is neither true nor false")
+        if isinstance(speed, bool) or not isinstance(speed, Real) or not (speed >= 0.0 or speed != speed):
+            raise OutputError(f"{where}: wall_s_per_bio_s = {shorten(speed)} is not a number from 0")
+        if not _is_text(self.config_toml, lines=True):
+            raise OutputError(f"{where}: the configuration is not text that a file can hold")
+        told = {name: getattr(self, name) for name in ("mechanism_hash", "git_revision", "created")}
+        for name, text in [*told.items(), *self.versions.items()]:
+            if not _is_text(name) or not _is_text(text):
+                raise OutputError(f"{where}: {shorten(name)} = '{shorten(text)}' is not printable text")
+        _check_anatomy(self.anatomy, where)
+
+    def __repr__(self) -> str:
+        """Three lines: what it holds, how the first worm moved, and what it is of."""
+        gait, count = self.gait(), len(self.worms)
+        state = "" if self.of_animal else ", complete" if self.complete else ", stopped early"
+        held = [(len(self.worms[0].muscles), "muscles"), (len(self.worms[0].neurons), "neurons")]
+        recorded = "".join(f", {number} {what}" for number, what in held if number)
+        measured = (
+            f"{gait.forward_speed_mm_s:+.3f} mm/s forward, {gait.frequency_hz:.2f} Hz, "
+            f"{gait.wavelength_body_lengths:.2f} body lengths per wave"
+        )
+        if not np.isfinite(gait.forward_speed_mm_s):
+            measured = "too short to measure a gait"
+        of = "track of an animal" if self.of_animal else f"simulated in {printable(self.medium) or 'no known medium'}"
+        done = "" if self.of_animal else f", seed {self.seed}, interventions: {printable(self.interventions) or 'none'}"
+        return (
+            f"{count} worm{'' if count == 1 else 's'}, {self.duration / MS_PER_S:g} s in {len(self.time)} frames"
+            f"{recorded}{state}\n{'' if count == 1 else 'worm 0: '}{measured}\n{of}{done}, {printable(self.created)}"
+        ).rstrip(", ")
 
     @property
     def duration(self) -> float:

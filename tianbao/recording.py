@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Recording", "WormTrack"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Recording(RecordedRun):
     """A run that can be plotted, filmed and saved; its data are those of `RecordedRun`."""
 

@@ -81,10 +81,12 @@ def curvature(
         midline = midline[..., 0][None]
     steps = np.diff(midline[..., :2] if dorsal is None else midline, axis=1)
     length = np.linalg.norm(steps, axis=-1)
+    if not length.all():
+        steps = _going_on(steps, length > 0.0)
     if dorsal is None:
         angle = np.unwrap(np.arctan2(steps[..., 1], steps[..., 0]), axis=1)
     else:
-        turns = _turns(steps / length[..., None], np.asarray(dorsal, float).reshape(midline.shape))
+        turns = _turns(_unit(steps), np.asarray(dorsal, float).reshape(midline.shape))
         angle = np.concatenate([np.zeros((len(turns), 1)), -np.cumsum(turns, axis=1)], axis=1)
     ends = np.cumsum(length, axis=1)
     whole = ends[:, -1:]
@@ -95,16 +97,35 @@ def curvature(
         angle = np.stack([np.interp(even, s, a) for s, a in zip(middle, angle, strict=True)])
         middle = np.broadcast_to(even, angle.shape)
     # t points to the tail and dorsal is t x z, so a left turn on the way to the tail is ventral.
-    return -np.diff(angle, axis=1) / np.diff(middle, axis=1)
+    apart = np.diff(middle, axis=1)
+    return -np.diff(angle, axis=1) / np.where(apart > 0.0, apart, 1.0)
+
+
+def _going_on(steps: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """Steps of which those between points in one place take the direction of the one before, at the head of the next.
+
+    Args:
+        steps: shape (frames, steps, 2 or 3).
+        moves: whether each leads anywhere, shape (frames, steps).
+    """
+    latest = np.maximum.accumulate(np.where(moves, np.arange(moves.shape[1]), 0), axis=1)
+    latest = np.maximum(latest, moves.argmax(axis=1)[:, None])
+    return np.take_along_axis(steps, latest[..., None], axis=1)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors of length 1, and those of none as they are."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.where(length > 0.0, length, 1.0)
 
 
 def _turns(steps: np.ndarray, dorsal: np.ndarray) -> np.ndarray:
     """Angle by which each unit step turns towards dorsal relative to the previous one [rad]."""
     bend, along = np.diff(steps, axis=1), steps[:, 1:] + steps[:, :-1]
-    along = along / np.linalg.norm(along, axis=-1, keepdims=True)
+    along = _unit(along)
     side = dorsal[:, 1:-1]
     side = side - (side * along).sum(axis=-1, keepdims=True) * along
-    side = side / np.linalg.norm(side, axis=-1, keepdims=True)
+    side = _unit(side)
     half = 0.5 * np.linalg.norm(bend, axis=-1)
     # The angle over twice the sine of half of it; a straight joint has neither.
     stretched = np.where(half > 1e-9, np.arcsin(np.minimum(half, 1.0)) / np.maximum(half, 1e-9), 1.0)

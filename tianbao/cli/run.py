@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import SPACING, RunConfig, on_a_grid, parse_setting, read_config
 from ..engine import AUTO, ENGINES
-from ..errors import ConfigError, DivergedError
+from ..errors import ConfigError, DivergedError, printable
 from .session import EXIT_FAILED, EXIT_INTERRUPTED, Parser, add_command, run_script
 
 if TYPE_CHECKING:
@@ -277,36 +277,45 @@ def _print_config(config: RunConfig) -> int:
 
 def _info(args: argparse.Namespace) -> int:
     from ..io.files import result_file
-    from ..io.results import open_recording
+    from ..io.results import open_sealed
     from ..view.worms import who_is_who
 
     path = result_file(args.result)
-    recording = open_recording(path)
+    recording, sealed = open_sealed(path)
     if args.config:
-        print(recording.config_toml, end="")
+        print("\n".join(map(printable, recording.config_toml.splitlines())))
         return 0
-    first = recording.worms[0]
+    first, worms = recording.worms[0], who_is_who(recording)
     counts = {"midline points": first.midline.shape[1], "muscles": len(first.muscles), "neurons": len(first.neurons)}
-    state = "complete" if recording.complete else "stopped early"
-    worms = who_is_who(recording)
-    several = len(worms) > 1
+    alone, simulated = len(worms) == 1, not recording.of_animal
+    state = f", {'complete' if recording.complete else 'stopped early'}, seed {recording.seed}" if simulated else ""
     lines = {
         "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
-        "run": f"{recording.duration:g} ms, {len(recording.time)} frames, {state}, seed {recording.seed}",
-        "medium": recording.medium or "unknown",
+        "seal": "sealed: nothing was changed since it was written" if sealed
+        else "unsealed: of an older release, a change of its numbers would not be noticed",
+        "run" if simulated else "track": f"{recording.duration:g} ms, {len(recording.time)} frames{state}",
+        "medium": recording.medium,
         "worms": str(len(worms)),
-        "recorded": ", ".join(f"{count} {what}" for what, count in counts.items()),
-        "created": f"{recording.created}, {recording.wall_s_per_bio_s:.2f} s of computing per simulated second",
+        "recorded": ", ".join(f"{count} {what}" for what, count in counts.items() if count),
+        "created": recording.created + _pace(recording),
         "with": ", ".join(f"{name} {version}" for name, version in recording.versions.items()),
-        "revision": recording.git_revision or "not from a checkout",
+        "revision": recording.git_revision or ("not from a checkout" if simulated else ""),
         "mechanisms": recording.mechanism_hash,
-        **({} if several else {"start": worms[0].place, "interventions": recording.interventions or "none"}),
+        "start": worms[0].place if alone else "",
+        "interventions": (recording.interventions or "none") if alone and simulated else "",
         **recording.anatomy,
-        **({each.name: _described(each) for each in worms} if several else {}),
-    }
+        **({} if alone else {each.name: _described(each) for each in worms}),
+    }  # fmt: skip
     for name, text in lines.items():
-        print(f"{name:14s}{text}")
+        if text:
+            print(f"{printable(name):14s}{printable(text)}")
     return 0
+
+
+def _pace(recording: Recording) -> str:
+    """What a second took to compute; "" where nobody knows."""
+    pace = recording.wall_s_per_bio_s
+    return f", {pace:.2f} s of computing per simulated second" if pace > 0.0 else ""
 
 
 def _described(who: Who) -> str:

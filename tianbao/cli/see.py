@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..errors import ConfigError, unknown
+from ..errors import ConfigError, OutputError, unknown
 from .animals import add_animal, animals_of
 from .session import add_command, add_force, fresh, opened
+
+if TYPE_CHECKING:
+    from ..recording import Recording
 
 _RESULTS = "results.h5"
 # Kind on the command line -> method of Recording.plot.
@@ -183,9 +187,27 @@ def _plot(args: argparse.Namespace) -> int:
         if args.kind != "traces":
             raise ConfigError(f"plot: --neurons is for traces, not for {args.kind}")
         options["neurons"] = args.neurons
+    if nothing := _nothing(recording, args.kind, worm):
+        raise OutputError(f"{args.result}: no {args.kind} to draw: {nothing}")
     out = picture_path(fresh(args.out, args.force) or folder / f"{args.kind}.png")
     print(f"wrote {getattr(recording.plot, KINDS[args.kind])(out, **options)}")
     return 0
+
+
+def _nothing(recording: Recording, kind: str, worm: int | None) -> str:
+    """Why there is nothing to draw; "" if there is."""
+    track = recording.track(worm or 0)
+    if len(recording.time) < 2:
+        return "fewer than two frames were recorded"
+    needed = {
+        "traces": (track.neurons, "no voltages were recorded; choose neurons with record.voltage"),
+        "raster": (track.neurons, "no voltages were recorded; choose neurons with record.voltage"),
+        "muscles": (track.muscles, "no muscles were recorded; only a simulated worm has them"),
+        "activity": (track.muscles or track.neurons, "neither voltages nor muscles were recorded"),
+        "sensed": (track.inputs, "nothing was sensed; give the arena a field"),
+    }
+    held, why = needed.get(kind, (True, ""))
+    return "" if held else why
 
 
 def _draw(args: argparse.Namespace) -> int:

@@ -27,6 +27,10 @@ class Brain(Protocol):
     activation: np.ndarray
     voltage: np.ndarray
 
+    @property
+    def time(self) -> float:
+        """Since the start [ms]."""
+
     def start(self, voltage: np.ndarray, dt: float, order: int, corrections: int, rate: float = 1.0) -> None:
         """Begin a run at time 0 from a voltage per cell [mV], neurons before muscles; gates `rate` times as fast."""
 

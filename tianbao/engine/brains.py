@@ -21,6 +21,7 @@ from .native import NativeBrain, NativeNetwork
 # Crank-Nicolson step takes currents in its middle, and without the half step it is of first order only.
 METHODS = {1: (0, 0.0), 2: (2, 0.5)}
 # What synapses and gap junctions keep of their partner's voltage from one step to the next.
+_FIRST_WORDS = b"SaveState binary file version "
 _TRANSFERRED = ("vpre", "partner", "before")
 
 
@@ -47,6 +48,11 @@ class NeuronBrain:
         self.current, self.activation, self.voltage = (
             each.as_numpy() for each in (self._current, self._activation, self._voltage)
         )
+
+    @property
+    def time(self) -> float:
+        """Since the start [ms]."""
+        return h.t
 
     def start(self, voltage: np.ndarray, dt: float, order: int, corrections: int = 0, rate: float = 1.0) -> None:
         """Begin a run; see `Brain`.
@@ -131,6 +137,14 @@ def _bytes_of(saved) -> np.ndarray:
 
 
 def _saved_from(content: np.ndarray):
+    """A SaveState of such bytes. NEURON trusts them as it does code: only that they begin as its own do is checked.
+
+    Raises:
+        ConfigError: when they do not.
+        OutputError: when the disk for temporary files is full.
+    """
+    if not content.tobytes().startswith(_FIRST_WORDS):
+        raise ConfigError("the checkpoint's state of NEURON was not written by it: run the simulation again")
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "state"
@@ -226,6 +240,11 @@ class CompiledBrain:
         )
         self._dt = 0.0
         self._steps = 0
+
+    @property
+    def time(self) -> float:
+        """Since the start [ms]."""
+        return self.native.time
 
     def start(self, voltage: np.ndarray, dt: float, order: int, corrections: int = 0, rate: float = 1.0) -> None:
         """Begin a run; see `Brain`."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-from ..errors import ConfigError, OutputError, shorten
+from ..errors import ConfigError, shorten
 from ..loop.state import RunState
 from ..rows import number
-from .files import write_atomically
+from .files import reading, write_atomically
 
 _LONGEST = 1e9  # [ms]
 
@@ -50,9 +50,6 @@ class Checkpoints:
         Raises:
             OutputError: if there is no file, or it is cut short, changed or of another release.
         """
-        try:
+        with reading(self.path, "checkpoint", "a run leaves one"):
             content = self.path.read_bytes()
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise OutputError(f"cannot read the checkpoint {self.path}: {reason}; a run leaves one") from error
         return RunState.from_bytes(content, self.path.name)

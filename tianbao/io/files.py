@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from ..errors import OutputError, shorten
 from . import leftovers
+
+_HELD = (errno.EAGAIN, errno.EBUSY, errno.ETXTBSY, errno.EDEADLK)
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+_LOCKS = Path("/proc/locks")
 
 
 def file_in(source: str | Path, name: str) -> Path:
@@ -147,6 +154,79 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or error
-        raise OutputError(
-            f"cannot write {path}: {reason}; choose a folder you may write to, or free some disk space"
-        ) from error
+        todo = "choose a folder you may write to, or free some disk space"
+        if error.errno in _HELD:
+            todo = f"another program uses it{_holder(path)}: close it there"
+        raise OutputError(f"cannot write {path}: {reason}; {todo}") from error
+
+
+@contextlib.contextmanager
+def reading(path: str | Path, what: str, source: str) -> Iterator[int]:
+    """Explain why a file cannot be read; the block may raise any OSError about it.
+
+    Args:
+        path: of the file.
+        what: it should be, such as "results file".
+        source: where one comes from, for a file that is missing.
+
+    Yields:
+        Its size [bytes].
+
+    Raises:
+        OutputError: for a file that is missing, may not be read, is held by another program, or is a folder or device.
+    """
+    if not isinstance(path, (str, os.PathLike)) or not str(path) or "\0" in str(path):
+        raise OutputError(f"there is no {what} '{shorten(path)}'; {source}")
+    try:
+        found = os.stat(path)
+        if not stat.S_ISREG(found.st_mode):
+            kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no file, but a device or a pipe"
+            raise OutputError(f"{path} is {kind}; give the path of a {what}")
+        with open(path, "rb") as file:
+            _check_unlocked(file)
+        yield found.st_size
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise OutputError(f"there is no {what} {path}; {source}") from error
+    except OSError as error:
+        locked = "unable to lock file" in str(error)  # the words of HDF5
+        if locked and error.errno in _NO_LOCKS:
+            todo = "its file system has no locks; set HDF5_USE_FILE_LOCKING=FALSE"
+        elif locked:
+            closing = f"it is locked by another program that has it open for writing{_holder(Path(path))}"
+            todo = f"{closing}: close it there, or, if nothing writes into it, set HDF5_USE_FILE_LOCKING=FALSE"
+        elif error.errno in _HELD:
+            todo = f"another program uses it{_holder(Path(path))}: close it there"
+        elif isinstance(error, PermissionError):
+            todo = "permission denied; ask its owner for permission, or change it with chmod"
+        else:
+            todo = f"{error.strerror or error}; copy it to another disk"
+        raise OutputError(f"cannot read the {what} {path}: {todo}") from error
+
+
+def unlocked() -> bool:
+    """Whether the user has told HDF5 to look at no locks."""
+    return os.environ.get("HDF5_USE_FILE_LOCKING", "").upper() in ("FALSE", "0")
+
+
+def _check_unlocked(file: IO[bytes]) -> None:
+    """Raise what HDF5 would for a file that another program has locked, whatever kind of file it is."""
+    if unlocked():
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OSError(errno.EAGAIN, "unable to lock file") from error
+    except OSError:  # a file system that has no locks
+        pass
+
+
+def _holder(path: Path) -> str:
+    """The program that holds a lock on a file, in brackets; "" where the system does not tell."""
+    try:
+        found = os.stat(path)
+        place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+        rows = [line.split() for line in _LOCKS.read_text().splitlines()]
+        number = next(row[4] for row in rows if len(row) > 5 and row[5] == place)
+        return f" ({Path('/proc', number, 'comm').read_text().strip()}, process {number})"
+    except (OSError, StopIteration, UnicodeDecodeError):
+        return ""

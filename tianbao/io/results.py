@@ -14,9 +14,9 @@ from ..errors import OutputError
 from ..recorded import RecordedRun
 from ..recording import Recording
 from .files import prepare_folder, write_atomically
-from .hdf5 import read_run, save_recording
+from .hdf5 import read_run, read_sealed, save_recording
 
-__all__ = ["moved", "open_recording", "prepare_folder", "save_recording", "write_summary"]
+__all__ = ["moved", "open_recording", "open_sealed", "prepare_folder", "save_recording", "write_summary"]
 
 
 def open_recording(path: str | Path) -> Recording:
@@ -49,6 +49,16 @@ def check_unfinished(folder: str | Path) -> None:
     if is_finished(folder):
         todo = "give another folder (--out), or replace it with --force (Python: force=True)"
         raise OutputError(f"{folder} holds the results of a finished run: {todo}")
+
+
+def open_sealed(path: str | Path) -> tuple[Recording, bool]:
+    """Read a results file, and say whether a seal covers its numbers.
+
+    Raises:
+        OutputError: if the file is missing, damaged or not one of ours.
+    """
+    recording, sealed = read_sealed(path)
+    return Recording(**vars(recording)), sealed
 
 
 def write_summary(recording: RecordedRun, path: str | Path) -> Path:

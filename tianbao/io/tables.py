@@ -60,12 +60,18 @@ def _long(time: np.ndarray, names: tuple[str, ...], values: np.ndarray, name: st
     import pandas as pd
 
     rows = len(time) if names else 0
+    names = tuple(map(_harmless, names))
     columns = {
         "time_ms": np.repeat(time[:rows], len(names)),
         name: np.tile(np.array([plain_cell(each) for each in names], dtype=object), rows),
         value: np.asarray(values)[:rows, : len(names)].ravel(),
     }
     return pd.DataFrame(columns)
+
+
+def _harmless(name: str) -> str:
+    """A name that no spreadsheet takes for a formula: one that begins like one gets an apostrophe before it."""
+    return f"'{name}" if name.lstrip()[:1] in tuple("=+-@") or name[:1] in ("\t", "\r") else name
 
 
 def write_csv(recording: Recording, folder: str | Path, *, worm: int | None = None) -> tuple[Path, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,11 +18,12 @@ from ..network.design import NetworkDesign
 from ..sensing import Seen
 from ..worm_model import WormModel
 from .animal import Animal
-from .state import LoopState, gathered, part
+from .state import LoopState, check_like, gathered, part
 
 _REST = -60.0  # [mV] where every neuron starts, give or take
 _REST_SPREAD = 2.0  # [mV] so that no two neurons start in lockstep
 _POSTURE_WAVELENGTH = 0.65  # [L] of the gentle bend a run starts from
+_LARGEST_OF_BODY = 1e6  # [mm], [mm/s] beyond which no body is nor moves
 _INSIDE = 0.3  # [-] share of the radius by which a worm may be squeezed when it starts
 
 
@@ -265,17 +267,32 @@ class Loop:
         """Continue from a state, after `reset`; the same ticks then give the same bits.
 
         Raises:
-            ConfigError: when it belongs to another number of worms.
+            ConfigError: when it is of another number of worms, network or world, of another time than its ticks say,
+                or holds what no state does.
         """
         if len(state.generators) != len(self.animals):
             raise ConfigError(f"the state holds {len(state.generators)} worms, and there are {len(self.animals)} here")
+        check_like(state.arrays, self.state().arrays, _largest)
         self.body.restore(part(state.arrays, "body"))
         for k, (animal, generator) in enumerate(zip(self.animals, state.generators, strict=True)):
             animal.restore(part(state.arrays, f"worms/{k}"))
-            animal.generator = generator
+            try:
+                animal.generator = generator
+            except (TypeError, ValueError, KeyError, OverflowError) as error:
+                raise ConfigError(f"the noise of worm {k} in the state is not what a run writes") from error
         for field in self.arena.fields:
             field.restore(part(state.arrays, f"fields/{field.name}"))
         self.ticks = state.ticks
+        for time in (self.body.time, *(each.brain.time for each in self.animals)):
+            if not abs(time - self.time) < 0.5 * self.clock.dt:
+                raise ConfigError(f"the state is of {time:g} ms and says {self.time:g} ms: run the simulation again")
+
+
+def _largest(name: str) -> float | None:
+    """Largest absolute value in an array of a state; those of senses and fields are not ours to judge."""
+    if name.startswith("fields/") or "/senses/" in name:
+        return None
+    return _LARGEST_OF_BODY if name.startswith("body/") and name != "body/time" else sys.float_info.max
 
 
 def _rest(design: NetworkDesign, rng: np.random.Generator) -> np.ndarray:

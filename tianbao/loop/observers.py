@@ -8,15 +8,16 @@ from typing import Protocol
 
 import numpy as np
 
-from ..errors import DivergedError
+from ..errors import ConfigError, DivergedError
 from ..interventions import to_command
 from ..recorded import WormTrack
 from ..sensing import Sense, table_senses
 from .loop import Loop
-from .state import gathered, part
+from .state import check_like, gathered, part
 
 # No neuron of the worm is ever outside this range [mV]; beyond it the integration has failed.
 _PHYSICAL = (-300.0, 300.0)
+_LARGEST = 1e12  # [ms], [mm], [mV] in a frame
 
 
 class Observer(Protocol):
@@ -49,7 +50,7 @@ class DivergenceGuard:
         Raises:
             DivergedError: if a voltage or a position is not a physical number.
         """
-        if not np.isfinite(loop.body.midline()).all():
+        if not (np.isfinite(loop.body.midline()).all() and np.isfinite(loop.body.dorsal()).all()):
             during = self._during(loop, range(len(loop.animals)))
             raise DivergedError(
                 f"the positions of the body are not finite at {loop.time:g} ms{during}; try a shorter tick"
@@ -129,13 +130,29 @@ class Recorder:
         worms = {str(k): {name: values[:count].copy() for name, values in each.items()} for k, each in kept}
         return {"time": self.time.copy(), **gathered(**worms)}
 
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Restore the frames of a state that fits in this recorder."""
-        self._count = len(state["time"])
-        self._time[: self._count] = state["time"]
+    def restore(self, state: Mapping[str, np.ndarray], ticks: int, tick: float) -> None:
+        """Restore the frames of a state.
+
+        Args:
+            state: what `state` gave.
+            ticks: that the run has done.
+            tick: [ms].
+
+        Raises:
+            ConfigError: when they are not those of a run of such worms that has got so far.
+        """
+        count = ticks // self.every
+        if count > len(self._time):
+            raise ConfigError("the checkpoint is beyond the end of this run")
+        self._count = count
+        check_like(state, self.state(), lambda name: None if name.split("/")[-1] in self._sensed else _LARGEST)
+        expected = self.every * tick * np.arange(1, count + 1)
+        if not np.allclose(state["time"], expected, rtol=1e-9):
+            raise ConfigError("the frames of the checkpoint are not of the times of this run: run the simulation again")
+        self._time[:count] = state["time"]
         for k, kept in enumerate(self._worms):
             for name, each in part(state, str(k)).items():
-                kept[name][: self._count] = each
+                kept[name][:count] = each
 
     @property
     def time(self) -> np.ndarray:

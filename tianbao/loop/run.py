@@ -78,7 +78,7 @@ class Run:
         self._observers: tuple[Observer, ...] = (DivergenceGuard(frame), self._recorder, *observers)
         if since is not None:
             loop.restore(since.loop)
-            self._recorder.restore(part(since.arrays, "recorder"))
+            self._recorder.restore(part(since.arrays, "recorder"), loop.ticks, loop.clock.tick)
             self._before = since.facts["wall_s"]
 
     def to_the_end(self) -> Recording:

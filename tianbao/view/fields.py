@@ -108,5 +108,5 @@ def draw_fields(axes: Axes, recording: RecordedRun, window: Window) -> list[Line
             for text in texts:
                 text.set_bbox({"facecolor": style.PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.5})
         wide = 1.0 if len(each.levels) else 0.0
-        entries.append(Line2D([], [], color=colour, linestyle=dashes, linewidth=wide, label=each.label))
+        entries.append(Line2D([], [], color=colour, linestyle=dashes, linewidth=wide, label=style.plain(each.label)))
     return entries

@@ -79,10 +79,10 @@ def _draw(figure: Figure, rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarr
     image = None
     for axes, (title, seconds, s, bend) in zip(stack, rows, strict=True):
         if len(seconds) < 2:
-            style.say(axes, f"{title.partition(':')[0]}: fewer than two frames were recorded")
+            style.say(axes, f"{style.plain(title.partition(':')[0])}: fewer than two frames were recorded")
             continue
         image = _image(axes, seconds, s, bend, limit)
-        axes.set_title(title, loc="left", fontsize=9.5)
+        axes.set_title(style.plain(title), loc="left", fontsize=9.5)
     longest = max((each[1][-1] for each in rows if len(each[1])), default=0.0)
     if image is None:
         return

@@ -246,7 +246,7 @@ def _traces(figure: Figure, time_ms: np.ndarray, rows: list[tuple[str, np.ndarra
     stack = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (name, voltage) in zip(stack, rows, strict=True):
         axes.plot(time_ms / MS_PER_S, voltage, color=_colour(name), linewidth=1.0)
-        axes.set_ylabel(name, rotation=0, ha="right", va="center", fontweight="bold", color=_colour(name))
+        axes.set_ylabel(style.plain(name), rotation=0, ha="right", va="center", fontweight="bold", color=_colour(name))
         # At least 10 mV; otherwise the noise of a resting neuron would look like activity.
         middle, half = 0.5 * (voltage.max() + voltage.min()), max(5.0, 0.55 * np.ptp(voltage))
         low, high = (5.0 * np.round((middle + side * half * 0.8) / 5.0) for side in (-1.0, 1.0))

@@ -133,7 +133,7 @@ def _image(order: list[tuple[str, str, list[str]]], track: WormTrack, unit: str)
 
 
 def _name_rows(axes: Axes, order, bands: list[tuple[str, str, float, float]]) -> None:
-    axes.set_yticks([0.5 * (top + foot) for *_, top, foot in bands], [cls for _, cls, *_ in bands])
+    axes.set_yticks([0.5 * (top + foot) for *_, top, foot in bands], [style.plain(cls) for _, cls, *_ in bands])
     axes.tick_params(axis="y", length=0, labelsize=6.0 if len(bands) > _FEW else 8.0, pad=2)
     axes.spines[["left", "bottom"]].set_visible(False)
     for *_, top, _foot in bands[1:]:

@@ -93,19 +93,20 @@ def _draw_field(axes: Axes, time_ms: np.ndarray, listed: list[_Receptor], colour
     for group in alike:
         tint = colour[group[0].neuron] if len(group) == 1 else style.INK
         label = ", ".join(each.neuron for each in group)
-        axes.plot(time_ms / MS_PER_S, group[0].values, color=tint, linewidth=1.2, label=label)
+        axes.plot(time_ms / MS_PER_S, group[0].values, color=tint, linewidth=1.2, label=style.plain(label))
     unit = f" [{listed[0].unit}]" if listed[0].unit else ""
-    axes.set_ylabel(f"{listed[0].field}{unit}")
+    axes.set_ylabel(style.plain(f"{listed[0].field}{unit}"))
     axes.legend(loc="best", frameon=False, fontsize=8.5)
     axes.margins(y=0.12)
 
 
 def _draw_voltage(axes: Axes, track: WormTrack, name: str, colour: str) -> None:
-    axes.set_ylabel(name, color=colour, fontweight="bold")
+    axes.set_ylabel(style.plain(name), color=colour, fontweight="bold")
     if name not in track.neurons or len(track.voltage_time) < 2:
         axes.set_yticks([])
-        axes.text(0.5, 0.5, f"not recorded: Simulation.record(voltage=[\"{name}\", ...])", ha="center", va="center",
-                  color=style.FAINT, fontsize=8.5, transform=axes.transAxes)  # fmt: skip
+        sentence = style.plain(f'not recorded: Simulation.record(voltage=["{name}", ...])')
+        place = {"ha": "center", "va": "center", "transform": axes.transAxes}
+        axes.text(0.5, 0.5, sentence, color=style.FAINT, fontsize=8.5, **place)
         return
     voltage = track.voltage[:, track.neurons.index(name)]
     axes.plot(track.voltage_time / MS_PER_S, voltage, color=colour, linewidth=1.1)

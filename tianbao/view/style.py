@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import Formatter, LogFormatterMathtext
 
-from ..errors import ConfigError, unknown
+from ..errors import ConfigError, printable, unknown
 from ..io.files import check_file, write_atomically
 
 INK = "#2b2b33"
@@ -81,6 +81,12 @@ def render(
         memory = io.BytesIO()
         figure.savefig(memory, format=Path(path).suffix[1:] or "png")
     return write_atomically(path, memory.getvalue())
+
+
+def plain(text: object) -> str:
+    """A text of a file or a user as it stands: never a command to a terminal or a hidden label."""
+    shown = printable(str(text))
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def _enlarge(figure: Figure, least: float) -> None:

@@ -66,7 +66,7 @@ def _draw(figure: Figure, done: pd.DataFrame, keys: list[str], metrics: list[str
     panels = figure.subplots(*shape, squeeze=False).ravel()
     for axes, metric in zip(panels, metrics, strict=False):
         (_lines if len(keys) == 1 else _map)(axes, done, keys, metric)
-        axes.set_title(metric)
+        axes.set_title(style.plain(metric))
     for axes in panels[len(metrics) :]:
         axes.set_axis_off()
 
@@ -78,7 +78,7 @@ def _lines(axes: Axes, done: pd.DataFrame, keys: list[str], metric: str) -> None
     means = y.groupby(x).mean()
     axes.plot(means.index, means.values, color=style.VENTRAL, linewidth=1.4)
     axes.plot(x, y, "o", color=style.DORSAL, markersize=4, alpha=0.8)
-    axes.set_xlabel(key)
+    axes.set_xlabel(style.plain(key))
     if labels:
         axes.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
     elif x.min() > 0 and np.log10(x.max() / x.min()) > _DECADES:
@@ -92,8 +92,8 @@ def _map(axes: Axes, done: pd.DataFrame, keys: list[str], metric: str) -> None:
     image = axes.imshow(np.ma.masked_invalid(grid.values), origin="lower", aspect="auto", cmap=style.ACTIVATION)
     axes.set_xticks(range(grid.shape[1]), [_label(each) for each in grid.columns], rotation=30, ha="right")
     axes.set_yticks(range(grid.shape[0]), [_label(each) for each in grid.index])
-    axes.set_xlabel(keys[0])
-    axes.set_ylabel(keys[1])
+    axes.set_xlabel(style.plain(keys[0]))
+    axes.set_ylabel(style.plain(keys[1]))
     axes.figure.colorbar(image, ax=axes)
 
 
@@ -107,4 +107,4 @@ def _positions(values: pd.Series) -> tuple[pd.Series, list[str]]:
 
 def _label(value: object) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 24 else f"{text[:23]}…"
+    return style.plain(text if len(text) <= 24 else f"{text[:23]}…")

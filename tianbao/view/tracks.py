@@ -100,7 +100,7 @@ def _several(axes: Axes, recording: RecordedRun, worms: Sequence[int]) -> list[L
         _way(axes, recording.worms[worm].midline, known[worm])
     axes.set_title(f"tracks of {len(worms)} worms, {recording.duration / MS_PER_S:.1f} s, the last posture darkest",
                    loc="left")  # fmt: skip
-    return [Line2D([], [], color=known[k].colour, linewidth=3.0, label=known[k].label()) for k in worms]
+    return [Line2D([], [], color=known[k].colour, linewidth=3.0, label=style.plain(known[k].label())) for k in worms]
 
 
 def _way(axes: Axes, midline: np.ndarray, who: Who) -> None:

@@ -107,7 +107,7 @@ def _title(recording: RecordedRun, worms: Sequence[int]) -> str:
         what = f"trajectories of {len(worms)} centroids: net {min(nets):.2f} to {max(nets):.2f} mm"
     text = f"{what} in {recording.duration / MS_PER_S:.1f} s"
     flow = _arena_of(recording).get("flow")
-    return f"{text}, in the flow '{flow}'" if flow else text
+    return f"{text}, in the flow '{style.plain(flow)}'" if flow else text
 
 
 def _way(axes: Axes, recording: RecordedRun, worm: int, seconds: np.ndarray, colour: ScalarMappable) -> None:
