@@ -12,6 +12,7 @@ from neuron import h
 
 from ..cells.temperature import reference, set_rates
 from ..errors import ConfigError, OutputError
+from ..mechanisms.cache import plain_folder
 from ..network.assembly import Network
 from . import library
 from .extract import Extract, Partner, Pointer, extract
@@ -120,7 +121,7 @@ def _bytes_of(saved) -> np.ndarray:
         OutputError: when the disk for temporary files is full.
     """
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=plain_folder()) as folder:
             path = Path(folder) / "state"
             file = h.File(str(path))
             saved.fwrite(file)
@@ -132,7 +133,7 @@ def _bytes_of(saved) -> np.ndarray:
 
 def _saved_from(content: np.ndarray):
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=plain_folder()) as folder:
             path = Path(folder) / "state"
             content.tofile(path)
             saved = h.SaveState()

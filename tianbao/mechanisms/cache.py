@@ -158,7 +158,7 @@ def _lock(root: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _scratch(root: Path) -> Iterator[Path]:
     """An empty folder to compile in, whose path make and NEURON can read."""
-    with tempfile.TemporaryDirectory(dir=root if is_plain(root) else _plain_folder(), prefix=_BUILDING) as folder:
+    with tempfile.TemporaryDirectory(dir=root if is_plain(root) else plain_folder(), prefix=_BUILDING) as folder:
         yield Path(folder)
 
 
@@ -173,14 +173,18 @@ def plain(path: Path) -> Iterator[Path]:
     if is_plain(path):
         yield path
         return
-    with tempfile.TemporaryDirectory(dir=_plain_folder(), prefix="tianbao-") as folder:
+    with tempfile.TemporaryDirectory(dir=plain_folder(), prefix="tianbao-") as folder:
         link = Path(folder) / f"library{path.suffix}"
         link.symlink_to(path)
         yield link
 
 
-def _plain_folder() -> Path:
-    """A folder for temporary files with a plain path."""
+def plain_folder() -> Path:
+    """A folder for temporary files whose path NEURON can read.
+
+    Raises:
+        MechanismError: if there is none.
+    """
     with contextlib.suppress(FileNotFoundError):
         if is_plain(Path(tempfile.gettempdir())):
             return Path(tempfile.gettempdir())
@@ -188,6 +192,6 @@ def _plain_folder() -> Path:
         if each.is_dir() and os.access(each, os.W_OK):
             return each
     raise MechanismError(
-        "no folder for temporary files has a path of plain letters and digits, which compiling needs: "
+        "no folder for temporary files has a path of plain letters and digits, which NEURON needs: "
         "set TMPDIR to one that you can write to"
     )
