@@ -131,6 +131,16 @@ def test_broken_file_is_named_with_what_the_compiler_said(data, tmp_path, broken
     assert [path.name for path in (tmp_path / "libraries").iterdir()] == [".lock"]
 
 
+@pytest.mark.slow
+def test_neuron_compiles_from_a_path_that_make_cannot_read(data, tmp_path, monkeypatch):
+    data(nca=nca())
+    hard = tmp_path / "Jos\N{LATIN SMALL LETTER E WITH ACUTE} d'\"$x (1) #h;"
+    hard.mkdir()
+    monkeypatch.setattr(mechanisms, "_nrnivmodl", lambda: shutil.copy(shutil.which("nrnivmodl"), hard))
+    monkeypatch.setenv("TIANBAO_MECHS", str(hard / "libraries"))
+    assert mechanisms.build() == mechanisms.library() and list(hard.glob("libraries/*/libnrnmech.*"))
+
+
 def test_missing_compiler_is_a_sentence(data, monkeypatch):
     data(nca=nca())
     monkeypatch.setenv("CXX", "no-such-compiler")
