@@ -127,6 +127,15 @@ def test_a_failing_build_leaves_nothing_and_a_lock_that_is_a_link_is_refused(pla
     assert (tmp_path / "mine").read_text() == "precious"
 
 
+def test_a_full_disk_is_named_as_the_reason_why_something_does_not_compile(place, monkeypatch):
+    def make(folder):
+        raise MechanismError("as: assertion fail")
+
+    monkeypatch.setattr(cache, "_LEAST_DISK", 1 << 80)
+    with pytest.raises(MechanismError, match="cannot write to .*No space left on device.*: set TIANBAO_MECHS"):
+        cache.obtain("answer-9.so", make)
+
+
 def test_a_good_library_is_used_where_nothing_can_be_written(place, monkeypatch):
     monkeypatch.setattr(cache, "_lock", None)
     assert cache.obtain(NAME, None) == (place / NAME, False)

@@ -7,6 +7,7 @@ a word, so nothing is loaded whose digest does not lie beside it; it is compiled
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import logging
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 VARIABLE = "TIANBAO_MECHS"
 _BUILDING = ".building-"
+_LEAST_DISK = 1 << 20  # bytes
 # make splits paths at blanks, NEURON takes ASCII only and has short buffers, the loader replaces $ORIGIN.
 _PLAIN = re.compile(r"[A-Za-z0-9_./+=,@-]{1,300}")
 
@@ -37,7 +39,7 @@ def roots() -> list[Path]:
     The one that TIANBAO_MECHS gives, and no other; else build/mechs of a checkout and the user's cache.
     """
     if override := os.environ.get(VARIABLE):
-        return [Path(os.path.expanduser(override)).resolve()]
+        return [Path(os.path.realpath(os.path.expanduser(override)))]
     checkout, user = paths.checkout(), paths.user_cache()
     return [*([checkout / "build" / "mechs"] if checkout else []), *([user / "mechs"] if user else [])]
 
@@ -73,7 +75,14 @@ def obtain(name: str, make: Callable[[Path], Path]) -> tuple[Path, bool]:
             log.warning("%s was changed since it was compiled, or is of an older release: compiling it again", name)
             replaced.add(root / name)
         with _scratch(root) as work:
-            _keep(make(work), root, name)
+            try:
+                made = make(work)
+            except MechanismError as error:
+                if shutil.disk_usage(work).free < _LEAST_DISK:
+                    # The compiler says something else.
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+                raise
+            _keep(made, root, name)
     return root / name, True
 
 
@@ -111,7 +120,7 @@ def _keep(made: Path, root: Path, name: str) -> None:
 def _root() -> Path:
     """The first folder that libraries can be written to; one that lasts as long as this process if there is none."""
     known = roots()
-    if VARIABLE in os.environ:
+    if os.environ.get(VARIABLE):
         return known[0]
     return next(filter(paths.can_write, known), None) or _passing()
 
