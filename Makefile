@@ -7,7 +7,7 @@
 .PHONY: help setup mechs crawl data data-check test mutants packages lint docs docs-check clean
 
 ARGS ?=
-PYTHON ?=
+export PYTHON ?=
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 IN_VENV := import sys; sys.exit(sys.prefix == sys.base_prefix)
 
@@ -15,7 +15,9 @@ ACTIVE := $(shell \
   if [ -x "$$VIRTUAL_ENV/bin/python" ]; then echo "$$VIRTUAL_ENV/bin/python"; \
   elif [ "$$CONDA_DEFAULT_ENV" != base ] && [ -x "$$CONDA_PREFIX/bin/python" ]; then echo "$$CONDA_PREFIX/bin/python"; \
   elif python3 -c '$(IN_VENV)' 2>/dev/null; then python3 -c 'import sys; print(sys.executable)'; fi)
-PY := $(if $(ACTIVE),$(ACTIVE),.venv/bin/python)
+# Recipes read it from their shell, not from make: a path may hold quotes or dollar signs.
+export TIANBAO_PYTHON := $(if $(ACTIVE),$(ACTIVE),.venv/bin/python)
+PY := $$TIANBAO_PYTHON
 
 # A compile or a test run started from here must not inherit the options of this make.
 CLEAN_ENV := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL
@@ -25,10 +27,10 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 setup:  ## install missing packages into the active environment, or into .venv
-	@if [ -n "$(ACTIVE)" ]; then \
+	@if [ "$$TIANBAO_PYTHON" != .venv/bin/python ]; then \
 	  "$(PY)" -c '$(FITS)' || { echo "Tianbao needs Python 3.11, 3.12 or 3.13, but the active environment has $$("$(PY)" --version 2>&1): activate another one, or none" >&2; exit 1; }; \
 	elif ! .venv/bin/python -c '$(FITS)' 2>/dev/null; then \
-	  for each in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	  for each in $${PYTHON:+"$$PYTHON"} python3 python3.13 python3.12 python3.11; do \
 	    if "$$each" -c '$(FITS)' 2>/dev/null; then found="$$each"; break; fi; \
 	  done; \
 	  [ -n "$$found" ] || { echo "Tianbao needs Python 3.11, 3.12 or 3.13, but none is on the PATH: install one, or give its path with make PYTHON=/path/to/python3" >&2; exit 1; }; \
@@ -40,11 +42,11 @@ setup:  ## install missing packages into the active environment, or into .venv
 	  || { echo "no C++ compiler was found: install g++ (Debian: build-essential; macOS: xcode-select --install) and run make again" >&2; exit 1; }; \
 	fi
 	@py="$(PY)"; stamp="$${py%/bin/*}/.tianbao-installed"; \
-	if ! { [ "$$stamp" -nt setup.cfg ] && [ "$$stamp" -nt pyproject.toml ] && grep -qxF "$(CURDIR)" "$$stamp"; }; then \
+	if ! { [ "$$stamp" -nt setup.cfg ] && [ "$$stamp" -nt pyproject.toml ] && grep -qxF -e "$$(pwd -P)" "$$stamp"; }; then \
 	  echo "installing Tianbao and its packages into $${py%/bin/*} (minutes, the first time)"; \
 	  "$$py" -m pip --version >/dev/null 2>&1 || "$$py" -m ensurepip >/dev/null; \
 	  $(CLEAN_ENV) "$$py" -m pip install --quiet --disable-pip-version-check -e ".[test]" \
-	  && echo "$(CURDIR)" > "$$stamp"; \
+	  && pwd -P > "$$stamp"; \
 	fi
 
 mechs: setup  ## compile the ion channels and synapses (NMODL) if they have changed

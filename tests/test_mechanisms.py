@@ -15,6 +15,7 @@ import pytest
 
 from tianbao import mechanisms, paths
 from tianbao.errors import MechanismError
+from tianbao.mechanisms import cache
 
 SMALL = "nca.mod"
 SOURCES = {path.stem: path.read_text() for path in mechanisms.sources()}
@@ -130,6 +131,16 @@ def test_broken_file_is_named_with_what_the_compiler_said(data, tmp_path, broken
     assert [path.name for path in (tmp_path / "libraries").iterdir()] == [".lock"]
 
 
+@pytest.mark.slow
+def test_neuron_compiles_from_a_path_that_make_cannot_read(data, tmp_path, monkeypatch):
+    data(nca=nca())
+    hard = tmp_path / "Jos\N{LATIN SMALL LETTER E WITH ACUTE} d'\"$x (1) #h;"
+    hard.mkdir()
+    monkeypatch.setattr(mechanisms, "_nrnivmodl", lambda: shutil.copy(shutil.which("nrnivmodl"), hard))
+    monkeypatch.setenv("TIANBAO_MECHS", str(hard / "libraries"))
+    assert mechanisms.build() == mechanisms.library() and list(hard.glob("libraries/*/libnrnmech.*"))
+
+
 def test_missing_compiler_is_a_sentence(data, monkeypatch):
     data(nca=nca())
     monkeypatch.setenv("CXX", "no-such-compiler")
@@ -197,11 +208,9 @@ def test_mechanisms_that_neuron_already_took_up_are_named_with_their_folder(fore
 
 
 def test_library_that_lacks_a_mechanism_is_refused(three_builds, tmp_path):
-    """A library under the right digest with the wrong content, as after a half-copied cache."""
+    """A library under the right name with the wrong content, whose digest was made for it."""
     library = next((three_builds[0] / "libraries").glob("*/libnrnmech.*"))
-    folder = tmp_path / mechanisms.digest()
-    folder.mkdir()
-    shutil.copy(library, folder)
+    cache._keep(library, tmp_path, mechanisms.library_name())
     run = python("from tianbao import mechanisms; mechanisms.load()", cwd=tmp_path, TIANBAO_MECHS=str(tmp_path))
     assert "lacks 'ca_pool': delete its folder and run again" in run.stderr
 

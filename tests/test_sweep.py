@@ -201,7 +201,10 @@ def alive(pid):
     return True
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+SLOWER = [pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGTERM, signal.SIGHUP)]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL, *SLOWER])
 def test_a_stopped_sweep_leaves_no_process_and_goes_on_without_repeating(tmp_path, how):
     running = in_a_process(tmp_path)
     waiting = ["finished", "finished", "open"]

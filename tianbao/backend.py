@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import importlib
 import io
 import os
@@ -43,9 +44,18 @@ def _import_backend() -> ModuleType:
     os.environ.setdefault("TI_SKIP_VERSION_CHECK", "ON")
     try:
         with _a_home():
-            return importlib.import_module(name)
+            module = importlib.import_module(name)
     except ImportError as error:
         raise ConfigError(f"{BACKEND_VARIABLE}: '{name}' is not installed, run pip install {name}") from error
+    core = module._lib.core
+    if hasattr(core, "DebugInfo"):
+        core.DebugInfo = functools.partial(_noted, core.DebugInfo)
+    return module
+
+
+def _noted(note: type, where: str = "") -> object:
+    """Taichi's note of the files and lines that call it; it fails where a path is not text in the locale's encoding."""
+    return note(where.encode(errors="backslashreplace").decode())
 
 
 @contextlib.contextmanager

@@ -93,6 +93,15 @@ def settle_matplotlib() -> None:
     os.environ["MPLCONFIGDIR"] = str(kept if can_write(kept) else passing_folder("tianbao-matplotlib-"))
 
 
+def readable(name: str) -> str:
+    """The name of a file as text to show: what the locale could not decode is read as UTF-8, or replaced."""
+    try:
+        content = name.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        content = name.encode(errors="replace")
+    return content.decode(errors="replace")
+
+
 def passing_folder(prefix: str) -> Path:
     """A folder for temporary files that is removed when this process ends."""
     folder = tempfile.mkdtemp(prefix=prefix)

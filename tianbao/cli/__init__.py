@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from .. import __doc__ as about
 from .. import streams
@@ -42,7 +42,10 @@ class _Version(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         """Print it and exit."""
-        print(f"tianbao {version('tianbao')}")
+        try:
+            print(f"tianbao {version('tianbao')}")
+        except PackageNotFoundError:
+            print("tianbao, not installed: run from a checkout")
         parser.exit()
 
 

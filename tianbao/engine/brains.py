@@ -12,6 +12,7 @@ from neuron import h
 
 from ..cells.temperature import reference, set_rates
 from ..errors import ConfigError, OutputError
+from ..mechanisms.cache import plain_folder
 from ..network.assembly import Network
 from . import library
 from .extract import Extract, Partner, Pointer, extract
@@ -126,7 +127,7 @@ def _bytes_of(saved) -> np.ndarray:
         OutputError: when the disk for temporary files is full.
     """
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=plain_folder()) as folder:
             path = Path(folder) / "state"
             file = h.File(str(path))
             saved.fwrite(file)
@@ -146,7 +147,7 @@ def _saved_from(content: np.ndarray):
     if not content.tobytes().startswith(_FIRST_WORDS):
         raise ConfigError("the checkpoint's state of NEURON was not written by it: run the simulation again")
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=plain_folder()) as folder:
             path = Path(folder) / "state"
             content.tofile(path)
             saved = h.SaveState()

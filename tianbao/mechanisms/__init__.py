@@ -20,6 +20,7 @@ import subprocess
 import sys
 import sysconfig
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from .. import paths
@@ -163,19 +164,31 @@ def _foreign_library() -> str:
 
 def _compile(work: Path) -> Path:
     """Compile in an empty folder; gives the library there."""
-    command = [_nrnivmodl(), "mod"]
+    command = _nrnivmodl()
     log.info("compiling %d mechanisms, once (about half a minute)", len(sources()))
     (work / "mod").mkdir()
     for path in sources():
         shutil.copy(path, work / "mod")
     environment = {"MAKEFLAGS": f"-j{os.cpu_count() or 1}", **os.environ}
+    started = [command] if cache.is_plain(Path(command)) else _linked(command, work, environment)
     run = subprocess.run(
-        command, cwd=work, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=False
-    )
+        [*started, "mod"], cwd=work, env=environment, check=False,
+        capture_output=True, encoding="utf-8", errors="replace",
+    )  # fmt: skip
     compiled = next(work.glob("*/libnrnmech.*"), None)
     if run.returncode or compiled is None:
         raise MechanismError(_failure(run.stderr or run.stdout))
     return compiled
+
+
+def _linked(command: str, work: Path, environment: dict[str, str]) -> list[str]:
+    """nrnivmodl of a NEURON whose folder make cannot read: links to both, in a folder that it can read."""
+    links = work / "links"
+    links.mkdir()
+    (links / "neuron").symlink_to(Path(find_spec("neuron").origin).parent)
+    (links / "nrnivmodl").symlink_to(command)
+    environment["PYTHONPATH"] = os.pathsep.join([str(links), *filter(None, [environment.get("PYTHONPATH")])])
+    return [sys.executable, str(links / "nrnivmodl")]
 
 
 def _nrnivmodl() -> str:

@@ -7,6 +7,7 @@ a word, so nothing is loaded whose digest does not lie beside it; it is compiled
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import logging
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 VARIABLE = "TIANBAO_MECHS"
 _BUILDING = ".building-"
+_LEAST_DISK = 1 << 20  # bytes
 # make splits paths at blanks, NEURON takes ASCII only and has short buffers, the loader replaces $ORIGIN.
 _PLAIN = re.compile(r"[A-Za-z0-9_./+=,@-]{1,300}")
 
@@ -37,7 +39,7 @@ def roots() -> list[Path]:
     The one that TIANBAO_MECHS gives, and no other; else build/mechs of a checkout and the user's cache.
     """
     if override := os.environ.get(VARIABLE):
-        return [Path(os.path.expanduser(override)).resolve()]
+        return [Path(os.path.realpath(os.path.expanduser(override)))]
     checkout, user = paths.checkout(), paths.user_cache()
     return [*([checkout / "build" / "mechs"] if checkout else []), *([user / "mechs"] if user else [])]
 
@@ -73,7 +75,14 @@ def obtain(name: str, make: Callable[[Path], Path]) -> tuple[Path, bool]:
             log.warning("%s was changed since it was compiled, or is of an older release: compiling it again", name)
             replaced.add(root / name)
         with _scratch(root) as work:
-            _keep(make(work), root, name)
+            try:
+                made = make(work)
+            except MechanismError as error:
+                if shutil.disk_usage(work).free < _LEAST_DISK:
+                    # The compiler says something else.
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+                raise
+            _keep(made, root, name)
     return root / name, True
 
 
@@ -111,7 +120,7 @@ def _keep(made: Path, root: Path, name: str) -> None:
 def _root() -> Path:
     """The first folder that libraries can be written to; one that lasts as long as this process if there is none."""
     known = roots()
-    if VARIABLE in os.environ:
+    if os.environ.get(VARIABLE):
         return known[0]
     return next(filter(paths.can_write, known), None) or _passing()
 
@@ -158,7 +167,7 @@ def _lock(root: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _scratch(root: Path) -> Iterator[Path]:
     """An empty folder to compile in, whose path make and NEURON can read."""
-    with tempfile.TemporaryDirectory(dir=root if is_plain(root) else _plain_folder(), prefix=_BUILDING) as folder:
+    with tempfile.TemporaryDirectory(dir=root if is_plain(root) else plain_folder(), prefix=_BUILDING) as folder:
         yield Path(folder)
 
 
@@ -173,14 +182,18 @@ def plain(path: Path) -> Iterator[Path]:
     if is_plain(path):
         yield path
         return
-    with tempfile.TemporaryDirectory(dir=_plain_folder(), prefix="tianbao-") as folder:
+    with tempfile.TemporaryDirectory(dir=plain_folder(), prefix="tianbao-") as folder:
         link = Path(folder) / f"library{path.suffix}"
         link.symlink_to(path)
         yield link
 
 
-def _plain_folder() -> Path:
-    """A folder for temporary files with a plain path."""
+def plain_folder() -> Path:
+    """A folder for temporary files whose path NEURON can read.
+
+    Raises:
+        MechanismError: if there is none.
+    """
     with contextlib.suppress(FileNotFoundError):
         if is_plain(Path(tempfile.gettempdir())):
             return Path(tempfile.gettempdir())
@@ -188,6 +201,6 @@ def _plain_folder() -> Path:
         if each.is_dir() and os.access(each, os.W_OK):
             return each
     raise MechanismError(
-        "no folder for temporary files has a path of plain letters and digits, which compiling needs: "
+        "no folder for temporary files has a path of plain letters and digits, which NEURON needs: "
         "set TMPDIR to one that you can write to"
     )

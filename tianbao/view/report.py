@@ -16,6 +16,7 @@ from ..behaviour.gait import Gait, missed
 from ..behaviour.kymograph import Kymograph
 from ..errors import ConfigError, OutputError
 from ..io.files import write_atomically
+from ..paths import readable
 from ..recorded import RecordedRun, WormTrack
 from ..units import MS_PER_S
 from . import comparison, gait_table, origin, page, replay, wiring_page
@@ -157,7 +158,7 @@ def _names(names: Sequence[str] | None, count: int) -> list[str]:
         return ["run"] if count == 1 else [f"run {k + 1}" for k in range(count)]
     if isinstance(names, str) or len(names) != count:
         raise ConfigError(f"report: names must be a list of {count}, one for each recording")
-    return [str(each) for each in names]
+    return [readable(str(each)) for each in names]
 
 
 def _films(video: Any, count: int) -> list[Path | None]:
