@@ -15,7 +15,7 @@ from ..errors import ConfigError, OutputError
 from ..network.assembly import Network
 from . import library
 from .extract import Extract, Partner, Pointer, extract
-from .native import NativeBrain, NativeNetwork
+from .flat import FlatBrain, NativeNetwork
 
 # Order -> NEURON's `secondorder`, and how many steps gap junctions look ahead of the transferred voltage: a
 # Crank-Nicolson step takes currents in its middle, and without the half step it is of first order only.
@@ -216,7 +216,7 @@ class CompiledBrain:
 
     def __init__(self, compiled: CompiledNervousSystem) -> None:
         self.compiled = compiled
-        self.native = NativeBrain(compiled.network)
+        self.native = FlatBrain(compiled.network)
         self._activations = self.native.fields[compiled.muscle_group]["a"]
         self.inputs = np.zeros(compiled.network.extract.external)
         self.current = np.zeros(len(compiled.clamp))

@@ -287,7 +287,7 @@ class _Reader:
         """Instances of a mechanism, each in the variant that its parameters choose."""
         mechanism, found = self._mechanisms[name], self._found[name]
         node = np.array([each[0] for each in found], int)
-        values = {key: np.array([self._value(key, *each) for each in found]) for key in mechanism.instance}
+        values = {key: np.array([self._value(mechanism, key, *each) for each in found]) for key in mechanism.instance}
         # A density is multiplied by the area; a point process already gives a current.
         area = self._area[node] if len(node) else np.zeros(0)
         values[SCALE] = np.ones(len(node)) if mechanism.source.point else area * _NA_PER_UM2_AT_1_MA_CM2
@@ -345,12 +345,13 @@ class _Reader:
                     f'does not; call h.ion_style("{ion}_ion", 3, 1, 0, 0, 0, sec=section) or run with engine \'neuron\''
                 )
 
-    def _value(self, key: str, node: int, holder, segment) -> float:
+    def _value(self, mechanism: Mechanism, key: str, node: int, holder, segment) -> float:
+        reversals = mechanism.source.ion_names("reversal", written=False)
         if key == "area":
             return self._area[node]
         if key == "diam":
             return segment.diam
-        return getattr(segment if key.startswith("e") and len(key) > 1 and hasattr(segment, key) else holder, key)
+        return getattr(segment if key in reversals else holder, key)
 
 
 def evaluate(graph, node: int, values: Mapping[str, np.ndarray], size: int) -> np.ndarray:
