@@ -156,6 +156,10 @@ class Adjoint:
     ) -> None:
         if native.network.dtype != np.float64 or native.network.tables:
             raise ConfigError("gradients need a native engine of precision 'f64'")
+        for group in native.network.groups:
+            variant = group.kind.variant
+            for name in set(variant.stored) - {*variant.update, *variant.noted}:
+                raise ConfigError(f"gradients do not follow '{name}', which INITIAL of {group.kind.mechanism.name} sets")
         self.native = native
         self._library, slots = _compiled(tuple(native.network.kinds))
         self._sweep, self._kept = _Sweep(), []

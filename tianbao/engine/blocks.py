@@ -143,9 +143,7 @@ class Blocks:
             return "reversal" if name in source.ion_names("reversal", written=False) else "ion"
         if name in source.range and (name in source.parameters or name in self._given):
             return "partner" if moves(source, name) else "parameter"
-        if name in ("dt", "celsius") or name in source.globals and (
-            name in source.parameters or name in self._given
-        ):
+        if name in ("dt", "celsius") or name in source.globals and (name in source.parameters or name in self._given):
             return "uniform"
         if name in source.parameters or name in source.constants:
             return "number"

@@ -342,7 +342,7 @@ class _Reader:
             if style >> 3 & 3 in (2, 3) and mechanism.concentrations_owned:
                 raise MechanismError(
                     f"{segment.sec}: the reversal of {ion} is computed from concentrations, which the native engine "
-                    f'does not; call h.ion_style("{ion}_ion", 3, 1, 0, 0, 0, sec=section) or run with engine \'neuron\''
+                    f"does not; call h.ion_style(\"{ion}_ion\", 3, 1, 0, 0, 0, sec=section) or run with engine 'neuron'"
                 )
 
     def _value(self, mechanism: Mechanism, key: str, node: int, holder, segment) -> float:

@@ -283,7 +283,7 @@ def _evaluate(operation: str, values: list[float]) -> float:
         "*": lambda a, b: a * b,
         "/": lambda a, b: a / b,
         "neg": lambda a: -a,
-        "pow": lambda a, b: a**b,
+        "pow": math.pow,
         "&&": lambda a, b: float(bool(a and b)),
         "||": lambda a, b: float(bool(a or b)),
         "!": lambda a: float(not a),

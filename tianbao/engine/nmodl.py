@@ -393,4 +393,3 @@ class _Parser:
         if not re.match(r"[A-Za-z_]", word):
             raise self._refuse(f"'{word}' in an expression")
         return ("call", word, self._arguments()) if self._peek() == "(" else ("name", word)
-

@@ -132,10 +132,7 @@ class Source:
     def ion_names(self, role: str, *, written: bool) -> list[str]:
         """Names with a role (see `Ion.roles`) that it writes, or reads."""
         return [
-            name
-            for ion in self.ions
-            for name in (ion.write if written else ion.read)
-            if ion.roles.get(name) == role
+            name for ion in self.ions for name in (ion.write if written else ion.read) if ion.roles.get(name) == role
         ]
 
 
