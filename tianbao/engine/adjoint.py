@@ -159,7 +159,8 @@ class Adjoint:
         for group in native.network.groups:
             variant = group.kind.variant
             for name in set(variant.stored) - {*variant.update, *variant.noted}:
-                raise ConfigError(f"gradients do not follow '{name}', which INITIAL of {group.kind.mechanism.name} sets")
+                where = group.kind.mechanism.name
+                raise ConfigError(f"gradients do not follow '{name}', which INITIAL of {where} sets")
         self.native = native
         self._library, slots = _compiled(tuple(native.network.kinds))
         self._sweep, self._kept = _Sweep(), []
