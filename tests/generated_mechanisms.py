@@ -10,6 +10,8 @@ import random
 import sys
 from pathlib import Path
 
+from tianbao.engine.graph import Level
+
 OWN = [
     "gmax", "scale", "kslope", "vhalf", "q10", "tadj", "h", "n", "inf", "L", "Ra", "cm", "nseg", "pi",
     "e", "R", "F", "lambda", "rate", "k1", "ek2", "area2", "tt", "vv", "min",
@@ -31,6 +33,8 @@ class Writer:
         self.range, self.globals = [], []
         self.numbers: list[str] = []  # names whose values do not move
         self.set_outside: list[str] = []
+        # NEURON takes a derivative in a choice only where all are linear in their states.
+        self.linear = self.some(0.7)
 
     def some(self, probability: float = 0.5) -> bool:
         """A biased coin."""
@@ -227,11 +231,13 @@ class Writer:
             f"{state}' = {toward}",
             f"{state}' = {state}_inf*(1 - {state}) - {state}/{state}_tau",
             f"{state}' = -{state}/({state}_tau + 3*exp(-fabs({rng.choice([*others, 'v'])})/30))",
-            f"if ({self.condition([])}) {{ {state}' = -{state}/9 }} else {{ {state}' = {toward} }}",
+            f"if ({self.condition([])}) {{ {state}' = -{state}/9 }} else {{ {state}' = {toward} }}"
+            if self.linear
+            else f"{state}' = 0.2 - {state}/9",
             f"{state}' = 0.01*{state}_inf",
             f"{state}' = 0.1*({state}_inf - 2*{state} + 0.5*{state})",
-            f"{state}' = " + (f"0.1*f({state}, 1)" if self.some(0.2) else f"({state}_inf - {state})*0.2"),
-            f"{state}' = " + (f"0.1*({state}_inf - {state}*{state})" if self.some(0.2) else f"0.3 - {state}/7"),
+            f"{state}' = " + (f"({state}_inf - {state})*0.2" if self.linear else f"0.1*f({state}, 1)"),
+            f"{state}' = " + (f"0.3 - {state}/7" if self.linear else f"0.1*({state}_inf - {state}*{state})"),
         ])  # fmt: skip
 
 
@@ -239,6 +245,15 @@ def mechanism(rng: random.Random, name: str) -> tuple[str, list[str]]:
     """A .mod file, and those of its names that its user sets."""
     writer = Writer(rng, name)
     return writer.text(), writer.set_outside
+
+
+def _is_bent(mechanism) -> bool:
+    """Whether a current of a mechanism is not linear in v."""
+    for variant in mechanism.variants:
+        v = variant.graph.symbol("v", Level.STEP)
+        if any(v in variant.graph.order([variant.graph.derivative(each, v)]) for each in variant.currents.values()):
+            return True
+    return False
 
 
 def main(folder: str) -> int:
@@ -290,6 +305,8 @@ def main(folder: str) -> int:
     native = NativeBrain(sections, given=tuple(kinds(accepted)))
     somas = [segment for cell in sections for segment in cell]
     places, parted = native.nodes(somas), set()
+    # Both engines take the slope of a current that is bent in v from a difference over 0.001 mV, whose rounding grows.
+    limits = np.array([1e-8 if _is_bent(each) else 1e-9 for each in accepted for _ in range(3)])
     for dt, celsius, order, factor in ((0.1, 6.3, 1, 1.0), (0.2, 25.0, 1, 1.3), (0.1, 25.0, 2, 0.7)):
         h.dt, h.celsius, h.secondorder = dt, celsius, 0 if order == 1 else 2
         for each in accepted:
@@ -304,7 +321,7 @@ def main(folder: str) -> int:
             now = np.array([segment.v for segment in somas])
             apart = np.abs(native.voltage[places] - now)
             apart[np.isnan(native.voltage[places]) & np.isnan(now)] = 0.0
-            for k in np.flatnonzero(~(apart < 1e-9)):
+            for k in np.flatnonzero(~(apart < limits)):
                 each = accepted[k // 3]
                 if each.name not in parted:
                     parted.add(each.name)
