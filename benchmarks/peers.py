@@ -155,16 +155,16 @@ def neuron_run(folder: Path, core: bool = False) -> Callable[[float], tuple[floa
 def native_run(folder: Path, precision: str) -> Callable[[float], tuple[float, np.ndarray]]:
     """The same network taken out of NEURON, its mechanisms compiled by the native engine."""
     cells = Cells(folder)
-    from tianbao.engine.attached import AttachedBrain
     from tianbao.engine.extract import Partner
     from tianbao.engine.kinds import kinds
     from tianbao.engine.mechanism import understand
+    from tianbao.engine.native import NativeBrain
     from tianbao.engine.nmodl import parse
 
     known = [understand(parse(path.read_text(encoding="utf-8"), path.name)) for path in _sources()]
     partners = [Partner(*each) for each in zip(cells.points, cells.partners, strict=True)]
     sections = [*cells.somas, *cells.neurites]
-    brain = AttachedBrain(sections, partners, precision=precision, given=tuple(kinds(known)))
+    brain = NativeBrain(sections, partners, precision=precision, given=tuple(kinds(known)))
     places = brain.nodes([soma(0.5) for soma in cells.somas])
 
     def run(duration: float) -> tuple[float, np.ndarray]:

@@ -19,8 +19,8 @@ from neuron import h  # noqa: E402
 from tianbao.cells.modulation import modulate  # noqa: E402
 from tianbao.cells.temperature import set_rates  # noqa: E402
 from tianbao.engine.adjoint import Adjoint  # noqa: E402
-from tianbao.engine.attached import AttachedBrain  # noqa: E402
 from tianbao.engine.extract import Partner, Pointer  # noqa: E402
+from tianbao.engine.native import NativeBrain  # noqa: E402
 from tianbao.errors import MechanismError  # noqa: E402
 
 TICK, TICKS = 4.0, 60  # [ms]
@@ -72,9 +72,9 @@ class Pair:
             self.pointers.append(Pointer(self.synapse, 1))
         self.somas = [self.pre(0.5), *self.post]
 
-    def native(self, precision: str = "f64") -> AttachedBrain:
+    def native(self, precision: str = "f64") -> NativeBrain:
         partners = [Partner(self.synapse, self.pre(0.5))]
-        return AttachedBrain([self.pre, self.post], partners, self.pointers, 2, precision)
+        return NativeBrain([self.pre, self.post], partners, self.pointers, 2, precision)
 
     def release(self) -> None:
         """NEURON forgets whose voltage goes where; the next network says it anew."""
@@ -158,7 +158,7 @@ def twice() -> dict:
                 pointers.append(Pointer((cell(0.5), name), 0))
             clamp = h.IClamp(cell(0.5))
             clamp.delay, clamp.dur, clamp.amp = 2.0, 20.0, 8e-3
-            native = AttachedBrain([cell], (), pointers, 1)
+            native = NativeBrain([cell], (), pointers, 1)
             native.external[:] = 2.0
             cells.append((cell, clamp))
             natives.append(in_native(native, [cell(0.5)], 0.1, 1, ticks=8)[:, 0])
@@ -200,7 +200,7 @@ def rates() -> dict:
     for section, rate in ((fast, 3.0), (slow, 1.0)):
         section.cm, section(0.5).egl36.rate = 1e9, rate
     rest()
-    native = AttachedBrain([fast, slow])
+    native = NativeBrain([fast, slow])
     native.start(0.1, 1, 0, None)
     _, (m,) = native.values("egl36", "m2")
     before = m.copy()
@@ -229,7 +229,7 @@ def unset() -> dict:
         instance.modulated = 1
         for engine, start in (
             ("NEURON", lambda: h.finitialize(-60.0)),
-            ("native", lambda key=key: AttachedBrain([cell], [Partner(synapse, cell(0.5))])),
+            ("native", lambda key=key: NativeBrain([cell], [Partner(synapse, cell(0.5))])),
         ):
             try:
                 start()

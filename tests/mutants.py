@@ -29,7 +29,7 @@ LONGEST = 900.0  # [s] of one mutant; one that hangs counts as killed
 WIRING, DESIGN, RULES = "tianbao/network/wiring.py", "tianbao/network/design.py", "tianbao/network/rules.py"
 ASSEMBLY, STRETCH = "tianbao/network/assembly.py", "tianbao/sensing/stretch.py"
 SIMULATION, ANIMAL, THE_LOOP = "tianbao/loop/simulation.py", "tianbao/loop/animal.py", "tianbao/loop/loop.py"
-RUN, NATIVE, CHEMICAL = "tianbao/loop/run.py", "tianbao/engine/native.py", "tianbao/sensing/chemical.py"
+RUN, NATIVE, CHEMICAL = "tianbao/loop/run.py", "tianbao/engine/flat.py", "tianbao/sensing/chemical.py"
 BRAINS, TENSION, WALLS = "tianbao/engine/brains.py", "tianbao/muscles/tension.py", "tianbao/loop/walls.py"
 
 # The likely ones first: the first failure ends a mutant.

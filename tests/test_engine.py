@@ -247,12 +247,12 @@ from tianbao import mechanisms
 mechanisms.load()
 from neuron import h
 from test_engine import random_network
-from tianbao.engine.attached import AttachedBrain
+from tianbao.engine.native import NativeBrain
 worst = 0.0
 for seed in range(int(sys.argv[2]), int(sys.argv[3])):
     rng = np.random.default_rng(seed)
     sections, partners, kept = random_network(h, rng)
-    native = AttachedBrain(sections, partners)
+    native = NativeBrain(sections, partners)
     parallel = h.ParallelContext()
     parallel.set_maxstep(10); parallel.setup_transfer()
     h.dt, h.secondorder = (0.1, 0) if seed % 2 else (0.05, 2)

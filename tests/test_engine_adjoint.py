@@ -10,8 +10,8 @@ from neuron import h
 
 from tianbao import mechanisms
 from tianbao.engine.adjoint import Adjoint
-from tianbao.engine.attached import AttachedBrain
 from tianbao.engine.extract import Partner, Pointer
+from tianbao.engine.native import NativeBrain
 from tianbao.errors import ConfigError
 
 METHODS = [(1, 0), (2, 0), (1, 1), (2, 2)]
@@ -41,7 +41,7 @@ class Network:
         clamp.delay, clamp.dur, clamp.amp = 0.0, 1e9, 0.0
         self._points += [receptor, clamp]
         self.somas = [cell[0](0.5) for cell in self.cells]
-        self.native = AttachedBrain(
+        self.native = NativeBrain(
             [section for cell in self.cells for section in cell], self._partners, [Pointer(receptor, 0)], 1, precision
         )
 

@@ -16,7 +16,7 @@ from ..rows import finite, named_values
 TABLE = Path(__file__).with_name("temperature.csv")
 
 RATE = "rate"
-"""RANGE parameter of every mechanism whose gates follow the temperature."""
+"""RANGE parameter of every mechanism whose gates follow the temperature, 1 by default and without a unit."""
 
 
 @cache
@@ -47,6 +47,16 @@ def rate_factor(celsius: float) -> float:
     return _values()["gating_q10"] ** ((celsius - reference()) / 10.0)
 
 
+def is_rate_factor(default: float | None, unit: str | None) -> bool:
+    """Whether a parameter called `rate` is that factor: others may call a quantity of their own so.
+
+    Args:
+        default: its value in the .mod file, None where there is no such parameter.
+        unit: its unit there.
+    """
+    return default == 1.0 and unit in ("1", "", None)
+
+
 def set_rates(h, factor: float) -> None:
     """Set the factor in every instance of the mechanisms of mod/ that have one, in all that NEURON's process holds.
 
@@ -69,14 +79,22 @@ def set_rates(h, factor: float) -> None:
 @cache
 def _with_rate(h) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Density mechanisms and point processes of mod/ with the RANGE parameter, as NEURON knows them."""
-    names = mechanisms.names()
-    parameters = {name: _parameters(h, name) for name in names}
-    densities = tuple(name for name in names if f"{RATE}_{name}" in parameters[name])
-    return densities, tuple(name for name in names if RATE in parameters[name])
+    densities, points = [], []
+    for name in mechanisms.names():
+        standard = h.MechanismStandard(name, 1)
+        if f"{RATE}_{name}" in _parameters(h, standard):
+            full, kind = f"{RATE}_{name}", densities
+        elif RATE in _parameters(h, standard):
+            full, kind = RATE, points
+        else:
+            continue
+        if is_rate_factor(standard.get(full), h.units(full if kind is densities else f"{name}.{RATE}")):
+            kind.append(name)
+    return tuple(densities), tuple(points)
 
 
-def _parameters(h, name: str) -> set[str]:
-    standard, found, text = h.MechanismStandard(name, 1), set(), h.ref("")
+def _parameters(h, standard) -> set[str]:
+    found, text = set(), h.ref("")
     for k in range(int(standard.count())):
         standard.name(text, k)
         found.add(text[0])

@@ -47,7 +47,7 @@ class CellCopies:
         kinetics: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
         mechanisms.load()
-        from ..engine.attached import AttachedBrain
+        from ..engine.native import NativeBrain
         from .sections import build
 
         cell = geometry(anatomy.morphology(neuron), soma_compartments=1)
@@ -69,7 +69,7 @@ class CellCopies:
         self._sections = [section for each in built for section in each.values()]
         self._somas = [each["soma"](0.5) for each in built]
         self._clamps = [_current_clamp(soma) for soma in self._somas]
-        self._native = AttachedBrain(self._sections)
+        self._native = NativeBrain(self._sections)
         segments = [segment for section in self._sections for segment in section]
         self._nodes = self._native.nodes(segments).reshape(count, -1)
         self._soma_nodes = self._native.nodes(self._somas)

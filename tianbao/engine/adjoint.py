@@ -17,10 +17,10 @@ import numpy as np
 
 from ..errors import ConfigError
 from . import library
-from .attached import AttachedBrain
 from .emit import header
 from .emit_adjoint import parameters, reverse
 from .kinds import Kind
+from .native import NativeBrain
 
 _SOURCE = Path(__file__).with_name("adjoint.c")
 _KERNEL = Path(__file__).with_name("kernel.c")
@@ -57,7 +57,7 @@ class Recorded:
 
     Attributes:
         voltage: of the segments [mV], shape (samples, segments).
-        states: one array per recorded state, shape (samples, instances), in the order of `AttachedBrain.values`.
+        states: one array per recorded state, shape (samples, instances), in the order of `NativeBrain.values`.
     """
 
     voltage: np.ndarray
@@ -85,7 +85,7 @@ class Gradient:
         """With respect to a RANGE parameter or a reversal, per instance.
 
         Returns:
-            The NEURON objects as `AttachedBrain.values` has them, and the derivative for each, shape (instances,).
+            The NEURON objects as `NativeBrain.values` has them, and the derivative for each, shape (instances,).
 
         Raises:
             ConfigError: if no instance has that parameter.
@@ -152,10 +152,15 @@ class Adjoint:
     """
 
     def __init__(
-        self, native: AttachedBrain, segments: Sequence = (), states: Sequence[tuple[str, str]] = (), every: int = 1
+        self, native: NativeBrain, segments: Sequence = (), states: Sequence[tuple[str, str]] = (), every: int = 1
     ) -> None:
         if native.network.dtype != np.float64 or native.network.tables:
             raise ConfigError("gradients need a native engine of precision 'f64'")
+        for group in native.network.groups:
+            variant = group.kind.variant
+            for name in set(variant.stored) - {*variant.update, *variant.noted}:
+                where = group.kind.mechanism.name
+                raise ConfigError(f"gradients do not follow '{name}', which INITIAL of {where} sets")
         self.native = native
         self._library, slots = _compiled(tuple(native.network.kinds))
         self._sweep, self._kept = _Sweep(), []
@@ -246,7 +251,7 @@ class Adjoint:
         Args:
             steps: how many.
             dt: step [ms].
-            order, corrections: as `AttachedBrain.start`.
+            order, corrections: as `NativeBrain.start`.
             external: what POINTERs read in each tick, shape (ticks, external); as it is when None.
             clamp_current: of every IClamp in each tick [nA], shape (ticks, clamps); as it is when None.
             tick: steps per tick; all of them when None.

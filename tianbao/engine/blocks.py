@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..errors import MechanismError
 from .graph import COMPARISONS, FUNCTIONS, Graph, Level
-from .syntax import Assign, Branch, Call, Derivative, Local, Solve, Source
+from .special import GEOMETRY, SPECIAL
+from .syntax import Assign, Branch, Call, Derivative, Local, Solve, Source, assigned_names, refused
 
 TRANSFERRED = "vpre"
 """RANGE parameter of a point process that holds the voltage of a partner."""
 
-GEOMETRY = ("diam", "area")
+# A recursion that parameters end is unrolled; one deeper than this has no end that is known before the run.
+_DEEPEST_CALL = 50
 _SAME = {"abs": "fabs", "fmin": "min", "fmax": "max"}
 
 
@@ -44,13 +45,6 @@ def moves(source: Source, name: str) -> bool:
     return name == TRANSFERRED and source.point
 
 
-def refused(source: Source, what: str) -> MechanismError:
-    """The error for something that the engine has no code for."""
-    return MechanismError(
-        f"{source.file}: the native engine has no code for {what}; run with engine 'neuron', or rewrite it"
-    )
-
-
 class Blocks:
     """Symbolic execution of one mechanism."""
 
@@ -58,7 +52,13 @@ class Blocks:
         self.graph = Graph()
         self.choices: list[int] = []
         self._source, self._decided, self._known = source, decided, known
-        self._scopes: list[dict[str, int]] = [{}]
+        self._given = given(source)
+        self._owned = source.ion_names("concentration", written=True)
+        self.used: set[str] = set()
+        # What the mechanism holds, and the LOCAL names of the block or routine that is executed.
+        self._scopes: list[dict[str, int]] = [{}, {}]
+        self._moving: int | None = None
+        self._depth = 0
         self._texts: dict[int, str] = {}
         self._initial: dict[str, int] = {}
         self._current: dict[str, int] = {}
@@ -73,26 +73,33 @@ class Blocks:
         """Execute INITIAL, BREAKPOINT and what it SOLVEs, each from a fresh start."""
         source = self._source
         self._in_initial = True
-        self._scopes = [{name: self.graph.number(0.0) for name in (*source.states, *source.assigned)}]
-        for name in (*source.pointers, *(n for ion in source.ions for n in ion.read), "v", "t", *GEOMETRY, "celsius"):
-            if name not in source.states:
-                self._scopes[0].pop(name, None)
-        self._statements(source.initial)
-        self._initial = self._scopes[0]
+        start = {name: self.graph.number(0.0) for name in source.assigned if self._kind(name) == "assigned"}
+        # The PARAMETER m0 is where NEURON starts the STATE m.
+        start |= {
+            name: self._read(f"{name}0") if f"{name}0" in source.parameters else self.graph.number(0.0)
+            for name in source.states
+            if name not in self._owned
+        }
+        self._initial = self._executed(source.initial or (), start)
         self._in_initial = False
-        self._scopes = [{}]
-        self._statements([each for each in source.breakpoint if not isinstance(each, Solve)])
-        self._current = self._scopes[0]
-        self._scopes = [{}]
-        for each in source.breakpoint:
+        breakpoint = source.breakpoint or ()
+        self._current = self._executed([each for each in breakpoint if not isinstance(each, Solve)], {})
+        self._scopes = [{}, {}]
+        for each in breakpoint:
             if isinstance(each, Solve):
                 self._solve(each)
         self._update = self._scopes[0]
 
+    def _executed(self, statements, start: dict[str, int]) -> dict[str, int]:
+        """What the mechanism holds after a block."""
+        self._scopes = [start, {}]
+        self._statements(statements)
+        return self._scopes[0]
+
     def variant(self, outcome: tuple[bool, ...]) -> Variant:
         """The result, with only those ASSIGNED names whose values persist from step to step."""
         source, graph = self._source, self.graph
-        written = {name for ion in source.ions for name in ion.write if name.startswith("i")}
+        written = source.ion_names("current", written=True)
         currents = {}
         for name in (*source.nonspecific, *sorted(written)):
             if name not in self._current:
@@ -101,9 +108,10 @@ class Blocks:
         keep = {name: self._update[name] for name in source.states if name in self._update}
         # A name persists if what is kept of a step was computed from its old value.
         stored: list[str] = []
-        noted: dict[str, int] = {}
+        noted = {name: self._current[name] for name in source.states if name in self._current}
         while True:
             needed = graph.symbols([*currents.values(), *keep.values(), *noted.values()])
+            needed.update(self._owned)
             more = [name for name in sorted(source.assigned & needed) if self._lives(name) and name not in stored]
             if not more:
                 break
@@ -113,11 +121,15 @@ class Blocks:
                     keep[name] = self._update[name]
                 if name in self._current:
                     noted[name] = self._current[name]
+        for name in self._owned:
+            # NEURON has its own ways of starting it, by a global of the ion and the style of the section.
+            if name not in self._initial or name in graph.symbols([self._initial[name]]):
+                raise refused(source, f"an INITIAL that does not set {name}, which the mechanism writes")
         initial = {name: self._initial.get(name, graph.number(0.0)) for name in (*source.states, *stored)}
         return Variant(outcome, graph, initial, currents, keep, noted, tuple(stored))
 
     def _lives(self, name: str) -> bool:
-        return self._kind(name) == "assigned"
+        return self._kind(name) == "assigned" or name in self._owned
 
     # --- names
 
@@ -127,11 +139,11 @@ class Blocks:
             return "state"
         if name in source.pointers:
             return "pointer"
-        if any(name in ion.read for ion in source.ions):
-            return "reversal" if name.startswith("e") else "ion"
-        if name in source.parameters and name in source.range:
+        if name in self._owned or any(name in ion.read for ion in source.ions):
+            return "reversal" if name in source.ion_names("reversal", written=False) else "ion"
+        if name in source.range and (name in source.parameters or name in self._given):
             return "partner" if moves(source, name) else "parameter"
-        if name in source.globals or name in ("dt", "celsius"):
+        if name in ("dt", "celsius") or name in source.globals and (name in source.parameters or name in self._given):
             return "uniform"
         if name in source.parameters or name in source.constants:
             return "number"
@@ -154,6 +166,7 @@ class Blocks:
             if name in scope:
                 return scope[name]
         kind = self._kind(name)
+        self.used.add(name)
         if kind == "number":
             values = self._source.constants
             return self.graph.number(values[name] if name in values else self._source.parameters[name])
@@ -169,10 +182,12 @@ class Blocks:
         if name in self._scopes[-1]:
             self._scopes[-1][name] = node
             return
-        if name not in self._source.assigned and name not in self._source.states and len(self._scopes) == 1:
-            self._kind(name)  # names what is not declared
-        if name in self._source.parameters:
-            raise refused(self._source, f"an assignment to the PARAMETER '{name}'")
+        kind = self._kind(name)  # names what is not declared
+        if kind == "pointer" or name in self._source.parameters or name in self._source.constants:
+            what = "POINTER" if kind == "pointer" else "PARAMETER"
+            raise refused(self._source, f"an assignment to the {what} '{name}'")
+        if name in SPECIAL:
+            raise refused(self._source, f"an assignment to NEURON's own '{name}'")
         self._scopes[0][name] = node
 
     # --- statements
@@ -195,16 +210,27 @@ class Blocks:
         else:
             raise refused(self._source, f"{type(each).__name__.upper()} inside a block")
 
+    def _nested(self, statements: tuple) -> None:
+        """A block in braces; its LOCAL names end with it."""
+        outer = dict(self._scopes[-1])
+        self._statements(statements)
+        inner = self._scopes[-1]
+        for name in [name for each in statements if isinstance(each, Local) for name in each.names]:
+            if name in outer:
+                inner[name] = outer[name]
+            else:
+                inner.pop(name, None)
+
     def _branch(self, each: Branch) -> None:
         condition = self._evaluate(each.condition)
         decided = self.graph.value(condition)
         if decided is not None:
-            self._statements(each.then if decided else each.otherwise)
+            self._nested(each.then if decided else each.otherwise)
             return
         before = [dict(scope) for scope in self._scopes]
-        self._statements(each.then)
+        self._nested(each.then)
         taken, self._scopes = self._scopes, [dict(scope) for scope in before]
-        self._statements(each.otherwise)
+        self._nested(each.otherwise)
         for k, (yes, no) in enumerate(zip(taken, self._scopes, strict=True)):
             for name in {*yes, *no}:
                 a, b = (scope[name] if name in scope else self._read(name) for scope in (yes, no))
@@ -218,7 +244,6 @@ class Blocks:
             raise refused(self._source, f"METHOD {each.method or 'of an unnamed kind'}: it integrates with cnexp")
         self._scopes = [self._scopes[0], {}]
         self._statements(block.body)
-        self._scopes = self._scopes[:1]
 
     def _integrate(self, each: Derivative) -> None:
         """x' = a + b x over one step, with everything but x held: the rule of METHOD cnexp."""
@@ -226,10 +251,14 @@ class Blocks:
         if each.state not in self._source.states:
             raise refused(self._source, f"the derivative of '{each.state}', which is not a STATE")
         now, x = self._read(each.state), graph.symbol(f"{each.state}'", Level.STEP)
-        self._scopes[0][each.state] = x
+        # Only where the equation itself names the state: a function that reads it gets its old value.
+        local = self._scopes[-1]
+        local[each.state], self._moving = x, x
         slope = self._evaluate(each.value)
+        del local[each.state]
+        self._moving = None
         rate = graph.derivative(slope, x)
-        if f"{each.state}'" in graph.symbols([rate]):
+        if self._is_bent(slope, rate, x):
             raise refused(self._source, f"a derivative that is not linear in its state '{each.state}'")
         dt = self._read("dt")
         if graph.value(rate) == 0.0:
@@ -240,6 +269,12 @@ class Blocks:
             target = f("neg", f("/", graph.substitute(slope, {x: graph.number(0.0)}), rate))
         decay = f("exp", f("*", dt, rate))
         self._scopes[0][each.state] = f("+", target, f("*", f("-", now, target), decay))
+
+    def _is_bent(self, slope: int, rate: int, x: int) -> bool:
+        """Whether a slope is not linear in the state."""
+        graph = self.graph
+        compared = [each for each in graph.order([slope]) if graph.entries[each][0] in COMPARISONS]
+        return x in graph.order([rate, *compared])
 
     # --- expressions
 
@@ -261,7 +296,9 @@ class Blocks:
 
     def _decide(self, node: int) -> int:
         """A comparison that depends on parameters alone is decided by the variant."""
-        if self.graph.value(node) is not None or self.graph.level(node) > Level.INSTANCE or self._in_initial:
+        # What is shared may change between runs, and is compared while running.
+        levels = {self.graph.level(each) for each in self.graph.order([node]) if not self.graph.arguments(each)}
+        if levels - {Level.CONSTANT, Level.INSTANCE} or self.graph.value(node) is not None or self._in_initial:
             return self._decided_or(node)
         if node not in self.choices:
             self.choices.append(node)
@@ -277,12 +314,18 @@ class Blocks:
         if routine is not None:
             if len(values) != len(routine.arguments):
                 raise refused(self._source, f"{name}() with {len(values)} arguments")
+            if self._moving is not None and self._moving in self.graph.order(values):
+                raise refused(self._source, f"a derivative that gives its own state to {name}()")
+            if self._depth > _DEEPEST_CALL:
+                raise refused(self._source, f"{name}(), which calls itself")
+            self._depth += 1
             scopes = self._scopes
             own = {**dict(zip(routine.arguments, values, strict=True)), name: self.graph.number(0.0)}
             self._scopes = [scopes[0], own]
             self._statements(routine.body)
             result = self._scopes[-1][name]
             self._scopes = [self._scopes[0], *scopes[1:]]
+            self._depth -= 1
             return result
         name = _SAME.get(name, name)
         if name == "log10":
@@ -293,6 +336,13 @@ class Blocks:
         if name in FUNCTIONS or name == "pow":
             return self.graph.apply(name, *values)
         raise refused(self._source, f"the function {name}()")
+
+
+def given(source: Source) -> set[str]:
+    """ASSIGNED names that no statement assigns: NEURON's user sets them, as PARAMETERs."""
+    written = {name for body in source.bodies() for name in assigned_names(body)}
+    ions = {name for ion in source.ions for name in (*ion.read, *ion.write)}
+    return source.assigned - written - ions - source.pointers
 
 
 def _target(graph: Graph, slope: int, x: int) -> int | None:

@@ -16,7 +16,7 @@ from ..mechanisms.cache import plain_folder
 from ..network.assembly import Network
 from . import library
 from .extract import Extract, Partner, Pointer, extract
-from .native import NativeBrain, NativeNetwork
+from .flat import FlatBrain, NativeNetwork
 
 # Order -> NEURON's `secondorder`, and how many steps gap junctions look ahead of the transferred voltage: a
 # Crank-Nicolson step takes currents in its middle, and without the half step it is of first order only.
@@ -231,7 +231,7 @@ class CompiledBrain:
 
     def __init__(self, compiled: CompiledNervousSystem) -> None:
         self.compiled = compiled
-        self.native = NativeBrain(compiled.network)
+        self.native = FlatBrain(compiled.network)
         self._activations = self.native.fields[compiled.muscle_group]["a"]
         self.inputs = np.zeros(compiled.network.extract.external)
         self.current = np.zeros(len(compiled.clamp))

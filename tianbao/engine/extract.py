@@ -20,6 +20,7 @@ from .mechanism import Mechanism
 
 _NF_PER_UM2_AT_1_UF_CM2 = 1e-5
 _NA_PER_UM2_AT_1_MA_CM2 = 1e-2
+_NERNST_AT_START = 32  # in the number that ion_style gives
 _BUILT_IN = {"pas", "capacitance", "morphology"}
 
 
@@ -286,8 +287,9 @@ class _Reader:
     def _sorted(self, name: str) -> list[tuple[Instances, list]]:
         """Instances of a mechanism, each in the variant that its parameters choose."""
         mechanism, found = self._mechanisms[name], self._found[name]
+        self._check_ions(mechanism, found)
         node = np.array([each[0] for each in found], int)
-        values = {key: np.array([self._value(key, *each) for each in found]) for key in mechanism.instance}
+        values = {key: np.array([self._value(mechanism, key, *each) for each in found]) for key in mechanism.instance}
         # A density is multiplied by the area; a point process already gives a current.
         area = self._area[node] if len(node) else np.zeros(0)
         values[SCALE] = np.ones(len(node)) if mechanism.source.point else area * _NA_PER_UM2_AT_1_MA_CM2
@@ -312,8 +314,6 @@ class _Reader:
         partner = [self._partner_of(each) for each in objects] if mechanism.reads_partner else []
         keys = objects if mechanism.source.point else [(each, mechanism.name) for each in objects]
         external = [self._pointer_of(each) for each in keys] if kind.reads_pointer else []
-        for key in (*mechanism.concentrations_owned, *mechanism.concentrations_read, *mechanism.ion_currents_read):
-            self._check_ion(mechanism, key, objects)
         initial = {
             name: np.array([getattr(each, name) for each in objects], float) for name in mechanism.concentrations_read
         }
@@ -334,23 +334,28 @@ class _Reader:
             raise MechanismError(f"{who} reads a POINTER, and nothing was connected to it")
         return self._external[point]
 
-    def _check_ion(self, mechanism: Mechanism, key: str, objects: list) -> None:
+    def _check_ions(self, mechanism: Mechanism, found: list) -> None:
         """Reversal potentials must not follow the concentrations: the engine keeps them constant."""
-        ion = next(ion.name for ion in mechanism.source.ions if key in (*ion.read, *ion.write))
-        for segment in objects[:1] if not mechanism.source.point else ():
-            style = int(h.ion_style(f"{ion}_ion", sec=segment.sec))
-            if style >> 3 & 3 in (2, 3) and mechanism.concentrations_owned:
-                raise MechanismError(
-                    f"{segment.sec}: the reversal of {ion} is computed from concentrations, which the native engine "
-                    f'does not; call h.ion_style("{ion}_ion", 3, 1, 0, 0, 0, sec=section) or run with engine \'neuron\''
-                )
+        for ion in mechanism.source.ions:
+            writes = any(ion.roles[name] == "concentration" for name in ion.write)
+            reads = any(ion.roles[name] == "reversal" for name in ion.read)
+            for section in dict.fromkeys(segment.sec for _, _, segment in found) if writes or reads else ():
+                style = int(h.ion_style(f"{ion.name}_ion", sec=section))
+                follows = style >> 3 & 3 in (2, 3)
+                if (writes and follows) or (reads and style & _NERNST_AT_START):
+                    raise MechanismError(
+                        f"{section}: the reversal of {ion.name} is computed from concentrations, which the native "
+                        f'engine does not; call h.ion_style("{ion.name}_ion", 3, 1, 0, 0, 0, sec=section) or run with '
+                        "engine 'neuron'"
+                    )
 
-    def _value(self, key: str, node: int, holder, segment) -> float:
+    def _value(self, mechanism: Mechanism, key: str, node: int, holder, segment) -> float:
+        reversals = mechanism.source.ion_names("reversal", written=False)
         if key == "area":
             return self._area[node]
         if key == "diam":
             return segment.diam
-        return getattr(segment if key.startswith("e") and len(key) > 1 and hasattr(segment, key) else holder, key)
+        return getattr(segment if key in reversals else holder, key)
 
 
 def evaluate(graph, node: int, values: Mapping[str, np.ndarray], size: int) -> np.ndarray:

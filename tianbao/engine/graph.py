@@ -7,6 +7,7 @@ before the run.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
@@ -78,7 +79,9 @@ class Graph:
         """Node of an operation, simplified."""
         values = [self.value(each) for each in arguments]
         if None not in values:
-            return self.number(_evaluate(operation, values))
+            # What has no finite value is left to C, which knows infinities.
+            with contextlib.suppress(ArithmeticError, ValueError):
+                return self.number(_evaluate(operation, values))
         simple = getattr(self, _SIMPLIFIERS.get(operation, ""), None)
         node = simple(*arguments) if simple else None
         if node is not None:
@@ -278,9 +281,9 @@ def _evaluate(operation: str, values: list[float]) -> float:
         "+": lambda a, b: a + b,
         "-": lambda a, b: a - b,
         "*": lambda a, b: a * b,
-        "/": lambda a, b: a / b if b else math.copysign(math.inf, a),
+        "/": lambda a, b: a / b,
         "neg": lambda a: -a,
-        "pow": lambda a, b: a**b,
+        "pow": math.pow,
         "&&": lambda a, b: float(bool(a and b)),
         "||": lambda a, b: float(bool(a or b)),
         "!": lambda a: float(not a),

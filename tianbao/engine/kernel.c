@@ -321,6 +321,7 @@ void prepare(Brain *b) {
 void initial(Brain *b) {
     prepare(b);
     EVERY(initial);
+    prepare(b); /* once more, from what INITIAL has set for good */
 }
 
 /* The right side and diagonal that every step starts from, before mechanisms add to them. */

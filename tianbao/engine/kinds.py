@@ -61,7 +61,8 @@ class Kind:
     @property
     def name(self) -> str:
         """Name in C."""
-        return self.mechanism.name + "".join("yn"[not each] for each in self.variant.decided)
+        # With an underscore, or the variant "yes" of `k` would be called as a mechanism `ky` is.
+        return f"{self.mechanism.name}_" + "".join("yn"[not each] for each in self.variant.decided)
 
     @property
     def reads_pointer(self) -> bool:

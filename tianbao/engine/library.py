@@ -19,6 +19,7 @@ from pathlib import Path
 from .. import mechanisms
 from ..errors import MechanismError
 from ..mechanisms import cache as libraries
+from ..mechanisms import mod_files
 from .emit import header
 from .kinds import Kind, kinds
 from .mechanism import Mechanism, understand
@@ -48,7 +49,7 @@ def understood() -> tuple[Mechanism, ...]:
     Raises:
         MechanismError: for a construct that the native engine has no code for.
     """
-    return tuple(understand(parse(path.read_text(encoding="utf-8"), path.name)) for path in mechanisms.sources())
+    return tuple(understand(parse(mod_files.text(path), path.name)) for path in mechanisms.mechanism_files())
 
 
 @cache

@@ -11,9 +11,11 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .blocks import GEOMETRY, TRANSFERRED, Blocks, Variant, moves, refused
+from ..cells.temperature import RATE, is_rate_factor
+from .blocks import TRANSFERRED, Blocks, Variant, given, moves
 from .graph import Graph, Level
-from .syntax import Source
+from .special import GEOMETRY
+from .syntax import Source, refused
 
 _MOST_CHOICES = 3
 
@@ -50,6 +52,12 @@ class Mechanism:
         return self.source.point and TRANSFERRED in self.source.range
 
     @property
+    def follows_temperature(self) -> bool:
+        """Whether its `rate` is the factor that a run sets, and not a quantity of its own that is called so."""
+        source = self.source
+        return RATE in source.range and is_rate_factor(source.parameters.get(RATE), source.units.get(RATE))
+
+    @property
     def pointer(self) -> str | None:
         """Name of its POINTER, if it has one."""
         return next(iter(self.source.pointers), None)
@@ -57,21 +65,19 @@ class Mechanism:
     @property
     def concentrations_read(self) -> tuple[str, ...]:
         """Ion concentrations that it reads and does not own."""
-        return tuple(name for name in self._read() if _is_concentration(name) and name not in self.source.states)
+        owned = self.concentrations_owned
+        return tuple(name for name in self.source.ion_names("concentration", written=False) if name not in owned)
 
     @property
     def concentrations_owned(self) -> tuple[str, ...]:
-        """Ion concentrations that are its states."""
-        return tuple(name for ion in self.source.ions for name in ion.write if name in self.source.states)
+        """Ion concentrations that it writes."""
+        return tuple(self.source.ion_names("concentration", written=True))
 
     @property
     def ion_currents_read(self) -> tuple[str, ...]:
         """Total ion currents that it reads."""
-        written = {name for ion in self.source.ions for name in ion.write}
-        return tuple(name for name in self._read() if name.startswith("i") and name not in written)
-
-    def _read(self) -> list[str]:
-        return [name for ion in self.source.ions for name in ion.read]
+        written = self.source.ion_names("current", written=True)
+        return tuple(name for name in self.source.ion_names("current", written=False) if name not in written)
 
 
 def understand(source: Source) -> Mechanism:
@@ -85,6 +91,8 @@ def understand(source: Source) -> Mechanism:
     """
     if len(source.pointers) > 1:
         raise refused(source, "more than one POINTER")
+    for name in source.ion_names("reversal", written=True):
+        raise refused(source, f"WRITE {name}")
     undecided = Blocks(source, {}, {})
     undecided.run()
     choices = undecided.choices[:_MOST_CHOICES]
@@ -92,15 +100,17 @@ def understand(source: Source) -> Mechanism:
     for outcome in itertools.product((True, False), repeat=len(choices)):
         decided = dict(zip((undecided.graph_text(each) for each in choices), outcome, strict=True))
         variants.append(_settled(source, decided, outcome))
-    instance = [name for name in source.parameters if name in source.range and not moves(source, name)]
-    instance += [name for ion in source.ions for name in ion.read if name.startswith("e")]
-    instance += [name for name in GEOMETRY if name in source.assigned]
-    uniform = [name for name in source.parameters if name in source.globals and name not in source.range]
-    uniform += [name for name in ("celsius",) if name in source.parameters or name in source.assigned]
+    ions = {name for ion in source.ions for name in (*ion.read, *ion.write)}
+    settable = [name for name in (*source.parameters, *sorted(given(source))) if name not in ions | source.pointers]
+    instance = [name for name in settable if name in source.range and not moves(source, name)]
+    instance += source.ion_names("reversal", written=False)
+    instance += [name for name in GEOMETRY if name in undecided.used]
+    uniform = [name for name in settable if name in source.globals]
+    uniform += ["celsius"] if "celsius" in undecided.used else []
     folded = {
-        name: value
-        for name, value in source.parameters.items()
-        if name not in source.range and name not in source.globals and name != "celsius"
+        name: source.parameters[name]
+        for name in settable
+        if name in source.parameters and name not in source.range and name not in source.globals
     }
     return Mechanism(
         source, tuple(dict.fromkeys(instance)), (*dict.fromkeys(uniform), "dt"), folded,
@@ -121,9 +131,18 @@ def _settled(source: Source, decided: Mapping[str, bool], outcome: tuple[bool, .
                 value = blocks.graph.value(variant.initial[name])
                 learnt[name] = Level.INSTANCE if value is None else value
         if learnt == known:
+            _check_stored(source, blocks.graph, variant)
             return variant
         known = learnt
 
 
-def _is_concentration(name: str) -> bool:
-    return len(name) > 2 and name[-1] in "io" and name[0] not in "ie"
+def _check_stored(source: Source, graph: Graph, variant: Variant) -> None:
+    """Refuse what is carried from block to block in a way that the engine does not follow."""
+    for name in variant.stored:
+        changes = name in variant.update or name in variant.noted
+        if name in source.globals and (changes or graph.level(variant.initial[name]) > Level.UNIFORM):
+            # In NEURON it holds what the instance executed last has left in it.
+            raise refused(source, f"the GLOBAL '{name}', which carries a value of one instance to the next block")
+    # NEURON executes BREAKPOINT twice in a step, at two voltages.
+    for name in sorted(graph.symbols(variant.noted.values()) & set(variant.noted)):
+        raise refused(source, f"'{name}', which BREAKPOINT computes from its value in the step before")

@@ -7,9 +7,12 @@ into its mechanisms, this parser turns them into the native engine's.
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 
 from ..errors import MechanismError
-from .syntax import Assign, Branch, Call, Derivative, Ion, Local, Routine, Solve, Source
+from .lexer import KEYWORDS, tokens
+from .special import resolve
+from .syntax import NOTHING, Assign, Branch, Call, Derivative, Ion, Local, Routine, Solve, Source
 
 # Units constants as NEURON 9 has them.
 _PHYSICAL = {
@@ -25,18 +28,13 @@ _REFUSED_BLOCKS = {
     "PARTIAL", "CONSTRUCTOR", "DESTRUCTOR", "TERMINAL", "EQUATION", "INCLUDE", "DEFINE",
 }  # fmt: skip
 _REFUSED_STATEMENTS = {
-    "TABLE", "FROM", "WHILE", "FORALL", "WATCH", "NET_RECEIVE", "PROTECT", "MUTEXLOCK", "MUTEXUNLOCK", "RESET",
+    "TABLE", "FROM", "while", "FORALL", "WATCH", "NET_RECEIVE", "PROTECT", "MUTEXLOCK", "MUTEXUNLOCK", "RESET",
     "SENS", "CONSERVE", "COMPARTMENT", "LONGITUDINAL_DIFFUSION",
 }  # fmt: skip
-_REFUSED_NEURON = {"ARTIFICIAL_CELL", "ELECTRODE_CURRENT", "BBCOREPOINTER", "EXTERNAL", "RANDOM", "NETSEND"}
+# Lists of names that NEURON knows in a NEURON block and the engine has no code for.
+_REFUSED_LISTS = {"ELECTRODE_CURRENT", "BBCOREPOINTER", "EXTERNAL", "RANDOM"}
 # A guard against an unset POINTER, the only VERBATIM that does not affect the equations.
 _GUARD = re.compile(r"^\s*if\s*\(\s*!\s*nrn_pointing\s*\([^;{}]*\)\s*\)\s*\{\s*hoc_execerror\s*\([^{}]*\)\s*;\s*\}\s*$")
-_TOKEN = re.compile(
-    r"(?P<space>\s+)|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(?P<name>[A-Za-z_]\w*)"
-    r"|(?P<string>\"[^\"\n]*\")|(?P<op>&&|\|\||<=|>=|==|!=|'|[-+*/^(){}=<>!,\[\]~?:.%])"
-)
-_QUOTED = {word: re.compile(rf"\b{word}\b") for word in ("COMMENT", "VERBATIM")}
-_LINE = re.compile(r"\bTITLE\b|[:?]")
 
 
 def parse(text: str, file: str) -> Source:
@@ -52,20 +50,50 @@ def parse(text: str, file: str) -> Source:
     return _Parser(text, file).source()
 
 
+def mechanism_name(text: str, file: str) -> str | None:
+    """What NEURON will call the mechanism of a .mod file: its SUFFIX or POINT_PROCESS, or else the file's own name.
+
+    Args:
+        text, file: as for `parse`; anything may stand outside of the NEURON block.
+
+    Returns:
+        The name; None for `SUFFIX nothing`, a file of functions without a mechanism.
+
+    Raises:
+        MechanismError: for a NEURON block or a comment that NEURON's translator does not read either.
+    """
+    name = _Parser(text, file).mechanism_name()
+    return None if name == NOTHING else name
+
+
 class _Parser:
     def __init__(self, text: str, file: str) -> None:
         self._file = file
-        self._tokens = list(_tokens(text, file))
+        self._tokens = list(tokens(text, file))
         self._at = 0
-        self._out = Source(file)
+        # NEURON names what has no SUFFIX after its file.
+        self._out = Source(file, PurePath(file).stem)
+        self._refused: MechanismError | None = None
 
     def source(self) -> Source:
         """All blocks of the file."""
         while self._peek() is not None:
             self._block(self._take())
-        if not self._out.name:
-            raise MechanismError(f"{self._file} names no mechanism: give its NEURON block a SUFFIX or POINT_PROCESS")
+        if self._refused is not None:
+            raise self._refused
+        resolve(self._out)
         return self._out
+
+    def mechanism_name(self) -> str:
+        """The name that the NEURON block gives; other blocks are passed over."""
+        depth = 0
+        while self._peek() is not None or depth:
+            word = self._take()
+            if word == "NEURON" and not depth:
+                self._expect("{")
+                self._neuron()
+            depth += (word == "{") - (word == "}")
+        return self._out.name
 
     # --- tokens
 
@@ -96,9 +124,10 @@ class _Parser:
         return f"{self._file}, line {line}"
 
     def _refuse(self, construct: str) -> MechanismError:
-        self._at = max(0, self._at - 1)
+        line = self._tokens[max(0, self._at - 1)][1]
         return MechanismError(
-            f"{self._where()}: the native engine has no code for {construct}; run with engine 'neuron', or rewrite it"
+            f"{self._file}, line {line}: the native engine has no code for {construct}; "
+            "run with engine 'neuron', or rewrite it"
         )
 
     def _unit(self) -> str:
@@ -121,10 +150,10 @@ class _Parser:
         if word in readers:
             self._expect("{")
             readers[word]()
-        elif word == "INITIAL":
-            self._out.initial = self._body()
-        elif word == "BREAKPOINT":
-            self._out.breakpoint = self._body()
+        elif word in ("INITIAL", "BREAKPOINT"):
+            if getattr(self._out, word.lower()) is not None:
+                raise self._refuse(f"a second {word} block")
+            setattr(self._out, word.lower(), self._body())
         elif word in ("PROCEDURE", "FUNCTION", "DERIVATIVE"):
             self._routine(word)
         elif word in _IGNORED_BLOCKS:
@@ -136,34 +165,64 @@ class _Parser:
             raise self._refuse(f"'{word}' outside a block")
 
     def _names(self) -> list[str]:
-        names = [self._take()]
+        names = [self._name("a variable")]
         while self._accept(","):
-            names.append(self._take())
+            names.append(self._name("a variable"))
         return names
 
     def _neuron(self) -> None:
         out = self._out
+        lists = {"RANGE": out.range.update, "GLOBAL": out.globals.update, "POINTER": out.pointers.update,
+                 "NONSPECIFIC_CURRENT": out.nonspecific.extend}  # fmt: skip
         while not self._accept("}"):
             word = self._take()
-            if word in ("SUFFIX", "POINT_PROCESS"):
-                out.name, out.point = self._take(), word == "POINT_PROCESS"
+            if word in ("SUFFIX", "POINT_PROCESS", "ARTIFICIAL_CELL"):
+                out.name, out.point = self._name("a mechanism"), word != "SUFFIX"
             elif word == "USEION":
                 out.ions.append(self._ion())
-            elif word == "NONSPECIFIC_CURRENT":
-                out.nonspecific += self._names()
-            elif word in ("RANGE", "GLOBAL", "POINTER"):
-                {"RANGE": out.range, "GLOBAL": out.globals, "POINTER": out.pointers}[word].update(self._names())
-            elif word != "THREADSAFE":
-                raise self._refuse(word)
+            elif word in lists:
+                lists[word](self._names())
+            elif word in _REFUSED_LISTS:
+                self._names()
+            elif word == "THREADSAFE":
+                while self._is_name(self._peek()):
+                    self._names()
+            else:
+                raise self._misplaced(word)
+            if word in _REFUSED_LISTS or word == "ARTIFICIAL_CELL":
+                self._refused = self._refused or self._refuse(word)
+
+    def _is_name(self, word: str | None) -> bool:
+        return word is not None and re.match(r"[A-Za-z]", word) is not None and word not in KEYWORDS
+
+    def _name(self, what: str) -> str:
+        word = self._take()
+        if not self._is_name(word):
+            self._at -= 1
+            raise MechanismError(f"{self._where()}: NEURON cannot call {what} {word!r}: choose another name")
+        return word
+
+    def _misplaced(self, word: str) -> MechanismError:
+        self._at -= 1
+        return MechanismError(f"{self._where()}: {word!r} has no place in a NEURON block: correct the block")
 
     def _ion(self) -> Ion:
-        name, lists = self._take(), {"READ": [], "WRITE": []}
-        while self._peek() in ("READ", "WRITE", "VALENCE"):
+        name, lists = self._name("an ion"), {"READ": [], "WRITE": []}
+        while self._peek() in ("READ", "WRITE", "VALENCE", "CHARGE", "REPRESENTS"):
             word = self._take()
-            if word == "VALENCE":
-                raise self._refuse("VALENCE")
-            lists[word] += self._names()
-        return Ion(name, tuple(lists["READ"]), tuple(lists["WRITE"]))
+            if word in lists:
+                lists[word] += self._names()
+            elif word == "REPRESENTS":
+                self._accept("[")
+                self._take()  # the lexer takes what follows the colon for a comment
+            else:
+                self._number()
+                self._refused = self._refused or self._refuse(word)
+        ion = Ion(name, tuple(lists["READ"]), tuple(lists["WRITE"]))
+        for each in (*ion.read, *ion.write):
+            if each not in ion.roles:
+                raise MechanismError(f"{self._where()}: '{each}' is no variable of the ion '{name}' in NEURON")
+        return ion
 
     def _units(self) -> None:
         while not self._accept("}"):
@@ -196,7 +255,7 @@ class _Parser:
             name, value = self._take(), 0.0
             if self._accept("="):
                 value = self._number()
-            self._unit()
+            self._out.units[name] = self._unit()
             if self._accept("<"):
                 while not self._accept(">"):
                     self._take()
@@ -334,31 +393,3 @@ class _Parser:
         if not re.match(r"[A-Za-z_]", word):
             raise self._refuse(f"'{word}' in an expression")
         return ("call", word, self._arguments()) if self._peek() == "(" else ("name", word)
-
-
-def _tokens(text: str, file: str):
-    """Pairs of token and line; a VERBATIM block is one token."""
-    line, at = 1, 0
-    while at < len(text):
-        for start, end in (("COMMENT", "ENDCOMMENT"), ("VERBATIM", "ENDVERBATIM")):
-            if _QUOTED[start].match(text, at):
-                stop = text.find(end, at)
-                if stop < 0:
-                    raise MechanismError(f"{file}, line {line}: {start} is never closed")
-                if start == "VERBATIM":
-                    yield start + text[at + len(start) : stop], line
-                line += text.count("\n", at, stop)
-                at = stop + len(end)
-                break
-        else:
-            if _LINE.match(text, at):
-                stop = text.find("\n", at)
-                at = len(text) if stop < 0 else stop
-                continue
-            match = _TOKEN.match(text, at)
-            if match is None:
-                raise MechanismError(f"{file}, line {line}: '{text[at]}' is not NMODL")
-            if match.lastgroup != "space":
-                yield match.group(), line
-            line += match.group().count("\n")
-            at = match.end()

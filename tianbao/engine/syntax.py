@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from ..errors import MechanismError
+
+NOTHING = "nothing"
+"""SUFFIX of a file that holds functions and no mechanism."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,14 @@ class Ion:
     read: tuple[str, ...]
     write: tuple[str, ...]
 
+    @property
+    def roles(self) -> dict[str, str]:
+        """What NEURON's names of this ion stand for: "current", "reversal" or "concentration"."""
+        return {
+            f"i{self.name}": "current", f"e{self.name}": "reversal", f"{self.name}i": "concentration",
+            f"{self.name}o": "concentration",
+        }  # fmt: skip
+
 
 @dataclass
 class Source:
@@ -84,11 +98,12 @@ class Source:
         nonspecific: names of nonspecific currents.
         range: RANGE names; globals: GLOBAL names; pointers: POINTER names.
         parameters: PARAMETER -> value as NEURON keeps it (six digits).
+        units: PARAMETER -> what stands in parentheses behind it.
         constants: CONSTANT and UNITS -> value.
         assigned: ASSIGNED names.
         states: STATE names, in order.
         routines: by name.
-        initial, breakpoint: statements.
+        initial, breakpoint: statements; None without that block.
     """
 
     file: str
@@ -100,9 +115,40 @@ class Source:
     globals: set[str] = field(default_factory=set)
     pointers: set[str] = field(default_factory=set)
     parameters: dict[str, float] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
     constants: dict[str, float] = field(default_factory=dict)
     assigned: set[str] = field(default_factory=set)
     states: list[str] = field(default_factory=list)
     routines: dict[str, Routine] = field(default_factory=dict)
-    initial: tuple = ()
-    breakpoint: tuple = ()
+    initial: tuple | None = None
+    breakpoint: tuple | None = None
+
+    def bodies(self) -> Iterator[tuple]:
+        """Statements of every block and routine."""
+        yield self.initial or ()
+        yield self.breakpoint or ()
+        yield from (each.body for each in self.routines.values())
+
+    def ion_names(self, role: str, *, written: bool) -> list[str]:
+        """Names with a role (see `Ion.roles`) that it writes, or reads."""
+        return [
+            name for ion in self.ions for name in (ion.write if written else ion.read) if ion.roles.get(name) == role
+        ]
+
+
+def refused(source: Source, what: str) -> MechanismError:
+    """The error for something that the engine has no code for."""
+    return MechanismError(
+        f"{source.file}: the native engine has no code for {what}; run with engine 'neuron', or rewrite it"
+    )
+
+
+def assigned_names(statements: tuple) -> Iterator[str]:
+    """Names that statements assign, those of LOCAL variables among them."""
+    for each in statements:
+        if isinstance(each, Assign):
+            yield each.name
+        elif isinstance(each, Derivative):
+            yield each.state
+        elif isinstance(each, Branch):
+            yield from assigned_names((*each.then, *each.otherwise))

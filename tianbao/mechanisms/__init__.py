@@ -25,11 +25,10 @@ from pathlib import Path
 
 from .. import paths
 from ..errors import MechanismError
-from . import cache
+from . import cache, mod_files
 
 log = logging.getLogger(__name__)
 
-_NAME = re.compile(r"^\s*(?:SUFFIX|POINT_PROCESS)\s+(\w+)", re.MULTILINE)
 _GIVEN_UP = re.compile(r"(\w+)\.(?:cpp|o)\] Error")
 _NOISE = re.compile(r"\s*(->|make:|NOTE:|refer to the C\+\+|Translating|Thread Safe|Notice:)")
 _SHOWN_LINES = 8
@@ -41,28 +40,27 @@ def sources() -> list[Path]:
     """The .mod files, sorted by name.
 
     Raises:
-        MechanismError: if there are none.
+        MechanismError: if there are none, or one that NEURON cannot compile.
     """
     folder = paths.data_root() / "mod"
-    found = sorted(folder.glob("*.mod"))
+    found = mod_files.find(folder)
     if not found:
         raise MechanismError(f"no .mod files in {folder}: install tianbao again or restore that folder")
     return found
 
 
 def names() -> list[str]:
-    """SUFFIX or POINT_PROCESS of every .mod file, in the order of `sources`.
+    """Names of the mechanisms that the .mod files define, in the order of `sources`.
 
     Raises:
-        MechanismError: if a file does not define a mechanism.
+        MechanismError: as `tianbao.mechanisms.mod_files.names`.
     """
-    found = []
-    for path in sources():
-        match = _NAME.search(path.read_text(encoding="utf-8"))
-        if match is None:
-            raise MechanismError(f"{path} does not define a mechanism: give its NEURON block a SUFFIX or POINT_PROCESS")
-        found.append(match.group(1))
-    return found
+    return list(mod_files.names(sources()))
+
+
+def mechanism_files() -> list[Path]:
+    """The .mod files that define a mechanism, in the order of `names`."""
+    return list(mod_files.names(sources()).values())
 
 
 def digest() -> str:
@@ -116,17 +114,23 @@ def load() -> Path:
         return _loaded
     path = build()
     h = _neuron()
-    clash = [name for name in names() if hasattr(h, name)]
+    own = names()
+    clash = [name for name in own if hasattr(h, name)]
     if clash:
         raise MechanismError(
             f"NEURON already has another mechanism '{clash[0]}', loaded from {_foreign_library()}: "
             "remove that folder, or call tianbao.mechanisms.load() before anything imports neuron"
         )
-    with cache.plain(path) as readable:
-        loaded = h.nrn_load_dll(str(readable))
+    try:
+        with cache.plain(path) as readable:
+            loaded = h.nrn_load_dll(str(readable))
+    except RuntimeError as error:
+        said = str(error).rpartition("hoc_execerror: ")[2]
+        folder = paths.data_root() / "mod"
+        raise MechanismError(f"NEURON refuses a name in the files of {folder}: {said}; rename it there") from error
     if loaded != 1.0:
         raise MechanismError(f"NEURON could not load {path}: delete its folder and run again")
-    missing = [name for name in names() if not hasattr(h, name)]
+    missing = [name for name in own if not hasattr(h, name)]
     if missing:
         raise MechanismError(f"{path} lacks '{missing[0]}': delete its folder and run again")
     _loaded = path
@@ -165,6 +169,7 @@ def _foreign_library() -> str:
 def _compile(work: Path) -> Path:
     """Compile in an empty folder; gives the library there."""
     command = _nrnivmodl()
+    names()  # what NEURON would refuse is said before half a minute has passed
     log.info("compiling %d mechanisms, once (about half a minute)", len(sources()))
     (work / "mod").mkdir()
     for path in sources():
