@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ import numpy as np
 
 from ..errors import ConfigError, OutputError
 from ..io.files import replacing
+from ..io.hdf5 import save_recording
 from ..recorded import RecordedRun
 from ..units import MS_PER_S
 from . import style
@@ -64,6 +67,8 @@ def show(
     pv = _pyvista()
     if screenshot is None and not _has_display():
         raise ConfigError("view: there is no display for a window; write a picture with --screenshot FILE")
+    if "neuron.hoc" in sys.modules:
+        return _show_elsewhere(recording, worm, time, screenshot)
     start = animal.frames - 1 if screenshot is not None else 0
     voltages = _voltages(recording)
     window = _Window(pv, [animal, *others], voltages, off_screen=screenshot is not None)
@@ -72,6 +77,30 @@ def show(
         return window.write(Path(screenshot))
     window.open()
     return None
+
+
+def _show_elsewhere(
+    recording: RecordedRun, worm: int, time: float | None, screenshot: str | Path | None
+) -> Path | None:
+    """As `show`, in a process of its own.
+
+    NEURON opens its library for all others to see; VTK, built with an older C++ standard library, then finds NEURON's
+    regular expressions instead of its own and aborts the process when it labels a colour bar.
+    """
+    with tempfile.TemporaryDirectory(prefix="tianbao-view-") as folder:
+        file = save_recording(recording, Path(folder) / "results.h5")
+        chosen = {"--worm": worm, "--time": time, "--screenshot": screenshot and Path(screenshot).absolute()}
+        words = [f"{option}={value}" for option, value in chosen.items() if value is not None]
+        command = [sys.executable, "-P", "-m", "tianbao.cli", "view", str(file), "--force", *words]
+        paths = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
+        done = subprocess.run(
+            command, env={**os.environ, "PYTHONPATH": paths}, stderr=subprocess.PIPE, text=True, errors="replace",
+            stdout=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"the viewer ended with status {done.returncode}"]
+        raise OutputError(said[-1].removeprefix("tianbao: "))
+    return Path(screenshot) if screenshot is not None else None
 
 
 def _is_seen(recording: RecordedRun, worm: int) -> bool:
