@@ -119,6 +119,6 @@ def test_the_report_of_a_sweep_takes_its_finished_runs(repeats, tmp_path, capsys
     assert main(command) == 2 and "no finished run" in capsys.readouterr().err
     for run, made in zip(plan.runs[:2], repeats, strict=False):
         made.save((place := run_folder(folder, plan, run)) / "results.h5")
-        (place / "summary.json").write_text(json.dumps({"sweep": {"digest": run.digest}}))
+        (place / "summary.json").write_text(json.dumps({"sweep": {"digest": run.digest, "wall_s": 1.0}}))
     assert main(command) == 0
     assert "intact, n = 2" in (tmp_path / "page.html").read_text()

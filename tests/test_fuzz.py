@@ -71,7 +71,7 @@ def test_a_results_file_of_other_content_is_refused_or_can_be_used(count, run, t
         if answered("info", path):
             assert str(tb.open(path)).count("\n") == 2
             if number % 20 == 0:
-                assert answered("export", "csv", path, "--out", tmp_path / "csv")
+                assert answered("export", "csv", path, "--out", tmp_path / str(number))
 
 
 @some(FEW, MANY)

@@ -99,12 +99,12 @@ def test_somata_neurites_and_muscles_are_at_their_places(run, bare, tmp_path):
 
 def test_what_is_not_a_number_is_not_drawn_as_one(run, bare, tmp_path):
     track = run.worms[0]
-    voltage, activation, line = track.voltage.copy(), track.muscle_activation.copy(), track.midline.copy()
-    voltage[3:9, 1], voltage[0, 0], activation[5, 7], line[4] = np.nan, np.inf, np.nan, np.nan
-    odd = dataclasses.replace(track, voltage=voltage, muscle_activation=activation, midline=line)
+    voltage, activation = track.voltage.copy(), track.muscle_activation.copy()
+    voltage[3:9, 1], voltage[0, 0], activation[5, 7] = np.nan, np.inf, np.nan
+    odd = dataclasses.replace(track, voltage=voltage, muscle_activation=activation)
     head, arrays = read(written(tmp_path, dataclasses.replace(run, worms=(odd,))))
     (worm,) = head["worms"]
-    assert len(worm["seconds"]) == len(run.time) - 1
+    assert len(worm["seconds"]) == len(run.time)
     shown = arrays[worm["voltage"]]
     assert (np.isfinite(shown) == np.isfinite(voltage)).all()
     assert np.abs(shown - voltage)[np.isfinite(voltage)].max() < 1e-3

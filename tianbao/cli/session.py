@@ -113,7 +113,7 @@ def add_command(commands: argparse._SubParsersAction, name: str, act: Callable, 
     epilog = "examples:\n" + "\n".join(f"  {line.strip()}" for line in examples.strip().splitlines())
     parser = commands.add_parser(
         name,
-        help=about,
+        help=about.replace("%", "%%"),
         description=about[0].upper() + about[1:] + ".",
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,

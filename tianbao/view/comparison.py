@@ -237,5 +237,5 @@ def _cycles(figure, groups: Sequence[Group]) -> None:
         axes.set_axis_off()
     if image is not None:
         bar = figure.colorbar(image, ax=list(grid), pad=0.012, aspect=16)
-        bar.set_label("curvature $\\kappa L$\nventral $-$    dorsal $+$")
+        bar.set_label("curvature κL\nventral −    dorsal +")
         bar.outline.set_visible(False)
