@@ -214,7 +214,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
             content = file.read(_LARGEST + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
-        where = f"{shorten(path.name)} in {shorten(os.path.abspath(path.parent))}" if path.name else "of no name"
+        where = f"{shorten(path.name)} in {shorten(os.path.abspath(path.parent))}"
         raise ConfigError(f"cannot read the configuration {where}: {reason}") from error
     if len(content) > _LARGEST:
         raise ConfigError(f"{path.name} is larger than a configuration can be; give a TOML file")
