@@ -257,3 +257,37 @@ def test_a_worm_that_is_carried_far_away_leaves_the_bits_of_the_others_alone():
     together, alone = moved(2), moved(1)
     assert together[1, :, 0].mean() > 4.0 and alone[0, :, 0].mean() > 0.6
     assert np.array_equal(together[0], alone[0])
+
+
+def test_a_nervous_system_is_compiled_once_for_equal_worms_and_again_for_what_differs(monkeypatch):
+    from tianbao.engine import brains, library
+
+    def run(worm, seed=3):
+        return tb.Simulation(worm, engine="native", seed=seed, progress=False).run(20.0).track()
+
+    def counted(cls, network):
+        read.append(network)
+        return original(cls, network)
+
+    read, original = [], NervousSystem.read.__func__
+    monkeypatch.setattr(brains.NervousSystem, "read", classmethod(counted))
+    worm = tb.Worm().scale_synapses("AVA*", "DA*", 0.9)
+    first = run(worm)
+    run(tb.Worm(at=(1.0, 0.0, 0.0)).scale_synapses("AVA*", "DA*", 0.9), seed=4)
+    again = run(worm)
+    assert len(read) == 1
+    assert np.array_equal(first.midline, again.midline)
+    assert np.array_equal(first.muscle_activation, again.muscle_activation)
+    run(tb.Worm().scale_synapses("AVA*", "DA*", 0.8))
+    assert len(read) == 2
+    # What a user changes in NEURON is not hidden by what was compiled before.
+    from neuron import h
+
+    name, value = next((f"{k}_{each.name}", v) for each in library.understood() for k, v in each.folded.items()
+                       if hasattr(h, f"{k}_{each.name}"))  # fmt: skip
+    setattr(h, name, value + 1.0)
+    try:
+        with pytest.raises(tb.MechanismError, match="in NEURON"):
+            run(worm)
+    finally:
+        setattr(h, name, value)

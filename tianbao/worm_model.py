@@ -108,4 +108,5 @@ class WormModel:
             conductances=effects.conductances,
             cell_source=self.cell_source,
             modulators=effects.modulators,
+            key=(self.network_key, np.asarray(stretch_positions).tobytes()),
         )

@@ -15,12 +15,13 @@ from ..errors import ConfigError, OutputError
 from ..mechanisms.cache import plain_folder
 from ..network.assembly import Network
 from . import library
-from .extract import Extract, Partner, Pointer, extract
+from .extract import Extract, Partner, Pointer, extract, shared_values
 from .flat import FlatBrain, NativeNetwork
 
 # Order -> NEURON's `secondorder`, and how many steps gap junctions look ahead of the transferred voltage: a
 # Crank-Nicolson step takes currents in its middle, and without the half step it is of first order only.
 METHODS = {1: (0, 0.0), 2: (2, 0.5)}
+_LEAD = "lead_GapJunction"
 # What synapses and gap junctions keep of their partner's voltage from one step to the next.
 _FIRST_WORDS = b"SaveState binary file version "
 _TRANSFERRED = ("vpre", "partner", "before")
@@ -225,6 +226,11 @@ class CompiledNervousSystem:
         ((self.muscle_group, group),) = [each for each in groups if each[1].kind.mechanism.name == "muscle_activation"]
         self.muscle = np.argsort(group.rows)[system.muscle]
 
+    def is_current(self) -> bool:
+        """Whether what all instances of a mechanism share still is as in NEURON, but for what a start sets."""
+        then, now = self.network.extract.shared, shared_values(self.network.kinds)
+        return all(then[name] == now[name] for name in then if name not in ("celsius", _LEAD))
+
 
 class CompiledBrain:
     """A nervous system integrated by the native engine, without NEURON."""
@@ -251,7 +257,7 @@ class CompiledBrain:
         """Begin a run; see `Brain`."""
         self._dt, self._steps = dt, 0
         self.native.external[:] = self.inputs
-        shared = {"celsius": reference(), "lead_GapJunction": METHODS[order][1]}
+        shared = {"celsius": reference(), _LEAD: METHODS[order][1]}
         self.native.start(np.asarray(voltage)[self.compiled.cell], dt, order, corrections, rate, shared)
         self._read()
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +15,13 @@ from .. import forks
 from ..network.assembly import Network
 from ..network.design import NetworkDesign
 from . import PRECISIONS, chosen
+
+if TYPE_CHECKING:
+    from .brains import CompiledNervousSystem
+
+_KEPT = 4
+# The latest nervous systems compiled in this process, so that a second simulation of the same worm starts at once.
+_compiled: OrderedDict[tuple, object] = OrderedDict()
 
 
 class Population:
@@ -53,16 +62,11 @@ class Population:
         return (NeuronBrain(network),)
 
     def _compiled(self, precision: str) -> tuple:
-        found: dict[int, object] = {}
-        brains = []
-        for design in self.designs:
-            if id(design) not in found:
-                network = assembled(design)
-                from .brains import CompiledBrain, CompiledNervousSystem, NervousSystem
+        of_design = {id(each): each for each in self.designs}
+        found = {name: compiled(design, precision) for name, design in of_design.items()}
+        from .brains import CompiledBrain
 
-                found[id(design)] = CompiledNervousSystem(NervousSystem.read(network), precision)
-            brains.append(CompiledBrain(found[id(design)]))
-        return tuple(brains)
+        return tuple(CompiledBrain(found[id(design)]) for design in self.designs)
 
     @property
     def alive(self) -> bool:
@@ -97,3 +101,27 @@ def assembled(design: NetworkDesign) -> Network:
     """The network of a design in NEURON: the existing one if it was built from this design, a new one otherwise."""
     newest = Network.newest()
     return newest if newest is not None and newest.design is design else Network(design)
+
+
+def compiled(design: NetworkDesign, precision: str) -> CompiledNervousSystem:
+    """The nervous system of a design for the native engine, compiled once per process for equal designs.
+
+    A network of this very design that NEURON holds is read anew: whoever asked for it may have changed it there.
+    """
+    newest = Network.newest()
+    if design.key is None or (newest is not None and newest.design is design):
+        return _read(assembled(design), precision)
+    key = (design.key, precision)
+    if key not in _compiled or not _compiled[key].is_current():
+        _compiled[key] = _read(assembled(design), precision)
+    _compiled.move_to_end(key)
+    while len(_compiled) > _KEPT:
+        _compiled.popitem(last=False)
+    return _compiled[key]
+
+
+def _read(network: Network, precision: str) -> CompiledNervousSystem:
+    # NEURON's first import belongs to the mechanisms that the network has loaded.
+    from .brains import CompiledNervousSystem, NervousSystem
+
+    return CompiledNervousSystem(NervousSystem.read(network), precision)

@@ -44,6 +44,7 @@ class NetworkDesign:
         conductances: what the experimenter opens in single cells.
         cell_source: where the morphologies come from.
         modulators: what multiplies conductances slowly.
+        key: equal for equal designs, so that what was compiled of one serves the others; None for a design of its own.
     """
 
     parameters: Parameters
@@ -57,6 +58,7 @@ class NetworkDesign:
     conductances: tuple[SwitchedConductance, ...] = ()
     cell_source: CellSource = TRACED
     modulators: tuple[Modulator, ...] = ()
+    key: tuple | None = None
 
     @cached_property
     def neurons(self) -> tuple[str, ...]:
