@@ -177,6 +177,8 @@ def _names(paths: list[Path]) -> list[str]:
 def _plot(args: argparse.Namespace) -> int:
     from ..view.plots import picture_path
 
+    # A kind may have its name in Python, as in run.plot.curvature().
+    args.kind = next((kind for kind, method in KINDS.items() if method == args.kind), args.kind)
     if args.kind not in KINDS:
         raise ConfigError(f"plot: {unknown('kind', args.kind, KINDS)}")
     recording, folder = opened(args.result)
@@ -188,7 +190,7 @@ def _plot(args: argparse.Namespace) -> int:
             raise ConfigError(f"plot: --neurons is for traces, not for {args.kind}")
         options["neurons"] = args.neurons
     if nothing := _nothing(recording, args.kind, worm):
-        raise OutputError(f"{args.result}: no {args.kind} to draw: {nothing}")
+        raise OutputError(f"{args.result}: no picture of the kind {args.kind}: {nothing}")
     out = picture_path(fresh(args.out, args.force) or folder / f"{args.kind}.png")
     print(f"wrote {getattr(recording.plot, KINDS[args.kind])(out, **options)}")
     return 0
