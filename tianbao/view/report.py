@@ -12,6 +12,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from ..behaviour.along import PHASES
 from ..behaviour.gait import Gait, missed, too_short
 from ..behaviour.kymograph import Kymograph
 from ..errors import ConfigError, OutputError
@@ -248,7 +249,8 @@ def _comparison(columns: list[_Column], animals: list[Kymograph], budget: _Budge
         yield "<h3>The wave along the body</h3>"
         yield page.picture(content, "image/webp", "amplitude and phase of the wave along the body, and its mean cycle")
         yield page.paragraph(
-            "Lines are means over worms, bands their 95 % confidence intervals; of two worms each has a thin line.",
+            "Lines are means over worms, bands their 95 % confidence intervals; of two worms each has a thin line. "
+            f"A mean cycle has {len(PHASES)} parts and is drawn twice.",
             "soft",
         )
         if len(groups) > comparison.MOST_GROUPS:
