@@ -95,3 +95,13 @@ def test_plot_takes_the_name_that_python_has(short, tmp_path, capsys):
 
     short.save(tmp_path / "results.h5")
     assert main(["plot", str(tmp_path), "curvature"]) == 0 and "kymograph.png" in capsys.readouterr().out
+
+
+def test_every_command_that_writes_a_file_where_it_is_told_asks_before_it_replaces(capsys):
+    from tianbao.cli import main
+
+    for command in ("run", "import-track", "view", "video", "report", "plot", "draw", "sources", "export wcon",
+                    "export csv", "export nwb", "export netpyne", "export neuroml"):  # fmt: skip
+        with pytest.raises(SystemExit):
+            main([*command.split(), "--help"])
+        assert "--force" in capsys.readouterr().out, command

@@ -44,6 +44,7 @@ def register(commands: argparse._SubParsersAction) -> None:
         tianbao video output/pair --worm 1 --out second.mp4""",
     )  # fmt: skip
     _add_result(video)
+    add_force(video)
     video.add_argument("--out", type=Path, metavar="FILE", help="MP4, GIF or WebP (default: video.mp4 with the result)")
     video.add_argument("--worm", type=int, metavar="K", help="the one it follows, from 0 (default: all in view)")
     video.add_argument("--width", type=int, metavar="PIXEL", help="of the picture (default 1280, of GIF and WebP 640)")
@@ -117,7 +118,7 @@ def _view(args: argparse.Namespace) -> int:
 def _video(args: argparse.Namespace) -> int:
     recording, folder = opened(args.result)
     part = {"worm": args.worm, "width": args.width, "start": args.start, "stop": args.stop}
-    written = recording.video(args.out or folder / "video.mp4", **part)
+    written = recording.video(fresh(args.out, args.force) or folder / "video.mp4", **part)
     print(f"wrote {written} ({written.stat().st_size / 1e6:.1f} MB)")
     return 0
 
