@@ -103,6 +103,20 @@ def test_a_band_needs_three_worms_and_a_name_is_no_formula(repeats):
     assert len(amplitude.collections) == 1 and len(amplitude.lines) == 3 + 2
 
 
+@pytest.mark.parametrize("many", [1, 2, 3, 4, 6])
+def test_titles_and_labels_of_mean_cycles_do_not_overlap(repeats, many):
+    samples = (sample(repeats[0]),)
+    names = [f"intact, in newtonian 0.00{k} Pa s, at 25 degrees C, and so on" for k in range(many)]
+    figure = comparison.plot_waves([comparison.Group(name, samples) for name in names])
+    figure.canvas.draw()
+    axes = [each for each in figure.subfigs[1].axes if each.get_title(loc="left")]
+    words = [each._left_title for each in axes] + [each.xaxis.label for each in axes if each.get_xlabel()]
+    boxes = [each.get_window_extent() for each in words]
+    assert len(axes) == many and len(words) == many + min(3, many)
+    assert not any(one.overlaps(two) for k, one in enumerate(boxes) for two in boxes[:k])
+    assert all(each.x1 <= figure.bbox.x1 for each in boxes)
+
+
 def test_the_report_of_a_sweep_takes_its_finished_runs(repeats, tmp_path, capsys, monkeypatch):
     from tianbao.cli import main
     from tianbao.sweeps.folder import run_folder, settle_plan

@@ -445,5 +445,5 @@ def test_a_plot_of_nothing_fails_with_a_sentence(kind, run, tmp_path, capsys):
         path = each.save(tmp_path / str(number) / "results.h5")
         assert main(["plot", str(path), kind]) == 2
         said = capsys.readouterr().err
-        assert f"no {kind} to draw" in said and said.count("\n") == 1
+        assert f"no picture of the kind {kind}: " in said and said.count("\n") == 1
         assert [each.name for each in path.parent.iterdir()] == ["results.h5"]

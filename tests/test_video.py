@@ -187,10 +187,13 @@ def test_a_part_of_a_run_becomes_a_small_loop(tmp_path, run, capsys):
     assert main([*command, "--from", "1000", "--to", "1400"]) == 0
     with Image.open(tmp_path / "loop.webp") as picture:
         assert picture.n_frames == 6 and picture.size == (400, 224)
+    assert main([*command, "--to", "200"]) == 2 and "replace it with --force" in capsys.readouterr().err
+    command.append("--force")
     assert main([*command, "--from", "9000"]) == 2
     assert main([*command, "--width", "4"]) == 2
     said = capsys.readouterr().err
     assert "'start' = 9000 ms is outside" in said and "'width' = 4" in said
+    assert main([*command, "--to", "80"]) == 0
 
 
 def test_a_video_of_nothing_is_refused(run, tmp_path):

@@ -14,7 +14,7 @@ from typing import Any
 
 from . import toml
 from .clock import Clock
-from .errors import ConfigError, shorten, unknown
+from .errors import ConfigError, shorten, shorten_path, unknown
 from .keys import OPEN, names_in, place_of, unknown_key
 from .options import (
     ArenaSection,
@@ -214,8 +214,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
             content = file.read(_LARGEST + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
-        where = f"{shorten(path.name)} in {shorten(os.path.abspath(path.parent))}"
-        raise ConfigError(f"cannot read the configuration {where}: {reason}") from error
+        raise ConfigError(f"cannot read the configuration {shorten_path(path)}: {reason}") from error
     if len(content) > _LARGEST:
         raise ConfigError(f"{path.name} is larger than a configuration can be; give a TOML file")
     return _parsed(content, path.name)

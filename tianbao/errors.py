@@ -57,6 +57,12 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
+def shorten_path(path: object) -> str:
+    """A path as `shorten` gives it, but with its end, which is what tells it from others."""
+    text = str(path)
+    return shorten(text) if len(text) <= _LONGEST else f"... {shorten(text[-_LONGEST:])}"
+
+
 def _text(value: object) -> str:
     try:
         return str(value)

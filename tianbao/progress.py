@@ -22,7 +22,7 @@ _FORMAT = "{desc}: {percentage:3.0f}% |{bar:24}| {n:.1f}/{total:.1f} s, {remaini
 
 
 class Progress:
-    """Shows the progress of a simulation.
+    """Shows the progress of a simulation, or of a picture of one.
 
     A progress bar on a terminal; otherwise one log line at the start and one at the end.
 
@@ -30,17 +30,18 @@ class Progress:
         total: time to simulate [ms].
         label: description of the computation.
         enabled: False shows nothing.
+        doing: what is done with the time, as in "10 s to simulate".
     """
 
-    def __init__(self, total: float, label: str, *, enabled: bool = True) -> None:
-        self._total, self._label, self._enabled = total, label, enabled
+    def __init__(self, total: float, label: str, *, enabled: bool = True, doing: str = "simulate") -> None:
+        self._total, self._label, self._enabled, self._doing = total, label, enabled, doing
         self._done = 0.0
         self._bar: tqdm | None = None
 
     def __enter__(self) -> Progress:
         self._started = self._shown = time.perf_counter()
         if self._enabled:
-            log.info("%s: %.1f s to simulate", self._label, self._total / MS_PER_S)
+            log.info("%s: %.1f s to %s", self._label, self._total / MS_PER_S, self._doing)
             if sys.stderr is not None and sys.stderr.isatty():
                 self._bar = self._open_bar()
         return self

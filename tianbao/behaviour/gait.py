@@ -134,7 +134,8 @@ class Gait(Shape):
         for name, value in self.as_dict().items():
             line = f"{name:24s}{value:10.3f}"
             if name in ranges:
-                line += f"   published {ranges[name].low:g} to {ranges[name].high:g} {ranges[name].unit}"
+                line += f"   published {ranges[name].low:g} to {ranges[name].high:g} {ranges[name].unit}".rstrip()
+                line += "" if ranges[name].holds(value) or math.isnan(value) else "   (outside)"
             lines.append(line.rstrip())
         return "\n".join([*lines, *([self.refused] if self.refused else [])])
 
@@ -341,13 +342,15 @@ def compare(measured: Gait, medium: str | None = None) -> list[Comparison]:
 def too_short(measured: Gait, medium: str) -> str:
     """Why a gait was measured for too short a time to be judged in this medium; empty if it was not.
 
-    A spectrum needs one and a half cycles of the lowest frequency asked for; the default run of 10 s has them.
+    A spectrum needs one and a half cycles of the lowest frequency asked for, and the criteria ask for a least time; the
+    default run of 10 s has both.
     """
-    slowest = min((each.low for each in criteria(medium) if each.metric == "frequency_hz"), default=math.inf)
-    needed, seconds = _CYCLES / slowest, measured.measured_ms / MS_PER_S
+    least = {each.metric: each.low for each in criteria(medium)}
+    needed = max(_CYCLES / least.get("frequency_hz", math.inf), least.get("measured_ms", 0.0) / MS_PER_S)
+    seconds = measured.measured_ms / MS_PER_S
     if seconds >= needed:
         return ""
-    return f"the run is too short to judge: {seconds:.1f} s were measured after its start, {needed:.1f} s are needed"
+    return f"the run is too short to judge; {seconds:.3g} s were measured after its start, {needed:.3g} s are needed"
 
 
 def criteria(medium: str) -> tuple[Range, ...]:

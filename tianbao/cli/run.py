@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -218,8 +219,10 @@ def _table(recording: Recording, worm: int) -> None:
         return
     print(f"{'':26s}{'measured':>10s}   published")
     for row in compare(gait, recording.medium):
-        mark = "" if row.inside else "   (outside)"
-        print(f"{row.metric:26s}{row.measured:10.3f}   {row.low:g} to {row.high:g} {row.unit}  {row.source}{mark}")
+        known = math.isfinite(row.measured)
+        measured, mark = f"{row.measured:10.3f}" if known else f"{'-':>10s}", "(outside)" if known else "(not measured)"
+        where = "" if row.inside else f"   {mark}"
+        print(f"{row.metric:26s}{measured}   {row.low:g} to {row.high:g} {row.unit}  {row.source}{where}")
 
 
 def _verdict(recording: Recording, worm: int, name: str) -> list[str]:
@@ -228,16 +231,15 @@ def _verdict(recording: Recording, worm: int, name: str) -> list[str]:
     from ..io.results import moved
 
     gait = recording.gait(worm)
-    did = moved(gait, recording.medium)
+    did, whose = moved(gait, recording.medium), "" if name == "the worm" else f"{name}: "
     if did is None:
         measured = f"{gait.forward_speed_mm_s:.3f} mm/s, {gait.frequency_hz:.2f} Hz"
-        whose = "" if name == "the worm" else f"{name}: "
         return [f"{whose}{measured}; no published ranges for this medium"]
     done, not_done = ("swam", "swim") if recording.medium == "water" else ("crawled", "crawl")
     if did:
         return [f"{name} {done}"]
     if short := too_short(gait, recording.medium):
-        return [f"{name} did not {not_done}: {short}"]
+        return [f"{whose}no verdict: {short}"]
     lines = [f"{name} did not {not_done}; acceptance criteria not met:"]
     for each in missed(gait, recording.medium):
         value = getattr(gait, each.metric)
@@ -258,8 +260,9 @@ def _report_briefly(recording: Recording, worms: list[Who]) -> None:
     for each in worms:
         gait = recording.gait(each.number)
         did, short = moved(gait, recording.medium), ", ".join(row.metric for row in missed(gait, recording.medium))
-        short = "too short to judge" if too_short(gait, recording.medium) else short
         verdict = "" if did is None else words[0] if did else f"{words[1]} ({short})"
+        if did is False and too_short(gait, recording.medium):
+            verdict = "no verdict (too short to judge)"
         values = "".join(f"{getattr(gait, metric):14.3f}" for metric in columns)
         done = f"[{each.interventions}]" if each.interventions else ""
         print(f"{each.name:10s}{values}   {'   '.join(filter(None, [verdict, done]))}".rstrip())

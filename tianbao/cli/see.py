@@ -44,6 +44,7 @@ def register(commands: argparse._SubParsersAction) -> None:
         tianbao video output/pair --worm 1 --out second.mp4""",
     )  # fmt: skip
     _add_result(video)
+    add_force(video)
     video.add_argument("--out", type=Path, metavar="FILE", help="MP4, GIF or WebP (default: video.mp4 with the result)")
     video.add_argument("--worm", type=int, metavar="K", help="the one it follows, from 0 (default: all in view)")
     video.add_argument("--width", type=int, metavar="PIXEL", help="of the picture (default 1280, of GIF and WebP 640)")
@@ -117,7 +118,7 @@ def _view(args: argparse.Namespace) -> int:
 def _video(args: argparse.Namespace) -> int:
     recording, folder = opened(args.result)
     part = {"worm": args.worm, "width": args.width, "start": args.start, "stop": args.stop}
-    written = recording.video(args.out or folder / "video.mp4", **part)
+    written = recording.video(fresh(args.out, args.force) or folder / "video.mp4", **part)
     print(f"wrote {written} ({written.stat().st_size / 1e6:.1f} MB)")
     return 0
 
@@ -177,6 +178,8 @@ def _names(paths: list[Path]) -> list[str]:
 def _plot(args: argparse.Namespace) -> int:
     from ..view.plots import picture_path
 
+    # A kind may have its name in Python, as in run.plot.curvature().
+    args.kind = next((kind for kind, method in KINDS.items() if method == args.kind), args.kind)
     if args.kind not in KINDS:
         raise ConfigError(f"plot: {unknown('kind', args.kind, KINDS)}")
     recording, folder = opened(args.result)
@@ -188,7 +191,7 @@ def _plot(args: argparse.Namespace) -> int:
             raise ConfigError(f"plot: --neurons is for traces, not for {args.kind}")
         options["neurons"] = args.neurons
     if nothing := _nothing(recording, args.kind, worm):
-        raise OutputError(f"{args.result}: no {args.kind} to draw: {nothing}")
+        raise OutputError(f"{args.result}: no picture of the kind {args.kind}: {nothing}")
     out = picture_path(fresh(args.out, args.force) or folder / f"{args.kind}.png")
     print(f"wrote {getattr(recording.plot, KINDS[args.kind])(out, **options)}")
     return 0

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..behaviour.along import PHASES, PLACES, WaveAlong, discarded_ms, mean_interval, wave_along
+from ..behaviour.along import PLACES, WaveAlong, discarded_ms, mean_interval, wave_along
 from ..behaviour.gait import PUBLISHED, Range
 from ..behaviour.kymograph import Kymograph
 from ..recorded import RecordedRun
@@ -26,7 +26,8 @@ _BOOKKEEPING = ("checkpoint.", "record.", "engine")
 _TINTS = ("#0072b2", "#d55e00", "#009e73", "#b0558c", "#9a6a00", "#3a8fc4")  # Okabe and Ito (2008)
 MOST_GROUPS = len(_TINTS)
 """Groups in one picture."""
-_LONGEST, _SHORT = 60, 30  # characters of a name, in tables and over a small panel
+_LONGEST, _SHORT = 60, 46  # characters of a name, in tables and over a small panel
+_ACROSS = 78  # characters of a title that fit over all panels of a row
 FEWEST_OF_A_BAND = 3
 """Worms from which a band is drawn; two are drawn one by one."""
 
@@ -214,25 +215,28 @@ def _band(axes: Axes, curves: Sequence[np.ndarray], tint: str, label: str) -> No
 
 
 def _cycles(figure, groups: Sequence[Group]) -> None:
-    """One mean cycle per group on one colour scale."""
+    """One mean cycle per group on one colour scale, named in as many lines as it is narrow."""
     columns = min(3, len(groups))
     grid = figure.subplots(math.ceil(len(groups) / columns), columns, sharex=True, sharey=True, squeeze=False).ravel()
     means = [mean_interval(np.array([each.along.cycle for each in group.samples]))[0] for group in groups]
     known = [np.nanmax(np.abs(each)) for each in means if np.isfinite(each).any()]
     limit, image = max([1.0, *known]), None
     for axes, group, mean in zip(grid, groups, means, strict=False):
-        title = textwrap.shorten(group.name, _SHORT, placeholder=" ...")
+        name = textwrap.shorten(group.name, _SHORT, placeholder=" ...")
+        title = textwrap.fill(f"{name}: mean cycle", _ACROSS // columns)
         if not np.isfinite(mean).any():
             style.say(axes, "fewer than two cycles,\nor no rhythm")
-            axes.set_title(title, loc="left", fontsize=9)
+            axes.set_title(title.removesuffix(": mean cycle"), loc="left", fontsize=9)
             continue
         image = axes.imshow(
             np.vstack([mean, mean]).T, aspect="auto", extent=(0.0, 2.0, 1.0, 0.0), cmap=style.BEND, vmin=-limit,
             vmax=limit, interpolation="bilinear",
         )  # fmt: skip
-        axes.set_title(f"{title}: mean cycle", loc="left", fontsize=9)
-        axes.set_xlabel(f"phase [cycles], {len(PHASES)} parts, shown twice", fontsize=8)
+        axes.set_title(title, loc="left", fontsize=9)
         axes.set_yticks([0.0, 0.5, 1.0], ["nose", "middle", "tail"])
+    for axes in grid[max(0, len(groups) - columns) : len(groups)]:
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel("phase [cycles], twice", fontsize=8)
     for axes in grid[len(groups) :]:
         axes.set_axis_off()
     if image is not None:

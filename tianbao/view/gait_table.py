@@ -65,7 +65,9 @@ def tables(columns: Sequence[tuple[str, Gait]]) -> Iterator[str]:
 def shortfall(gait: Gait, required: Range) -> str:
     """A metric and the required range that it misses, in words."""
     called = {metric: name for metric, name, *_ in (*MOVEMENT, *SHAPE)}
-    return f"{called[required.metric]} {number(float(getattr(gait, required.metric)))}, required {span(required)}"
+    unit = f" {required.unit}" if required.unit else ""
+    value = number(float(getattr(gait, required.metric)))
+    return f"{called[required.metric]} {value}{unit if value != NOT_MEASURED else ''}, required {span(required)}{unit}"
 
 
 def _row(gaits: list[Gait], metric: str, name: str, unit: str) -> list[Cell]:

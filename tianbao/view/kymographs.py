@@ -48,8 +48,8 @@ def wave_summary(gait: Gait) -> str:
         return "no wave could be measured"
     length = f"{gait.wave_length:+.2f} L" if math.isfinite(gait.wave_length) else "both ways"
     return (
-        f"{gait.wave_frequency_hz:.2f} Hz, {length}, amplitude {gait.wave_amplitude:.1f}, "
-        f"one travelling wave explains {100.0 * gait.travelling_r2:.0f} %"
+        f"one travelling wave explains {100.0 * gait.travelling_r2:.0f} %: "
+        f"{gait.wave_frequency_hz:.2f} Hz, {length}, amplitude {gait.wave_amplitude:.1f}"
     )
 
 
@@ -83,10 +83,11 @@ def _draw(figure: Figure, rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarr
             continue
         image = _image(axes, seconds, s, bend, limit)
         axes.set_title(style.plain(title), loc="left", fontsize=9.5)
-    longest = max((each[1][-1] for each in rows if len(each[1])), default=0.0)
+    # A frame lasts until the next, the last one too: ten seconds end at 10.
+    lasting = [seconds[-1] * len(seconds) / (len(seconds) - 1) for _, seconds, *_ in rows if len(seconds) > 1]
     if image is None:
         return
-    stack[-1].set_xlim(0.0, longest)
+    stack[-1].set_xlim(0.0, max(lasting))
     stack[-1].set_xlabel("time [s]")
     bar = figure.colorbar(image, ax=list(stack), pad=0.012, aspect=11 * len(rows) + 11)
     bar.set_label("curvature κL\nventral −    dorsal +")

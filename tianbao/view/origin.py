@@ -10,6 +10,8 @@ from ..units import MS_PER_S
 from . import page, settings
 from .page import Cell
 
+_LONGEST_LINE = 48  # characters of a setting that stay on one line
+
 
 def interventions(names: list[str], runs: list[RecordedRun]) -> Iterator[str]:
     """What was done to every worm of every run."""
@@ -49,12 +51,18 @@ def _setting_table(keys: list[str], names: list[str], values: list[dict]) -> str
     for key in keys:
         default = settings.default_of(key)
         cells = [
-            Cell(settings.spelled(each[key]), "number changed" if settings.changed(key, each[key]) else "number")
+            _value(each[key], "changed" if settings.changed(key, each[key]) else "")
             if key in each else Cell("not set", "soft")
             for each in values
         ]  # fmt: skip
-        rows.append([Cell(key), *cells, Cell("" if default is None else settings.spelled(default), "number soft")])
+        rows.append([Cell(key), *cells, Cell("") if default is None else _value(default, "soft")])
     return page.table(["setting", *names, "default"], rows)
+
+
+def _value(value: object, kind: str) -> Cell:
+    """A setting as a cell; a long list is broken into lines, so that the columns after it stay on the page."""
+    text = settings.spelled(value)
+    return Cell(text, kind if len(text) > _LONGEST_LINE else f"number {kind}".strip())
 
 
 def provenance(names: list[str], runs: list[RecordedRun]) -> Iterator[str]:

@@ -42,7 +42,8 @@ class Plots:
     def curvature(self, path: str | Path | None = None, *, worm: int = 0) -> Figure | Path:
         """Kymograph: curvature along the body over time, with the gait in its title."""
         gait, track = self._run.gait(worm), self._run.track(worm)
-        return style.render(lambda figure: _kymograph(figure, self._run.time, track, gait), (9.0, 3.6), path)
+        title = f"worm {worm}:    {headline(gait)}" if self._whose(worm) else headline(gait)
+        return style.render(lambda figure: _kymograph(figure, self._run.time, track, title), (9.0, 3.6), path)
 
     def traces(
         self, path: str | Path | None = None, *, neurons: Sequence[str] | None = None, worm: int = 0
@@ -61,14 +62,15 @@ class Plots:
         names = select_neurons(track.neurons, neurons)
         columns = [track.neurons.index(name) for name in names]
         rows = [(name, track.voltage[:, k]) for name, k in zip(names, columns, strict=True)]
-        height = 1.0 + 0.62 * max(len(rows), 3)
-        return style.render(lambda figure: _traces(figure, track.voltage_time, rows), (9.0, height), path)
+        height, whose = 1.0 + 0.62 * max(len(rows), 3), self._whose(worm)
+        return style.render(lambda figure: _traces(figure, track.voltage_time, rows, whose), (9.0, height), path)
 
     def muscles(self, path: str | Path | None = None, *, worm: int = 0) -> Figure | Path:
         """Activation of every muscle over time, by quadrant."""
         track = self._run.track(worm)
         blocks = [(name, track.muscle_activation[:, track.quadrant(name)].T) for name in QUADRANTS]
-        return style.render(lambda figure: _muscles(figure, self._run.time, blocks), (9.0, 6.2), path)
+        whose = self._whose(worm)
+        return style.render(lambda figure: _muscles(figure, self._run.time, blocks, whose), (9.0, 6.2), path)
 
     def track(self, path: str | Path | None = None, *, worm: int | None = None) -> Figure | Path:
         """The tracks of all worms, each in its colour, seen from above, with their postures on the way.
@@ -95,8 +97,8 @@ class Plots:
         """
         check_unit(unit)
         track = self._run.track(worm)
-        size, dense = raster_size(track.neurons), is_dense(track.neurons)
-        return style.render(lambda figure: draw_raster(figure, track, unit), size, path, dense=dense)
+        size, dense, whose = raster_size(track.neurons), is_dense(track.neurons), self._whose(worm)
+        return style.render(lambda figure: draw_raster(figure, track, unit, whose), size, path, dense=dense)
 
     def trajectory(
         self, path: str | Path | None = None, *, field: Field | None = None, label: str = "field",
@@ -150,6 +152,10 @@ class Plots:
         frames = moments(self._run.time, track.midline, None if times is None else list(times))
         size = activity_size(track, frames)
         return style.render(lambda figure: draw_activity(figure, self._run.time, track, frames), size, path)
+
+    def _whose(self, worm: int) -> str:
+        """What a title says of the worm, where there are several."""
+        return f", worm {worm}" if len(self._run.worms) > 1 else ""
 
     def _numbers(self, worm: int | None) -> list[int]:
         """Of the worms to draw."""
@@ -218,15 +224,15 @@ def draw_kymograph(axes: Axes, time_ms: np.ndarray, track: WormTrack):
     )
 
 
-def _kymograph(figure: Figure, time_ms: np.ndarray, track: WormTrack, gait: Gait) -> None:
+def _kymograph(figure: Figure, time_ms: np.ndarray, track: WormTrack, title: str) -> None:
     axes = figure.add_subplot()
     if len(time_ms) < 2:
         style.say(axes, "fewer than two frames were recorded")
         return
     image = draw_kymograph(axes, time_ms, track)
-    axes.set(xlabel="time [s]", yticks=[0.0, 0.25, 0.5, 0.75, 1.0])
+    axes.set(xlabel="time [s]", xlim=style.span(time_ms), yticks=[0.0, 0.25, 0.5, 0.75, 1.0])
     axes.set_yticklabels(["nose", "", "middle", "", "tail"])
-    axes.set_title(headline(gait), loc="left")
+    axes.set_title(title, loc="left")
     bar = figure.colorbar(image, ax=axes, pad=0.012, aspect=22)
     bar.set_label("curvature κL\nventral −    dorsal +")
     bar.outline.set_visible(False)
@@ -238,7 +244,7 @@ def _colour(name: str) -> str:
     return style.VENTRAL if name.startswith(_VENTRAL) else style.NEUTRAL
 
 
-def _traces(figure: Figure, time_ms: np.ndarray, rows: list[tuple[str, np.ndarray]]) -> None:
+def _traces(figure: Figure, time_ms: np.ndarray, rows: list[tuple[str, np.ndarray]], whose: str) -> None:
     if not rows or len(time_ms) < 2:
         sentence = "no voltages were recorded: choose neurons with Simulation.record(voltage=[...])"
         style.say(figure.add_subplot(), sentence)
@@ -257,14 +263,14 @@ def _traces(figure: Figure, time_ms: np.ndarray, rows: list[tuple[str, np.ndarra
         axes.spines["left"].set_visible(False)
         axes.spines["bottom"].set_visible(axes is stack[-1])
         axes.tick_params(bottom=axes is stack[-1])
-    stack[0].set_title("soma voltage [mV]", loc="left")
+    stack[0].set_title(f"soma voltage [mV]{whose}", loc="left")
     stack[0].set_title("dorsal", loc="right", color=style.DORSAL, fontsize=9)
     stack[0].set_title("ventral", loc="center", color=style.VENTRAL, fontsize=9)
     stack[-1].set_xlabel("time [s]")
-    stack[-1].set_xlim(0.0, time_ms[-1] / MS_PER_S)
+    stack[-1].set_xlim(*style.span(time_ms))
 
 
-def _muscles(figure: Figure, time_ms: np.ndarray, blocks: list[tuple[str, np.ndarray]]) -> None:
+def _muscles(figure: Figure, time_ms: np.ndarray, blocks: list[tuple[str, np.ndarray]], whose: str) -> None:
     if len(time_ms) < 2:
         style.say(figure.add_subplot(), "fewer than two frames were recorded")
         return
@@ -281,8 +287,9 @@ def _muscles(figure: Figure, time_ms: np.ndarray, blocks: list[tuple[str, np.nda
         )
         axes.set_ylabel(f"{words[name[0]]}\n{words[name[1]]}", color=_colour("DB" if name[0] == "D" else "VB"))
         axes.set_yticks([1, 8, 16, 24])
-    stack[0].set_title("muscle activation, rows 1 (head) to 24 (tail)", loc="left")
+    stack[0].set_title("muscle activation, rows 1 (head) to 24 (tail)" + whose, loc="left")
     stack[-1].set_xlabel("time [s]")
+    stack[-1].set_xlim(*style.span(time_ms))
     bar = figure.colorbar(image, ax=stack, pad=0.012, aspect=38)
     bar.set_label("activation")
     bar.outline.set_visible(False)

@@ -75,8 +75,8 @@ def check_unit(unit: str) -> None:
         raise ConfigError(f"raster: {unknown('unit', unit, UNITS)}")
 
 
-def draw_raster(figure: Figure, track: WormTrack, unit: str) -> None:
-    """Rows of neurons over time [s], in mV or in standard deviations from each neuron's own mean."""
+def draw_raster(figure: Figure, track: WormTrack, unit: str, whose: str = "") -> None:
+    """Rows of neurons over time [s], in mV or in standard deviations from each neuron's own mean; `whose` is titled."""
     axes = figure.add_subplot()
     if not track.neurons or len(track.voltage_time) < 2:
         style.say(axes, "no voltages were recorded: choose neurons with Simulation.record(voltage=[...])")
@@ -91,11 +91,11 @@ def draw_raster(figure: Figure, track: WormTrack, unit: str) -> None:
         np.append(time - half, time[-1] + half), edges, image, cmap=VOLTAGE if unit == "mV" else style.BEND,
         vmin=low, vmax=high, rasterized=True,
     )  # fmt: skip
-    axes.set(xlim=(time[0] - half, time[-1] + half), ylim=(edges[-1], edges[0]), xlabel="time [s]")
+    axes.set(xlim=style.span(track.voltage_time), ylim=(edges[-1], edges[0]), xlabel="time [s]")
     _name_rows(axes, order, bands)
     what = "soma voltage" if unit == "mV" else "soma voltage of each neuron relative to its own mean"
     count = "1 neuron" if len(track.neurons) == 1 else f"{len(track.neurons)} neurons"
-    axes.set_title(f"{what}: {count} by class", loc="left")
+    axes.set_title(f"{what}: {count} by class{whose}", loc="left")
     bar = figure.colorbar(drawn, ax=axes, pad=0.085, aspect=30, shrink=min(1.0, 3.2 / edges[-1] + 0.1))
     bar.set_label("voltage [mV]" if unit == "mV" else "voltage [standard deviations]")
     bar.outline.set_visible(False)
@@ -138,11 +138,11 @@ def _name_rows(axes: Axes, order, bands: list[tuple[str, str, float, float]]) ->
     axes.spines[["left", "bottom"]].set_visible(False)
     for *_, top, _foot in bands[1:]:
         axes.axhline(top, color=style.PAPER, linewidth=0.5)
-    for group, members in groupby(bands, key=lambda band: band[0]):
-        members = list(members)
+    groups = [(group, list(members)) for group, members in groupby(bands, key=lambda band: band[0])]
+    # A short group leaves no space for a vertical label; all are turned alike.
+    upright = all(members[-1][3] - members[0][2] > 0.075 * len(group) for group, members in groups)
+    for group, members in groups:
         top, foot = members[0][2], members[-1][3]
-        # A short group leaves no space for a vertical label.
-        upright = foot - top > 0.075 * len(group)
         axes.annotate(
             group, (1.012, 0.5 * (top + foot)), xycoords=("axes fraction", "data"), va="center",
             rotation=270 if upright else 0, fontsize=8, color=style.NEUTRAL, annotation_clip=False,

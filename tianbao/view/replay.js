@@ -243,7 +243,7 @@ class Replay {
     });
     pen.textAlign = 'left';
     write(`${this.time.toFixed(2)} s`, 14, 24, this.ink.ink);
-    const where = this.worm.middles[this.frame].slice(0, 2).map(each => each.toFixed(2).replace('-', '\u2212')).join(', ');
+    const where = this.worm.middles[this.frame].slice(0, 2).map(each => each.toFixed(2).replace('-0.00', '0.00').replace('-', '\u2212')).join(', ');
     write(`${this.worm.name}: centre at ${where} mm; grid ${+this.step.toPrecision(2)} mm`, 14, 42, this.ink.soft);
   }
 

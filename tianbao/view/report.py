@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from ..behaviour.gait import Gait, missed
+from ..behaviour.along import PHASES
+from ..behaviour.gait import Gait, missed, too_short
 from ..behaviour.kymograph import Kymograph
 from ..errors import ConfigError, OutputError
 from ..io.files import write_atomically
@@ -138,7 +139,8 @@ def write_report(
     animals = [] if animal is None else [animal] if isinstance(animal, Kymograph) else list(animal)
     if not all(isinstance(each, Kymograph) for each in animals):
         raise ConfigError("report: animal is a kymograph, such as tianbao.read_kymograph('animal.wcon')")
-    title = f"Tianbao: {' and '.join(names)}" if len(runs) < 4 else f"Tianbao: {len(runs)} runs"
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    title = f"Tianbao: {listed}" if len(runs) < 4 else f"Tianbao: {len(runs)} runs"
     moving, body = _replay(columns)
     content = _body(title, names, runs, columns, films, animals, body)
     return write_atomically(path, page.page(title, content, **moving))
@@ -247,7 +249,8 @@ def _comparison(columns: list[_Column], animals: list[Kymograph], budget: _Budge
         yield "<h3>The wave along the body</h3>"
         yield page.picture(content, "image/webp", "amplitude and phase of the wave along the body, and its mean cycle")
         yield page.paragraph(
-            "Lines are means over worms, bands their 95 % confidence intervals; of two worms each has a thin line.",
+            "Lines are means over worms, bands their 95 % confidence intervals; of two worms each has a thin line. "
+            f"A mean cycle has {len(PHASES)} parts and is drawn twice.",
             "soft",
         )
         if len(groups) > comparison.MOST_GROUPS:
@@ -306,6 +309,8 @@ def _verdict(column: _Column) -> str:
     short = missed(column.gait, column.recording.medium)
     if not short:
         return f"The worm {did}."
+    if brief := too_short(column.gait, column.recording.medium):
+        return f"No verdict: {brief}."
     reasons = [gait_table.shortfall(column.gait, each) for each in short]
     return f"The worm did not {do}; acceptance criteria not met: {'; '.join(reasons)}."
 
@@ -339,7 +344,9 @@ def _pictures(
     kind: str, word: str, columns: list[_Column], budget: _Budget, everyone: list[_Column], animals: list[Kymograph]
 ) -> Iterator[str]:
     if kind == _KYMOGRAPHS:
-        rows = [each.kymograph for each in everyone[:_MOST_KYMOGRAPHS]] + animals[:_MOST_KYMOGRAPHS]
+        rows = [each.kymograph for each in everyone[:_MOST_KYMOGRAPHS]] + [
+            replace(each, name=f"{each.name} (animal)") for each in animals[:_MOST_KYMOGRAPHS]
+        ]
         content = _rendered(plot_kymographs(rows))
         if budget.admits(content, word):
             yield page.picture(content, "image/webp", word)

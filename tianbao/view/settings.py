@@ -10,11 +10,13 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
+from ..anatomy import match_neurons
 from ..environment import Field, field_of
-from ..errors import ConfigError
+from ..errors import ConfigError, TianbaoError
 from ..recorded import RecordedRun
 
 _MISSING = object()
+_RECORDED = "record.voltage"
 
 
 def settings(recording: RecordedRun) -> dict[str, Any]:
@@ -74,7 +76,10 @@ def default_of(key: str) -> Any:
 def changed(key: str, value: Any) -> bool:
     """Whether a setting differs from its default; an arena has no fields by default."""
     default = _default(key)
-    return key.startswith("fields.") or (default is not _MISSING and not _same(default, value))
+    if default is _MISSING or _same(default, value):
+        return key.startswith("fields.")
+    # A recording names its neurons one by one, the default by globs.
+    return key != _RECORDED or _neurons(default) != _neurons(value)
 
 
 def differing(runs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -114,6 +119,14 @@ def _by_name(section: str, listed: Any) -> dict[str, Any]:
         (names[k] if named else str(k)): {key: value for key, value in each.items() if not named or key != "name"}
         for k, each in enumerate(tables)
     }
+
+
+def _neurons(globs: Any) -> Any:
+    """The neurons that a setting names, in order; the setting itself if it names none."""
+    try:
+        return sorted(match_neurons(*globs))
+    except (TianbaoError, TypeError):
+        return globs
 
 
 def _same(a: Any, b: Any) -> bool:

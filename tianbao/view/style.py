@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
@@ -16,6 +17,7 @@ from matplotlib.ticker import Formatter, LogFormatterMathtext
 
 from ..errors import ConfigError, printable, unknown
 from ..io.files import check_file, write_atomically
+from ..units import MS_PER_S
 
 INK = "#2b2b33"
 FAINT = "#8d8d97"
@@ -81,6 +83,16 @@ def render(
         memory = io.BytesIO()
         figure.savefig(memory, format=Path(path).suffix[1:] or "png")
     return write_atomically(path, memory.getvalue())
+
+
+def span(time_ms: np.ndarray) -> tuple[float, float]:
+    """Limits of an axis of time [s]; from 0 if the first frame, which ends an interval, is that of a run.
+
+    Args:
+        time_ms: two or more frames [ms].
+    """
+    first, interval = float(time_ms[0]), float(time_ms[1] - time_ms[0])
+    return (0.0 if 0.0 <= first <= 1.5 * interval else first) / MS_PER_S, float(time_ms[-1]) / MS_PER_S
 
 
 def plain(text: object) -> str:

@@ -20,11 +20,10 @@ from ..units import MS_PER_S
 from . import settings, style
 from .fields import draw_fields
 from .outline import Outline
-from .trajectory import draw_arena, trajectory_size, window_of
+from .trajectory import MARKED, draw_arena, mark_head, trajectory_size, window_of
 from .worms import Who, who_is_who
 
 _STRETCH = 0.95  # [mm] of track between drawn postures, about a body length
-_WIDE = 8.5  # [inch]
 _LEGEND_ROW = 0.26  # [inch]
 _LEGEND_COLUMNS = 2
 # Opacity of the first and the last posture: the way a worm goes is seen without a scale of time.
@@ -33,14 +32,9 @@ _FAINT, _STRONG = 0.12, 0.6
 
 def track_size(recording: RecordedRun, worms: Sequence[int]) -> tuple[float, float]:
     """Figure size [inch] with the proportions of the tracks."""
-    fields = len(settings.fields(recording))
-    if len(worms) > 1 or fields:
-        width, height = trajectory_size(recording, worms)
-        rows = math.ceil(((len(worms) if len(worms) > 1 else 0) + fields) / _LEGEND_COLUMNS)
-        return width, height + _LEGEND_ROW * rows
-    midline = recording.worms[worms[0]].midline
-    width, height = np.ptp(midline[..., :2].reshape(-1, 2), axis=0) if midline.size else (1.0, 1.0)
-    return _WIDE, float(np.clip(0.8 * _WIDE * height / max(width, 1e-9), 2.2, 8.5)) + 1.0
+    width, height = trajectory_size(recording, worms)
+    entries = (len(worms) if len(worms) > 1 else 0) + len(settings.fields(recording))
+    return width, height + _LEGEND_ROW * math.ceil(entries / _LEGEND_COLUMNS)
 
 
 def draw_track(figure: Figure, recording: RecordedRun, worms: Sequence[int]) -> None:
@@ -55,15 +49,14 @@ def draw_track(figure: Figure, recording: RecordedRun, worms: Sequence[int]) -> 
     if len(recording.time) < 2:
         style.say(axes, "fewer than two frames were recorded")
         return
-    axes.set(xlabel="x [mm]", ylabel="y [mm]")
+    axes.set(xlabel=MARKED, ylabel="y [mm]")
     axes.set_aspect("equal")
     entries = [] if len(worms) == 1 else _several(axes, recording, worms)
     if len(worms) == 1:
         _one(figure, axes, recording, worms[0])
-    if len(worms) > 1 or settings.fields(recording):
-        window = window_of(recording, worms)
-        axes.set(xlim=window[:2], ylim=window[2:])
-        entries = [*entries, *draw_fields(axes, recording, window)]
+    window = window_of(recording, worms)
+    axes.set(xlim=window[:2], ylim=window[2:])
+    if entries := [*entries, *draw_fields(axes, recording, window)]:
         figure.legend(
             handles=entries, loc="outside lower left", ncols=_LEGEND_COLUMNS, frameon=False, fontsize=8.5
         )
@@ -77,13 +70,13 @@ def _one(figure: Figure, axes: Axes, recording: RecordedRun, worm: int) -> None:
         tint = colour.to_rgba(seconds[k])
         rim = outline.rim(outline.grid(midline[k]))
         axes.add_patch(Polygon(rim, facecolor=(*tint[:3], 0.35), edgecolor=tint, linewidth=0.8))
-        axes.annotate(f"{seconds[k]:.0f} s", midline[k, 0, :2], xytext=(4, 7), textcoords="offset points",
+        mark_head(axes, midline[k], tint)
+        # Above the whole body, where neither it nor the track is.
+        above = (midline[k, 0, 0], midline[k, :, 1].max())
+        axes.annotate(f"{seconds[k]:.0f} s", above, xytext=(0, 9), textcoords="offset points", ha="center",
                       fontsize=8, color=style.INK)  # fmt: skip
     segments = np.stack([place[:-1], place[1:]], axis=1)
     axes.add_collection(LineCollection(segments, colors=colour.to_rgba(seconds[1:]), linewidth=2.0))
-    axes.margins(0.06)
-    axes.autoscale_view()
-    axes.set_autoscale_on(False)
     for x, y, radius, _ in recording.round_obstacles:
         axes.add_patch(Circle((x, y), radius, facecolor="none", edgecolor=style.NEUTRAL, linewidth=1.0))
     axes.set_title(f"track of the centroid, net {np.linalg.norm(place[-1] - place[0]):.2f} mm", loc="left")
@@ -114,6 +107,7 @@ def _way(axes: Axes, midline: np.ndarray, who: Who) -> None:
         axes.add_patch(
             Polygon(rim, facecolor=(*to_rgb(who.colour), alpha), edgecolor=who.colour, linewidth=0.7, zorder=3)
         )
+        mark_head(axes, seen[k], who.colour)
     axes.plot(*place.T, color=who.colour, linewidth=1.8, zorder=4)
     inward = seen[-1, 0, :2] - seen[-1, min(3, midline.shape[1] - 1), :2]
     ahead = 9.0 * inward / max(float(np.linalg.norm(inward)), 1e-12)

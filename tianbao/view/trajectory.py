@@ -27,6 +27,7 @@ FIELD = LinearSegmentedColormap.from_list("field", [style.PAPER, "#f3e3c3", "#e5
 _GRID = 120  # points of the field along the longer side
 _WIDE, _TALLEST, _LEGEND = 8.5, 9.0, 0.3  # [inch]
 _MARGIN_MM = 0.25
+MARKED = "x [mm]   (dots mark the heads)"
 
 
 def trajectory_size(recording: RecordedRun, worms: Sequence[int]) -> tuple[float, float]:
@@ -63,10 +64,10 @@ def draw_trajectory(
         figure.legend(handles=entries, loc="outside lower left", ncols=len(entries), frameon=False, fontsize=8.5)
     draw_arena(axes, recording, window)
     seconds = recording.time / MS_PER_S
-    colour = ScalarMappable(Normalize(seconds[0], seconds[-1]), style.ELAPSED)
+    colour = ScalarMappable(Normalize(*style.span(recording.time)), style.ELAPSED)
     for k in worms:
         _way(axes, recording, k, seconds, colour)
-    axes.set(xlim=window[:2], ylim=window[2:], xlabel="x [mm]", ylabel="y [mm]")
+    axes.set(xlim=window[:2], ylim=window[2:], xlabel=MARKED, ylabel="y [mm]")
     axes.set_aspect("equal")
     axes.set_title(_title(recording, worms), loc="left")
     bar = figure.colorbar(colour, ax=axes, pad=0.012, aspect=18, shrink=0.8)
@@ -118,6 +119,7 @@ def _way(axes: Axes, recording: RecordedRun, worm: int, seconds: np.ndarray, col
         tint = colour.to_rgba(seconds[k])
         rim = outline.rim(outline.grid(midline[k]))
         axes.add_patch(Polygon(rim, facecolor=(*tint[:3], alpha), edgecolor=tint, linewidth=0.8, zorder=3))
+        mark_head(axes, midline[k], tint)
     segments = np.stack([place[:-1], place[1:]], axis=1)
     axes.add_collection(LineCollection(segments, colors=colour.to_rgba(seconds[1:]), linewidth=2.2,
                                        capstyle="round", zorder=4))  # fmt: skip
@@ -130,6 +132,12 @@ def _way(axes: Axes, recording: RecordedRun, worm: int, seconds: np.ndarray, col
         paper = {"facecolor": style.PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 1.0}
         axes.annotate(named, place[k], xytext=(0, 12), textcoords="offset points", ha="center", fontsize=8.5,
                       color=style.INK, zorder=6, bbox=paper)  # fmt: skip
+
+
+def mark_head(axes: Axes, midline: np.ndarray, colour) -> None:
+    """A dot in the head of one posture."""
+    x, y = midline[len(midline) // 24, :2]
+    axes.scatter([x], [y], s=11.0, facecolor=[colour], edgecolor=style.PAPER, linewidth=0.5, zorder=5)
 
 
 def _arena_of(recording: RecordedRun) -> dict:

@@ -84,7 +84,8 @@ def write_video(
     size = _size(width, LOOP_SIZE if loops else SIZE)
     times = _times(recording, start, stop, rate)
     scene, step = Scene(recording, size, worm), MS_PER_S / rate
-    with replacing(path) as partial, Progress(step * len(times), "video", enabled=progress) as shown:
+    shown = Progress(step * len(times), "video", enabled=progress, doing="draw")
+    with replacing(path) as partial, shown:
         pictures = _pictures(scene, times, step, shown)
         if loops:
             _write_loop(pictures, partial)
