@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import os
 from collections.abc import Sequence
 
@@ -22,12 +23,13 @@ from ..rows import whole
 from ..worm import Worm
 from ..worm_model import WormModel
 from .actions import Current, Light, action_of, said
-from .checks import check_duration, check_observers, check_options, check_ranges
+from .checks import check_checkpoints, check_duration, check_observers, check_options, check_ranges
 from .description import described
 from .loop import Loop, Observation, with_parameters
 from .observers import DivergenceGuard, Observer
 from .run import Plan, Run, check_fit
 from .state import Checkpoints, RunState
+from .unnoticed import unnoticed
 
 log = logging.getLogger(__name__)
 
@@ -263,16 +265,17 @@ class Simulation:
         """
         self.check(duration)
         check_observers(observers)
-        self._warn()
+        check_checkpoints(checkpoints)
+        self._warn(duration)
         return Run(self._loop, self._plan(duration), checkpoints, since, observers).to_the_end()
 
     def _outside(self, clock: Clock | None = None) -> list[str]:
         """What lies outside of the ranges for which the model was shown to hold; what means nothing is refused."""
         return check_ranges(self.worms, self.arena, self.body, clock or self.clock, self.initial_curvature)
 
-    def _warn(self) -> None:
-        """Say so once, before anything is computed."""
-        for each in self._outside():
+    def _warn(self, duration: float = math.inf) -> None:
+        """Say so once, before anything is computed; and what a run [ms] would not notice."""
+        for each in (*self._outside(), *unnoticed(self.worms, self.arena, self.clock, duration)):
             if each not in self._told:
                 log.warning("%s", each)
                 self._told.append(each)
