@@ -163,8 +163,8 @@ def _todo(words: list[str], parameters: list[inspect.Parameter], table: Mapping[
     if any(each.startswith("=") or each.endswith("=") for each in words):
         return "write key=value, without spaces around ="
     named = ["amplitude" if each.name == "pulse" else each.name for each in parameters]
-    left = next((each for each in named if each not in table), "key")
-    return f"write key=value, such as {left}=..."
+    left = next((each for each in named if each not in table), None)
+    return f"write key=value, such as {left}=..." if left else "leave it out, or join names with commas"
 
 
 def to_command(table: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 
 from .. import anatomy
-from ..arguments import named_arguments
+from ..arguments import NamedAttributes, named_arguments
 from ..body import Material, RingMesh, SoftBody
 from ..cells.temperature import rate_factor
 from ..clock import Clock
@@ -38,7 +38,7 @@ _DEFAULT = RunConfig()
 
 
 @named_arguments
-class Simulation:
+class Simulation(NamedAttributes):
     """Worms in an arena.
 
     Run it as a whole with `run`, or step by step with `reset`, `step` and `observe`, to close a loop of your own.
