@@ -263,9 +263,9 @@ class Simulation(NamedAttributes):
             DivergedError: if brains or bodies leave the physical range; what was recorded until
                 then is its `recording`.
         """
-        self.check(duration)
         check_observers(observers)
         check_checkpoints(checkpoints)
+        self.check(duration)
         self._warn(duration)
         return Run(self._loop, self._plan(duration), checkpoints, since, observers).to_the_end()
 
