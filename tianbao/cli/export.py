@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..errors import ConfigError, OutputError
+from ..errors import ConfigError, OutputError, shorten
 from . import import_track
 from .session import add_command, add_force, fresh, opened
 
@@ -79,7 +79,8 @@ def _wcon(args: argparse.Namespace) -> int:
     from ..io.wcon import write_wcon
 
     run, folder = opened(args.result)
-    return _wrote(write_wcon(run, _ends(fresh(args.out, args.force), ".wcon", ".json") or folder / "track.wcon"))
+    out = _ends(fresh(args.out, args.force), ".wcon", ".json", ".zip")
+    return _wrote(write_wcon(run, out or folder / "track.wcon"))
 
 
 def _csv(args: argparse.Namespace) -> int:
@@ -131,7 +132,7 @@ def _ends(path: Path | None, *ends: str) -> Path | None:
         ConfigError: for another end.
     """
     if path is not None and path.suffix.lower() not in ends:
-        raise ConfigError(f"--out {path}: let it end in {ends[0]}, as in {path.with_suffix(ends[0])}")
+        raise ConfigError(f"--out {shorten(path.name)}: let it end in {ends[0]}, as in {shorten(path.stem)}{ends[0]}")
     return path
 
 

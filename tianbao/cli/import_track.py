@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError
+from ..errors import ConfigError, shorten
 from .session import add_command, add_force, fresh
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _import_track(args: argparse.Namespace) -> int:
     together, others = throughout(plate.tracks(args.worm))
     out = args.out or Path(args.track.name.split(".")[0]) / _RESULTS
     if out.suffix.lower() not in ("", ".h5", ".hdf5"):
-        raise ConfigError(f"--out {out} is a results file: let it end in .h5, as in {out.with_suffix('.h5')}")
+        raise ConfigError(f"--out {shorten(out.name)}: results end in .h5, as in {shorten(out.stem)}.h5")
     out = fresh(out / _RESULTS if out.is_dir() or not out.suffix else out, args.force)
     run = plate.of(together)
     run.save(out)

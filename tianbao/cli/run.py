@@ -135,7 +135,7 @@ def _check_file(path: Path) -> None:
         ConfigError: with the option that it may belong to.
     """
     text = str(path)
-    if path.exists() or path.suffix == ".toml":
+    if os.path.exists(path) or path.suffix == ".toml":
         return
     if "=" in text:
         raise ConfigError(f"'{shorten(text)}' is a setting: write --set before each, as in --set {shorten(text)}")

@@ -137,7 +137,7 @@ def _report(args: argparse.Namespace) -> int:
     # The report of one run is stored with it; a report of several belongs to none of them.
     out = fresh(args.out, args.force) or (runs[0][1] / "report.html" if len(runs) == 1 else Path("compared.html"))
     if out.suffix.lower() not in (".html", ".htm"):
-        raise ConfigError(f"a report is a page: let --out end in .html, as in {out.with_suffix('.html')}")
+        raise ConfigError(f"a report is a page: let --out end in .html, as in {shorten(out.stem)}.html")
     check_file(out)
     written = write_report([each for each, _ in runs], out, video=films, names=_names(paths), animal=animals)
     print(f"wrote {written} ({written.stat().st_size / 1e6:.1f} MB)")
