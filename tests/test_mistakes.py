@@ -16,6 +16,7 @@ from tianbao.cli import main
 from tianbao.config import RunConfig, parse_setting, read_config
 from tianbao.errors import unknown
 from tianbao.interventions import VERBS, apply, parse_command
+from tianbao.loop.unnoticed import unnoticed
 from tianbao.ranges import ranges
 from tianbao.topics import KINDS, answer_to, topics
 
@@ -61,8 +62,58 @@ def test_a_command_is_answered(command, words, capsys):
     answers(capsys.readouterr().err, words)
 
 
-def test_there_are_sixty_mistakes():
-    assert sum(map(len, (mistakes.SETTINGS, mistakes.DONE, mistakes.CALLS, mistakes.COMMANDS))) >= 60
+@pytest.mark.parametrize(("command", "name", "text", "words"), mistakes.FILES)
+def test_a_file_is_answered(command, name, text, words, tmp_path, capsys):
+    path = tmp_path / name
+    path.write_bytes(text.encode("latin-1"))
+    assert main([*command.split(), str(path)]) == 2
+    answers(capsys.readouterr().err.replace(str(tmp_path), ""), words)
+
+
+@pytest.mark.parametrize(("get", "words"), mistakes.ATTRIBUTES)
+def test_an_attribute_that_is_not_there_is_answered(get, words):
+    with pytest.raises(AttributeError) as caught:
+        get()
+    answers(str(caught.value), words)
+
+
+@pytest.mark.parametrize(("what", "words"), mistakes.UNNOTICED)
+def test_what_a_run_would_not_notice_is_said(what, words):
+    sim = tb.Simulation(apply(tb.Worm(), parse_command(what)), progress=False)
+    told = unnoticed(sim.worms, sim.arena, sim.clock, 10_000.0)
+    assert len(told) == bool(words)
+    for text in told:
+        answers(text, words)
+
+
+def test_places_and_fields_that_mean_nothing_are_said(caplog, monkeypatch):
+    worms = [tb.Worm(heading=90.0), tb.Worm(at=(1500.0, 0.0, 0.0))]
+    sim = tb.Simulation(worms, tb.Arena("agar", fields=[tb.Bath("odour", [(0.0, 1.0)])]), progress=False)
+    monkeypatch.setattr(sim.loop, "reset", lambda seed: None)
+    sim.reset()
+    turned, far, field = (each.getMessage() for each in caplog.records)
+    answers(turned, "1.571")
+    answers(far, "mm, not um")
+    answers(field, "nacl|senses.md")
+
+
+def test_a_patch_in_another_unit_is_answered(caplog):
+    cell = tb.PatchedCell.of_neuron("AWCL")
+    answers(said_by(lambda: cell.run(tb.current_steps([20_000.0]))), "pA|nA")
+    cell.run(tb.voltage_steps([-0.08], duration=1.0))
+    answers(caplog.records[-1].getMessage(), "mV|-80")
+
+
+def test_express_is_the_same_in_python_in_a_file_and_as_a_command():
+    table = {"verb": "express", "channel": "cation", "neurons": ["AVA*"], "conductance": 3.0}
+    commanded = apply(tb.Worm(), parse_command("express cation AVA* conductance=3.0"))
+    in_python = tb.Worm().express("cation", "AVA*", conductance=3.0)
+    assert apply(tb.Worm(), table).interventions == commanded.interventions == in_python.interventions
+
+
+def test_there_are_hundreds_of_mistakes():
+    lists = (mistakes.SETTINGS, mistakes.DONE, mistakes.CALLS, mistakes.COMMANDS, mistakes.FILES, mistakes.ATTRIBUTES)
+    assert sum(map(len, lists)) >= 200
 
 
 def test_a_class_is_answered_by_a_glob_of_its_members_and_of_no_other():

@@ -113,8 +113,11 @@ def __getattr__(name: str):
         return importlib.import_module(".io.results", __name__).open_recording
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name], __name__), name)
+    from .arguments import elsewhere
     from .errors import unknown
 
+    if answer := elsewhere("tianbao", name):
+        raise AttributeError(f"module 'tianbao': unknown attribute '{name}': {answer}")
     raise AttributeError(f"module 'tianbao': {unknown('attribute', name, __all__)}")
 
 

@@ -9,11 +9,70 @@ from typing import TypeVar
 
 from .errors import ConfigError, shorten, unknown
 
+_ELSEWHERE = {
+    "tianbao": {
+        "load read": "tianbao.open(PATH) reads a result, tianbao.read_track(PATH) a track",
+        "run simulate start": "write tianbao.Simulation(tianbao.Worm()).run(10_000.0)",
+        "Neuron Cell neuron": "PatchedCell.of_neuron('AWCL') patches one, Worm.stimulate drives one",
+    },
+    "Worm": {"run save video gait": "give the worm to a Simulation: Simulation(worm).run(10_000.0)"},
+    "WormModel": {
+        "ablate silence illuminate express clamp stimulate hold knock_out cut_synapses":
+            "act on a tianbao.Worm before it is given to a Simulation, which keeps a copy",
+    },
+    "Simulation": {
+        "gait plot save video voltages frame midline activations": "run returns a Recording, which has it",
+        "ablate silence illuminate express clamp stimulate knock_out": "act on the tianbao.Worm before the Simulation",
+        "render": "tianbao.Live() shows a run in the browser: sim.run(10_000.0, observers=[tianbao.Live()])",
+        "action_space observation_space spec unwrapped": "it is no environment of Gymnasium (docs/your_own_loop.md)",
+        "close": "nothing has to be closed",
+    },
+    "Observation": {
+        "reward done info terminated truncated": "compute it of midline, curvature and voltage (docs/your_own_loop.md)",
+        "voltages": "voltage has a row per worm, and neurons are the names of its columns",
+    },
+    "Recording": {
+        "voltage": "voltages() is a table with a column per neuron",
+        "midline": "worms[0].midline has shape (frames, points, 3)",
+        "speed": "gait().forward_speed_mm_s, or frame() for its course in time",
+        "close": "nothing has to be closed",
+    },
+    "Gait": {"speed velocity": "write forward_speed_mm_s"},
+    "Plots": {"kymograph": "curvature() draws it", "voltage voltages": "traces() or raster() draw them"},
+    "PatchedCell": {
+        "plot measure save": "run returns what can be drawn: cell.run(tianbao.voltage_steps([-80, 0])).plot()",
+        "stimulate clamp": "run a protocol, such as cell.run(tianbao.current_steps([5.0])) [pA]",
+    },
+}
+"""Attributes that newcomers look for, by class, and what there is instead."""
+
 Called = TypeVar("Called", bound=Callable)
 
 
 class ArgumentError(ConfigError, TypeError):
     """A call with an argument that is unknown, missing or one too many; still a `TypeError`, as Python's own is."""
+
+
+def elsewhere(owner: str, name: str) -> str | None:
+    """What there is instead of an attribute that newcomers look for; None if nothing is known.
+
+    Args:
+        owner: name of the class or module.
+        name: of the attribute.
+    """
+    return next((answer for words, answer in _ELSEWHERE.get(owner, {}).items() if name in words.split()), None)
+
+
+class NamedAttributes:
+    """A class whose unknown attributes are answered by what there is instead, or by the nearest name."""
+
+    def __getattr__(self, name: str):
+        if name.startswith("_"):  # of protocols such as copying, which try and go on
+            raise AttributeError(name)
+        own = type(self).__name__
+        if answer := elsewhere(own, name):
+            raise AttributeError(f"{own}: unknown attribute '{name}': {answer}")
+        raise AttributeError(f"{own}: {unknown('attribute', name, [each for each in dir(self) if each[0] != '_'])}")
 
 
 def named_arguments(called: Called) -> Called:

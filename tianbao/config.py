@@ -225,12 +225,14 @@ def _parsed(content: bytes, name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
+        if content.startswith(b"\x89HDF"):
+            raise ConfigError(f"{name} is a results file: give the config.toml that lies beside it") from error
         kind = "UTF-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "another encoding"
         raise ConfigError(f"{name} is a text in {kind}, or no text; save it as TOML in UTF-8") from error
     except RecursionError as error:
         raise ConfigError(f"{name} is not valid TOML: its lists or tables are nested too deeply") from error
     except ValueError as error:  # not TOML, or more digits than Python reads
-        raise ConfigError(f"{name} is not valid TOML: {error}") from error
+        raise ConfigError(f"{name} is not valid TOML: {error}{toml.hint(content, str(error))}") from error
 
 
 def config_of(text: str, where: str) -> RunConfig:

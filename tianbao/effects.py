@@ -6,6 +6,7 @@ the same worm.
 
 from __future__ import annotations
 
+import fnmatch
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -245,6 +246,8 @@ def _known_gene(gene: str) -> None:
         same = [each for each in (*channels, *releases) if sorted(each.replace("-", "")) == letters]
         there = f"the model has ion channels {', '.join(channels)}, and for release {', '.join(releases)}"
         todo = f"did you mean '{same[0]}'?" if same else there
+        if isinstance(gene, str) and any(fnmatch.filter(anatomy.neurons().index, part) for part in gene.split(",")):
+            todo = f"it names neurons; write cells='{shorten(gene)}'"
         raise ConfigError(f"unknown gene '{shorten(gene)}': {todo}") from error
 
 

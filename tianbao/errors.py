@@ -9,6 +9,8 @@ from .topics import KINDS, answer_to
 
 # Largest number of characters of user input quoted in an error.
 _LONGEST = 80
+_OFFERED = 3  # names of which a word was given
+_PREFIX = 3  # letters by which a name is known if no other begins with them
 # What is named by its own kind of name, to which no topic is an answer; and what another setting may stand for.
 _OF_CELLS = ("neuron", "muscle", "cell", "gene", "channel", "conductance", "column")
 _OF_SETTINGS = ("key", "intervention", "option", "command")
@@ -79,6 +81,12 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     answer = None if what in _OF_CELLS else answer_to(name, KINDS if what in _OF_SETTINGS else KINDS[:1])
     if answer:
         return f"unknown {what} '{name}': {answer}"
+    whole = [each for folded, each in by_folded.items() if folded.startswith(name.lower())]
+    if len(name) >= _PREFIX and len(whole) == 1:
+        return f"unknown {what} '{name}': did you mean '{whole[0]}'?"
+    parts = [each for each in known if name.lower() in each.lower().split("_")]
+    if 1 < len(parts) <= _OFFERED:
+        return f"unknown {what} '{name}': did you mean {' or '.join(map(repr, parts))}?"
     near = difflib.get_close_matches(name.lower(), list(by_folded), n=1, cutoff=0.6)
     if near:
         return f"unknown {what} '{name}': did you mean '{by_folded[near[0]]}'?"

@@ -12,7 +12,7 @@ from .arguments import named_arguments
 from .config import RunConfig, config_of
 from .configured import worm_of as worm_of
 from .configured import worms_of
-from .errors import ConfigError, DivergedError, OutputError, unknown
+from .errors import ConfigError, DivergedError, OutputError, shorten, unknown
 
 if TYPE_CHECKING:
     from .body import Material
@@ -106,6 +106,12 @@ def material_of(config: RunConfig) -> Material:
     return Material(**config.material)
 
 
+def _check_kind(config: object) -> None:
+    if not isinstance(config, RunConfig):
+        todo = "read a file with read_config(PATH), change settings with RunConfig().updated({...})"
+        raise ConfigError(f"a run needs a RunConfig, not {shorten(repr(config))}: {todo}")
+
+
 def simulation(config: RunConfig, *, progress: bool = True) -> Simulation:
     """The simulation that a configuration describes, not yet assembled.
 
@@ -114,6 +120,7 @@ def simulation(config: RunConfig, *, progress: bool = True) -> Simulation:
     """
     from .loop import Simulation
 
+    _check_kind(config)
     made = Simulation(
         worms_of(config),
         arena_of(config),
@@ -175,6 +182,7 @@ def perform(
     from .io.files import claimed, prepare_folder
     from .io.results import check_unfinished
 
+    _check_kind(config)
     every = config.checkpoint.every
     if every < 0.0:
         raise ConfigError(f"checkpoint.every = {every:g} ms is negative; give an interval, or 0 for none")

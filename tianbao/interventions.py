@@ -12,6 +12,8 @@ from .errors import ConfigError, TianbaoError, shorten, unknown
 if TYPE_CHECKING:
     from .worm import Worm
 
+_ALONE = "; write the number alone, without a unit"
+
 VERBS = (
     "ablate",
     "silence",
@@ -71,7 +73,7 @@ def _bound(method: Any, arguments: dict[str, Any], where: str) -> tuple[list[str
     """Arguments of a call: the names it takes any number of, and the others by keyword."""
     if "pulse" in inspect.signature(method).parameters:
         arguments = _with_pulse(arguments, where)
-    parameters = inspect.signature(method).parameters.values()
+    parameters = [*inspect.signature(method).parameters.values()]
     known = {each.name: each for each in parameters}
     for name in arguments:
         if name not in known:
@@ -90,8 +92,11 @@ def _bound(method: Any, arguments: dict[str, Any], where: str) -> tuple[list[str
         elif given and each.annotation == "int" and type(arguments[each.name]) is not int:
             raise ConfigError(f"{where}: '{each.name}' must be a whole number, got {arguments[each.name]!r}")
         elif given and each.annotation.startswith("float") and type(arguments[each.name]) not in (int, float):
-            raise ConfigError(f"{where}: '{each.name}' must be a number, got {arguments[each.name]!r}")
-    return many, arguments
+            raise ConfigError(f"{where}: '{each.name}' must be a number, got {arguments[each.name]!r}{_ALONE}")
+    # What stands before the names of a call that takes any number of them, such as the channel of `express`.
+    order = [each.name for each in parameters]
+    several = next((k for k, each in enumerate(parameters) if each.kind is each.VAR_POSITIONAL), 0)
+    return [*(arguments.pop(name) for name in order[:several]), *many], arguments
 
 
 def _with_pulse(arguments: dict[str, Any], where: str) -> dict[str, Any]:
@@ -132,6 +137,9 @@ def parse_command(text: str) -> dict[str, Any]:
     words = re.sub(r"\s*,\s*", ",", text).split()
     verb = words[0].replace("-", "_") if words else ""
     if verb not in VERBS:
+        first = next((each for each in words if each in VERBS), None)
+        if first:
+            raise ConfigError(f"'{shorten(text)}': write the intervention first: '{first} ...'")
         raise ConfigError(f"'{shorten(text)}': {unknown('intervention', verb, VERBS)}")
     table: dict[str, Any] = {"verb": verb}
     plain = [word for word in words[1:] if "=" not in word]
@@ -142,12 +150,21 @@ def parse_command(text: str) -> dict[str, Any]:
         elif each.kind is each.POSITIONAL_OR_KEYWORD and each.name != "pulse" and plain:
             table[each.name] = parse_setting(f"{each.name}={plain.pop(0)}")[1]
     if plain:
-        raise ConfigError(f"'{shorten(text)}': unexpected word '{plain[0]}'; write key=value")
+        raise ConfigError(f"'{shorten(text)}': unexpected word '{plain[0]}'; {_todo(words, parameters, table)}")
     for key, value in (parse_setting(word) for word in words[1:] if "=" in word):
         if table.get(key):
             raise ConfigError(f"'{shorten(text)}': '{key}' is given twice; keep one")
         table[key] = value
     return table
+
+
+def _todo(words: list[str], parameters: list[inspect.Parameter], table: Mapping[str, Any]) -> str:
+    """What to do about a word too many: it has no name, or lost it."""
+    if any(each.startswith("=") or each.endswith("=") for each in words):
+        return "write key=value, without spaces around ="
+    named = ["amplitude" if each.name == "pulse" else each.name for each in parameters]
+    left = next((each for each in named if each not in table), None)
+    return f"write key=value, such as {left}=..." if left else "leave it out, or join names with commas"
 
 
 def to_command(table: Mapping[str, Any]) -> str:

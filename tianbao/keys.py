@@ -14,6 +14,7 @@ OPEN = ("parameters", "material", "medium")
 """Sections that hold changes of a table of values."""
 
 _ALSO = ("viscosity", "name")  # keys of a medium without a range
+_OF_SWEEPS = ("vary", "base", "design", "metrics", "seeds", "samples")
 _SHOWN = 12  # keys of a section
 _CLOSE = 0.6  # [-] least similarity of a name that is suggested
 
@@ -48,6 +49,12 @@ def unknown_key(key: str, plain: Iterable[str]) -> str:
         plain: dotted keys of a configuration outside of the sections of `OPEN`.
     """
     known = _known(plain)
+    if key.partition(".")[0] in _OF_SWEEPS:
+        return f"unknown key '{shorten(key)}': it belongs to a sweep, and tianbao sweep FILE runs one"
+    if "." in key and answer_to(key.replace(".", "").replace("_", "")):
+        return unknown("key", key, known)
+    if key in known:
+        return f"unknown key '{shorten(key)}': it is one for all worms; write it once, outside of [[worms]]"
     section, word = key.partition(".")[0] + ".", key.rpartition(".")[2].lower()
     # Of keys with the same last word, the one in the section that was named.
     last = {name.rpartition(".")[2]: name for name in sorted(known, key=lambda each: each.startswith(section))}

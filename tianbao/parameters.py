@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from .errors import ConfigError, shorten, unknown
 from .rows import finite, number, read_rows
@@ -51,11 +52,18 @@ class UnknownParameter(ConfigError, AttributeError):
 class Parameters(Mapping[str, float]):
     """Immutable set of parameter values, read as attributes: `parameters.gap_gain` [nS]."""
 
-    def __init__(self, values: Mapping[str, float]) -> None:
+    def __init__(self, values: Mapping[str, float] = MappingProxyType({}), **named: float) -> None:
         """
+        Args:
+            values: of every parameter.
+            **named: none; whoever gives some means `replace`.
+
         Raises:
             ConfigError: for a name that is unknown or missing, or a value outside its range.
         """
+        if named:
+            name = next(iter(named))
+            raise ConfigError(f"parameters: write Worm().parameters.replace({shorten(name)}=...) to change some")
         if not isinstance(values, Mapping):
             raise ConfigError(f"parameters are names and values, not {shorten(repr(values))}")
         rows = table()

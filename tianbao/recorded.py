@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .arguments import NamedAttributes, named_arguments
 from .errors import ConfigError, OutputError, printable, shorten
 from .interventions import described
 from .registry import find
@@ -149,8 +150,9 @@ class WormTrack:
         return np.array(sorted(columns, key=lambda k: self.muscles[k]), int)
 
 
+@named_arguments
 @dataclass(frozen=True, eq=False, repr=False)
-class RecordedRun:
+class RecordedRun(NamedAttributes):
     """A run: its worms and everything needed to repeat it.
 
     Attributes:

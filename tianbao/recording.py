@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .arguments import named_arguments
 from .recorded import RecordedRun, WormTrack
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Recording", "WormTrack"]
 
 
+@named_arguments
 @dataclass(frozen=True, eq=False, repr=False)
 class Recording(RecordedRun):
     """A run that can be plotted, filmed and saved; its data are those of `RecordedRun`."""

@@ -55,7 +55,8 @@ def number(
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         kind = type(value).__name__
-        raise ConfigError(f"{where}: '{what}' = {shorten(value)} is not a number but of type {kind}")
+        todo = f"; write the number alone{f', in {unit}' if unit else ''}" if isinstance(value, str) else ""
+        raise ConfigError(f"{where}: '{what}' = {shorten(value)} is not a number but of type {kind}{todo}")
     if endless and value == math.inf:
         return math.inf
     exact = finite(value, where, what, unit)

@@ -42,3 +42,32 @@ def literal(value: Any) -> str:
 def _bare(key: str) -> str:
     """A key of TOML, in quotes where it needs them."""
     return key if re.fullmatch("[A-Za-z0-9_-]+", key) else literal(key)
+
+
+_LINE = re.compile(r"\(at line (\d+), column")
+_NUMBER = r"[-+]?\d[\d_.]*(e[-+]?\d+)?"
+_HINTS = (
+    (r"[^=]+=\s*(True|False|None|yes|no|on|off)\b.*", "write true or false, in small letters"),
+    (rf"[^=]+=\s*{_NUMBER}\s*,\s*\d.*", "write a decimal point, not a comma"),
+    (rf"[^=]+=\s*{_NUMBER}\s*[A-Za-z%].*", "write the number alone, without a unit"),
+    (r"[^=]+=\s*[A-Za-z_*?].*", "put a text in quotes"),
+    (r"[\w.\s]+:.*", "write key = value, with sections such as [arena], as tianbao run --print-config does"),
+    (r"\s*\{.*", "this is JSON; write key = value, as tianbao run --print-config does"),
+)
+
+
+def hint(content: bytes, error: str) -> str:
+    """What to do about a line that is no TOML, as the end of a sentence; nothing where the error says it.
+
+    Args:
+        content: of the file.
+        error: as the parser says it, with the number of the line.
+    """
+    found = _LINE.search(error)
+    lines = content.decode("utf-8-sig", "replace").splitlines()
+    if not found or int(found[1]) > len(lines):
+        return ""
+    if "overwrite" in error or "twice" in error:
+        return "; the same key stands there twice: keep one"
+    line = lines[int(found[1]) - 1]
+    return next((f"; {todo}" for pattern, todo in _HINTS if re.fullmatch(pattern, line)), "")

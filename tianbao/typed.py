@@ -30,13 +30,24 @@ def typed(key: str, value: Any, before: Any, where: str) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool) and kind is not bool:
         wanted = f"of type {kind.__name__}, {_KINDS[kind]}" if kind in _KINDS else "a list, such as [...]"
         if kind is tuple and isinstance(value, str):
-            wanted = f"a list, such as ['{shorten(value)}']"
-        raise ConfigError(f"{where}: '{key}' must be {wanted}, got {shorten(repr(value))}")
+            wanted = f"a list, such as {_listed(value, before)}"
+        alone = "; write it alone, without a unit" if kind in (float, int) and isinstance(value, str) else ""
+        raise ConfigError(f"{where}: '{key}' must be {wanted}, got {shorten(repr(value))}{alone}")
     if kind is str and value != value.encode("utf-8", "ignore").decode():
         raise ConfigError(f"{where}: '{key}' = '{shorten(value)}' is not a text in UTF-8")
     if kind is float and not math.isfinite(value):
         raise ConfigError(f"{where}: '{key}' = {value} is not a finite number")
     return value
+
+
+def _listed(text: str, before: tuple) -> str:
+    """A text as the list that was meant, as a shell has to be given it."""
+    parts = [each.strip(" '\"") for each in text.strip("[]() ").split(",")]
+    if before and not isinstance(before[0], str):
+        return shorten(f"[{', '.join(parts)}]")
+    names = ["*" if each == "all" else each for each in parts if each]
+    quoted = shorten(", ".join(f"'{each}'" for each in names))
+    return f"[{quoted}], in quotes for the shell" if "[" in text else f"[{quoted}]"
 
 
 def _float(key: str, value: float, where: str) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from . import anatomy, parameters
 from .anatomy import Names, joined, listed
 from .apparatus import Pulse
-from .arguments import named_arguments
+from .arguments import elsewhere, named_arguments
 from .cells.channels import PARAMETER_SETS
 from .cells.geometry import check_discretisation
 from .effects import EFFECTS
@@ -91,6 +91,8 @@ class Worm:
         # Every attribute of a worm is one of its model, and is documented there.
         if not name.startswith("_") and hasattr(WormModel, name) or name in WormModel.__dataclass_fields__:
             return getattr(self.model(), name)
+        if answer := elsewhere("Worm", name):
+            raise AttributeError(f"Worm: unknown attribute '{name}': {answer}")
         known = [each for each in dir(type(self)) + list(WormModel.__dataclass_fields__) if not each.startswith("_")]
         raise AttributeError(f"Worm: {unknown('attribute', name, known)}")
 

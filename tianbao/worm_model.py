@@ -12,6 +12,7 @@ import numpy as np
 
 from . import anatomy
 from .apparatus import Hold, Pulse
+from .arguments import NamedAttributes
 from .effects import Effects, after
 from .network.design import NetworkDesign, intact_membranes, intact_tables
 from .parameters import Parameters
@@ -21,7 +22,7 @@ _OUTSIDE = ("stimulate", "hold")
 
 
 @dataclass(frozen=True, eq=False)
-class WormModel:
+class WormModel(NamedAttributes):
     """A worm that does not change: what a simulation holds.
 
     Attributes:

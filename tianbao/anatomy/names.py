@@ -91,7 +91,8 @@ def unmatched(
         one: whether a single cell is asked for, so that a glob is no answer.
     """
     if not isinstance(pattern, str):
-        return unknown(what, pattern, known)
+        todo = f"write it in quotes, such as '{next(iter(known))}', and numbers as NAME=NUMBER"
+        return f"{shorten(repr(pattern))} is not the name of a {what}: {todo}"
     text = pattern.strip()
     bare = _WORDS.sub("", text).upper()
     if text and bare.lower() in _EVERY and not any(kind in text.lower() for kind in others):
@@ -99,6 +100,8 @@ def unmatched(
     for cells in () if bare else [names for kind, names in others.items() if kind in text.lower()]:
         if cells[0] in known:
             return f"'{shorten(pattern)}' names no {what}: write '{glob_of(cells[0][0], cells, known)}'"
+    if one and (several := sorted(fnmatch.filter(known, text))):
+        return f"'{shorten(pattern)}' stands for several {what}s: name one of {_few(several)}"
     group, kind = _group(bare, known)
     if len(group) > 1:
         every = f"write '{glob_of(bare, group, known)}' for its {len(group)} {what}s"

@@ -135,7 +135,8 @@ def _header(path: Path, cells: list[str]) -> list[str]:
     there = ", ".join(name[:_LONGEST_NAME] for name in header[:_MOST_NAMES])
     for name in _NAMES:
         if name not in header:
-            raise AnatomyError(f"{path.name} has no column '{name}'; its columns are {there}")
+            todo = "a table of connections has pre, post, kind and em_sections, one row per connection"
+            raise AnatomyError(f"{path.name} has no column '{name}'; its columns are {there}: {todo}")
     for name in header:
         if name not in known:
             raise AnatomyError(f"{path.name}: {unknown('column', name[:_LONGEST_NAME], known)}")

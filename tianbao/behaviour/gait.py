@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arguments import NamedAttributes
 from ..units import MS_PER_S
 from .midline import checked, curvature, curvature_positions, forward_velocity
 from .shape import ANIMAL_SMOOTHING, SHAPE_METRICS, Shape, shape
@@ -82,7 +83,7 @@ SWIMMING = _ranges("swimming.csv")
 
 
 @dataclass(frozen=True)
-class Gait(Shape):
+class Gait(NamedAttributes, Shape):
     """How a worm moved: speed, frequency and wave, and from `Shape` how evenly its wave travels.
 
     Attributes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arguments import named_arguments
 from ..bounded import check_memory, decoded, memory_of_text, read_bytes
 from ..errors import ConfigError, OutputError, shorten, unknown
 from ..units import MS_PER_S
@@ -67,6 +68,7 @@ class Kymograph:
         return cls(name or f"worm {worm}", np.asarray(recording.time), s, bend, recording.gait(worm))
 
 
+@named_arguments
 def read_kymograph(
     path: str | Path, *, episode: str | None = None, window: tuple[float, float] | None = None,
     rate: float = FRAMES_PER_S,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..errors import OutputError
+from ..errors import ConfigError, OutputError, shorten
 from . import import_track
 from .session import add_command, add_force, fresh, opened
 
@@ -79,7 +79,8 @@ def _wcon(args: argparse.Namespace) -> int:
     from ..io.wcon import write_wcon
 
     run, folder = opened(args.result)
-    return _wrote(write_wcon(run, fresh(args.out, args.force) or folder / "track.wcon"))
+    out = _ends(fresh(args.out, args.force), ".wcon", ".json", ".zip")
+    return _wrote(write_wcon(run, out or folder / "track.wcon"))
 
 
 def _csv(args: argparse.Namespace) -> int:
@@ -93,8 +94,8 @@ def _nwb(args: argparse.Namespace) -> int:
     from ..io.nwb import write_nwb
 
     run, folder = opened(args.result)
-    path, who = fresh(args.out, args.force) or folder / "run.nwb", {"experimenter": tuple(args.experimenter)}
-    who["institution"] = args.institution
+    path = _ends(fresh(args.out, args.force), ".nwb") or folder / "run.nwb"
+    who = {"experimenter": tuple(args.experimenter), "institution": args.institution}
     if args.worm is not None or len(run.worms) == 1:
         return _wrote(write_nwb(run, path, worm=args.worm, **who))
     each = [(worm, path.with_stem(f"{path.stem}_{worm}")) for worm in range(len(run.worms))]
@@ -122,6 +123,17 @@ def _worm(config: Path | None):
     from ..experiment import worm_of
 
     return worm_of(RunConfig() if config is None else read_config(config))
+
+
+def _ends(path: Path | None, *ends: str) -> Path | None:
+    """A path whose end says what will be in the file.
+
+    Raises:
+        ConfigError: for another end.
+    """
+    if path is not None and path.suffix.lower() not in ends:
+        raise ConfigError(f"--out {shorten(path.name)}: let it end in {ends[0]}, as in {shorten(path.stem)}{ends[0]}")
+    return path
 
 
 def _wrote(*paths: Path) -> int:

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import ConfigError, shorten
 from .session import add_command, add_force, fresh
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ def _import_track(args: argparse.Namespace) -> int:
         return _list(plate)
     together, others = throughout(plate.tracks(args.worm))
     out = args.out or Path(args.track.name.split(".")[0]) / _RESULTS
-    out = fresh(out / _RESULTS if out.is_dir() else out, args.force)
+    if out.suffix.lower() not in ("", ".h5", ".hdf5"):
+        raise ConfigError(f"--out {shorten(out.name)}: results end in .h5, as in {shorten(out.stem)}.h5")
+    out = fresh(out / _RESULTS if out.is_dir() or not out.suffix else out, args.force)
     run = plate.of(together)
     run.save(out)
     written = [out]

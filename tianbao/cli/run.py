@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import SPACING, RunConfig, on_a_grid, parse_setting, read_config
 from ..engine import AUTO, ENGINES
-from ..errors import ConfigError, DivergedError, printable
+from ..errors import ConfigError, DivergedError, printable, shorten
 from .session import EXIT_FAILED, EXIT_INTERRUPTED, Parser, add_command, run_script
 
 if TYPE_CHECKING:
@@ -128,6 +129,22 @@ def _live(args: argparse.Namespace, duration: float | None) -> list[Observer]:
     return [Live(*args.live, port=args.live_port or 0, duration=duration)]
 
 
+def _check_file(path: Path) -> None:
+    """Refuse a word that is no file because it lost its option, or quotes that the shell has to be given.
+
+    Raises:
+        ConfigError: with the option that it may belong to.
+    """
+    text = str(path)
+    if os.path.exists(path) or path.suffix == ".toml":
+        return
+    if "=" in text:
+        raise ConfigError(f"'{shorten(text)}' is a setting: write --set before each, as in --set {shorten(text)}")
+    if os.sep not in text and (any(each in "*?" for each in text) or text.isupper()):
+        todo = f"write an intervention as one word in quotes, as in --do 'ablate {shorten(text)}'"
+        raise ConfigError(f"there is no file {shorten(text)}: {todo}")
+
+
 def configured(args: argparse.Namespace) -> RunConfig:
     """The configuration given by file, then `--set`, then dedicated options such as `--seed`.
 
@@ -136,9 +153,12 @@ def configured(args: argparse.Namespace) -> RunConfig:
     """
     from ..interventions import parse_command
 
+    settings = dict(parse_setting(each) for each in args.set)
+    if args.config:
+        _check_file(args.config)
     config = read_config(args.config, args.default) if args.config else args.default
     where = "command line"
-    config = config.updated(dict(parse_setting(each) for each in args.set), where=where)
+    config = config.updated(settings, where=where)
     named = {name: getattr(args, name) for name in _SETTINGS} | {"arena.medium": args.medium}
     config = config.updated(named, where=where)
     if args.worms is not None:

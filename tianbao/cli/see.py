@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError, OutputError, unknown
+from ..errors import ConfigError, OutputError, shorten, unknown
 from .animals import add_animal, animals_of
 from .session import add_command, add_force, fresh, opened
 
@@ -137,6 +137,8 @@ def _report(args: argparse.Namespace) -> int:
     films += [None] * (len(runs) - len(films))
     # The report of one run is stored with it; a report of several belongs to none of them.
     out = fresh(args.out, args.force) or (runs[0][1] / "report.html" if len(runs) == 1 else Path("compared.html"))
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"a report is a page: let --out end in .html, as in {shorten(out.stem)}.html")
     check_file(out)
     written = write_report([each for each, _ in runs], out, video=films, names=_names(paths), animal=animals)
     print(f"wrote {written} ({written.stat().st_size / 1e6:.1f} MB)")
@@ -178,6 +180,8 @@ def _names(paths: list[Path]) -> list[str]:
 def _plot(args: argparse.Namespace) -> int:
     from ..view.plots import picture_path
 
+    if str(args.result) in KINDS and args.kind not in KINDS:
+        raise ConfigError(f"plot: the result comes first: tianbao plot {shorten(args.kind)} {args.result}")
     # A kind may have its name in Python, as in run.plot.curvature().
     args.kind = next((kind for kind, method in KINDS.items() if method == args.kind), args.kind)
     if args.kind not in KINDS:

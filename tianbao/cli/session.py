@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _LONGEST = 500  # characters of an error
 _NO_CHOICE = re.compile(r"argument (\w+): invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
+_NO_NUMBER = re.compile(r"invalid (int|float) value: ('.*')")
+_SHORT, _LISTED = 2, 12  # characters of a short option; options that a message lists
 _WORD = re.compile(r"[\w-]+")
 
 EXIT_FAILED, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
@@ -42,12 +44,22 @@ class Parser(argparse.ArgumentParser):
         place = full_place(name.strip("-").replace("-", "_")) if "--set" in known else None
         if place is not None:
             self.error(f"unrecognized option '{shorten(name)}': write --set {place}=...")
-        self.error(unknown("option", name, known).replace("unknown", "unrecognized", 1))
+        short = [each for each in known if len(name) == _SHORT and each[_SHORT] == name[1]]
+        bare = [each.strip("-") for each in known]
+        said = unknown("option", name.strip("-"), bare)
+        for each in bare:
+            said = said.replace(f"did you mean '{each}'", f"did you mean '--{each}'")
+        said = re.sub("known are .*", f"known are {', '.join(known[:_LISTED])}", said)
+        said = f"unknown option '{name}': did you mean '{short[0]}'?" if len(short) == 1 else said
+        self.error(said.replace("unknown", "unrecognized", 1).replace(f"'{name.strip('-')}'", f"'{name}'", 1))
 
     def error(self, message: str) -> NoReturn:
         """Print one sentence and exit with the code of an error."""
         if found := _NO_CHOICE.search(message):
             message = f"invalid choice: {unknown(found[1].lower(), found[2], _WORD.findall(found[3]))}"
+        kind = {"int": "a whole number", "float": "a number"}
+        todo = "write it alone, without a unit"
+        message = _NO_NUMBER.sub(lambda each: f"{each[2]} is not {kind[each[1]]}; {todo}", message)
         print(f"{self.prog}: {_sentence(message)}; see {self.prog} --help", file=sys.stderr)
         sys.exit(EXIT_ERROR)
 

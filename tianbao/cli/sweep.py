@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import ConfigError, unknown
 from .session import EXIT_FAILED, add_command
 
 _FINISHED, _FAILED = "finished", "failed"
@@ -48,10 +49,15 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 
 def _sweep(args: argparse.Namespace) -> int:
+    from ..sweeps.backends import BACKENDS
     from ..sweeps.limit import limit_of
     from ..sweeps.plan import read_plan
     from ..sweeps.run import estimate, sweep
 
+    if args.backend not in BACKENDS:
+        raise ConfigError(unknown("backend", args.backend, BACKENDS))
+    if args.address is not None and args.backend != "ray":
+        raise ConfigError("--address is that of a Ray cluster; give --backend ray, too")
     limit = None if args.time is None else limit_of(args.time)
     plan = read_plan(args.plan)
     folder = args.out or Path("output") / args.plan.stem

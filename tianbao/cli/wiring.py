@@ -77,10 +77,21 @@ def _by_name(name: str, known: list[str]) -> str:
     return name
 
 
+_NOT_CHECKED = {
+    ".toml": "tianbao run FILE --print-config checks a configuration",
+    ".mod": "mod files are compiled, and so checked, by the next run (docs/extending.md)",
+    ".wcon .hdf5 .zip": "tianbao import-track FILE --list checks a track",
+    ".h5": "tianbao info FILE describes a result",
+}
+"""What else is given to `tianbao check`, by the end of its name."""
+
+
 def _check(args: argparse.Namespace) -> int:
     from ..anatomy import connectome, own_cells, read_own_cell
 
     path = Path(args.path)
+    if other := next((todo for ends, todo in _NOT_CHECKED.items() if path.suffix.lower() in ends.split()), None):
+        raise AnatomyError(f"{path} is neither a table of connections nor a cell: {other}")
     if not os.path.exists(path):
         raise AnatomyError(f"no file or folder {path}: give a CSV, a SWC file or a folder of SWC files")
     if path.is_dir():

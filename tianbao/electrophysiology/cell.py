@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Real
 
 import numpy as np
 
 from .. import anatomy, mechanisms
+from ..arguments import NamedAttributes, named_arguments
 from ..cells import published
 from ..cells.geometry import geometry
 from ..cells.membrane import insert_membrane, membrane
@@ -32,10 +33,13 @@ _CHARGING = 200.0  # ms after which every cell of the worm is charged
 _SHOWN = 60_000.0  # ms of biology that take longer than two seconds
 _MOST = 1000.0  # mV, beyond which a run has diverged
 _MOST_SAMPLES = 1e8  # of one sweep
+_MOST_CURRENT, _LEAST_CURRENT = 1000.0, 0.1  # pA, beyond which another unit was meant
+_NEAR_ZERO = 0.2  # mV, as above
 _LONGEST_STEP = 10.0  # ms, also how far NEURON goes at once
 
 
-class PatchedCell:
+@named_arguments
+class PatchedCell(NamedAttributes):
     """An isolated neuron under a patch pipette.
 
     Running one initialises and advances everything else in this NEURON process: do not run it in the middle
@@ -47,7 +51,10 @@ class PatchedCell:
         celsius: temperature [degC]; it affects gating as in a worm, see cells/temperature.py.
     """
 
-    def __init__(self, sections: dict[str, dict], name: str, *, celsius: float = 20.0) -> None:
+    def __init__(self, sections: dict[str, dict], name: str = "cell", *, celsius: float = 20.0) -> None:
+        if not isinstance(sections, Mapping):
+            todo = "PatchedCell.of_neuron('AWCL') patches a neuron"
+            raise ConfigError(f"a PatchedCell is made of sections, not of {shorten(repr(sections))}: {todo}")
         self._gating = rate_factor(celsius)
         mechanisms.load()
         self.name, self.celsius = name, celsius
@@ -156,6 +163,7 @@ class PatchedCell:
             raise ConfigError(f"a cell runs a Protocol, such as current_steps([5.0]), not {shorten(repr(protocol))}")
         if protocol.duration / dt > _MOST_SAMPLES:
             raise ConfigError(f"{protocol.duration:g} ms at dt {dt:g} ms are more than {_MOST_SAMPLES:g} samples")
+        _check_levels(protocol)
         voltages, currents = [], []
         biology, label = protocol.duration * protocol.sweeps, f"{self.name} under {protocol.mode} clamp"
         with Progress(biology, label, enabled=biology > _SHOWN) as bar:
@@ -221,6 +229,19 @@ class PatchedCell:
             jump = protocol.levels(k)[sweep] - protocol.levels(k - 1)[sweep]
             total[first : first + size] += jump * per_mv[:size]
         return total
+
+
+def _check_levels(protocol: Protocol) -> None:
+    """Refuse a current that is one in another unit than pA, and warn of levels that are likely to be."""
+    most = max((abs(each) for epoch in protocol.epochs for each in epoch.levels), default=0.0)
+    if protocol.mode == "current" and most > _MOST_CURRENT:
+        said = f"a current of {most:g} pA is too large to mean anything"
+        raise ConfigError(f"{said}: give at most {_MOST_CURRENT:g} pA (1 nA = 1000 pA)")
+    if protocol.mode == "current" and 0.0 < most < _LEAST_CURRENT:
+        log.warning("currents of up to %g pA change next to nothing: give pA, 20 for 0.02 nA", most)
+    measured = protocol.epochs[protocol.measured].levels
+    if protocol.mode == "voltage" and 0.0 < max(map(abs, measured)) < _NEAR_ZERO:
+        log.warning("steps to %s mV all lie next to 0: give mV, -80 for -0.08 V", shorten(list(measured)))
 
 
 def _check_step(dt: float) -> None:

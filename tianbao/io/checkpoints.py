@@ -5,6 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
+from ..arguments import named_arguments
 from ..errors import ConfigError, shorten
 from ..loop.state import RunState
 from ..rows import number
@@ -13,6 +14,7 @@ from .files import reading, write_atomically
 _LONGEST = 1e9  # [ms]
 
 
+@named_arguments
 class Checkpoints:
     """One file that always holds the newest state of a run.
 

@@ -155,6 +155,8 @@ def _explained(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or error
         todo = "choose a folder you may write to, or free some disk space"
+        if isinstance(error, (FileExistsError, NotADirectoryError)):
+            todo = "a file stands where a folder is needed: give another path"
         if error.errno in _HELD:
             todo = f"another program uses it{_holder(path)}: close it there"
         raise OutputError(f"cannot write {path}: {reason}; {todo}") from error

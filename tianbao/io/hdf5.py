@@ -139,6 +139,9 @@ def read_sealed(path: str | Path) -> tuple[RecordedRun, bool]:
         except _DAMAGE as error:
             if "unable to lock file" in str(error):
                 raise
+            if "signature not found" in str(error):
+                todo = "give a results.h5 or the folder of a run; tracks are read by tianbao import-track"
+                raise OutputError(f"{path} is damaged or not a results file: {todo}") from error
             reason = f"damaged or not a results file ({shorten(error)})"
             raise OutputError(f"{path} is {reason}; run the simulation again") from error
     recording.check(str(path))

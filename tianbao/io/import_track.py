@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..arguments import named_arguments
 from ..bounded import first_bytes
-from ..errors import OutputError
+from ..environment import Medium
+from ..errors import ConfigError, OutputError, shorten, unknown
 from .midlines_csv import csv_plate, looks_like_midlines
 from .plate import Plate
 from .tierpsy import SIGNATURE, tierpsy_plate
@@ -20,8 +22,15 @@ if TYPE_CHECKING:
 _WHAT = "a track: WCON, a CSV table of midlines, or HDF5 of Tierpsy"
 _TABLES = (".csv", ".tsv", ".txt")
 _HEAD = 1 << 20
+_FOREIGN = {
+    ".avi .mp4 .mov .mkv .tif .tiff .webm .gif": "a video: track the worm in it first, and give the midlines",
+    ".mat": "a file of MATLAB: write the midlines as CSV, with columns t_s, point, x_mm and y_mm",
+    ".xlsx .xls .ods": "a spreadsheet: save it as CSV and give that file",
+}
+"""What trackers also write, by the end of the name."""
 
 
+@named_arguments
 def read_track(
     path: str | Path, *, worm: str | None = None, medium: str | None = None, longest_gap: float = LONGEST_GAP_MS,
     time_unit: str | None = None, length_unit: str | None = None, fps: float | None = None,
@@ -63,7 +72,11 @@ def read_plate(
     Raises:
         OutputError: if the file is missing, malformed, or in unknown units.
     """
+    if isinstance(path, (bool, int, float)):
+        raise OutputError(f"{path} is not the path of a file; give the path of {_WHAT}")
     given, path = given or UnitsGiven(), Path(path)
+    if medium is not None and medium not in (known := Medium.names()):
+        raise ConfigError(unknown("medium", shorten(medium), known))
     start = first_bytes(path, _WHAT, len(SIGNATURE))
     if start == SIGNATURE:
         if given.time_unit is not None or given.length_unit is not None:
@@ -71,6 +84,8 @@ def read_plate(
         return tierpsy_plate(path, given, medium=medium, longest_gap=longest_gap)
     if path.suffix.lower() in _TABLES:
         return csv_plate(path, given, medium=medium, longest_gap=longest_gap)
+    if foreign := next((why for ends, why in _FOREIGN.items() if path.suffix.lower() in ends.split()), None):
+        raise OutputError(f"{path} is {foreign}")
     if given != UnitsGiven():
         raise OutputError(f"{path} is read as WCON, which has its own units; leave out those that are given")
     return wcon_plate(path, medium=medium, longest_gap=longest_gap)

@@ -50,7 +50,8 @@ def _size(unit: str, where: str, kind: str, example: str) -> float:
     if not isinstance(unit, str) or not unit.strip():
         raise OutputError(f"{where} has no unit; add one to the file's units, such as {example}")
     if set(re.findall(r"[^\W\d_]+", unit.lower())) & PIXELS:
-        raise OutputError(f"{where} is in pixels ('{shorten(unit)}'), of unknown size; scale the track to mm first")
+        todo = "give microns_per_pixel of a table, or scale the track to mm"
+        raise OutputError(f"{where} is in pixels ('{shorten(unit)}'), of unknown size; {todo}")
     size, dimension = _evaluate(unit, where)
     if dimension != (1, 0) and kind == "length" or dimension != (0, 1) and kind == "time":
         raise OutputError(f"{where}: '{shorten(unit)}' is not a unit of {kind}; use {example}")

@@ -33,12 +33,13 @@ def action_of(loop: Loop, current: Current, light: Light, force: bool) -> Action
     """
     if current is None and light is None:
         return None
-    return Action(_injected(loop, current or {}, force), _lit(loop, {} if light is None else light))
+    current, light = ({} if each is None else each for each in (current, light))
+    return Action(_injected(loop, current, force), _lit(loop, light))
 
 
 def said(current: Current) -> str:
     """The current of a step in words; empty if there is none."""
-    return f"the current of this step, {shorten(current)} nA" if current else ""
+    return f"the current of this step, {shorten(current)} nA" if current is not None and len(current) else ""
 
 
 def _injected(loop: Loop, current: Current, force: bool) -> np.ndarray:

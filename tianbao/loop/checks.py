@@ -45,7 +45,7 @@ def check_duration(duration: float, clock: Clock) -> None:
     """
     frame, most = clock.frame, _MOST_FRAMES * clock.frame
     if not frame <= number(duration, "run", "duration", "ms"):
-        raise ConfigError(f"duration {duration:g} ms is shorter than one frame ({frame:g} ms)")
+        raise ConfigError(f"duration {duration:g} ms is shorter than one frame ({frame:g} ms): give ms, 10000 for 10 s")
     if duration > most:
         todo = f"at most {most:g} ms at frames of {frame:g} ms; give a longer clock.frame"
         raise ConfigError(f"duration {duration:g} ms is more than one recording holds: {todo}")
@@ -94,6 +94,17 @@ def _values(
             quantity = f"{table['verb']}.{argument}"
             if quantity in ranges():
                 yield quantity, f"{table['verb']} {shorten(cells)}: {argument}", value, table.get("force", False)
+
+
+def check_checkpoints(checkpoints: object) -> None:
+    """Refuse anything but what keeps states.
+
+    Raises:
+        ConfigError: for a path, or another object without `keep` and `every`.
+    """
+    if checkpoints is not None and not (hasattr(checkpoints, "keep") and hasattr(checkpoints, "every")):
+        todo = 'give tianbao.Checkpoints("run.tianbao", every=1000.0)'
+        raise ConfigError(f"run: checkpoints = {shorten(repr(checkpoints))} keeps no states: {todo}")
 
 
 def check_observers(observers: object) -> None:

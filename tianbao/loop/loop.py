@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..arguments import NamedAttributes
 from ..body import SoftBody
 from ..cells.temperature import rate_factor
 from ..clock import Clock
@@ -41,7 +42,7 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Observation:
+class Observation(NamedAttributes):
     """The worms between two ticks; arrays are copies and lead with the worms.
 
     Attributes:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import os
 from collections.abc import Sequence
 
 from .. import anatomy
-from ..arguments import named_arguments
+from ..arguments import NamedAttributes, named_arguments
 from ..body import Material, RingMesh, SoftBody
 from ..cells.temperature import rate_factor
 from ..clock import Clock
@@ -22,12 +23,13 @@ from ..rows import whole
 from ..worm import Worm
 from ..worm_model import WormModel
 from .actions import Current, Light, action_of, said
-from .checks import check_duration, check_observers, check_options, check_ranges
+from .checks import check_checkpoints, check_duration, check_observers, check_options, check_ranges
 from .description import described
 from .loop import Loop, Observation, with_parameters
 from .observers import DivergenceGuard, Observer
 from .run import Plan, Run, check_fit
 from .state import Checkpoints, RunState
+from .unnoticed import unnoticed
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ _DEFAULT = RunConfig()
 
 
 @named_arguments
-class Simulation:
+class Simulation(NamedAttributes):
     """Worms in an arena.
 
     Run it as a whole with `run`, or step by step with `reset`, `step` and `observe`, to close a loop of your own.
@@ -261,18 +263,19 @@ class Simulation:
             DivergedError: if brains or bodies leave the physical range; what was recorded until
                 then is its `recording`.
         """
-        self.check(duration)
         check_observers(observers)
-        self._warn()
+        check_checkpoints(checkpoints)
+        self.check(duration)
+        self._warn(duration)
         return Run(self._loop, self._plan(duration), checkpoints, since, observers).to_the_end()
 
     def _outside(self, clock: Clock | None = None) -> list[str]:
         """What lies outside of the ranges for which the model was shown to hold; what means nothing is refused."""
         return check_ranges(self.worms, self.arena, self.body, clock or self.clock, self.initial_curvature)
 
-    def _warn(self) -> None:
-        """Say so once, before anything is computed."""
-        for each in self._outside():
+    def _warn(self, duration: float = math.inf) -> None:
+        """Say so once, before anything is computed; and what a run [ms] would not notice."""
+        for each in (*self._outside(), *unnoticed(self.worms, self.arena, self.clock, duration)):
             if each not in self._told:
                 log.warning("%s", each)
                 self._told.append(each)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..arguments import named_arguments
 from ..errors import ConfigError, shorten, unknown
 from ..progress import Progress
 from .backends import BACKENDS, ray_tasks, slurm_script
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@named_arguments
 def sweep(
     plan: Plan | Mapping[str, Any] | str | Path,
     folder: str | Path,

@@ -12,7 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 
+from ..anatomy import neurons
 from ..anatomy.names import listed, unmatched
+from ..arguments import NamedAttributes, named_arguments
 from ..behaviour.gait import POINTS, Gait, curvature
 from ..errors import ConfigError, shorten, unknown
 from ..recorded import QUADRANTS, RecordedRun, WormTrack
@@ -33,7 +35,8 @@ _DORSAL = ("SMDD", "RMDD", "DA", "DB", "DD", "AS")
 _VENTRAL = ("SMDV", "RMDV", "VA", "VB", "VD", "VC")
 
 
-class Plots:
+@named_arguments
+class Plots(NamedAttributes):
     """Plots of one recording. Each takes the path of a picture, or None to return the figure."""
 
     def __init__(self, recording: RecordedRun) -> None:
@@ -173,6 +176,9 @@ def picture_path(path: str | Path) -> Path:
     """
     path = Path(path)
     known = sorted(FigureCanvasBase.get_supported_filetypes())
+    if not path.suffix and not path.is_dir():
+        name = shorten(path.name)
+        raise ConfigError(f"picture '{name}': let its path end in a format, as in {name}.png")
     if path.suffix and path.suffix[1:].lower() not in known:
         raise ConfigError(f"{path.name}: {unknown('picture format', path.suffix[1:], known)}")
     return path
@@ -188,6 +194,8 @@ def select_neurons(recorded: Sequence[str], wanted: Sequence[str] | None = None)
         chosen = []
         for glob in listed(wanted):
             found = fnmatch.filter(recorded, glob) if isinstance(glob, str) else []
+            if not found and isinstance(glob, str) and fnmatch.filter(neurons().index, glob):
+                raise ConfigError(f"traces: '{shorten(glob)}' was not recorded: add it to record.voltage and run again")
             if not found:
                 raise ConfigError(f"traces: {unmatched('recorded neuron', glob, dict.fromkeys(recorded, ''), {})}")
             chosen += [name for name in found if name not in chosen]
