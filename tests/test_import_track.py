@@ -359,3 +359,12 @@ def test_a_clock_that_was_set_back_is_not_mixed_into_one_track(tmp_path):
     for values in (swapped["data"][0][key] for key in ("t", "x", "y")):
         values[40], values[41] = values[41], values[40]
     assert is_the_made_up_worm(read_wcon(saved(swapped, tmp_path)).gait())
+
+
+def test_an_imported_track_may_be_imported_anew_but_replaces_no_run(tmp_path, capsys):
+    track, out = saved(tracked(duration=2000.0), tmp_path), tmp_path / "results.h5"
+    assert command("import-track", track, "--out", out) == command("import-track", track, "--out", out) == 0
+    recording(duration=400.0).save(out)
+    before = out.read_bytes()
+    assert command("import-track", track, "--out", out) == 2
+    assert "--force" in capsys.readouterr().err and out.read_bytes() == before

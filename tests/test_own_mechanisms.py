@@ -177,10 +177,14 @@ def test_a_name_of_neuron_has_neurons_value_wherever_it_is_declared(name, block)
         ({"neuron": "RANGE g USEION k WRITE ek", "declared": "ASSIGNED { ek }"}, "WRITE ek"),
         ({"neuron": "RANGE g USEION k WRITE ki", "declared": "STATE { ki }"}, "INITIAL that does not set ki"),
         ({"after": "BREAKPOINT { i = 0 }"}, "a second BREAKPOINT"),
-        ({"declared": "ASSIGNED { q }", "breakpoint": "q = q + 1\ni = g*q*v"}, "'q', which BREAKPOINT computes"),
+        ({"declared": "ASSIGNED { q }", "breakpoint": "q = q + 1\ni = g*q*v"}, "'q', whose value in the step before"),
+        ({"declared": "ASSIGNED { q }", "breakpoint": "i = g*q*v\nq = v/10"}, "'q', whose value in the step before"),
+        ({"declared": "STATE { m }", "breakpoint": "i = g*m*v\nm = 0.5"}, "'m', whose value in the step before"),
         ({"breakpoint": "i = g*f(3)*v", "after": "FUNCTION f(n) { if (n > v) { f = f(n-1) } }"}, "calls itself"),
         ({"declared": "STATE { m }", "breakpoint": "SOLVE s METHOD cnexp\ni = g*m*v",
           "after": "DERIVATIVE s { m' = f(m) }\nFUNCTION f(x) { f = -x }"}, "its own state to f()"),
+        ({"declared": "STATE { m }", "breakpoint": "SOLVE s METHOD cnexp\ni = g*m*v",
+          "after": "DERIVATIVE s { m' = 0.1 + 0*m }"}, "'m' cancels out"),
         ({"neuron": "RANGE g GLOBAL q", "declared": "ASSIGNED { q }", "breakpoint": "SOLVE s\ni = g*q*v",
           "after": "PROCEDURE s() { q = v }"}, "GLOBAL 'q'"),
     ],
@@ -215,6 +219,11 @@ def test_a_condition_on_a_shared_value_is_decided_while_running(parts, values):
     found, (name, *_) = understood(**parts), values
     assert current(found, v=10.0, **values) == pytest.approx(2e-3)
     assert current(found, v=10.0, **{**values, name: 30.0}) == pytest.approx(1e-3)
+
+
+def test_comparisons_bind_as_in_c():
+    found = understood(breakpoint="i = g*v*(1 + (celsius == 6.3 < 2))")
+    assert [current(found, v=10.0, celsius=each) for each in (0.0, 6.3)] == pytest.approx([2e-3, 1e-3])
 
 
 def test_what_only_the_user_sets_is_read_from_each_instance():

@@ -58,7 +58,8 @@ def _import_track(args: argparse.Namespace) -> int:
     out = args.out or Path(args.track.name.split(".")[0]) / _RESULTS
     if out.suffix.lower() not in ("", ".h5", ".hdf5"):
         raise ConfigError(f"--out {shorten(out.name)}: results end in .h5, as in {shorten(out.stem)}.h5")
-    out = fresh(out / _RESULTS if out.is_dir() or not out.suffix else out, args.force)
+    out = out / _RESULTS if out.is_dir() or not out.suffix else out
+    fresh(out, args.force or _is_imported(out))
     run = plate.of(together)
     run.save(out)
     written = [out]
@@ -73,6 +74,20 @@ def _import_track(args: argparse.Namespace) -> int:
         written.insert(1, _write_gaits(gaits, out))
     print("wrote " + ", ".join(map(str, written[:3])) + (f" and {len(written) - 3} more there" if written[3:] else ""))
     return 0
+
+
+def _is_imported(path: Path) -> bool:
+    """Whether a file came from a track, which can be imported again, and not from a run: no neurons, no muscles."""
+    from ..errors import OutputError
+    from ..io.results import open_recording
+
+    if not path.is_file():
+        return False
+    try:
+        worms = open_recording(path).worms
+    except OutputError:
+        return False
+    return all(not each.neurons and not each.muscles for each in worms)
 
 
 def _list(plate: Plate) -> int:

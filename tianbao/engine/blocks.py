@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .graph import COMPARISONS, FUNCTIONS, Graph, Level
@@ -262,6 +262,9 @@ class Blocks:
             raise refused(self._source, f"a derivative that is not linear in its state '{each.state}'")
         dt = self._read("dt")
         if graph.value(rate) == 0.0:
+            if each.state in _names(each.value):
+                # NEURON divides by the coefficient as it is written, which is zero.
+                raise refused(self._source, f"a derivative in which the state '{each.state}' cancels out")
             self._scopes[0][each.state] = f("+", now, f("*", dt, slope))
             return
         target = _target(graph, slope, x)
@@ -343,6 +346,16 @@ def given(source: Source) -> set[str]:
     written = {name for body in source.bodies() for name in assigned_names(body)}
     ions = {name for ion in source.ions for name in (*ion.read, *ion.write)}
     return source.assigned - written - ions - source.pointers
+
+
+def _names(expression: tuple) -> Iterator[str]:
+    """Variables of a parsed expression."""
+    kind, *rest = expression
+    if kind == "name":
+        yield rest[0]
+    for each in rest[1] if kind == "call" else rest:
+        if isinstance(each, tuple):
+            yield from _names(each)
 
 
 def _target(graph: Graph, slope: int, x: int) -> int | None:

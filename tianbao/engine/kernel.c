@@ -107,9 +107,14 @@ INLINE R tb_log(R x) {
     return x > (R)0 ? value : (x < (R)0 ? (R)NAN : (R)-INFINITY);
 }
 
-INLINE R tb_pow(R x, R y) { return tb_exp(y * tb_log(x)); }
 INLINE R tb_sqrt(R x) { return sizeof(R) == 8 ? (R)sqrt((double)x) : (R)sqrtf((float)x); }
 INLINE R tb_fabs(R x) { return x < (R)0 ? -x : x; }
+INLINE R tb_pow(R x, R y) {
+    const R size = tb_exp(y * tb_log(tb_fabs(x))), half = y * (R)0.5;
+    const R whole = (R)floor((double)y), pair = (R)2 * (R)floor((double)half);
+    const R of_negative = y != whole ? (R)NAN : (pair == y ? size : -size);
+    return y == (R)0 ? (R)1 : (x < (R)0 ? of_negative : size);
+}
 INLINE R tb_tanh(R x) { return (R)tanh((double)x); }
 INLINE R tb_sin(R x) { return (R)sin((double)x); }
 INLINE R tb_cos(R x) { return (R)cos((double)x); }

@@ -144,5 +144,6 @@ def _check_stored(source: Source, graph: Graph, variant: Variant) -> None:
             # In NEURON it holds what the instance executed last has left in it.
             raise refused(source, f"the GLOBAL '{name}', which carries a value of one instance to the next block")
     # NEURON executes BREAKPOINT twice in a step, at two voltages.
-    for name in sorted(graph.symbols(variant.noted.values()) & set(variant.noted)):
-        raise refused(source, f"'{name}', which BREAKPOINT computes from its value in the step before")
+    used_before = graph.symbols([*variant.noted.values(), *variant.currents.values()])
+    for name in sorted(used_before & set(variant.noted)):
+        raise refused(source, f"'{name}', whose value in the step before BREAKPOINT reads and replaces")

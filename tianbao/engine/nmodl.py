@@ -359,7 +359,8 @@ class _Parser:
 
     # --- expressions, loosest binding first
 
-    _LEVELS = (("||",), ("&&",), ("<", ">", "<=", ">=", "==", "!="), ("+", "-"), ("*", "/"))
+    # NEURON's translator hands expressions on to C as they stand: "==" binds looser than "<" there.
+    _LEVELS = (("||",), ("&&",), ("==", "!="), ("<", ">", "<=", ">="), ("+", "-"), ("*", "/"))
 
     def _expression(self, level: int = 0) -> tuple:
         if level == len(self._LEVELS):
