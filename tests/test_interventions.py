@@ -332,8 +332,8 @@ def test_a_divergence_names_what_was_on():
     brain = SimpleNamespace(voltage=np.full(302, 1e4), activation=np.zeros(95))
     animal = SimpleNamespace(brain=brain, design=SimpleNamespace(neurons=neurons))
     loop = SimpleNamespace(
-        body=SimpleNamespace(midline=lambda: np.zeros(3), dorsal=lambda: np.ones(3)), animals=[animal], worms=[worm],
-        time=160.0, clock=tb.Clock(),
+        body=SimpleNamespace(midline=lambda: np.zeros(3), dorsal=lambda: np.ones(3)),
+        animals=[animal], worms=[worm], time=160.0, clock=tb.Clock(),
     )  # fmt: skip
     with pytest.raises(tb.DivergedError, match="stimulate neuron=AVBL amplitude=0.9") as caught:
         DivergenceGuard(5)(loop)

@@ -123,7 +123,7 @@ def test_a_place_that_cannot_be_written_is_named(run, tmp_path):
     blocker = tmp_path / "file"
     blocker.touch()
     for write in (run.save, run.plot.curvature, run.video, lambda path: write_summary(run, path)):
-        with pytest.raises(tb.OutputError, match="file/x.*choose a folder"):
+        with pytest.raises(tb.OutputError, match="file/x.*a file stands where a folder"):
             write(blocker / "x.gif")
     with pytest.raises(tb.OutputError, match="cannot write"):
         prepare_folder(blocker / "x")
