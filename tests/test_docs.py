@@ -17,21 +17,14 @@ DOCS = ROOT / "docs"
 TUTORIALS = sorted((DOCS / "tutorials").glob("*.md"))
 NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "tables" not in path.parts)
-# The one that runs by default; `make docs-check` runs them all.
-QUICK = ("your_own_loop",)
+# All are run by `make docs-check`.
 GUIDES = [DOCS / f"{name}.md" for name in ("several_worms", "your_own_loop", "senses")]
 
 sys.path.insert(0, str(DOCS / "tables"))
 
 
-def tutorials():
-    return [
-        pytest.param(path, id=path.stem, marks=() if path.stem in QUICK else pytest.mark.slow)
-        for path in [*TUTORIALS, *GUIDES]
-    ]
-
-
-@pytest.mark.parametrize("page", tutorials())
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [*TUTORIALS, *GUIDES], ids=lambda path: path.stem)
 def test_a_tutorial_or_guide_runs_as_written_and_prints_what_it_shows(page, tmp_path):
     run_page_apart(page, tmp_path)
 
@@ -41,6 +34,7 @@ def test_every_tutorial_that_was_asked_for_is_there():
     assert asked <= {path.stem for path in TUTORIALS}
 
 
+@pytest.mark.slow
 def test_the_python_of_the_readme_runs(tmp_path):
     # The import stands in the first block; the cell under the pipette comes before the worms, beside which it is slow.
     page = tmp_path / "page.md"

@@ -135,7 +135,10 @@ def test_single_precision_stays_close(worm):
     assert 0 < np.quantile(off, 0.95) < 1e-3 and off.max() < 5e-2
 
 
-@pytest.mark.parametrize("precise", ["native", "native-f32"])
+SINGLE = pytest.param("native-f32", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("precise", ["native", SINGLE])
 def test_tables_stay_close_to_computed_rates(worm, precise):
     exact, tables = (run(worm, engine, 200.0, dt=0.5) for engine in (precise, f"{precise}-tables"))
     off = np.abs(exact.voltage - tables.voltage).max(axis=0)

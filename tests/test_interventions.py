@@ -235,7 +235,9 @@ def test_scaled_connections_are_not_shuffled():
     assert Worm().knock_down("unc-25", 0.5).shuffle("gap_partners", 1)
 
 
-@pytest.mark.parametrize(("curvature", "medium"), [(6.0, "agar"), (0.0, "agar"), (-6.0, "water")])
+@pytest.mark.parametrize(
+    ("curvature", "medium"), [(6.0, "agar"), (0.0, "agar"), pytest.param(-6.0, "water", marks=pytest.mark.slow)]
+)
 def test_a_part_that_is_held_takes_the_bend_of_its_walls_and_is_let_go(curvature, medium):
     from tianbao.behaviour.midline import curvature as bend_of
     from tianbao.behaviour.midline import curvature_positions
