@@ -54,7 +54,8 @@ def test_ctrl_c_leaves_a_readable_file_and_its_exit_code(tmp_path):
 
     import tianbao as tb
 
-    command = [sys.executable, SIMS / "forward_crawl.py", "--engine", "native", "--duration", "600000", "--out", tmp_path]
+    command = [sys.executable, SIMS / "forward_crawl.py", "--engine", "native", "--duration", "600000"]
+    command += ["--out", tmp_path]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         if "to simulate" in line:

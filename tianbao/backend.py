@@ -8,6 +8,7 @@ import functools
 import importlib
 import io
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +44,8 @@ def _import_backend() -> ModuleType:
     # At every start it would ask its makers, over the network, for a newer release.
     os.environ.setdefault("TI_SKIP_VERSION_CHECK", "ON")
     try:
-        with _a_home():
+        # Where print goes to a notebook, Taichi would say so, and that it takes note of it for kernels that print.
+        with _a_home(), contextlib.redirect_stdout(sys.__stdout__):
             module = importlib.import_module(name)
     except ImportError as error:
         raise ConfigError(f"{BACKEND_VARIABLE}: '{name}' is not installed, run pip install {name}") from error

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import pwd
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import TianbaoError
@@ -100,6 +102,24 @@ def readable(name: str) -> str:
     except UnicodeEncodeError:
         content = name.encode(errors="replace")
     return content.decode(errors="replace")
+
+
+@contextlib.contextmanager
+def kept_figures() -> Iterator[None]:
+    """Keep matplotlib's backend while NetPyNE is imported, which sets another where there is no display.
+
+    The figures of a notebook would no longer be shown.
+    """
+    chosen = "MPLBACKEND" in os.environ or "matplotlib.pyplot" in sys.modules
+    if not chosen:
+        yield
+        return
+    import matplotlib
+
+    before = matplotlib.get_backend()
+    yield
+    if matplotlib.get_backend() != before:
+        matplotlib.use(before)
 
 
 def passing_folder(prefix: str) -> Path:

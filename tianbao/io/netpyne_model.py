@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import anatomy, mechanisms
+from .. import anatomy, mechanisms, paths
 from ..anatomy import BodyFrame
 from ..behaviour import curvature_positions
 from ..cells.geometry import constants
@@ -183,7 +183,8 @@ def _exported_sources() -> list[Path]:
 def _described(worm: Worm) -> tuple:
     """The network as assembly builds it, with currents and places; and its design."""
     mechanisms.load()
-    from netpyne import specs
+    with paths.kept_figures():
+        from netpyne import specs
 
     from ..network.assembly import net_params
     from ..network.rules import connection_rules

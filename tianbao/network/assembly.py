@@ -49,7 +49,8 @@ class Network:
     def __init__(self, design: NetworkDesign) -> None:
         mechanisms.load()
         paths.settle_matplotlib()  # NetPyNE imports it
-        from netpyne import sim, specs
+        with paths.kept_figures():
+            from netpyne import sim, specs
 
         log.info("assembling %d neurons and %d muscles", len(design.neurons), len(design.muscles))
         self.design = design
