@@ -139,6 +139,7 @@ def test_scripts_explain_themselves():
     subprocess.run([sys.executable, "-c", child, SIMS], check=True)
 
 
+@pytest.mark.slow
 def test_a_foreign_compiled_folder_beside_the_user_does_no_harm(tmp_path):
     from tianbao import mechanisms
 

@@ -22,7 +22,7 @@ HOMES = {
     "taichi": ("backend.py",),
     "quadrants": ("backend.py",),
     "netpyne": ("network/", "io/"),
-    "matplotlib": ("view/",),
+    "matplotlib": ("view/", "paths.py"),
     "imageio_ffmpeg": ("view/",),
     "h5py": ("io/",),
     "tqdm": ("progress.py",),
