@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from scipy import stats
 from synthetic import AMPLITUDE, WAVELENGTH, crawling_worm, recording
 
@@ -95,12 +96,14 @@ def test_the_table_gives_mean_interval_and_n_beside_the_published_range(repeats)
 
 def test_a_band_needs_three_worms_and_a_name_is_no_formula(repeats):
     samples = tuple(map(sample, repeats))
-    sizes = {"$\\frac{$": 3, "two": 2, "one": 1}
+    sizes = {"$\\frac{$": 3, "_two": 2, "one": 1}
     groups = [comparison.Group(name, samples[:size]) for name, size in sizes.items()]
     figure = comparison.plot_waves(groups)
     figure.canvas.draw()
     amplitude = figure.subfigs[0].axes[0]
     assert len(amplitude.collections) == 1 and len(amplitude.lines) == 3 + 2
+    # matplotlib hides what is labelled with a leading underscore.
+    assert any("_two" in text.get_text() for text in figure.findobj(Text))
 
 
 @pytest.mark.parametrize("many", [1, 2, 3, 4, 6])

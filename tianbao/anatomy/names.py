@@ -35,7 +35,7 @@ def padded_muscle(text: str) -> str:
 
 
 def listed(given: Any, depth: int = _DEEPEST) -> list:
-    """The entries of a text with commas, or of lists of such texts; what is no name is kept for `match` to refuse."""
+    """The entries of a text with commas, or of lists of such texts; anything else is kept for `match` to refuse."""
     if isinstance(given, str):
         parts = [each.strip() for each in _COMMA.split(given)]
         return [each for each in parts if each] or [given] if len(parts) > 1 else [str(given)]

@@ -130,7 +130,7 @@ def _live(args: argparse.Namespace, duration: float | None) -> list[Observer]:
 
 
 def _check_file(path: Path) -> None:
-    """Refuse a word that is no file because it lost its option, or quotes that the shell has to be given.
+    """Refuse a word that is not a file because it lost its option, or quotes that the shell has to be given.
 
     Raises:
         ConfigError: with the option that it may belong to.

@@ -26,6 +26,12 @@ _OWN_FILMS = ("crawl", "swim")  # written by the run itself
 
 def register(commands: argparse._SubParsersAction) -> None:
     """Add the commands."""
+    _register_moving(commands)
+    _register_report(commands)
+    _register_pictures(commands)
+
+
+def _register_moving(commands: argparse._SubParsersAction) -> None:
     view = add_command(
         commands, "view", _view, "view a run in three dimensions: body, muscles, neurons coloured by voltage",
         """tianbao view output/forward_crawl
@@ -51,6 +57,8 @@ def register(commands: argparse._SubParsersAction) -> None:
     video.add_argument("--from", type=float, default=0.0, dest="start", metavar="MS", help="where it starts [ms]")
     video.add_argument("--to", type=float, dest="stop", metavar="MS", help="where it ends [ms] (default: the end)")
 
+
+def _register_report(commands: argparse._SubParsersAction) -> None:
     report = add_command(
         commands, "report", _report, "write an HTML report of one run, or of several with means and 95 % intervals",
         """tianbao report output/forward_crawl
@@ -72,6 +80,8 @@ def register(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     add_animal(report, several=True)
 
+
+def _register_pictures(commands: argparse._SubParsersAction) -> None:
     plot = add_command(
         commands, "plot", _plot, "draw one picture of a run",
         """tianbao plot output/forward_crawl kymograph

@@ -165,7 +165,7 @@ def check_like(
             raise ConfigError(f"the state's '{name}' is {what}: {_OTHER}")
         limit = most(name)
         if limit is not None and not (np.abs(new) <= limit).all():
-            raise ConfigError(f"the state's '{name}' holds what is no number up to {limit:g}: run the simulation again")
+            raise ConfigError(f"the state's '{name}' is not a number up to {limit:g}: run the simulation again")
 
 
 class Checkpoints(Protocol):

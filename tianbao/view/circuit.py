@@ -154,7 +154,7 @@ def plot_circuit(table: pd.DataFrame, done: Mapping[str, Mark], others: Sequence
         upper, lower = figure.subplots(2, 1, height_ratios=heights)
         keys = _panel(upper, table, places, done, ("synapse", "muscle"))
         keys += _panel(lower, table, places, done, ("gap junction",))
-        headline = textwrap.fill(title, _TITLE, max_lines=2, placeholder=" ...")
+        headline = textwrap.fill(style.plain(title), _TITLE, max_lines=2, placeholder=" ...")
         upper.set_title(f"{headline}\nchemical synapses and neuromuscular junctions", loc="left", fontsize=10)
         lower.set_title("gap junctions", loc="left", fontsize=10)
         figure.legend(handles=keys, loc="outside lower left", ncols=3, fontsize=8, frameon=False)

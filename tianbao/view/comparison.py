@@ -181,7 +181,7 @@ def plot_waves(groups: Sequence[Group]) -> Figure:
         left, right = upper.subplots(1, 2)
         for tint, group in zip(_TINTS, shown, strict=False):
             tint = style.INK if group.of_animals else tint
-            name = f"{group.name}, {group.size}"
+            name = style.plain(f"{group.name}, {group.size}")
             _band(left, [each.along.amplitude for each in group.samples], tint, name)
             _band(right, [each.along.lag for each in group.samples], tint, name)
         left.set(xlabel="body coordinate (nose 0, tail 1)", ylabel="amplitude of curvature [kappa L]", xlim=(0, 1))
@@ -222,7 +222,7 @@ def _cycles(figure, groups: Sequence[Group]) -> None:
     known = [np.nanmax(np.abs(each)) for each in means if np.isfinite(each).any()]
     limit, image = max([1.0, *known]), None
     for axes, group, mean in zip(grid, groups, means, strict=False):
-        name = textwrap.shorten(group.name, _SHORT, placeholder=" ...")
+        name = textwrap.shorten(style.plain(group.name), _SHORT, placeholder=" ...")
         title = textwrap.fill(f"{name}: mean cycle", _ACROSS // columns)
         if not np.isfinite(mean).any():
             style.say(axes, "fewer than two cycles,\nor no rhythm")
