@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import math
+import sys
 import tokenize
 import zipfile
 import zlib
@@ -165,7 +166,8 @@ def check_like(
             raise ConfigError(f"the state's '{name}' is {what}: {_OTHER}")
         limit = most(name)
         if limit is not None and not (np.abs(new) <= limit).all():
-            raise ConfigError(f"the state's '{name}' is not a number up to {limit:g}: run the simulation again")
+            what = "a finite number" if limit == sys.float_info.max else f"a number up to {limit:g}"
+            raise ConfigError(f"the state's '{name}' is not {what}: run the simulation again")
 
 
 class Checkpoints(Protocol):
