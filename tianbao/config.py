@@ -33,6 +33,7 @@ SPACING = 1.5
 # The longest file that can be a configuration [bytes]; what is larger is something else given by mistake.
 _LARGEST = 1_000_000
 _MOST_WORMS = 10_000
+_TABLES = ("parameters", "members")  # of one worm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +49,10 @@ class RunConfig:
         medium: drags of a medium of your own; empty when `arena.medium` is a name.
         material: changes of the tissue, rows of body.csv.
         parameters: changes of the class-level parameters, rows of network/parameters.csv.
+        members: recorded cells whose fit is another member of their ensemble -> its number, or "all"; see `Worm`.
         interventions: what is done to every worm, in order: tables of `verb` and its arguments.
         worms: one table per worm where there are several: what differs from section `worm`, changes of
-            `parameters`, and `interventions` of its own, which come after those of every worm.
+            `parameters` and `members`, and `interventions` of its own, which come after those of every worm.
         fields: concentrations in the arena: tables of `kind`, such as "gaussian", and its options.
     """
 
@@ -67,6 +69,7 @@ class RunConfig:
     medium: Mapping[str, Any] = option(dict, "")
     material: Mapping[str, float] = option(dict, "")
     parameters: Mapping[str, float] = option(dict, "")
+    members: Mapping[str, int] = option(dict, "")
     interventions: tuple[Mapping[str, Any], ...] = option((), "")
     worms: tuple[Mapping[str, Any], ...] = option((), "")
     fields: tuple[Mapping[str, Any], ...] = option((), "")
@@ -342,16 +345,16 @@ def _worms(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
 def _worm(table: Mapping[str, Any], where: str) -> dict[str, Any]:
     """One entry of `[[worms]]`, each value of the kind that section `worm` has."""
     default, checked = WormSection(), {}
-    known = [*_fields(default), "parameters", "interventions"]
+    known = [*_fields(default), *_TABLES, "interventions"]
     for key, value in table.items():
         if key not in known:
             near = difflib.get_close_matches(str(key).lower(), known, n=1, cutoff=0.6)
             raise ConfigError(f"{where}: {unknown('key', key, known) if near else _unknown_key(str(key))}")
         if key == "interventions":
             checked[key] = list(_interventions(value, where))
-        elif key == "parameters":
+        elif key in _TABLES:
             if not isinstance(value, Mapping):
-                raise ConfigError(f"{where}: 'parameters' is a table, got {shorten(repr(value))}")
+                raise ConfigError(f"{where}: '{key}' is a table, got {shorten(repr(value))}")
             checked[key] = dict(value)
         else:
             checked[key] = typed(key, value, getattr(default, key), where)

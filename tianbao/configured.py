@@ -42,7 +42,8 @@ def _worm(config: RunConfig, entry: Mapping[str, Any], where: str) -> Worm:
     done = (*config.interventions, *own.pop("interventions", ()))
     parameters = defaults().replace(**{**config.parameters, **own.pop("parameters", {})})
     options = {each.name: getattr(config.worm, each.name) for each in fields(config.worm)}
-    worm = Worm(parameters=parameters, **{**options, **own})
+    members = {**config.members, **own.pop("members", {})}
+    worm = Worm(parameters=parameters, members=members, **{**options, **own})
     for number, table in enumerate(done, start=1):
         apply(worm, table, where=f"{where}intervention {number}")
     return worm

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from .cells.ensembles import ALL, cells
 from .errors import shorten, unknown
 from .parameters import table
 from .ranges import ranges
 from .topics import answer_to
 
-OPEN = ("parameters", "material", "medium")
+OPEN = ("parameters", "members", "material", "medium")
 """Sections that hold changes of a table of values."""
 
 _ALSO = ("viscosity", "name")  # keys of a medium without a range
@@ -23,6 +24,8 @@ def names_in(section: str) -> list[str]:
     """Keys of a section of `OPEN`."""
     if section == "parameters":
         return list(table())
+    if section == "members":
+        return [*cells(), ALL]
     within = [each.partition(".")[2] for each in ranges() if each.startswith(f"{section}.")]
     return [*within, *(_ALSO if section == "medium" else ())]
 
@@ -60,7 +63,8 @@ def unknown_key(key: str, plain: Iterable[str]) -> str:
     last = {name.rpartition(".")[2]: name for name in sorted(known, key=lambda each: each.startswith(section))}
     here = [name for name, full in last.items() if "." in key and full.startswith(section)]
     longer = [name for name in here if name.startswith(word)]
-    near = [word] if word in last and key not in known else longer if len(longer) == 1 else []
+    lower = {name.lower(): name for name in last}  # some are written in capitals
+    near = [lower[word]] if word in lower and key not in known else longer if len(longer) == 1 else []
     if not near and not answer_to(key):
         for names in (here, last):
             near = near or difflib.get_close_matches(word, names, n=1, cutoff=_CLOSE)

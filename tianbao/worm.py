@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from . import anatomy, parameters
@@ -11,6 +12,7 @@ from .anatomy import Names, joined, listed
 from .apparatus import Pulse
 from .arguments import elsewhere, named_arguments
 from .cells.channels import PARAMETER_SETS
+from .cells.ensembles import chosen_members
 from .cells.geometry import check_discretisation
 from .effects import EFFECTS
 from .errors import ConfigError, shorten, unknown
@@ -46,6 +48,8 @@ class Worm:
             "transmitter" only those of GABA neurons and of head cross-inhibition.
         connectome: name such as "white1986", path of a CSV, or what `anatomy.connectome` returned.
         morphologies: folder of SWC files such as AVAL.swc that replace the traced cells; empty for none.
+        members: recorded cell -> member of its ensemble of fits (cells/ensembles.csv), such as {"AIY": 3}, for every
+            neuron with the membrane of that cell; "all" stands for all of them, 0 is the best fit.
 
     Raises:
         ConfigError: for an unknown option.
@@ -64,6 +68,7 @@ class Worm:
         signs: str = _DEFAULT.signs,
         connectome: str | anatomy.Connectome = _DEFAULT.connectome,
         morphologies: str | anatomy.CellSource = _DEFAULT.morphologies,
+        members: Mapping[str, int] | None = None,
     ) -> None:
         if signs not in SIGNS:
             raise ConfigError(unknown("signs", signs, SIGNS))
@@ -80,6 +85,7 @@ class Worm:
             signs=signs,
             wiring=anatomy.connectome(connectome),
             cell_source=anatomy.own_cells(morphologies),
+            members=chosen_members(members or {}),
         )
         self.__dict__["_model"] = model
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +30,7 @@ class WormModel(NamedAttributes):
         at, heading, parameters, discretisation, soma_compartments, channel_set, signs: see `Worm`.
         wiring: its connectome.
         cell_source: its morphologies.
+        members: recorded cells whose fit is another member of their ensemble -> its number; see `Worm`.
         record: its interventions, in order; all else derives from them.
     """
 
@@ -41,12 +43,13 @@ class WormModel(NamedAttributes):
     signs: str
     wiring: anatomy.Connectome
     cell_source: anatomy.CellSource
+    members: Mapping[str, int] = field(default_factory=dict)
     record: tuple[dict[str, Any], ...] = ()
 
     @cached_property
     def effects(self) -> Effects:
         """What the interventions have made of it."""
-        return after(Effects(intact_tables(self.signs, self.wiring), intact_membranes()), self.record)
+        return after(Effects(intact_tables(self.signs, self.wiring), intact_membranes(self.members)), self.record)
 
     @property
     def connectome(self) -> str:
@@ -83,7 +86,8 @@ class WormModel(NamedAttributes):
         """Equal for worms with the same nervous system, wherever they are and whatever acts on them from outside."""
         options = (self.discretisation, self.soma_compartments, self.channel_set, self.signs)
         record = json.dumps(self.anatomy_changes, sort_keys=True, default=str)
-        return (*options, *self.provenance.values(), tuple(dict(self.parameters).items()), record)
+        members = tuple(self.members.items())
+        return (*options, *self.provenance.values(), tuple(dict(self.parameters).items()), members, record)
 
     @property
     def provenance(self) -> dict[str, str]:

@@ -15,6 +15,7 @@ from ..errors import ConfigError, unknown
 from ..units import density_s_per_cm2
 from .channels import COUPLED, parameters
 from .declared import class_row, declared_values, kept_channels
+from .ensembles import member as ensemble_member
 from .expression import absent, level, share_of_class
 from .geometry import CellGeometry, constants
 from .steady import GRID, open_share, rest_of, reversal
@@ -34,7 +35,7 @@ def declared_release_half(neuron: str) -> float | None:
     return declared_values(neuron).get("release_half")
 
 
-def membrane(neuron: str, declared: bool = True, masked: bool | None = None) -> Membrane:
+def membrane(neuron: str, declared: bool = True, masked: bool | None = None, member: int = 0) -> Membrane:
     """Membrane of a neuron: the template of its class, modified by declared values and expression.
 
     Args:
@@ -42,20 +43,21 @@ def membrane(neuron: str, declared: bool = True, masked: bool | None = None) -> 
         declared: False gives the nearest recorded cell as fitted, without the deviations declared for the
             closed loop and without removing channels.
         masked: whether channels whose genes the neuron does not express are absent; `MASKED` if None.
+        member: of the ensemble of its template (`ensembles`); 0 is the best fit.
 
     Raises:
-        ConfigError: for an unknown name in classes.csv or declared.csv.
+        ConfigError: for an unknown name in classes.csv or declared.csv, or a member that its template does not have.
     """
-    return _membrane_of(neuron, declared, MASKED if masked is None else masked)
+    return _membrane_of(neuron, declared, MASKED if masked is None else masked, member)
 
 
 @cache
-def _membrane_of(neuron: str, declared: bool, masked: bool) -> Membrane:
+def _membrane_of(neuron: str, declared: bool, masked: bool, member: int) -> Membrane:
     row = class_row(neuron)
     name = row["template" if declared else "recorded"]
     if name not in templates():
         raise ConfigError(f"{row['where']}: {unknown('template', name, templates())}")
-    base = templates()[name]
+    base = ensemble_member(name, member) if member else templates()[name]
     if not declared:
         return base
     base = _with_declared(base, neuron)

@@ -6,6 +6,7 @@ Totals in nS are for a cell of the template's reference capacitance and are scal
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -145,22 +146,40 @@ def templates(path: Path | None = None) -> dict[str, Membrane]:
     Raises:
         ConfigError: for a NaN, a negative conductance or an unknown quantity; the message gives the row.
     """
-    path = path or TEMPLATES
+    return {name: as_membrane(name, values) for (name,), values in quantities(path or TEMPLATES, "template").items()}
+
+
+def quantities(path: Path, *keys: str) -> dict[tuple[str, ...], dict[str, float]]:
+    """The values of a table of membranes.
+
+    Args:
+        path: of a table with columns quantity, value and unit.
+        keys: columns that together name a membrane.
+
+    Returns:
+        Names in the columns `keys` -> quantity -> value [nS, mV or pF].
+
+    Raises:
+        ConfigError: for a NaN, a negative conductance or an unknown quantity; the message gives the row.
+    """
     known = {*CONDUCTANCES, *_PASSIVE, "egl19_shift"}
-    found: dict[str, dict[str, float]] = {}
+    found: dict[tuple[str, ...], dict[str, float]] = {}
     for where, row in read_rows(path):
-        name, quantity = row["template"], row["quantity"]
+        name, quantity = tuple(row[key] for key in keys), row["quantity"]
         if quantity not in known and quantity.split(".")[0] not in CHANNELS + EXTRA_CHANNELS:
             raise ConfigError(f"{where}: {unknown('quantity', quantity, sorted(known))}")
-        value = finite(row["value"], where, f"{name} {quantity}", row["unit"])
+        what = f"{' '.join(name)} {quantity}"
+        value = finite(row["value"], where, what, row["unit"])
         if value < 0 and row["unit"] in ("nS", "pF"):
-            what = "conductance" if row["unit"] == "nS" else "capacitance"
-            raise ConfigError(f"{where}: {name} {quantity} is {value:g} {row['unit']}; a {what} cannot be negative")
+            kind = "conductance" if row["unit"] == "nS" else "capacitance"
+            raise ConfigError(f"{where}: {what} is {value:g} {row['unit']}; a {kind} cannot be negative")
         found.setdefault(name, {})[quantity] = value
-    return {name: _membrane(name, values) for name, values in found.items()}
+    return found
 
 
-def _membrane(name: str, values: dict[str, float]) -> Membrane:
+def as_membrane(name: str, values: Mapping[str, float]) -> Membrane:
+    """The membrane of a template's quantities [nS, mV, pF], as in a table of membranes."""
+    values = dict(values)
     kinetics: dict[str, dict[str, float]] = {}
     for quantity in [each for each in values if "." in each]:
         channel, _, parameter = quantity.partition(".")

@@ -41,6 +41,7 @@ def described(worms: Sequence[WormModel], arena: Arena, body: SoftBody, clock: C
         "material": dataclasses.asdict(body.material),
         "medium": {} if _has_a_name(medium) else dataclasses.asdict(medium),
         "parameters": dict(first.parameters),
+        "members": dict(first.members),
         "interventions": first.interventions if len(worms) == 1 else (),
         "fields": fields,
         "worms": () if len(worms) == 1 else tuple(_entry(each, first) for each in worms),
@@ -57,7 +58,10 @@ def _entry(worm: WormModel, first: WormModel) -> dict[str, Any]:
     default = _options(first)
     entry = {name: each for name, each in _options(worm).items() if name in ("at", "heading") or each != default[name]}
     parameters = {name: each for name, each in worm.parameters.items() if each != first.parameters[name]}
-    return {**entry, **({"parameters": parameters} if parameters else {}), "interventions": list(worm.interventions)}
+    both = {**first.members, **worm.members}
+    members = {name: worm.members.get(name, 0) for name in both if worm.members.get(name) != first.members.get(name)}
+    tables = {name: each for name, each in (("parameters", parameters), ("members", members)) if each}
+    return {**entry, **tables, "interventions": list(worm.interventions)}
 
 
 def _has_a_name(medium: Medium) -> bool:

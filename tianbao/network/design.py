@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -11,6 +12,7 @@ import pandas as pd
 from .. import anatomy
 from ..anatomy import STANDARD, TRACED, CellSource, Connectome
 from ..anatomy.signs import HEAD_CROSS
+from ..cells.declared import class_row
 from ..cells.geometry import CellGeometry, constants, geometry
 from ..cells.membrane import membrane
 from ..cells.templates import Membrane
@@ -195,6 +197,13 @@ def intact_tables(signs: str = "predicted", connectome: str | Connectome = STAND
     return Tables(chemical, gap, nmj, anatomy.gap_muscle(), intact_nmj=nmj, gap_totals=gap_totals(gap))
 
 
-def intact_membranes() -> dict[str, Membrane]:
-    """Wild-type membrane of every neuron, in the order of the neuron table."""
-    return {name: membrane(name) for name in anatomy.neurons().index}
+def intact_membranes(members: Mapping[str, int] | None = None) -> dict[str, Membrane]:
+    """Wild-type membrane of every neuron, in the order of the neuron table.
+
+    Args:
+        members: recorded cell -> member of its ensemble, for all neurons that have its template; the best fit
+            of all others.
+    """
+    chosen = {cell.lower(): number for cell, number in (members or {}).items()}
+    used = {name: chosen.get(class_row(name)["template"], 0) for name in anatomy.neurons().index}
+    return {name: membrane(name, member=number) for name, number in used.items()}

@@ -35,7 +35,7 @@ class Check:
             (_numbers, [config.duration, config.seed, config.engine, config.clock, config.checkpoint, *places]),
             (_names, (config.record, config.parameters)),
             (_body, (config.body, config.material)),
-            (worms_of, (config.worm, config.interventions, config.worms)),
+            (worms_of, (config.worm, config.members, config.interventions, config.worms)),
             (arena_of, (config.arena, config.medium, config.fields)),
         ]
         for make, needed in parts:

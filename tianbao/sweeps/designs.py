@@ -110,6 +110,8 @@ def _range(key: str, spec: Mapping[str, Any], base: RunConfig, place: str) -> Ax
 
 def _takes_whole_numbers(base: RunConfig, key: str, place: str) -> bool:
     """Whether the key is an integer; class parameters and materials, which may be absent, are all floats."""
+    if key.partition(".")[0] == "members":
+        return True
     if key.partition(".")[0] in ("parameters", "material", "medium"):
         return False
     kind = type(base.get(key))
