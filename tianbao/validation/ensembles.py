@@ -1,0 +1,103 @@
+"""Level cell: whether every member of an ensemble, and what lies between members, is a stable cell; the cell in the worm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from ..cells import ensembles
+from ..cells.geometry import geometry
+from ..cells.templates import Membrane
+from ..electrophysiology.cell import PatchedCell
+from ..network.assembly import neuron_sections
+from ..worm import Worm
+from .check import Check, Result
+from .traces import copies, fitted, recorded_neurons, template_of
+
+DRAWS = 20
+_SEED = 1
+_LEVELS = (-30.0, -20.0, -10.0, 10.0, 20.0, 35.0)  # pA
+_SETTLING, _ON, _OFF = 2000.0, 2000.0, 5000.0  # ms
+_DT, _KEPT = 0.1, 1.0  # ms
+_MOST = 250.0  # mV that no cell leaves at -30 pA, the most resistive (7 GOhm) included
+_BACK = 5.0  # mV from rest
+_SOURCE = "stable from -30 to +35 pA: demanded of the fits (docs/fits/membranes)"
+
+
+def draw(members: tuple[Membrane, ...], random: np.random.Generator) -> Membrane:
+    """A membrane between two random members, every quantity mixed in the same random proportion."""
+    first, second = (members[k] for k in random.choice(len(members), 2, replace=len(members) < 2))
+    share = float(random.uniform())
+
+    def mixed(a: float, b: float) -> float:
+        """A value between two."""
+        return (1.0 - share) * a + share * b
+
+    names = dict.fromkeys([*first.conductances, *second.conductances])
+    return replace(
+        first,
+        conductances={
+            name: mixed(first.conductances.get(name, 0.0), second.conductances.get(name, 0.0)) for name in names
+        },
+        leak=mixed(first.leak, second.leak),
+        leak_reversal=mixed(first.leak_reversal, second.leak_reversal),
+        egl19_shift=mixed(first.egl19_shift, second.egl19_shift),
+    )
+
+
+def unstable(neuron: str, membranes: list[Membrane]) -> np.ndarray:
+    """Which membranes, on the tracing of a neuron, diverge under a current or do not come back to rest after it.
+
+    Returns:
+        Shape (membranes,).
+    """
+    made, levels = copies(neuron, membranes, len(_LEVELS)), np.tile(_LEVELS, len(membranes))
+    phases = [(_SETTLING, 0.0 * levels), (_ON, levels), (_OFF, 0.0 * levels)]
+    with np.errstate(all="ignore"):
+        time, voltage = made.current_clamp(phases, _DT, every=round(_KEPT / _DT))
+        rest = voltage[time <= _SETTLING][-1]
+        good = np.isfinite(voltage).all(0) & (np.abs(voltage).max(0) < _MOST) & (np.abs(voltage[-1] - rest) < _BACK)
+    return ~good.reshape(len(membranes), len(_LEVELS)).all(1)
+
+
+def _stable() -> Iterator[Result]:
+    for neuron in recorded_neurons():
+        template = template_of(neuron)
+        members = ensembles.ensembles().get(template, ())
+        if len(members) < 2:
+            test = f"{neuron}: its template has no ensemble"
+            yield Result(f"{neuron} ensemble", "cell", test, math.nan, math.nan, "1", 0.0, "", informs=True)
+            continue
+        random = np.random.default_rng(_SEED)
+        drawn = [draw(members, random) for _ in range(DRAWS)]
+        failed = unstable(neuron, [*members, *drawn])
+        for name, what, some in (
+            ("members", f"{len(members)} members of the ensemble", failed[: len(members)]),
+            ("draws", f"{DRAWS} random draws between two members", failed[len(members) :]),
+        ):
+            test = f"{neuron}: of {what}, those that {_LEVELS[0]:g} to {_LEVELS[-1]:g} pA make diverge or hold away from rest"
+            yield Result(f"{neuron} {name}", "cell", test, float(some.sum()), 0.0, "1", 0.0, _SOURCE)
+
+
+def in_worm(neuron: str) -> PatchedCell:
+    """A neuron as it runs in the intact worm, isolated."""
+    return PatchedCell(neuron_sections(Worm().design(np.empty(0)), neuron), neuron)
+
+
+def _in_worm() -> Iterator[Result]:
+    source = "cells/declared.csv, connectome/expression.csv and capacitance_exponent"
+    for neuron in recorded_neurons():
+        cells = fitted(neuron), in_worm(neuron)
+        (rest, resistance), (other, changed) = ((each.rest(), each.input_resistance()) for each in cells)
+        test = f"{neuron} in the worm: rest less that of the fitted cell ({other:.1f} and {rest:.1f} mV)"
+        yield Result(f"{neuron} worm rest", "cell", test, other - rest, math.nan, "mV", 0.0, source, informs=True)
+        test = f"{neuron} in the worm: input resistance over that of the fitted cell ({changed:.2f}, {resistance:.2f} GOhm)"
+        share = changed / resistance
+        yield Result(f"{neuron} worm resistance", "cell", test, share, math.nan, "1", 0.0, source, informs=True)
+
+
+CHECKS: dict[str, Check] = {"ensembles": _stable, "in the worm": _in_worm}
+"""Name -> check."""
