@@ -78,7 +78,8 @@ class PatchedCell(NamedAttributes):
     ) -> PatchedCell:
         """A neuron as it runs in a worm: tracing, size rule, expression, declared changes, interventions.
 
-        Only what connects it to the rest is missing: synapses, gap junctions, receptors, tonic currents, light.
+        Only what acts on its membrane is missing: synapses, gap junctions, receptors, tonic currents, and what an
+        experimenter injects, opens or modulates.
 
         Args:
             neuron: name.
@@ -127,8 +128,10 @@ class PatchedCell(NamedAttributes):
             AnatomyError: for a name that is neither.
             ConfigError: for an unknown channel, set or discretisation.
         """
+        if not isinstance(of, Membrane | None):
+            raise ConfigError(f"of_template: 'of' is a Membrane, such as membrane('AWCL'), not {shorten(repr(of))}")
         recorded = recorded_neurons()
-        template = name.lower() if isinstance(name, str) else name
+        template = name.lower() if isinstance(name, str) else None
         if template not in recorded:
             template = class_row(anatomy.neuron_name(name))["recorded"]
         neuron = recorded[template]
