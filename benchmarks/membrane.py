@@ -31,7 +31,7 @@ def main() -> None:
     began = time.perf_counter()
     cell.run(protocol, DT)
     alone = time.perf_counter() - began
-    carried = membrane(neuron, declared=False)
+    carried = membrane(neuron)
     copies = CellCopies(neuron, COPIES, tuple(carried.conductances), carried.kinetics)
     copies.set(
         {name: np.full(COPIES, value) for name, value in carried.conductances.items()},

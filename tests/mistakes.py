@@ -151,6 +151,7 @@ CALLS = [
     (lambda: tb.PatchedCell.of_neuron("AWC*"), "several|AWCL"),
     (lambda: tb.PatchedCell("AWCL"), "PatchedCell.of_neuron"),
     (lambda: tb.PatchedCell.of_neuron("AWCL", temperature=20.0), "celsius"),
+    (lambda: tb.PatchedCell.of_neuron("AWCL", channel_set="H"), "argument 'channel_set'|worm"),
     (lambda: tb.Worm().silence("AVB*", 1000, 2000), "quotes|NAME=NUMBER"),
     (lambda: tb.Worm().ablate(5), "quotes"),
     (lambda: tb.Worm(parameters={"gap_gain": 0.02}), "Parameters|.replace"),

@@ -10,7 +10,8 @@ from tianbao.cli import EXIT_ERROR, main
 
 def test_sources_are_printed_and_written(capsys, tmp_path):
     assert main(["sources", "AVAL"]) == 0
-    assert "leak_reversal" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert all(each in said for each in ("leak_reversal", "input_resistance", "ratio"))
     assert main(["sources", "AWC*", "--csv", str(tmp_path / "awc.csv")]) == 0
     table = pd.read_csv(tmp_path / "awc.csv")
     assert set(table.neuron) == {"AWCL", "AWCR"} and table.source.notna().all()

@@ -7,6 +7,9 @@ import pandas as pd
 import pytest
 
 import tianbao as tb
+from tianbao import anatomy
+from tianbao.cells import declared, templates
+from tianbao.cells.geometry import geometry
 from tianbao.electrophysiology.cell import PatchedCell
 from tianbao.electrophysiology.gates import GATES, gates
 from tianbao.electrophysiology.protocols import Epoch, Protocol, current_pulses, current_steps, voltage_steps
@@ -144,6 +147,37 @@ def test_plots_are_written(awc, tmp_path):
     assert run.plot(tmp_path / "sweeps.png").stat().st_size > 5000
     assert view.gates(tmp_path / "gates.png", ("egl19", "shl1")).exists()
     assert view.traces([("intact", run)], tmp_path / "traces.png").exists()
+
+
+def test_a_patched_neuron_is_one_of_the_worm_that_it_is_given():
+    worm = tb.Worm(channel_set="H").set_conductance("AWCL", "leak", 5e-5).knock_out("shk-1")
+    cell = PatchedCell.of_neuron("AWCL", worm)
+    assert cell.soma.pas.g == 5e-5 and not hasattr(cell.soma, "shk1") and hasattr(cell.soma, "egl19")
+    # Later changes of the worm are not those of the cell, and a second channel is lost in the cell alone.
+    worm.knock_out("egl-19")
+    again = PatchedCell.of_neuron("AWCL", tb.Worm(), knock_out="egl-19")
+    assert hasattr(cell.soma, "egl19") and not hasattr(again.soma, "egl19") and hasattr(again.soma, "shk1")
+    with pytest.raises(ConfigError, match=r"worm=Worm\(\)"):
+        PatchedCell.of_neuron("AWCL", "agar")
+
+
+def test_the_recorded_cell_is_the_same_by_its_template_and_by_every_neuron_that_takes_it():
+    cells = [PatchedCell.of_template(each) for each in ("awc", "AWC", "AWCL", "AWCR", "ASKL")]
+    assert {each.name for each in cells} == {"AWCL"}
+    assert len({(each.soma.pas.g, each.soma.egl19.gbar) for each in cells}) == 1
+    # In the worm, AWCL lacks channels and has its share of those that AWC has.
+    assert PatchedCell.of_neuron("AWCL").soma.egl19.gbar != cells[0].soma.egl19.gbar
+    with pytest.raises(AnatomyError):
+        PatchedCell.of_template("cord_active")
+
+
+def test_every_template_of_a_recorded_class_has_the_cell_it_was_fitted_to():
+    rows = {declared.class_row(name)["recorded"] for name in anatomy.neurons().index}
+    assert rows == set(templates.recorded_neurons())
+    for template, neuron in templates.recorded_neurons().items():
+        assert declared.class_row(neuron)["recorded"] == template
+        traced = geometry(anatomy.morphology(neuron)).capacitance
+        assert templates.templates()[template].reference_capacitance == pytest.approx(traced, rel=1e-3), template
 
 
 def test_names_are_at_the_top():

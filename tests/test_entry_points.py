@@ -195,8 +195,11 @@ NAMES = {
     "sources": tb.sources,
     "PatchedCell.of_neuron": tb.PatchedCell.of_neuron,
     "PatchedCell.of_published": tb.PatchedCell.of_published,
-    "PatchedCell.of_neuron channel_set": lambda x: tb.PatchedCell.of_neuron("AVAL", channel_set=x),
-    "PatchedCell.of_neuron discretisation": lambda x: tb.PatchedCell.of_neuron("AVAL", discretisation=x),
+    "PatchedCell.of_neuron worm": lambda x: tb.PatchedCell.of_neuron("AVAL", x or "none"),
+    "PatchedCell.of_template": tb.PatchedCell.of_template,
+    "PatchedCell.of_template membrane": lambda x: tb.PatchedCell.of_template("AVAL", x or "none"),
+    "PatchedCell.of_template channel_set": lambda x: tb.PatchedCell.of_template("AVAL", channel_set=x),
+    "PatchedCell.of_template discretisation": lambda x: tb.PatchedCell.of_template("AVAL", discretisation=x),
     "Protocol mode": lambda x: Protocol(x, (Epoch(1.0, (0.0,)),), measured=0),
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tianbao as tb
 from tianbao import anatomy, parameters
 from tianbao.cells import declared, expression, membrane, steady, templates
 from tianbao.cells.channels import CHANNELS
@@ -221,7 +222,7 @@ def test_every_neuron_and_quantity_has_a_source(table):
         assert table[name].str.strip().ne("").all() and table[name].notna().all(), name
     assert np.isfinite(table.value).all()
     assert set(table.certainty) <= {"high", "medium", "low"}
-    expected = {"capacitance", "leak", "leak_reversal", *templates.CONDUCTANCES}
+    expected = {"capacitance", "rest", "input_resistance", "leak", "leak_reversal", *templates.CONDUCTANCES}
     assert all(expected <= set(rows.quantity) for _, rows in table.groupby("neuron"))
 
 
@@ -241,6 +242,19 @@ def test_the_source_table_holds_what_the_worm_is_built_with(table):
             assert total == pytest.approx(rows[quantity], rel=1e-9), quantity
         assert soma["pas"]["g"] * cell.area * 10.0 == pytest.approx(rows.leak)
         assert soma["pas"]["e"] == pytest.approx(rows.leak_reversal)
+
+
+def test_the_source_table_holds_the_recorded_cell_beside_the_one_in_the_worm(table):
+    assert table.difference.to_numpy() == pytest.approx((table.value - table.fitted).to_numpy())
+    for name in ("DB4", "CANL"):
+        rows = table[table.neuron == name].set_index("quantity")
+        for cell, column in ((tb.PatchedCell.of_neuron(name), "value"), (tb.PatchedCell.of_template(name), "fitted")):
+            found = rows[column]
+            assert cell.soma.pas.e == found.leak_reversal
+            area = sum(segment.area() for section in cell.sections.values() for segment in section)
+            assert cell.soma.pas.g * area * 10.0 == pytest.approx(found.leak, rel=1e-3)
+            assert area / 100.0 == pytest.approx(found.capacitance, rel=1e-3)
+            assert cell.rest() == pytest.approx(found.rest, abs=4.0)
 
 
 def test_avb_tells_of_its_declared_axonal_conductance(table):

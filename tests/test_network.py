@@ -56,6 +56,35 @@ def test_compartments_are_the_traced_ones(network):
     assert round(sum(built.values()) / 302, 2) == 52.68
 
 
+def membrane_of(section, constants):
+    """Every constant of every mechanism in every compartment of a section, by (mechanism, constant).
+
+    Args:
+        section: NEURON Section.
+        constants: mechanism -> names of its constants; those of mechanisms seen for the first time are added.
+    """
+    kinds = [each.name() for each in section(0.5) if not each.is_ion()]
+    if not constants.keys() >= set(kinds):
+        constants |= {kind: tuple(values) for kind, values in section.psection()["density_mechs"].items()}
+    return {
+        (kind, name): [getattr(getattr(segment, kind), name) for segment in section]
+        for kind in kinds
+        for name in constants[kind]
+    }
+
+
+def test_a_patched_neuron_has_every_density_of_the_cell_of_that_name(network):
+    constants = {}
+    for neuron in network.design.neurons:
+        for name, patched in tb.PatchedCell.of_neuron(neuron).sections.items():
+            built = network.section(neuron, name)
+            assert membrane_of(patched, constants) == membrane_of(built, constants), (neuron, name)
+            for quantity in ("nseg", "L", "cm", "Ra", "ek", "eca"):
+                if hasattr(patched, quantity):
+                    assert getattr(patched, quantity) == getattr(built, quantity), (neuron, name, quantity)
+    assert {"egl19", "slo1", "ca_pool", "pas", "nca"} <= constants.keys()
+
+
 def test_every_chemical_pair_is_built_once(network):
     pairs = collections.Counter(
         (conn["preGid"], cell["gid"])

@@ -1,33 +1,42 @@
 """The source of every membrane value of every neuron: one row per neuron and quantity.
 
 Printed by `tianbao sources 'AWC*'`. Values are those used in the worm: whole-cell totals for the neuron's own
-morphology, at the default parameters.
+morphology, at the default parameters. Beside each stands that of the recorded cell which the neuron's class, or the
+nearest recorded class, was fitted to (`PatchedCell.of_neuron`, `PatchedCell.of_template`).
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from functools import cache
 
 import pandas as pd
 
 from . import anatomy, parameters
 from .cells import membrane as membranes
+from .cells import steady
 from .cells.declared import KEPT, class_row, declared_rows
 from .cells.expression import absent, lacking, level, share_of_class
 from .cells.geometry import CellGeometry, constants, geometry
 from .cells.membrane import membrane
-from .cells.templates import CONDUCTANCES, TEMPLATES, Membrane
+from .cells.templates import CONDUCTANCES, TEMPLATES, Membrane, templates
 from .network.design import with_avb_drive
 from .rows import read_rows
 from .units import density_s_per_cm2
 
-COLUMNS = ("neuron", "class", "quantity", "value", "unit", "density", "tpm", "source", "certainty", "where")
-"""Columns of `sources`; density [S/cm2] is over the whole membrane, tpm the mRNA level of the channel's genes."""
+COLUMNS = (
+    "neuron", "class", "quantity", "value", "unit", "fitted", "difference", "density", "tpm", "source", "certainty",
+    "where",
+)  # fmt: skip
+"""Columns of `sources`: value in the worm, value in the recorded cell as fitted, and their difference, in the unit;
+density [S/cm2] is over the whole membrane, tpm the mRNA level of the channel's genes."""
 
 _CERTAINTY = ("low", "medium", "high")
 _TPM_SOURCE = "CeNGEN (Taylor 2021)"
 _AVB_SOURCE = "avb_conductance and avb_reversal, fitted: sims/fit_gaits.py; spread over the whole membrane"
 _AVB_WHERE = "parameters.csv"
+_STEADY = ("computed: steady state of the cell alone, one compartment, from -60 mV", "medium", "cells/steady.py")
 
 
 def sources(*patterns: str) -> pd.DataFrame:
@@ -37,8 +46,9 @@ def sources(*patterns: str) -> pd.DataFrame:
         patterns: names or globs of neurons ("AWC*"); all 302 if none is given.
 
     Returns:
-        One row per neuron and quantity, columns `COLUMNS`: capacitance [pF], leak [nS], leak_reversal [mV], every
-        conductance [nS] including those that are 0, and gate parameters that are specific to a class [mV].
+        One row per neuron and quantity, columns `COLUMNS`: capacitance [pF], rest [mV] and input resistance [GOhm] of
+        the cell alone, leak [nS], leak_reversal [mV], every conductance [nS] including those that are 0, and gate
+        parameters that are specific to a class [mV].
 
     Raises:
         AnatomyError: when a pattern matches no neuron.
@@ -50,36 +60,61 @@ def sources(*patterns: str) -> pd.DataFrame:
 def _rows(neuron: str) -> list[tuple]:
     cell, p = _cell(neuron), parameters.defaults()
     base = membrane(neuron)
-    final = with_avb_drive(base, cell.capacitance, p)
-    factor = base.scale(cell.capacitance, p.capacitance_exponent)
+    alone = _in_the_worm(base, cell.capacitance, p)
+    recorded = membrane(neuron, declared=False)
     origins = _Origins(neuron, base)
+    (rest, resistance), fitted = _at_rest(alone), _recorded_at_rest(recorded.template)
     rows = [
-        ("capacitance", cell.capacitance, "pF", None, *_geometry_source()),
-        ("leak", final.leak * factor, "nS", None, *origins.leak("leak")),
-        ("leak_reversal", final.leak_reversal, "mV", None, *origins.leak("leak_reversal")),
+        ("capacitance", cell.capacitance, "pF", recorded.reference_capacitance, None, *_geometry_source()),
+        ("rest", rest, "mV", fitted[0], None, *_STEADY),
+        ("input_resistance", resistance, "GOhm", fitted[1], None, *_STEADY),
+        ("leak", alone.leak, "nS", recorded.leak, None, *origins.leak("leak")),
+        ("leak_reversal", alone.leak_reversal, "mV", recorded.leak_reversal, None, *origins.leak("leak_reversal")),
     ]
     if "egl19_shift" in origins.fitted or "egl19_shift" in origins.declared:
-        rows.append(("egl19_shift", final.egl19_shift, "mV", None, *origins.plain("egl19_shift")))
+        origin = origins.plain("egl19_shift")
+        rows.append(("egl19_shift", alone.egl19_shift, "mV", recorded.egl19_shift, None, *origin))
     for channel, values in base.kinetics.items():
+        own = recorded.kinetics.get(channel, {})
         rows += [
-            (key, value, origins.fitted[key]["unit"], None, *origins.plain(key))
-            for key, value in ((f"{channel}.{name}", value) for name, value in values.items())
+            (key, value, origins.fitted[key]["unit"], own.get(name, math.nan), None, *origins.plain(key))
+            for key, name, value in ((f"{channel}.{name}", name, value) for name, value in values.items())
         ]
     for name in CONDUCTANCES:
-        total = final.conductances.get(name, 0.0) * factor
-        origin = origins.conductance(name)
-        if name == "nca" and final.axonal_nca is not None:
-            total, origin = total + final.axonal_nca, (_AVB_SOURCE, "low", _AVB_WHERE)
-        rows.append((name, total, "nS", level(neuron, name), *origin))
+        driven = name == "nca" and alone.template == "avb"
+        origin = (_AVB_SOURCE, "low", _AVB_WHERE) if driven else origins.conductance(name)
+        totals = (each.conductances.get(name, 0.0) for each in (alone, recorded))
+        rows.append((name, next(totals), "nS", next(totals), level(neuron, name), *origin))
     cls = anatomy.neuron_class(neuron)
     return [
         (
-            neuron, cls, quantity, value, unit,
+            neuron, cls, quantity, value, unit, fitted, value - fitted,
             density_s_per_cm2(value, cell.area) if unit == "nS" else None,
             tpm, source, certainty, where,
         )
-        for quantity, value, unit, tpm, source, certainty, where in rows
+        for quantity, value, unit, fitted, tpm, source, certainty, where in rows
     ]  # fmt: skip
+
+
+def _in_the_worm(base: Membrane, capacitance: float, p: parameters.Parameters) -> Membrane:
+    """A membrane with the totals that a cell of this capacitance [pF] has in the worm, wherever in the cell they are."""
+    driven = with_avb_drive(base, capacitance, p)
+    alone = driven.of_size(capacitance, p.capacitance_exponent)
+    if driven.axonal_nca is None:
+        return alone
+    nca = alone.conductances.get("nca", 0.0) + driven.axonal_nca
+    return replace(alone, conductances={**alone.conductances, "nca": nca}, axonal_nca=None)
+
+
+def _at_rest(alone: Membrane) -> tuple[float, float]:
+    """Resting potential [mV] and input resistance [GOhm] of an isolated cell; nan if it has no rest."""
+    rest = steady.rest_of(alone)
+    return math.nan if rest is None else rest, steady.input_resistance(alone)
+
+
+@cache
+def _recorded_at_rest(template: str) -> tuple[float, float]:
+    return _at_rest(templates()[template])
 
 
 class _Origins:

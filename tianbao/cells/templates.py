@@ -16,6 +16,7 @@ from ..rows import finite, read_rows
 from .channels import CHANNELS, COUPLED, EXTRA_CHANNELS
 
 TEMPLATES = Path(__file__).with_name("templates.csv")
+RECORDED = Path(__file__).with_name("recorded.csv")
 
 CONDUCTANCES = (*(name for name in CHANNELS if name not in ("slo1", "slo2")), *COUPLED, *EXTRA_CHANNELS)
 """Every conductance that a membrane may have: 12 channels, two BK channels in two complexes each, extra channels."""
@@ -59,6 +60,12 @@ class Membrane:
     def scale(self, capacitance: float, exponent: float) -> float:
         """Factor on every total for a cell of this capacitance [pF]."""
         return (capacitance / self.reference_capacitance) ** exponent
+
+    def of_size(self, capacitance: float, exponent: float) -> Membrane:
+        """The membrane with the totals of a cell of this capacitance [pF], which is then its reference."""
+        factor = self.scale(capacitance, exponent)
+        totals = {name: total * factor for name, total in self.conductances.items()}
+        return replace(self, conductances=totals, leak=self.leak * factor, reference_capacitance=capacitance)
 
     def factor(self, channel: str) -> float:
         """Factor on the conductances of a channel gene [-]."""
@@ -134,6 +141,12 @@ def conductance_of(name: str) -> str:
     if complexes:
         raise ConfigError(f"conductance '{name}' opens with a calcium channel: give {' or '.join(complexes)}")
     raise ConfigError(unknown("conductance", name, ["leak", *CONDUCTANCES]))
+
+
+@cache
+def recorded_neurons() -> dict[str, str]:
+    """Template -> the neuron to whose recording, or published model, it was fitted on that neuron's tracing."""
+    return {row["template"]: row["neuron"] for _, row in read_rows(RECORDED)}
 
 
 @cache

@@ -51,8 +51,16 @@ def _sources(args: argparse.Namespace) -> int:
 
 
 def _told(table: pd.DataFrame) -> Iterator[str]:
-    """One line per value, and below it the whole of its source, once for rows that follow each other and share it."""
-    values = table.drop(columns=["source", "where"]).to_string(index=False).splitlines()
+    """One line per value, and below it the whole of its source, once for rows that follow each other and share it.
+
+    In place of its difference from the recorded cell stands their ratio, for quantities that have a zero.
+    """
+    shown = table.drop(columns=["source", "where"]).rename(columns={"difference": "ratio"})
+    has_zero = (table.unit != "mV") & (table.fitted > 0.0)
+    shown["ratio"] = (table.value / table.fitted).where(has_zero).map("x{:.3g}".format).where(has_zero, "")
+    for name in ("density", "tpm"):
+        shown[name] = shown[name].astype(float).map("{:.4g}".format).where(shown[name].notna(), "")
+    values = shown.to_string(index=False, float_format="{:.4g}".format).splitlines()
     origins = list(enumerate(table["source"] + " [" + table["where"] + "]"))
     yield values[0]
     for (k, origin), line in zip(origins, values[1:], strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
@@ -11,15 +12,18 @@ import numpy as np
 from .. import anatomy, mechanisms
 from ..arguments import NamedAttributes, named_arguments
 from ..cells import published
+from ..cells.declared import class_row
 from ..cells.geometry import geometry
-from ..cells.membrane import insert_membrane, membrane
+from ..cells.membrane import insert_membrane
 from ..cells.temperature import rate_factor, set_rates
-from ..cells.templates import Membrane
+from ..cells.templates import Membrane, recorded_neurons, templates
 from ..errors import ConfigError, DivergedError, shorten
-from ..network.assembly import Network
+from ..network.assembly import Network, neuron_sections
 from ..progress import Progress
 from ..rows import number
 from ..units import NA_PER_PA
+from ..worm import Worm
+from ..worm_model import WormModel
 from .protocols import Epoch, Protocol, current_steps, voltage_steps
 from .sections import build
 from .sweeps import Sweeps
@@ -43,7 +47,7 @@ class PatchedCell(NamedAttributes):
     """An isolated neuron under a patch pipette.
 
     Running one initialises and advances everything else in this NEURON process: do not run it in the middle
-    of a simulation of the worm. Create one with `of_neuron` or `of_published`.
+    of a simulation of the worm. Create one with `of_neuron`, `of_template` or `of_published`.
 
     Args:
         sections: as `CellGeometry.netpyne_sections` with `insert_membrane`, or `published.sections`.
@@ -67,6 +71,40 @@ class PatchedCell(NamedAttributes):
     def of_neuron(
         cls,
         neuron: str,
+        worm: Worm | WormModel | None = None,
+        *,
+        knock_out: str | Iterable[str] = (),
+        celsius: float = 20.0,
+    ) -> PatchedCell:
+        """A neuron as it runs in a worm: tracing, size rule, expression, declared changes, interventions.
+
+        Only what acts on its membrane is missing: synapses, gap junctions, receptors, tonic currents, and what an
+        experimenter injects, opens or modulates.
+
+        Args:
+            neuron: name.
+            worm: whose neuron it is, as it is now; an intact `Worm()` if None.
+            knock_out: further channel genes, such as "egl-19".
+            celsius: temperature.
+
+        Raises:
+            AnatomyError: for an unknown neuron.
+            ConfigError: for an unknown channel, or a worm that is none.
+        """
+        neuron = anatomy.neuron_name(neuron)
+        if not isinstance(worm, Worm | WormModel | None):
+            raise ConfigError(
+                f"a patched neuron is one of a tianbao.Worm, not of {shorten(repr(worm))}: give worm=Worm()"
+            )
+        design = (worm or Worm()).design(np.empty(0))
+        carried = _without(design.membranes[neuron], knock_out)
+        design = replace(design, membranes={**design.membranes, neuron: carried})
+        return cls(neuron_sections(design, neuron), neuron, celsius=celsius)
+
+    @classmethod
+    def of_template(
+        cls,
+        name: str,
         of: Membrane | None = None,
         *,
         knock_out: str | Iterable[str] = (),
@@ -74,28 +112,34 @@ class PatchedCell(NamedAttributes):
         discretisation: str = "traced",
         celsius: float = 20.0,
     ) -> PatchedCell:
-        """A neuron with its traced morphology.
+        """The recorded cell as fitted, on its own tracing: what recordings are compared with.
 
         Args:
-            neuron: name.
-            of: its membrane; that of the nearest recorded cell if None, without the deviations declared for the
-                closed loop. Totals scale with the cell's capacitance.
+            name: template of cells/recorded.csv, such as "aiy", or a neuron, which stands for the recorded cell of its
+                class or of the nearest one.
+            of: membrane in place of the template, such as another fit to the same recording; its totals are used as
+                they are.
             knock_out: channel genes, such as "egl-19".
             channel_set: "C19" or "H".
             discretisation: "traced" or "d_lambda".
             celsius: temperature.
 
         Raises:
-            AnatomyError: for an unknown neuron.
+            AnatomyError: for a name that is neither.
             ConfigError: for an unknown channel, set or discretisation.
         """
-        neuron = anatomy.neuron_name(neuron)
-        carried = of or membrane(neuron, declared=False)
-        for channel in published.genes(knock_out):
-            carried = carried.without(channel)
+        if not isinstance(of, Membrane | None):
+            raise ConfigError(f"of_template: 'of' is a Membrane, such as membrane('AWCL'), not {shorten(repr(of))}")
+        recorded = recorded_neurons()
+        template = name.lower() if isinstance(name, str) else None
+        if template not in recorded:
+            template = class_row(anatomy.neuron_name(name))["recorded"]
+        neuron = recorded[template]
+        carried = _without(of or templates()[template], knock_out)
         cell = geometry(anatomy.morphology(neuron), discretisation, soma_compartments=1)
         sections = cell.netpyne_sections()
-        insert_membrane(sections, cell, carried, exponent=1.0, channel_set=channel_set)
+        # The totals are those of this very tracing, so that nothing is left to scale with size.
+        insert_membrane(sections, cell, carried, exponent=0.0, channel_set=channel_set)
         return cls(sections, neuron, celsius=celsius)
 
     @classmethod
@@ -229,6 +273,13 @@ class PatchedCell(NamedAttributes):
             jump = protocol.levels(k)[sweep] - protocol.levels(k - 1)[sweep]
             total[first : first + size] += jump * per_mv[:size]
         return total
+
+
+def _without(membrane: Membrane, genes: str | Iterable[str]) -> Membrane:
+    """A membrane without the channels of these genes."""
+    for gene in published.genes(genes):
+        membrane = membrane.without(gene)
+    return membrane
 
 
 def _check_levels(protocol: Protocol) -> None:

@@ -275,14 +275,18 @@ def _clear(sim) -> None:
         sim.clearAll()
 
 
+def neuron_sections(design: NetworkDesign, neuron: str) -> dict[str, dict]:
+    """Sections of one neuron with its membrane, without receptors and synapses: what a patched cell is made of, too."""
+    cell, exponent = design.cell(neuron), design.parameters.capacitance_exponent
+    sections = cell.netpyne_sections()
+    insert_membrane(sections, cell, design.membrane_of(neuron), exponent, design.channel_set)
+    return sections
+
+
 def cell_sections(design: NetworkDesign) -> dict[str, dict]:
     """Sections with membranes and receptors of every neuron and muscle, for NetPyNE."""
     p = design.parameters
-    cells = {}
-    for name, cell in design.cells.items():
-        sections = cell.netpyne_sections()
-        insert_membrane(sections, cell, design.membrane_of(name), p.capacitance_exponent, design.channel_set)
-        cells[name] = sections
+    cells = {name: neuron_sections(design, name) for name in design.neurons}
     for receptor in design.stretch.receptors:
         scale = input_scale(design.capacitance[receptor.neuron], p)
         for number, (section, loc, share) in enumerate(receptor.sites):

@@ -75,8 +75,11 @@ class NetworkDesign:
     @cached_property
     def cells(self) -> dict[str, CellGeometry]:
         """Geometry of every neuron."""
-        cut = (self.discretisation, self.soma_compartments, self.cell_source)
-        return {name: cell_geometry(name, *cut) for name in self.neurons}
+        return {name: self.cell(name) for name in self.neurons}
+
+    def cell(self, neuron: str) -> CellGeometry:
+        """Geometry of one neuron."""
+        return cell_geometry(neuron, self.discretisation, self.soma_compartments, self.cell_source)
 
     @cached_property
     def capacitance(self) -> dict[str, float]:
@@ -125,7 +128,7 @@ class NetworkDesign:
 
     def membrane_of(self, neuron: str) -> Membrane:
         """Membrane of a neuron, with the declared depolarising conductance of AVB."""
-        return with_avb_drive(self.membranes[neuron], self.capacitance[neuron], self.parameters)
+        return with_avb_drive(self.membranes[neuron], self.cell(neuron).capacitance, self.parameters)
 
     def bias(self) -> np.ndarray:
         """Tonic current into every neuron [pA], shape (302,)."""

@@ -71,14 +71,14 @@ def _during(sweeps: Sweeps) -> np.ndarray:
 
 @cache
 def recorded_sweeps(neuron: str) -> Sweeps:
-    """A neuron of the worm, as fitted, under the steps that were recorded in it."""
+    """A recorded neuron, as fitted, under the steps that were recorded in it."""
     table = recordings()
     rows = table[table.cell == neuron]
     if rows["mode"].iloc[0] == "VC":
         protocol = voltage_steps(rows.step, hold=-60.0, delay=100.0, duration=CLAMP_DURATION[neuron])
     else:
         protocol = current_steps(rows.step)
-    return PatchedCell.of_neuron(neuron).run(protocol)
+    return PatchedCell.of_template(neuron).run(protocol)
 
 
 def _recordings() -> Iterator[Result]:
@@ -100,7 +100,7 @@ def _rms(values: np.ndarray) -> float:
 
 def _rests() -> Iterator[Result]:
     for neuron, (mean, error) in _RESTS.items():
-        found = PatchedCell.of_neuron(neuron).rest()
+        found = PatchedCell.of_template(neuron).rest()
         for name, tolerance, warns in (("2 SEM", 2 * error, True), ("5 mV", _WIDE, False)):
             test = f"rest of {neuron}, within {name}"
             yield Result(f"V18 {neuron} {name}", "cell", test, found, mean, "mV", tolerance, "Liu P. 2020", warns=warns)
@@ -152,7 +152,7 @@ def awa_runs() -> list[tuple[str, Sweeps]]:
     """AWAL at a small current, intact and without EGL-19."""
     protocol = current_steps([SPIKING_PA])
     return [
-        (name, PatchedCell.of_neuron("AWAL", knock_out=gone).run(protocol))
+        (name, PatchedCell.of_template("AWAL", knock_out=gone).run(protocol))
         for name, gone in (("intact", ()), ("without EGL-19", ("egl-19",)))
     ]
 
@@ -169,7 +169,7 @@ def _spikes() -> Iterator[Result]:
 
 
 def _convergence() -> Iterator[Result]:
-    cell = PatchedCell.of_neuron("RIML")
+    cell = PatchedCell.of_template("RIML")
     protocol = current_steps([-10.0, 5.0, 15.0], duration=2000.0)
     base = cell.run(protocol).measure().steady
     finer_step = cell.run(protocol, dt=0.05).measure().steady
