@@ -35,7 +35,7 @@ VOLTAGES = ("leak_reversal", "egl19_shift")
 def main() -> int:
     """Adopt the ensembles of every cell that has one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of CELL.json (default docs/fits/membranes)")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of CELL.json (docs/fits/membranes)")
     return run_script(lambda args: adopt(args.results), parser.parse_args())
 
 
@@ -69,7 +69,7 @@ def member_rows(cell: str, found: dict) -> Iterator[tuple]:
 
     Args:
         cell: name, such as "AIY".
-        found: its fit, with `ensemble`: a list of {values, misfit, seed}; the one with the least misfit is the best fit.
+        found: its fit, with `ensemble`: a list of {values, misfit, seed}; the one of the least misfit is the best.
 
     Raises:
         ConfigError: for an ensemble that is not such a list.
@@ -77,7 +77,8 @@ def member_rows(cell: str, found: dict) -> Iterator[tuple]:
     try:
         ranked = sorted(found["ensemble"], key=lambda each: each["misfit"])
         for number, each in enumerate(ranked[1 : MOST + 1], start=1):
-            source = f"fit of {cell} with seed {each['seed']}, misfit {each['misfit']:.4g} (best {ranked[0]['misfit']:.4g})"
+            best, misfit = f"{ranked[0]['misfit']:.4g}", f"{each['misfit']:.4g}"
+            source = f"fit of {cell} with seed {each['seed']}, misfit {misfit} (best {best})"
             for quantity, value in each["values"].items():
                 unit = "mV" if quantity in VOLTAGES else "nS"
                 # What is no quantity of a membrane, such as the capacitance of the pipette, is the experiment's.

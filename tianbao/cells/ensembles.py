@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import ConfigError, shorten, unknown
 from ..rows import whole
-from .templates import TEMPLATES, Membrane, as_membrane, quantities
+from .templates import TEMPLATES, Membrane, as_membrane, quantities, templates
 
 ENSEMBLES = Path(__file__).with_name("ensembles.csv")
 
@@ -58,12 +58,17 @@ def member(template: str, number: int = 0) -> Membrane:
         number: 0 is the best fit.
 
     Raises:
-        ConfigError: for a template without an ensemble, or a number that it does not have.
+        ConfigError: for an unknown template, or a number that its ensemble does not have.
     """
-    members = ensembles().get(str(template).lower())
+    name, cell = str(template).lower(), str(template).upper()
+    if name in templates() and name not in ensembles() and number == 0:
+        return templates()[name]
+    members = ensembles().get(name)
     if members is None:
         raise ConfigError(f"members: {unknown('recorded cell', template, (*cells(), ALL))}")
-    return members[_number(str(template).upper(), number, len(members))]
+    if whole(number, "members", cell) >= len(members):
+        raise ConfigError(f"members: {cell} has members 0 to {len(members) - 1}, not {number}; 0 is the best fit")
+    return members[number]
 
 
 def chosen_members(given: Mapping[str, int]) -> dict[str, int]:
@@ -86,9 +91,3 @@ def chosen_members(given: Mapping[str, int]) -> dict[str, int]:
             member(cell, number)
             numbers[cell] = int(number)
     return {cell: numbers[cell] for cell in cells() if numbers.get(cell)}
-
-
-def _number(cell: str, number: int, count: int) -> int:
-    if whole(number, "members", cell) >= count:
-        raise ConfigError(f"members: {cell} has members 0 to {count - 1}, not {number}; 0 is the best fit")
-    return number

@@ -57,7 +57,7 @@ def _membrane_of(neuron: str, declared: bool, masked: bool, member: int) -> Memb
     name = row["template" if declared else "recorded"]
     if name not in templates():
         raise ConfigError(f"{row['where']}: {unknown('template', name, templates())}")
-    base = ensemble_member(name, member) if member else templates()[name]
+    base = ensemble_member(name, member)
     if not declared:
         return base
     base = _with_declared(base, neuron)

@@ -35,6 +35,8 @@ def register(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     evidence.add_argument("--level", action="append", help="channel or cell; may be given twice (default: both)")
     evidence.add_argument("--out", type=Path, default=Path("output/validation"), help="folder for JSON and page")
+    about = "whole recordings to compare, too: a CSV with columns cell, step, t_s, mV_or_pA"
+    evidence.add_argument("--recordings", type=Path, metavar="FILE", help=about)
 
 
 def _sources(args: argparse.Namespace) -> int:
@@ -70,16 +72,18 @@ def _told(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _validate(args: argparse.Namespace) -> int:
+    from ..electrophysiology.recordings import read_recordings
     from ..io.files import prepare_folder
     from ..loop.provenance import git_revision, mechanism_hash, versions
     from ..validation import check, levels, report
 
     # Fail before the computation, not after it, if the folder cannot be written to.
     prepare_folder(args.out)
-    results = levels.run(dict.fromkeys(args.level or levels.LEVELS))
+    whole = read_recordings(args.recordings) if args.recordings else []
+    results = levels.run(dict.fromkeys(args.level or levels.LEVELS), whole)
     print(report.table(results))
     made_by = versions() | {"mechanisms": mechanism_hash(), "revision": git_revision()}
-    files = report.write(results, args.out, made_by)
+    files = report.write(results, args.out, made_by, whole)
     print(report.summary(results))
     print("wrote " + ", ".join(path.name for path in files) + f" in {args.out}")
     return EXIT_FAILED if any(each.verdict == check.FAIL for each in results) else 0

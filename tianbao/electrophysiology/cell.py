@@ -13,10 +13,11 @@ from .. import anatomy, mechanisms
 from ..arguments import NamedAttributes, named_arguments
 from ..cells import published
 from ..cells.declared import class_row
+from ..cells.ensembles import member as ensemble_member
 from ..cells.geometry import geometry
 from ..cells.membrane import insert_membrane
 from ..cells.temperature import rate_factor, set_rates
-from ..cells.templates import Membrane, recorded_neurons, templates
+from ..cells.templates import Membrane, recorded_neurons
 from ..errors import ConfigError, DivergedError, shorten
 from ..network.assembly import Network, neuron_sections
 from ..progress import Progress
@@ -107,6 +108,7 @@ class PatchedCell(NamedAttributes):
         name: str,
         of: Membrane | None = None,
         *,
+        member: int = 0,
         knock_out: str | Iterable[str] = (),
         channel_set: str = "C19",
         discretisation: str = "traced",
@@ -119,6 +121,7 @@ class PatchedCell(NamedAttributes):
                 class or of the nearest one.
             of: membrane in place of the template, such as another fit to the same recording; its totals are used as
                 they are.
+            member: of the ensemble of the template (`cells.ensembles`); 0 is the best fit.
             knock_out: channel genes, such as "egl-19".
             channel_set: "C19" or "H".
             discretisation: "traced" or "d_lambda".
@@ -126,7 +129,7 @@ class PatchedCell(NamedAttributes):
 
         Raises:
             AnatomyError: for a name that is neither.
-            ConfigError: for an unknown channel, set or discretisation.
+            ConfigError: for an unknown member, channel, set or discretisation.
         """
         if not isinstance(of, Membrane | None):
             raise ConfigError(f"of_template: 'of' is a Membrane, such as membrane('AWCL'), not {shorten(repr(of))}")
@@ -135,7 +138,7 @@ class PatchedCell(NamedAttributes):
         if template not in recorded:
             template = class_row(anatomy.neuron_name(name))["recorded"]
         neuron = recorded[template]
-        carried = _without(of or templates()[template], knock_out)
+        carried = _without(of or ensemble_member(template, member), knock_out)
         cell = geometry(anatomy.morphology(neuron), discretisation, soma_compartments=1)
         sections = cell.netpyne_sections()
         # The totals are those of this very tracing, so that nothing is left to scale with size.

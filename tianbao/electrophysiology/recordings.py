@@ -1,4 +1,4 @@
-"""The public recordings: measures and means of every sweep, those of the predecessor's fit, and whole traces from a file.
+"""The public recordings: measures and means of every sweep, the predecessor's measures, and whole traces of a file.
 
 The traces themselves are not part of the repository. What of them is kept: recordings.csv, measures of each sweep, and
 windows.csv, its means in windows that widen away from the start and the end of the step (sims/reduce_recordings.py).
@@ -41,9 +41,9 @@ def recordings() -> pd.DataFrame:
 
     Returns:
         One row per sweep: cell, mode ("CC" or "VC"), step [pA or mV], measures and predecessor's [mV or pA], source.
-        `predecessor_trace` is the root mean square error of the predecessor's whole trace. Spikes are peaks that rise by
-        15 mV or more between 50 ms after the start of a depolarising step and its end: their number, the lowest peak and
-        least rise of them [mV], and the time of the first after the start of the step [ms].
+        `predecessor_trace` is the root mean square error of the predecessor's whole trace. Spikes are peaks that rise
+        by 15 mV or more between 50 ms after the start of a depolarising step and its end: their number, their lowest
+        peak and least rise [mV], and the time of the first after the start of the step [ms].
     """
     table = pd.read_csv(TABLE)
     return table[~((table.cell == "AVAL") & (table.step == 0))]
@@ -54,7 +54,8 @@ def windows() -> pd.DataFrame:
     """Means of every public sweep in windows; what is padding and no recording has none.
 
     Returns:
-        One row per window: cell, mode, step [pA or mV], start and stop [ms since the start of the step], mean [mV or pA].
+        One row per window: cell, mode, step [pA or mV], start and stop [ms since the start of the step], mean [mV or
+        pA].
     """
     return pd.read_csv(WINDOWS)
 

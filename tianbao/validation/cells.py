@@ -11,11 +11,9 @@ import numpy as np
 import pandas as pd
 
 from ..electrophysiology.cell import PatchedCell
-from ..electrophysiology.fitting import SILENT, SPIKING
-from ..electrophysiology.measures import excursion
 from ..electrophysiology.protocols import current_pulses, current_steps, voltage_steps
-from ..electrophysiology.recordings import CLAMP_DURATION, recordings
 from ..electrophysiology.sweeps import Sweeps
+from . import ensembles, recorded
 from .check import Check, Result
 
 _OUTPUTS = Path(__file__).parents[1] / "cells" / "published_outputs.csv"
@@ -23,7 +21,6 @@ _OUTPUTS = Path(__file__).parents[1] / "cells" / "published_outputs.csv"
 _PUBLISHED_STEP = {("AWC", "CC"): 1500.0, ("RMD", "CC"): 1500.0, ("AWC", "VC"): 100.0, ("RMD", "VC"): 1500.0}
 _LONG_STEP = 5000.0
 _NICOLETTI_RMD = "Mellem 2008: RMD is a Schmitt trigger; model of Nicoletti 2019"
-_LIU_2018 = "Liu Q. 2018: calcium spikes of AWA need EGL-19"
 # Mean and its standard error [mV].
 _RESTS = {"AVAL": (-24.2, 1.1), "AVAR": (-37.2, 2.1)}
 _WIDE = 5.0  # mV: a resting potential further away than this is a failure
@@ -32,8 +29,6 @@ _SWITCH_PA, _SWITCH_MS, _HELD_MS = (15.0, -15.0, 15.0), 200.0, 1500.0
 _APART = 10.0  # mV between two states
 _CRITICAL = ("cca1", "leak")
 _OTHERS_OF_RMD = ("egl19", "unc2", "shl1", "egl36", "shk1", "irk1", "nca", "slo1", "slo2")
-SPIKING_PA = 4.0
-"""Current at which AWA must spike [pA]."""
 
 
 @cache
@@ -67,35 +62,6 @@ def _during(sweeps: Sweeps) -> np.ndarray:
     dt = sweeps.time[1]
     end = protocol.onset + protocol.epochs[1].duration
     return (sweeps.time > protocol.onset) & (sweeps.time < end - 2 * dt)
-
-
-@cache
-def recorded_sweeps(neuron: str) -> Sweeps:
-    """A recorded neuron, as fitted, under the steps that were recorded in it."""
-    table = recordings()
-    rows = table[table.cell == neuron]
-    if rows["mode"].iloc[0] == "VC":
-        protocol = voltage_steps(rows.step, hold=-60.0, delay=100.0, duration=CLAMP_DURATION[neuron])
-    else:
-        protocol = current_steps(rows.step)
-    return PatchedCell.of_template(neuron).run(protocol)
-
-
-def _recordings() -> Iterator[Result]:
-    table = recordings()
-    for neuron, rows in table.groupby("cell", sort=False):
-        found = recorded_sweeps(str(neuron)).measure()
-        unit = "mV" if rows["mode"].iloc[0] == "CC" else "pA"
-        for measure in ("steady", "peak"):
-            error = _rms(found[measure].to_numpy() - rows[measure].to_numpy())
-            bar = _rms(rows[f"predecessor_{measure}"].to_numpy() - rows[measure].to_numpy())
-            test = f"{neuron}, {measure}: root mean square error over {len(rows)} recorded sweeps"
-            source = "recordings released with BAAIWorm, which the cell was fitted to; below its own fit"
-            yield Result(f"{neuron} {measure}", "cell", test, error, bar, unit, 0.0, source, True, bar)
-
-
-def _rms(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(values**2)))
 
 
 def _rests() -> Iterator[Result]:
@@ -147,27 +113,6 @@ def _bistability() -> Iterator[Result]:
         yield Result(f"RMD {gene}", "cell", test, lost, 1.0, "1", 0.0, source, warns=True)
 
 
-@cache
-def awa_runs() -> list[tuple[str, Sweeps]]:
-    """AWAL at a small current, intact and without EGL-19."""
-    protocol = current_steps([SPIKING_PA])
-    return [
-        (name, PatchedCell.of_template("AWAL", knock_out=gone).run(protocol))
-        for name, gone in (("intact", ()), ("without EGL-19", ("egl-19",)))
-    ]
-
-
-def _spikes() -> Iterator[Result]:
-    found = []
-    for _, sweeps in awa_runs():
-        later = (sweeps.time > sweeps.protocol.onset + 100.0) & (sweeps.time < sweeps.protocol.onset + _LONG_STEP)
-        found.append(float(excursion(sweeps.voltage[later][::50, 0])))
-    test = f"AWAL at {SPIKING_PA:g} pA: the {SPIKING:g} mV asked of the fit over the ups and downs of its damped spikes"
-    yield Result("AWA spikes", "cell", test, SPIKING / max(found[0], 1e-9), 1.0, "1", 0.0, _LIU_2018, True)
-    test = f"AWAL at {SPIKING_PA:g} pA without EGL-19: what is left of them"
-    yield Result("AWA egl-19", "cell", test, found[1], SILENT, "mV", 0.0, _LIU_2018, True)
-
-
 def _convergence() -> Iterator[Result]:
     cell = PatchedCell.of_template("RIML")
     protocol = current_steps([-10.0, 5.0, 15.0], duration=2000.0)
@@ -183,10 +128,10 @@ def _convergence() -> Iterator[Result]:
 
 CHECKS: dict[str, Check] = {
     "published": _published,
-    "recordings": _recordings,
+    **recorded.CHECKS,
+    **ensembles.CHECKS,
     "rests": _rests,
     "bistability": _bistability,
-    "spikes": _spikes,
     "convergence": _convergence,
 }
 """Name -> check."""

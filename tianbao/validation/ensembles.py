@@ -1,4 +1,4 @@
-"""Level cell: whether every member of an ensemble, and what lies between members, is a stable cell; the cell in the worm."""
+"""Level cell: whether members of an ensemble, and what lies between them, are stable cells; the cell in the worm."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..cells import ensembles
-from ..cells.geometry import geometry
 from ..cells.templates import Membrane
 from ..electrophysiology.cell import PatchedCell
-from ..network.assembly import neuron_sections
-from ..worm import Worm
 from .check import Check, Result
 from .traces import copies, fitted, recorded_neurons, template_of
 
@@ -75,26 +72,21 @@ def _stable() -> Iterator[Result]:
         drawn = [draw(members, random) for _ in range(DRAWS)]
         failed = unstable(neuron, [*members, *drawn])
         for name, what, some in (
-            ("members", f"{len(members)} members of the ensemble", failed[: len(members)]),
+            ("members", f"all {len(members)} members of its ensemble", failed[: len(members)]),
             ("draws", f"{DRAWS} random draws between two members", failed[len(members) :]),
         ):
-            test = f"{neuron}: of {what}, those that {_LEVELS[0]:g} to {_LEVELS[-1]:g} pA make diverge or hold away from rest"
+            test = f"{neuron}, {what}: those that {_LEVELS[0]:g} to {_LEVELS[-1]:g} pA make diverge or keep from rest"
             yield Result(f"{neuron} {name}", "cell", test, float(some.sum()), 0.0, "1", 0.0, _SOURCE)
-
-
-def in_worm(neuron: str) -> PatchedCell:
-    """A neuron as it runs in the intact worm, isolated."""
-    return PatchedCell(neuron_sections(Worm().design(np.empty(0)), neuron), neuron)
 
 
 def _in_worm() -> Iterator[Result]:
     source = "cells/declared.csv, connectome/expression.csv and capacitance_exponent"
     for neuron in recorded_neurons():
-        cells = fitted(neuron), in_worm(neuron)
+        cells = fitted(neuron), PatchedCell.of_neuron(neuron)
         (rest, resistance), (other, changed) = ((each.rest(), each.input_resistance()) for each in cells)
         test = f"{neuron} in the worm: rest less that of the fitted cell ({other:.1f} and {rest:.1f} mV)"
         yield Result(f"{neuron} worm rest", "cell", test, other - rest, math.nan, "mV", 0.0, source, informs=True)
-        test = f"{neuron} in the worm: input resistance over that of the fitted cell ({changed:.2f}, {resistance:.2f} GOhm)"
+        test = f"{neuron} in the worm: input resistance over the fitted ({changed:.2f} and {resistance:.2f} GOhm)"
         share = changed / resistance
         yield Result(f"{neuron} worm resistance", "cell", test, share, math.nan, "1", 0.0, source, informs=True)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from ..electrophysiology.recordings import Recorded
 from ..errors import ConfigError, unknown
-from . import cells, channels
+from . import cells, channels, recorded
 from .check import Check, Result
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,12 @@ def checks(level: str) -> dict[str, Check]:
     return _CHECKS[level]
 
 
-def run(levels: Iterable[str] = LEVELS) -> list[Result]:
+def run(levels: Iterable[str] = LEVELS, whole: Sequence[Recorded] = ()) -> list[Result]:
     """Every result of some levels, in order.
+
+    Args:
+        levels: of `LEVELS`.
+        whole: recordings whose every sample level cell compares, see `read_recordings`.
 
     Raises:
         ConfigError: for an unknown level.
@@ -39,4 +44,6 @@ def run(levels: Iterable[str] = LEVELS) -> list[Result]:
         for k, (name, check) in enumerate(chosen.items(), start=1):
             log.info("%s %d of %d: %s", level, k, len(chosen), name)
             results += check()
+        if level == "cell":
+            results += recorded.against(whole)
     return results

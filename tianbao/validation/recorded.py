@@ -137,7 +137,7 @@ def _returns() -> Iterator[Result]:
 
 
 def _away(sweep: pd.DataFrame) -> float:
-    """Largest distance [mV] of a model from its rest after the recording has come back to its own; 0 if it never does."""
+    """Largest distance [mV] of a model from its rest once the recording is back at its own; 0 if it never is."""
     rest = sweep[sweep.phase == "before"][["mean", "found"]].mean()
     distance = (sweep[sweep.phase == "after"][["mean", "found"]] - rest).abs().to_numpy()
     still = np.flatnonzero(distance[:, 0] > _BACK)
@@ -183,8 +183,8 @@ def _spikes() -> Iterator[Result]:
     for row in table[table.spikes > 0].itertuples():
         found = spikes(recorded_sweeps(str(row.cell)), steps_of(str(row.cell)).index(row.step))
         name, what = f"{row.cell} {row.step:g} spike", f"{row.cell} at {row.step:g} pA"
-        count = float(len(found[0]))
-        yield Result(f"{name}s", "cell", f"{what}: number of spikes", count, row.spikes, "1", 1.0, _RELEASED, warns=True)
+        count, test = float(len(found[0])), f"{what}: number of spikes"
+        yield Result(f"{name}s", "cell", test, count, row.spikes, "1", 1.0, _RELEASED, warns=True)
         lowest, latency = (float(each.min()) if len(each) else math.nan for each in (found[0], found[2]))
         for quantity, text, value, wanted, unit, tolerance in (
             ("peak", "lowest peak of a spike", lowest, row.spike_peak, "mV", _HEIGHT),

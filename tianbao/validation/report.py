@@ -9,10 +9,14 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..electrophysiology.recordings import recordings
+from ..electrophysiology.recordings import Recorded, recordings, windows
 from ..io.files import prepare_folder, write_atomically
 from .check import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Tianbao: validation</title><style>
@@ -28,7 +32,7 @@ img {{ max-width: 100% }}
 <p>{summary}. Every number was computed by <code>tianbao validate</code>, {provenance}.
 If a bound is given, the measured value must be below it; the predecessor is the fit included in BAAIWorm.
 The sweeps and resting potentials are those that our cells, like the predecessor's, were fitted to: they show how well a
-membrane can reproduce them, not how well it predicts others.</p>
+membrane can reproduce them; rows on sweeps that were left out of the fit show how well it predicts others.</p>
 <table><thead><tr><th>test</th><th>measured</th><th>target</th><th>tolerance</th><th>predecessor</th><th>verdict</th>
 <th>source</th></tr></thead><tbody>
 {rows}
@@ -54,13 +58,16 @@ def summary(results: Sequence[Result]) -> str:
     return f"{len(results)} tests: {judged}, {counts['info']} without a target"
 
 
-def write(results: Sequence[Result], folder: str | Path, provenance: dict[str, str]) -> list[Path]:
+def write(
+    results: Sequence[Result], folder: str | Path, provenance: dict[str, str], whole: Sequence[Recorded] = ()
+) -> list[Path]:
     """Write validation.json and validation.html.
 
     Args:
         results: of `check.run`.
         folder: created if necessary.
         provenance: versions and revision.
+        whole: recordings to draw in place of their means in windows.
 
     Returns:
         The files.
@@ -75,7 +82,7 @@ def write(results: Sequence[Result], folder: str | Path, provenance: dict[str, s
         summary=summary(results),
         provenance=html.escape(", ".join(f"{name} {value}" for name, value in provenance.items())),
         rows="\n".join(_row(each) for each in results),
-        figures="\n".join(_figures({each.level for each in results})),
+        figures="\n".join(_figures({each.level for each in results}, whole)),
     )
     return [*files, write_atomically(folder / "validation.html", page.encode())]
 
@@ -102,24 +109,40 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
-def _figures(levels: set[str]) -> list[str]:
+def _figures(levels: set[str], whole: Sequence[Recorded]) -> list[str]:
     from ..view import electrophysiology as view
 
     found = []
     if "channel" in levels:
         found.append(("Gates: set C19 solid, set H dotted", view.gates()))
     if "cell" in levels:
-        from . import cells
+        from . import cells, recorded
 
-        for neuron, recorded in recordings().groupby("cell", sort=False):
-            run = cells.recorded_sweeps(str(neuron))
-            found.append((f"{neuron}: fitted model, recordings, predecessor", view.sweeps(run, recorded=recorded)))
+        found += _recorded_cells(whole)
         found.append(("RMD as published: brief pulses switch it between two states", view.traces(cells.rmd_runs())))
-        found.append((f"AWAL at {cells.SPIKING_PA:g} pA", view.traces(cells.awa_runs())))
+        found.append((f"AWAL at {recorded.SPIKING_PA:g} pA", view.traces(recorded.awa_runs())))
     return [f"<h2>{html.escape(title)}</h2>{_image(figure)}" for title, figure in found]
 
 
-def _image(figure) -> str:
+def _recorded_cells(whole: Sequence[Recorded]) -> list[tuple[str, Figure]]:
+    """Title and figure of every recorded cell: its sweeps, and its peaks and steady states."""
+    from ..view import electrophysiology as view
+    from ..view.recorded_sweeps import recorded_sweeps
+    from . import traces
+
+    found, every = [], windows()
+    for neuron, rows in recordings().groupby("cell", sort=False):
+        cell = str(neuron)
+        run, ensemble = traces.recorded_sweeps(cell), traces.members(cell)
+        band = (ensemble.time, ensemble.values) if ensemble else None
+        given = {each.step: (each.time, each.values) for each in whole if each.cell == cell}
+        figure = recorded_sweeps(run, rows, every[every.cell == cell], band, given)
+        found.append((f"{cell}: every public sweep, recorded and fitted", figure))
+        found.append((f"{cell}: peak and steady state", view.sweeps(run, recorded=rows)))
+    return found
+
+
+def _image(figure: Figure) -> str:
     memory = io.BytesIO()
     figure.savefig(memory, format="png", dpi=110)
     return f'<img alt="" src="data:image/png;base64,{base64.b64encode(memory.getvalue()).decode()}">'

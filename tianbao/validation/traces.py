@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..cells.declared import class_row
-from ..cells.ensembles import ensembles, member
+from ..cells.ensembles import ensembles
 from ..cells.templates import Membrane
 from ..electrophysiology.cell import PatchedCell
 from ..electrophysiology.copies import CellCopies
@@ -60,7 +60,7 @@ def recorded_neurons() -> tuple[str, ...]:
 
 def fitted(neuron: str, knock_out: Iterable[str] = ()) -> PatchedCell:
     """The recorded cell as fitted, without what the closed loop changes."""
-    return PatchedCell.of_neuron(neuron, member(template_of(neuron)), knock_out=knock_out)
+    return PatchedCell.of_template(neuron, knock_out=knock_out)
 
 
 def protocol_of(neuron: str, steps: Sequence[float]) -> Protocol:
