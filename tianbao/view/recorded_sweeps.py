@@ -62,7 +62,8 @@ def recorded_sweeps(
         for axes in every[len(recorded) :]:
             axes.set_axis_off()
         clamped = run.protocol.mode == "voltage"
-        figure.supxlabel("time [ms]" if clamped else "time [s]", fontsize=9.5)
+        for axes in every[(rows - 1) * columns :]:
+            axes.set_xlabel("time [ms]" if clamped else "time [s]")
         figure.supylabel("current [pA]" if clamped else "voltage [mV]", fontsize=9.5)
         figure.suptitle(run.cell)
         figure.legend(handles=_legend(members, whole), loc="outside lower center", ncols=3, frameon=False)
