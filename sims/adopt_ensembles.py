@@ -18,6 +18,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 import tianbao
 from tianbao.cells.ensembles import ENSEMBLES
 from tianbao.cells.templates import CONDUCTANCES
@@ -25,10 +27,12 @@ from tianbao.cli import run_script
 from tianbao.io.files import write_atomically
 
 RESULTS = Path(__file__).parent.parent / "docs" / "fits" / "membranes"
-COLUMNS = ("template", "member", "quantity", "value", "unit", "source")
+COLUMNS = ("template", "member", "quantity", "value", "unit", "source", "certainty")
 MOST = 9  # members beside the best fit
 # [nS] Less of a channel is left out: it moves no measure.
 SMALLEST = 1e-3
+# Certainty is medium if the standard deviation between members is below this, as in templates.csv, else low.
+CERTAIN_MV, CERTAIN_SHARE = 5.0, 0.25
 VOLTAGES = ("leak_reversal", "egl19_shift")
 
 
@@ -76,6 +80,8 @@ def member_rows(cell: str, found: dict) -> Iterator[tuple]:
     """
     try:
         ranked = sorted(found["ensemble"], key=lambda each: each["misfit"])
+        sets = [each["values"] for each in ranked[: MOST + 1]]
+        spread = {name: float(np.std([each.get(name, 0.0) for each in sets])) for name in sets[0]}
         for number, each in enumerate(ranked[1 : MOST + 1], start=1):
             best, misfit = f"{ranked[0]['misfit']:.4g}", f"{each['misfit']:.4g}"
             source = f"fit of {cell} with seed {each['seed']}, misfit {misfit} (best {best})"
@@ -84,7 +90,8 @@ def member_rows(cell: str, found: dict) -> Iterator[tuple]:
                 # What is no quantity of a membrane, such as the capacitance of the pipette, is the experiment's.
                 known = quantity in (*CONDUCTANCES, "leak", *VOLTAGES)
                 if known and (unit == "mV" or value >= SMALLEST or quantity == "leak"):
-                    yield cell.lower(), number, quantity, f"{value:.4g}", unit, source
+                    certain = spread[quantity] < (CERTAIN_MV if unit == "mV" else CERTAIN_SHARE * abs(value))
+                    yield (cell.lower(), number, quantity, f"{value:.4g}", unit, source, "medium" if certain else "low")
     except (KeyError, TypeError, ValueError) as error:
         raise tianbao.ConfigError(f"{cell}.json: its ensemble is not a list of values, misfit and seed") from error
 

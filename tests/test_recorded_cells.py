@@ -85,7 +85,7 @@ def test_errors_on_sweeps_left_out_are_judged_against_the_fit_and_the_predecesso
     assert found["AIYL left out peak fitted"].verdict == FAIL
     # The predecessor's steady states are 5.4 mV off, its peaks 8.8 mV.
     assert found["AIYL left out peak predecessor"].verdict == PASS
-    assert found["AIYL left out steady predecessor"].predecessor == pytest.approx(5.44, abs=0.01)
+    assert found["AIYL left out steady predecessor"].target == pytest.approx(5.44, abs=0.01)
     assert found["RIML left out"].verdict == INFO
 
 

@@ -211,12 +211,11 @@ def _left_out() -> Iterator[Result]:
         for measure in _MEASURES:
             out, inside = (rms(np.array([row[key][measure] for row in rows])) for key in ("error", "fitted"))
             test = f"{neuron}, {measure}: error on {len(rows)} sweeps, each left out of the fit that predicts it"
-            bars = (("fitted", _WORSE * inside, f"{_WORSE:g} x that on the same sweeps in the fit"),
-                    ("predecessor", before[measure], "that of the predecessor, which was fitted to all"))  # fmt: skip
-            for name, bar, text in bars:
-                source = f"docs/fits/membranes/{file.name}; below {text}"
-                one = f"{neuron} left out {measure} {name}"
-                yield Result(one, "cell", test, out, bar, unit, 0.0, source, True, before[measure])
+            source, name = f"docs/fits/membranes/{file.name}; below", f"{neuron} left out {measure}"
+            text, bar = f"{source} {_WORSE:g} x that on the same sweeps in the fit", _WORSE * inside
+            yield Result(f"{name} fitted", "cell", test, out, bar, unit, 0.0, text, True)
+            text, bar = f"{source} that of the predecessor, which was fitted to all", before[measure]
+            yield Result(f"{name} predecessor", "cell", test, out, bar, unit, 0.0, text, True, bar)
 
 
 CHECKS: dict[str, Check] = {

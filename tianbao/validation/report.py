@@ -9,14 +9,10 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..electrophysiology.recordings import Recorded, recordings, windows
 from ..io.files import prepare_folder, write_atomically
 from .check import Result
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Tianbao: validation</title><style>
@@ -124,7 +120,7 @@ def _figures(levels: set[str], whole: Sequence[Recorded]) -> list[str]:
     return [f"<h2>{html.escape(title)}</h2>{_image(figure)}" for title, figure in found]
 
 
-def _recorded_cells(whole: Sequence[Recorded]) -> list[tuple[str, Figure]]:
+def _recorded_cells(whole: Sequence[Recorded]) -> list[tuple]:
     """Title and figure of every recorded cell: its sweeps, and its peaks and steady states."""
     from ..view import electrophysiology as view
     from ..view.recorded_sweeps import recorded_sweeps
@@ -142,7 +138,7 @@ def _recorded_cells(whole: Sequence[Recorded]) -> list[tuple[str, Figure]]:
     return found
 
 
-def _image(figure: Figure) -> str:
+def _image(figure) -> str:
     memory = io.BytesIO()
     figure.savefig(memory, format="png", dpi=110)
     return f'<img alt="" src="data:image/png;base64,{base64.b64encode(memory.getvalue()).decode()}">'
