@@ -100,6 +100,7 @@ def against(traces: Sequence[Recorded]) -> Iterator[Result]:
     for neuron in dict.fromkeys(each.cell for each in traces):
         mine = [each for each in traces if each.cell == neuron]
         run, unit = recorded_sweeps(neuron, tuple(each.step for each in mine)), _UNITS[mode_of(neuron)]
+        errors = []
         for k, each in enumerate(mine):
             counted = _recorded(neuron, each.time)
             found = np.interp(each.time[counted], run.time - run.protocol.onset, values_of(run)[:, k])
@@ -111,6 +112,12 @@ def against(traces: Sequence[Recorded]) -> Iterator[Result]:
             before = bar if known else None
             name = f"{neuron} {each.step:g} samples"
             yield Result(name, "cell", test, error, bar, unit, 0.0, source, known, before, True, not known)
+            errors += [(error, bar)] if known else []
+        if errors:
+            ours, bar = (rms(np.array(each)) for each in zip(*errors, strict=True))
+            test = f"{neuron}, every sample of {len(errors)} public sweeps: root mean square error"
+            source = "the recordings given; below its own fit"
+            yield Result(f"{neuron} samples", "cell", test, ours, bar, unit, 0.0, source, True, bar)
 
 
 def _recorded(neuron: str, time: np.ndarray) -> np.ndarray:
