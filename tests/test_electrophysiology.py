@@ -150,8 +150,10 @@ def test_plots_are_written(awc, tmp_path):
 
 
 def test_a_patched_neuron_is_one_of_the_worm_that_it_is_given():
-    worm = tb.Worm(channel_set="H").set_conductance("AWCL", "leak", 5e-5).knock_out("shk-1")
+    worm = tb.Worm(channel_set="H", discretisation="d_lambda", soma_compartments=1)
+    worm.set_conductance("AWCL", "leak", 5e-5).knock_out("shk-1")
     cell = PatchedCell.of_neuron("AWCL", worm)
+    assert cell.compartments < PatchedCell.of_neuron("AWCL").compartments and cell.soma.sec.nseg == 1
     assert cell.soma.pas.g == 5e-5 and not hasattr(cell.soma, "shk1") and hasattr(cell.soma, "egl19")
     # Later changes of the worm are not those of the cell, and a second channel is lost in the cell alone.
     worm.knock_out("egl-19")

@@ -1,6 +1,7 @@
 """Membranes of all 302 neurons: expressed, declared, traceable, and none of them ruined."""
 
 import csv
+import math
 import re
 import time
 from pathlib import Path
@@ -12,6 +13,8 @@ import tianbao as tb
 from tianbao import anatomy, parameters
 from tianbao.cells import declared, expression, membrane, steady, templates
 from tianbao.cells.channels import CHANNELS
+from tianbao.cells.geometry import Cable, CellGeometry, constants
+from tianbao.cells.tree import input_conductance
 from tianbao.errors import ConfigError
 from tianbao.membranes import COLUMNS, sources
 from tianbao.network.design import with_avb_drive
@@ -246,15 +249,33 @@ def test_the_source_table_holds_what_the_worm_is_built_with(table):
 
 def test_the_source_table_holds_the_recorded_cell_beside_the_one_in_the_worm(table):
     assert table.difference.to_numpy() == pytest.approx((table.value - table.fitted).to_numpy())
-    for name in ("DB4", "CANL"):
+    # The drive of AVB lies along its axon, and the neurites of AVJ are far from its soma.
+    for name in ("AVBL", "AVJL"):
         rows = table[table.neuron == name].set_index("quantity")
         for cell, column in ((tb.PatchedCell.of_neuron(name), "value"), (tb.PatchedCell.of_template(name), "fitted")):
             found = rows[column]
-            assert cell.soma.pas.e == found.leak_reversal
             area = sum(segment.area() for section in cell.sections.values() for segment in section)
+            assert cell.soma.pas.e == found.leak_reversal
             assert cell.soma.pas.g * area * 10.0 == pytest.approx(found.leak, rel=1e-3)
             assert area / 100.0 == pytest.approx(found.capacitance, rel=1e-3)
-            assert cell.rest() == pytest.approx(found.rest, abs=4.0)
+        cell, found = tb.PatchedCell.of_neuron(name), rows.value
+        assert cell.rest(dt=0.5) == pytest.approx(found.rest, abs=0.3)
+        assert cell.input_resistance(-0.1, dt=0.5) == pytest.approx(found.input_resistance, rel=0.1)
+
+
+def test_the_soma_feels_the_whole_leak_of_a_short_cell_and_a_cable_by_its_length_constant():
+    def cable(length, diameter, compartments):
+        """A soma of almost no membrane with one neurite [um]."""
+        soma = Cable("soma", np.array([[0.0, 0.0, 0.0, 0.1], [0.1, 0.0, 0.0, 0.1]]), 1, None, 0.0)
+        points = np.array([[0.0, 0.0, 0.0, diameter], [length, 0.0, 0.0, diameter]])
+        return CellGeometry("cable", (soma, Cable("neurite", points, compartments, "soma", 0.5)))
+
+    density = 1e-4  # S/cm2
+    short, long = cable(1.0, 1.0, 5), cable(5000.0, 1.0, 3000)
+    assert input_conductance(short, density * short.area * 10.0) == pytest.approx(density * short.area * 10.0, rel=1e-4)
+    # A semi-infinite cable: pi / 2 d^1.5 sqrt(density / Ra), in S with cm and ohm cm.
+    endless = math.pi / 2.0 * 1e-4**1.5 * math.sqrt(density / constants()["axial_resistivity"])
+    assert input_conductance(long, density * long.area * 10.0) == pytest.approx(endless * 1e9, rel=2e-3)
 
 
 def test_avb_tells_of_its_declared_axonal_conductance(table):

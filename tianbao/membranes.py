@@ -20,7 +20,8 @@ from .cells.declared import KEPT, class_row, declared_rows
 from .cells.expression import absent, lacking, level, share_of_class
 from .cells.geometry import CellGeometry, constants, geometry
 from .cells.membrane import membrane
-from .cells.templates import CONDUCTANCES, TEMPLATES, Membrane, templates
+from .cells.templates import CONDUCTANCES, TEMPLATES, Membrane, recorded_neurons, templates
+from .cells.tree import input_conductance
 from .network.design import with_avb_drive
 from .rows import read_rows
 from .units import density_s_per_cm2
@@ -36,7 +37,7 @@ _CERTAINTY = ("low", "medium", "high")
 _TPM_SOURCE = "CeNGEN (Taylor 2021)"
 _AVB_SOURCE = "avb_conductance and avb_reversal, fitted: sims/fit_gaits.py; spread over the whole membrane"
 _AVB_WHERE = "parameters.csv"
-_STEADY = ("computed: steady state of the cell alone, one compartment, from -60 mV", "medium", "cells/steady.py")
+_STEADY = ("computed: steady state of the cell alone, reached from -60 mV", "medium", "cells/steady.py, cells/tree.py")
 
 
 def sources(*patterns: str) -> pd.DataFrame:
@@ -60,14 +61,14 @@ def sources(*patterns: str) -> pd.DataFrame:
 def _rows(neuron: str) -> list[tuple]:
     cell, p = _cell(neuron), parameters.defaults()
     base = membrane(neuron)
-    alone = _in_the_worm(base, cell.capacitance, p)
+    alone = with_avb_drive(base, cell.capacitance, p).of_size(cell.capacitance, p.capacitance_exponent)
     recorded = membrane(neuron, declared=False)
     origins = _Origins(neuron, base)
-    (rest, resistance), fitted = _at_rest(alone), _recorded_at_rest(recorded.template)
+    (rest, resistance), fitted_rest = _at_rest(alone, cell), _recorded_at_rest(recorded.template)
     rows = [
         ("capacitance", cell.capacitance, "pF", recorded.reference_capacitance, None, *_geometry_source()),
-        ("rest", rest, "mV", fitted[0], None, *_STEADY),
-        ("input_resistance", resistance, "GOhm", fitted[1], None, *_STEADY),
+        ("rest", rest, "mV", fitted_rest[0], None, *_STEADY),
+        ("input_resistance", resistance, "GOhm", fitted_rest[1], None, *_STEADY),
         ("leak", alone.leak, "nS", recorded.leak, None, *origins.leak("leak")),
         ("leak_reversal", alone.leak_reversal, "mV", recorded.leak_reversal, None, *origins.leak("leak_reversal")),
     ]
@@ -81,10 +82,11 @@ def _rows(neuron: str) -> list[tuple]:
             for key, name, value in ((f"{channel}.{name}", name, value) for name, value in values.items())
         ]
     for name in CONDUCTANCES:
-        driven = name == "nca" and alone.template == "avb"
-        origin = (_AVB_SOURCE, "low", _AVB_WHERE) if driven else origins.conductance(name)
-        totals = (each.conductances.get(name, 0.0) for each in (alone, recorded))
-        rows.append((name, next(totals), "nS", next(totals), level(neuron, name), *origin))
+        total, fitted = (each.conductances.get(name, 0.0) for each in (alone, recorded))
+        origin = origins.conductance(name)
+        if name == "nca" and alone.axonal_nca is not None:
+            total, origin = total + alone.axonal_nca, (_AVB_SOURCE, "low", _AVB_WHERE)
+        rows.append((name, total, "nS", fitted, level(neuron, name), *origin))
     cls = anatomy.neuron_class(neuron)
     return [
         (
@@ -96,25 +98,19 @@ def _rows(neuron: str) -> list[tuple]:
     ]  # fmt: skip
 
 
-def _in_the_worm(base: Membrane, capacitance: float, p: parameters.Parameters) -> Membrane:
-    """A membrane with the totals that a cell of this capacitance [pF] has in the worm, wherever in the cell they are."""
-    driven = with_avb_drive(base, capacitance, p)
-    alone = driven.of_size(capacitance, p.capacitance_exponent)
-    if driven.axonal_nca is None:
-        return alone
-    nca = alone.conductances.get("nca", 0.0) + driven.axonal_nca
-    return replace(alone, conductances={**alone.conductances, "nca": nca}, axonal_nca=None)
-
-
-def _at_rest(alone: Membrane) -> tuple[float, float]:
+def _at_rest(alone: Membrane, cell: CellGeometry) -> tuple[float, float]:
     """Resting potential [mV] and input resistance [GOhm] of an isolated cell; nan if it has no rest."""
-    rest = steady.rest_of(alone)
-    return math.nan if rest is None else rest, steady.input_resistance(alone)
+    spread = alone.leak + (alone.axonal_nca or 0.0)
+    felt = input_conductance(cell, spread) / spread if spread > 0.0 else 1.0
+    nca = alone.conductances.get("nca", 0.0) + felt * (alone.axonal_nca or 0.0)
+    soma = replace(alone, leak=felt * alone.leak, conductances={**alone.conductances, "nca": nca})
+    rest = steady.rest_of(soma)
+    return math.nan if rest is None else rest, steady.input_resistance(soma)
 
 
 @cache
 def _recorded_at_rest(template: str) -> tuple[float, float]:
-    return _at_rest(templates()[template])
+    return _at_rest(templates()[template], _cell(recorded_neurons()[template]))
 
 
 class _Origins:
