@@ -2,7 +2,7 @@
 
 Written from the equations of the .mod files and the numbers of the scripts of the paper's repository
 (github.com/martinanicoletti92/CelegansInterMotorNeuronsModels, PLoS ONE 19:e0298105). Units: mV, ms, nS, pA, pF, mM.
-`python tests/published_port.py` prints the rows of published_outputs.csv that come from here.
+`python tests/published_port.py` prints what published_outputs.csv holds of it.
 """
 
 from __future__ import annotations
@@ -47,11 +47,7 @@ GATES = {
         u_shaped,
         lambda v: (
             0.4
-            * (
-                0.55 * 81.1179 * sigma(-(v + 32.9723) / 5)
-                + 43.0937
-                + 0.9 * 40.4885 * sigma(-(v - 18.7251) / 3.7125)
-            )
+            * (0.55 * 81.1179 * sigma(-(v + 32.9723) / 5) + 43.0937 + 0.9 * 40.4885 * sigma(-(v - 18.7251) / 3.7125))
         ),
     ),
     "unc2_m": (
@@ -292,18 +288,19 @@ VOLTAGE = {
 }
 
 
-def main():
-    """Print rows of published_outputs.csv without tolerance and source."""
+def rows():
+    """Rows of published_outputs.csv that come from here: cell, mode, step, quantity, value, duration, hold."""
     for name, (steps, duration) in CURRENT.items():
         for step in steps:
             last, most = current_clamp(name, step, duration)
-            print(f"{name},CC,{step},{'steady' if step else 'rest'},{last:.2f},mV,{duration:g},")
+            yield name, "CC", step, "steady" if step else "rest", last, duration, None
             if step > 0:
-                print(f"{name},CC,{step},peak,{most:.2f},mV,{duration:g},")
+                yield name, "CC", step, "peak", most, duration, None
     for name, (levels, hold, duration) in VOLTAGE.items():
         for level in levels:
-            print(f"{name},VC,{level},steady,{voltage_clamp(name, level, hold, duration):.3f},pA,{duration:g},{hold:g}")
+            yield name, "VC", level, "steady", voltage_clamp(name, level, hold, duration), duration, hold
 
 
 if __name__ == "__main__":
-    main()
+    for row in rows():
+        print(*("" if each is None else f"{each:.3f}" if isinstance(each, float) else each for each in row), sep=",")

@@ -12,9 +12,6 @@ from tianbao.validation import levels, report
 from tianbao.validation.check import FAIL, INFO, PASS, WARN, Result
 from tianbao.validation.levels import checks
 
-# Measured and not reached; the closing note says why.
-KNOWN_SHORTFALLS = {"AIY CC 10 steady", "VA5 CC 20 steady", "VA5 CC 30 steady"}
-
 
 def result(measured, target=1.0, tolerance=0.1, **more):
     return Result("x", "cell", "a test", measured, target, "mV", tolerance, "a source", **more)
@@ -55,5 +52,4 @@ def test_channels(name):
 @pytest.mark.parametrize("name", checks("cell"))
 def test_cells(name):
     results = list(checks("cell")[name]())
-    missed = {each.id for each in results if each.verdict == FAIL}
-    assert results and missed <= KNOWN_SHORTFALLS
+    assert results and not [each for each in results if each.verdict == FAIL]
