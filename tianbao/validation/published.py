@@ -14,6 +14,8 @@ from ..electrophysiology.protocols import Protocol, current_steps, voltage_steps
 from ..electrophysiology.sweeps import Sweeps
 from .check import Result
 
+# [ms] Before a step, where a sweep is at rest or held already, and after it.
+_BEFORE, _AFTER = 100.0, 10.0
 _OUTPUTS = Path(__file__).parents[1] / "cells" / "published_outputs.csv"
 
 
@@ -31,8 +33,8 @@ def protocol(cell: str, mode: str) -> Protocol:
     rows = outputs()[(outputs().cell == cell) & (outputs()["mode"] == mode)]
     levels, duration = sorted(set(rows.step)), float(rows.duration.iloc[0])
     if mode == "VC":
-        return voltage_steps(levels, hold=float(rows.hold.iloc[0]), delay=500.0, duration=duration)
-    return current_steps(levels, duration=duration)
+        return voltage_steps(levels, float(rows.hold.iloc[0]), _BEFORE, duration, _AFTER)
+    return current_steps(levels, _BEFORE, duration, _AFTER)
 
 
 @cache
