@@ -7,8 +7,8 @@ Source: Nicoletti et al. 2024: per step ca += 1e4 dt (-ica/(2 F 0.1) - 1e-4 ca),
 that is less. Here the same as an equation in time; where influx and removal balance below the
 lowest value it relaxes to that value instead of stopping there, a difference that lasts 1 ms.
 
-A mechanism that writes cai makes NEURON compute eca by Nernst, which the channels must not see:
-as with ca_pool.mod call h.ion_style("ca_ion", 3, 1, 0, 0, 0, sec=section) and set eca.
+A mechanism that writes cai makes NEURON compute eca by Nernst, as the source does: 119 mV at `lowest`
+and 6.3 degC, less while calcium flows in. To hold it call h.ion_style("ca_ion", 3, 1, 0, 0, 0, sec=section).
 ENDCOMMENT
 
 NEURON {

@@ -4,60 +4,27 @@ from __future__ import annotations
 
 import math
 
+import published_port as port
 import pytest
 
 from tianbao.cells import published
 from tianbao.electrophysiology.cell import PatchedCell
-from tianbao.electrophysiology.protocols import current_steps
+from tianbao.electrophysiology.protocols import Epoch, Protocol, current_steps, voltage_steps
 from tianbao.electrophysiology.sections import build
 from tianbao.errors import ConfigError
-from tianbao.validation.cells import published_sweeps
+from tianbao.validation.published import outputs, protocol
 
 VOLTAGES = (-95.0, -70.0, -45.0, -20.0, 0.0, 25.0, 50.0)
 
-
-def sigma(x):
-    return 1 / (1 + math.exp(-x))
-
-
-def exp(x):
-    return math.exp(x)
-
-
-def product(v, a, b, c, d):
-    return (a / (1 + exp((v - b) / c)) + d) * (a / (1 + exp(-(v - b) / c)) + d)
-
-
-# (mechanism, steady state, time constant) -> formulas of Nicoletti 2024 [mV, ms]
-FORMULAS = {
-    ("kqt1", "m_inf", "m_tau"): (
-        lambda v: sigma((v + 17.6) / 9.58),
-        lambda v: 895.9 / (1 + exp((-18.01 - v) / 31.04)) + 10,
-    ),
-    ("kqt1", "s_inf", "s_tau"): (
-        lambda v: 0.59 / (1 + exp((v + 86.84) / 15.05)) + 0.41 / (1 + exp((v - 70.13) / 13.37)),
-        lambda v: 1077 + 185845 / (1 + ((v - 39.44) / 7.34) ** 2),
-    ),
-    ("unc103", "m_inf", "m_tau"): (
-        lambda v: sigma((v + 15.1) / 7.85),
-        lambda v: product(v, 87.4088, -28.3339, 13.0998, 0.2562),
-    ),
-    ("unc103", "h_inf", "h_tau"): (
-        lambda v: 1 - sigma((v + 48) / 28),
-        lambda v: product(v, 8.1559, -25.289, 29.5074, 0.23),
-    ),
-    ("shl1_n24", "m_inf", "m_tau"): (
-        lambda v: sigma((v - 0.26) / 16.25),
-        lambda v: 0.5 * (13.8 / (exp(-(v + 40) / 12.92) + exp((v + 40) / 6.488)) + 1.885),
-    ),
-    ("shl1_n24", "h_inf", "h_fast_tau"): (
-        lambda v: 1 - sigma((v + 50) / 8.3),
-        lambda v: (539.16 / (1 + exp((v + 60) / 4.92)) + 27.28) / 3,
-    ),
-    ("shl1_n24", "h_inf", "h_slow_tau"): (
-        lambda v: 1 - sigma((v + 50) / 8.3),
-        lambda v: 8422 / (1 + exp((v + 60) / 6.38)) + 118.9,
-    ),
+# (mechanism, steady state, time constant) -> gate of the port
+SAME = {
+    ("kqt1", "m_inf", "m_tau"): "kqt1_m",
+    ("kqt1", "s_inf", "s_tau"): "kqt1_s",
+    ("unc103", "m_inf", "m_tau"): "unc103_m",
+    ("unc103", "h_inf", "h_tau"): "unc103_h",
+    ("shl1_n24", "m_inf", "m_tau"): "shl1_m",
+    ("shl1_n24", "h_inf", "h_fast_tau"): "shl1_f",
+    ("shl1_n24", "h_inf", "h_slow_tau"): "shl1_s",
 }
 
 
@@ -79,16 +46,16 @@ def h():
     return h
 
 
-@pytest.mark.parametrize("key", FORMULAS, ids=lambda key: f"{key[0]} {key[2]}")
+@pytest.mark.parametrize("key", SAME, ids=lambda key: f"{key[0]} {key[2]}")
 def test_gates_are_the_published_formulas(h, key):
     mechanism, inf_name, tau_name = key
     section = ball(mechanism)
-    inf, tau = FORMULAS[key]
+    inf, tau = port.GATES[SAME[key]]
     for voltage in VOLTAGES:
         h.finitialize(voltage)
         instance = getattr(section(0.5), mechanism)
-        assert getattr(instance, inf_name) == pytest.approx(inf(voltage), rel=1e-6)
-        assert getattr(instance, tau_name) == pytest.approx(tau(voltage), rel=1e-6)
+        assert getattr(instance, inf_name) == pytest.approx(inf(voltage), rel=1e-5)
+        assert getattr(instance, tau_name) == pytest.approx(tau(voltage), rel=1e-5)
 
 
 @pytest.mark.parametrize(("name", "voltage_open"), [("slo1_iso", -0.027527), ("slo2_iso", -0.024123)])
@@ -109,7 +76,7 @@ def test_isolated_bk_opens_with_the_calcium_of_its_shell(h, name, voltage_open):
     )
     for voltage in (-40.0, 40.0):
         h.finitialize(voltage)
-        assert getattr(section(0.5), name).m_inf == pytest.approx(sigma((voltage - half) / slope), rel=1e-5)
+        assert getattr(section(0.5), name).m_inf == pytest.approx(port.sigma((voltage - half) / slope), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["kqt1", "unc103", "shl1_n24", "slo1_iso", "slo2_iso"])
@@ -149,6 +116,78 @@ def test_unknown_cells_and_genes_are_refused():
         published.sections("AIY", ("kqt9",))
 
 
-def test_published_sweeps_are_measured_where_their_authors_did():
-    assert published_sweeps("AWC", "VC").protocol.epochs[1].duration == 100.0
-    assert published_sweeps("AIY", "CC").protocol.epochs[1].duration == 5000.0
+def test_published_sweeps_are_as_long_as_those_of_their_source():
+    assert protocol("AIY", "CC").epochs[1].duration == 5000.0
+    assert protocol("VA5", "CC").epochs[1].duration == 1000.0
+    assert protocol("VB6", "VC").epochs[1].duration == 600.0 and protocol("VB6", "VC").levels(0)[0] == -60.0
+
+
+def reversals(cell, pA):
+    """E_Ca at rest and at the end of a step of half a second [mV]."""
+    found = []
+    for step in (0.0, pA):
+        cell.run(Protocol("current", (Epoch(10.0, (0.0,)), Epoch(500.0, (step,)))))
+        found.append(cell.soma.eca)
+    return found
+
+
+def test_calcium_reverses_where_the_source_has_it():
+    shell = reversals(PatchedCell.of_published("VA5"), 20.0)
+    assert shell[0] == pytest.approx(port.nernst(1e-4), abs=0.01) and 80.0 < shell[1] < 100.0
+    # No mechanism moves AIY's calcium: Nernst's potential of NEURON's defaults, whatever the gates' temperature.
+    for celsius in (20.0, 25.0):
+        constant = reversals(PatchedCell.of_published("AIY", celsius=celsius), 20.0)
+        assert constant == pytest.approx([127.59, 127.59], abs=0.01)
+    assert reversals(PatchedCell.of_published("RIM"), 15.0) == [60.0, 60.0]
+
+
+def test_the_reversal_of_calcium_can_be_given():
+    held = PatchedCell.of_published("VA5", e_ca=60.0)
+    assert reversals(held, 20.0) == [60.0, 60.0]
+    clamp = voltage_steps([0.0], delay=200.0, duration=20.0)
+    own, same, nernst = (PatchedCell.of_neuron("AVAL", e_ca=each) for each in (None, 60, "nernst"))
+    currents = [each.run(clamp).current[2150, 0] for each in (own, same, nernst)]
+    assert currents[0] == currents[1] and own.soma.eca == 60.0
+    # 0.05 uM in the pool at rest and 2 mM outside at 20 degC; the pool fills while the channels are open.
+    assert nernst.soma.eca < 133.9 and nernst.soma.eca > 100.0
+    assert currents[2] != pytest.approx(currents[0], rel=0.05)
+
+
+@pytest.mark.parametrize("wrong", ["nernest", "60", float("nan"), True, [60.0], 6e4])
+def test_a_wrong_reversal_of_calcium_is_refused(wrong):
+    for make in (PatchedCell.of_published, PatchedCell.of_neuron):
+        with pytest.raises(ConfigError, match="e_ca"):
+            make("VB6", e_ca=wrong)
+
+
+@pytest.mark.parametrize("name", ["VB6", "VD5"])
+def test_neuron_and_an_independent_port_agree_on_steps_that_no_table_holds(name):
+    cell = PatchedCell.of_published(name)
+    for duration, step in ((200.0, -5.0), (700.0, 15.0)):
+        found = cell.run(current_steps([step], delay=5.0, duration=duration, after=1.0))
+        last = found.voltage[round((5.0 + duration) / 0.1), 0]
+        assert last == pytest.approx(port.current_clamp(name, step, duration)[0], abs=0.05)
+    found = cell.run(voltage_steps([10.0], delay=5.0, duration=300.0, after=1.0))
+    assert found.current[3045, 0] == pytest.approx(port.voltage_clamp(name, 10.0, -60.0, 300.0), rel=2e-3)
+
+
+def test_the_port_reproduces_what_the_authors_mechanisms_gave():
+    """The runs of the authors' own files, which the port knows nothing of: evidence for the rows that are its own."""
+    table = outputs()
+    theirs = table[table.source.str.startswith("the mechanisms")]
+    assert set(theirs.cell) == {"AIY", "RIM", "AVAL", "AVAR", "VA5"}
+    for row in theirs.itertuples():
+        last, _ = port.current_clamp(row.cell, row.step, row.duration)
+        assert last == pytest.approx(row.value, abs=row.tolerance), (row.cell, row.step)
+
+
+@pytest.mark.slow
+def test_rows_of_the_port_are_what_it_gives():
+    table = outputs()
+    held = table[table.source.str.contains("published_port")].set_index(["cell", "mode", "step", "quantity"])
+    made = list(port.rows())
+    assert len(made) == len(held)
+    for *key, value, duration, hold in made:
+        row = held.loc[tuple(key)]
+        assert row.value == pytest.approx(value, abs=0.006) and row.duration == duration
+        assert hold is None or row.hold == hold

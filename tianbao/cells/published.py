@@ -1,8 +1,9 @@
 """Model cells as Nicoletti 2019 and 2024 published them: one compartment, their own conductances.
 
-They are used to check the mechanisms against published simulations, and as starting points; the worm uses
-none of them. Six mechanisms (`kqt1`, `unc103`, `shl1_n24`, `slo1_iso`, `slo2_iso`, `ca_shell`) are used
-only by them and are not among the 14 channels.
+They are used to check the mechanisms against published simulations, and as starting points; the worm uses none of
+them. Nicoletti 2019 published two (AWC.ode and RMD.ode, ModelDB 267187), Nicoletti 2024 seven (NEURON and Python,
+github.com/martinanicoletti92/CelegansInterMotorNeuronsModels). Six mechanisms that they need are not among the 14
+channels: `kqt1`, `unc103`, `shl1_n24`, `slo1_iso`, `slo2_iso` and `ca_shell`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from ..errors import ConfigError, shorten, unknown
 from ..rows import finite, read_rows
 from ..units import PF_PER_UM2_AT_1_UF_CM2, density_s_per_cm2
+from .calcium import NERNST, READERS, checked, ion
 from .channels import CHANNELS, COUPLED, parameters
 from .geometry import constants
 
@@ -25,15 +27,13 @@ _CONDUCTANCES = ("leak", *CHANNELS, *COUPLED, *_OWN)
 _KINETICS = {"shk1_v_half_m": "v_half_m", "shk1_slope_m": "slope_m"}
 _UNITS = {
     **dict.fromkeys(_CONDUCTANCES, ("nS", "S/cm2")),
-    **dict.fromkeys(("leak_reversal", *_KINETICS), ("mV",)),
+    **dict.fromkeys(("leak_reversal", "e_ca", *_KINETICS), ("mV",)),
     "area": ("um2",),
     "capacitance": ("pF",),
     "pool_volume": ("um3",),
     "shell_depth": ("um",),
 }
 _GENES = (*CHANNELS, "kqt1", "unc103", "leak")
-# Every mechanism that reads or writes the calcium ion.
-_CALCIUM = {"egl19", "unc2", "cca1", "slo1", "slo2", "slo1_iso", "slo2_iso", "kcnl", "ca_pool", "ca_shell"}
 
 
 def names() -> tuple[str, ...]:
@@ -55,23 +55,25 @@ def genes(given: str | Iterable[str]) -> tuple[str, ...]:
     return found
 
 
-def sections(cell: str, knock_out: Iterable[str] = ()) -> dict[str, dict]:
+def sections(cell: str, knock_out: Iterable[str] = (), e_ca: float | str | None = None) -> dict[str, dict]:
     """One published cell in the format of NetPyNE's `cellParams['secs']`: a soma of one compartment.
 
     A knock-out removes the current of that gene and, for a calcium channel, the complexes of SLO-1
     and SLO-2 that it activates, as in `Membrane.without`.
-    Sections with calcium need `h.ion_style("ca_ion", 3, 1, 0, 0, 0, sec=section)` after they are built.
+    `electrophysiology.sections.build` makes NEURON sections of it.
 
     Args:
         cell: one of `names`.
         knock_out: channel genes such as "egl19" or "egl-19", "kqt1" or "unc103"; "leak" is the passive leak.
+        e_ca: reversal potential of calcium [mV], or "nernst"; that of its source if None. Nernst's potential is
+            that of `nernst_celsius` in cell.csv.
 
     Returns:
         {"soma": {"geom", "topol", "mechs", "ions"}}: lengths in um, Ra in ohm cm, cm in uF/cm2,
         conductances in S/cm2, voltages in mV. A fresh dictionary.
 
     Raises:
-        ConfigError: for an unknown cell or channel, or a malformed table.
+        ConfigError: for an unknown cell or channel, an `e_ca` that is neither, or a malformed table.
 
     Source: published.csv, row by row; kinetics are set C19.
     """
@@ -88,8 +90,10 @@ def sections(cell: str, knock_out: Iterable[str] = ()) -> dict[str, dict]:
     # A cylinder as long as it is wide; NEURON counts its lateral area.
     size = math.sqrt(values["area"] / math.pi)
     ions = {"k": {"e": constants()["reversal_potassium"]}}
-    if _CALCIUM & set(mechs):
-        ions["ca"] = {"e": constants()["reversal_calcium"]}
+    if READERS & set(mechs):
+        own = values.get("e_ca", constants()["reversal_calcium"])
+        e_ca = own if e_ca is None else checked(e_ca)
+        ions["ca"] = ion(mechs, e_ca, constants()["nernst_celsius"])
     geometry = {
         "L": size,
         "diam": size,
@@ -122,8 +126,8 @@ def _mechanisms(values: dict[str, float]) -> dict[str, dict[str, float]]:
 
 
 @cache
-def _cells(path: Path = TABLE) -> dict[str, dict[str, float]]:
-    """Cell -> quantity -> value, conductances in S/cm2.
+def _cells(path: Path = TABLE) -> dict[str, dict[str, float | str]]:
+    """Cell -> quantity -> value, conductances in S/cm2; only `e_ca` can be text, see `calcium.checked`.
 
     Raises:
         ConfigError: for an unknown quantity or unit, a NaN or a negative size or conductance, naming the row.
@@ -135,7 +139,8 @@ def _cells(path: Path = TABLE) -> dict[str, dict[str, float]]:
             raise ConfigError(f"{where}: {unknown('quantity', quantity, sorted(_UNITS))}")
         if unit not in _UNITS[quantity]:
             raise ConfigError(f"{where}: {cell} {quantity} in '{unit}': give it in {' or '.join(_UNITS[quantity])}")
-        value = finite(row["value"], where, f"{cell} {quantity}", unit)
+        nernst = quantity == "e_ca" and row["value"] == NERNST
+        value = NERNST if nernst else finite(row["value"], where, f"{cell} {quantity}", unit)
         if unit != "mV" and (value < 0 or quantity not in _CONDUCTANCES and value == 0):
             raise ConfigError(f"{where}: {cell} {quantity} is {value:g} {unit}; give a positive value")
         values = found.setdefault(cell, {})

@@ -11,10 +11,10 @@ import numpy as np
 
 from .. import anatomy, mechanisms
 from ..arguments import NamedAttributes, named_arguments
-from ..cells import published
+from ..cells import calcium, published
 from ..cells.declared import class_row
 from ..cells.ensembles import member as ensemble_member
-from ..cells.geometry import geometry
+from ..cells.geometry import constants, geometry
 from ..cells.membrane import insert_membrane
 from ..cells.temperature import rate_factor, set_rates
 from ..cells.templates import Membrane, recorded_neurons
@@ -63,6 +63,8 @@ class PatchedCell(NamedAttributes):
         self._gating = rate_factor(celsius)
         mechanisms.load()
         self.name, self.celsius = name, celsius
+        # Read by NEURON's Nernst equation only: the gates follow `_gating`.
+        self._nernst_celsius = celsius
         self.sections = build(sections, name)
         self._bare = {key: {**section, "mechs": {}, "ions": {}} for key, section in sections.items()}
         self._charged: dict[float, np.ndarray] = {}
@@ -76,6 +78,7 @@ class PatchedCell(NamedAttributes):
         *,
         knock_out: str | Iterable[str] = (),
         celsius: float = 20.0,
+        e_ca: float | str | None = None,
     ) -> PatchedCell:
         """A neuron as it runs in a worm: tracing, size rule, expression, declared changes, interventions.
 
@@ -87,10 +90,12 @@ class PatchedCell(NamedAttributes):
             worm: whose neuron it is, as it is now; an intact `Worm()` if None.
             knock_out: further channel genes, such as "egl-19".
             celsius: temperature.
+            e_ca: reversal potential of calcium [mV], or "nernst" for that of its calcium pool; 60 mV, as in the
+                worm, if None (`reversal_calcium` in cells/cell.csv).
 
         Raises:
             AnatomyError: for an unknown neuron.
-            ConfigError: for an unknown channel, or a worm that is none.
+            ConfigError: for an unknown channel, a worm that is none, or an `e_ca` that is neither.
         """
         neuron = anatomy.neuron_name(neuron)
         if not isinstance(worm, Worm | WormModel | None):
@@ -100,7 +105,9 @@ class PatchedCell(NamedAttributes):
         design = (worm or Worm()).design(np.empty(0))
         carried = _without(design.membranes[neuron], knock_out)
         design = replace(design, membranes={**design.membranes, neuron: carried})
-        return cls(neuron_sections(design, neuron), neuron, celsius=celsius)
+        sections = neuron_sections(design, neuron)
+        calcium.set_reversal(sections, e_ca, celsius)
+        return cls(sections, neuron, celsius=celsius)
 
     @classmethod
     def of_template(
@@ -113,6 +120,7 @@ class PatchedCell(NamedAttributes):
         channel_set: str = "C19",
         discretisation: str = "traced",
         celsius: float = 20.0,
+        e_ca: float | str | None = None,
     ) -> PatchedCell:
         """The recorded cell as fitted, on its own tracing: what recordings are compared with.
 
@@ -126,10 +134,12 @@ class PatchedCell(NamedAttributes):
             channel_set: "C19" or "H".
             discretisation: "traced" or "d_lambda".
             celsius: temperature.
+            e_ca: reversal potential of calcium [mV], or "nernst" for that of its calcium pool; 60 mV, as in the
+                worm, if None (`reversal_calcium` in cells/cell.csv).
 
         Raises:
             AnatomyError: for a name that is neither.
-            ConfigError: for an unknown member, channel, set or discretisation.
+            ConfigError: for an unknown member, channel, set or discretisation, or an `e_ca` that is neither.
         """
         if not isinstance(of, Membrane | None):
             raise ConfigError(f"of_template: 'of' is a Membrane, such as membrane('AWCL'), not {shorten(repr(of))}")
@@ -143,16 +153,32 @@ class PatchedCell(NamedAttributes):
         sections = cell.netpyne_sections()
         # The totals are those of this very tracing, so that nothing is left to scale with size.
         insert_membrane(sections, cell, carried, exponent=0.0, channel_set=channel_set)
+        calcium.set_reversal(sections, e_ca, celsius)
         return cls(sections, neuron, celsius=celsius)
 
     @classmethod
-    def of_published(cls, cell: str, *, knock_out: Iterable[str] = (), celsius: float = 20.0) -> PatchedCell:
+    def of_published(
+        cls,
+        cell: str,
+        *,
+        knock_out: str | Iterable[str] = (),
+        celsius: float = 20.0,
+        e_ca: float | str | None = None,
+    ) -> PatchedCell:
         """A model cell as published: one compartment, its own conductances (`cells.published`).
 
+        Args:
+            cell: one of `cells.published.names()`.
+            knock_out: channel genes, such as "egl-19".
+            celsius: temperature of the gates [degC].
+            e_ca: reversal potential of calcium [mV], or "nernst" at the source's 6.3 degC; as in its source if None.
+
         Raises:
-            ConfigError: for an unknown cell or channel.
+            ConfigError: for an unknown cell or channel, or an `e_ca` that is neither.
         """
-        return cls(published.sections(cell, knock_out), cell, celsius=celsius)
+        patched = cls(published.sections(cell, knock_out, e_ca), cell, celsius=celsius)
+        patched._nernst_celsius = constants()["nernst_celsius"]
+        return patched
 
     @property
     def soma(self):
@@ -250,7 +276,7 @@ class PatchedCell(NamedAttributes):
         voltage = h.Vector().record(self.soma._ref_v)
         current = h.Vector().record(clamp._ref_i)
         set_rates(h, self._gating)
-        h.celsius, h.dt, h.secondorder = self.celsius, dt, 0
+        h.celsius, h.dt, h.secondorder = self._nernst_celsius, dt, 0
         h.finitialize(start)
         h.ParallelContext().set_maxstep(_LONGEST_STEP)
         h.ParallelContext().psolve(protocol.duration)

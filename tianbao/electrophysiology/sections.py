@@ -36,18 +36,27 @@ def build(sections: dict[str, dict], name: str) -> dict:
             for segment in section:
                 for quantity, value in values.items():
                     setattr(getattr(segment, mechanism), quantity, value)
-        _hold_reversals(section, described.get("ions", {}))
+        _set_ions(section, described.get("ions", {}))
     point_at_one(built.values())
     return built
 
 
-def _hold_reversals(section, ions: dict[str, dict[str, float]]) -> None:
-    """Fix reversal potentials: NEURON would otherwise compute them from concentrations by the Nernst equation."""
+def _set_ions(section, ions: dict[str, dict[str, float]]) -> None:
+    """Set concentrations, and hold the reversal potentials that are given.
+
+    Without the latter NEURON computes the potential by the Nernst equation where a mechanism writes a concentration.
+
+    Args:
+        section: with its mechanisms (NEURON Section).
+        ions: ion -> any of "e" [mV], "i" and "o" [mM].
+    """
     from neuron import h
 
     for ion, values in ions.items():
         if not h.ismembrane(f"{ion}_ion", sec=section):
             continue
-        h.ion_style(f"{ion}_ion", 3, 1, 0, 0, 0, sec=section)
+        if "e" in values:
+            h.ion_style(f"{ion}_ion", 3, 1, 0, 0, 0, sec=section)
         for segment in section:
-            setattr(segment, f"e{ion}", values["e"])
+            for which, value in values.items():
+                setattr(segment, f"e{ion}" if which == "e" else f"{ion}{which}", value)

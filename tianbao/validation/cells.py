@@ -5,21 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from ..electrophysiology.cell import PatchedCell
-from ..electrophysiology.protocols import current_pulses, current_steps, voltage_steps
+from ..electrophysiology.protocols import current_pulses, current_steps
 from ..electrophysiology.sweeps import Sweeps
-from . import ensembles, recorded
+from . import ensembles, published, recorded
 from .check import Check, Result
 
-_OUTPUTS = Path(__file__).parents[1] / "cells" / "published_outputs.csv"
-# [ms] Length of the steps with which the published outputs were computed, by model and mode.
-_PUBLISHED_STEP = {("AWC", "CC"): 1500.0, ("RMD", "CC"): 1500.0, ("AWC", "VC"): 100.0, ("RMD", "VC"): 1500.0}
-_LONG_STEP = 5000.0
 _NICOLETTI_RMD = "Mellem 2008: RMD is a Schmitt trigger; model of Nicoletti 2019"
 # Mean and its standard error [mV].
 _RESTS = {"AVAL": (-24.2, 1.1), "AVAR": (-37.2, 2.1)}
@@ -29,39 +23,6 @@ _SWITCH_PA, _SWITCH_MS, _HELD_MS = (15.0, -15.0, 15.0), 200.0, 1500.0
 _APART = 10.0  # mV between two states
 _CRITICAL = ("cca1", "leak")
 _OTHERS_OF_RMD = ("egl19", "unc2", "shl1", "egl36", "shk1", "irk1", "nca", "slo1", "slo2")
-
-
-@cache
-def published_sweeps(cell: str, mode: str) -> Sweeps:
-    """A published model under the steps of its reference outputs ("CC" or "VC")."""
-    table = pd.read_csv(_OUTPUTS)
-    levels = sorted(set(table[(table.cell == cell) & (table["mode"] == mode)].step))
-    duration = _PUBLISHED_STEP.get((cell, mode), _LONG_STEP)
-    if mode == "VC":
-        protocol = voltage_steps(levels, hold=-70.0, delay=500.0, duration=duration)
-    else:
-        protocol = current_steps(levels, duration=duration)
-    return PatchedCell.of_published(cell).run(protocol)
-
-
-def _published() -> Iterator[Result]:
-    for row in pd.read_csv(_OUTPUTS).itertuples():
-        sweeps = published_sweeps(row.cell, row.mode)
-        values = sweeps.voltage if row.mode == "CC" else sweeps.current
-        step = values[_during(sweeps), sweeps.protocol.levels(1).index(row.step)]
-        found = step.max() if row.quantity == "peak" else step[-1]
-        what = f"{row.step:g} {'pA' if row.mode == 'CC' else 'mV'}"
-        test = f"published {row.cell}, {row.quantity}" + ("" if row.quantity == "rest" else f" at {what}")
-        name = f"{row.cell} {row.mode} {row.step:g} {row.quantity}"
-        yield Result(name, "cell", test, float(found), row.value, row.unit, row.tolerance, row.source)
-
-
-def _during(sweeps: Sweeps) -> np.ndarray:
-    """Samples inside the step, without the last two."""
-    protocol = sweeps.protocol
-    dt = sweeps.time[1]
-    end = protocol.onset + protocol.epochs[1].duration
-    return (sweeps.time > protocol.onset) & (sweeps.time < end - 2 * dt)
 
 
 def _rests() -> Iterator[Result]:
@@ -127,7 +88,7 @@ def _convergence() -> Iterator[Result]:
 
 
 CHECKS: dict[str, Check] = {
-    "published": _published,
+    "published": published.check,
     **recorded.CHECKS,
     **ensembles.CHECKS,
     "rests": _rests,
