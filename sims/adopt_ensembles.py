@@ -6,7 +6,7 @@ Compare: the best fits in tianbao/cells/templates.csv.
 
     python sims/adopt_ensembles.py          # after sims/fit_membranes.py, which writes docs/fits/membranes/CELL.json
 
-Member 0 is the best fit and stays in templates.csv; the table holds the others, best first.
+Member 0 is the best fit and stays in templates.csv; the table holds the others.
 """
 
 from __future__ import annotations
@@ -73,27 +73,27 @@ def member_rows(cell: str, found: dict) -> Iterator[tuple]:
 
     Args:
         cell: name, such as "AIY".
-        found: its fit, with `ensemble`: a list of {values, misfit, seed}; the one of the least misfit is the best.
+        found: its fit, with `ensemble`: a list of {values, misfit}, the best fit first.
 
     Raises:
         ConfigError: for an ensemble that is not such a list.
     """
     try:
-        ranked = sorted(found["ensemble"], key=lambda each: each["misfit"])
-        sets = [each["values"] for each in ranked[: MOST + 1]]
+        members = found["ensemble"][: MOST + 1]
+        sets = [each["values"] for each in members]
         spread = {name: float(np.std([each.get(name, 0.0) for each in sets])) for name in sets[0]}
-        for number, each in enumerate(ranked[1 : MOST + 1], start=1):
-            best, misfit = f"{ranked[0]['misfit']:.4g}", f"{each['misfit']:.4g}"
-            source = f"fit of {cell} with seed {each['seed']}, misfit {misfit} (best {best})"
+        for number, each in enumerate(members[1:], start=1):
+            misfits = f"misfit {each['misfit']:.4g} (best {members[0]['misfit']:.4g})"
+            source = f"acceptable fit of {cell}, docs/fits/membranes/{cell}.json: {misfits}"
             for quantity, value in each["values"].items():
-                unit = "mV" if quantity in VOLTAGES else "nS"
+                unit = "mV" if quantity in VOLTAGES else "1" if "." in quantity else "nS"
                 # What is no quantity of a membrane, such as the capacitance of the pipette, is the experiment's.
-                known = quantity in (*CONDUCTANCES, "leak", *VOLTAGES)
-                if known and (unit == "mV" or value >= SMALLEST or quantity == "leak"):
+                known = "." in quantity or quantity in (*CONDUCTANCES, "leak", *VOLTAGES)
+                if known and (unit != "nS" or value >= SMALLEST or quantity == "leak"):
                     certain = spread[quantity] < (CERTAIN_MV if unit == "mV" else CERTAIN_SHARE * abs(value))
                     yield (cell.lower(), number, quantity, f"{value:.4g}", unit, source, "medium" if certain else "low")
-    except (KeyError, TypeError, ValueError) as error:
-        raise tianbao.ConfigError(f"{cell}.json: its ensemble is not a list of values, misfit and seed") from error
+    except (LookupError, TypeError, ValueError) as error:
+        raise tianbao.ConfigError(f"{cell}.json: its ensemble is not a list of values and misfit") from error
 
 
 if __name__ == "__main__":

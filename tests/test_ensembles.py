@@ -101,17 +101,19 @@ def script():
 
 
 def test_the_table_holds_what_the_fits_found_the_best_left_out(tmp_path):
-    sets = [{"values": {"nca": 0.1 * k, "leak": 0.2, "leak_reversal": -60.0 - k, "pipette": 3.0}} for k in range(12)]
-    found = {"ensemble": [{**each, "misfit": 20.0 - k, "seed": k} for k, each in enumerate(sets)]}
+    same = {"leak": 0.2, "pipette": 3.0}  # the pipette is the experiment's, not the membrane's
+    sets = [{"nca": 0.1 * k, "leak_reversal": -60.0 - k, "kqt3.tau_scale": 0.1 * k, **same} for k in range(12)]
+    found = {"ensemble": [{"values": each, "misfit": 20.0 + k} for k, each in enumerate(sets)]}
     (tmp_path / "RIM.json").write_text(json.dumps(found))
     out = tmp_path / "members.csv"
     script().adopt(tmp_path, out)
     made = ensembles(out)["rim"]
     assert len(made) == 10 and made[0] == templates()["rim"]
-    assert made[1].leak_reversal == -70.0 and made[1].conductances["nca"] == pytest.approx(1.0)
+    assert made[9].leak_reversal == -69.0 and made[9].conductances["nca"] == pytest.approx(0.9)
+    assert made[9].kinetics == {**templates()["rim"].kinetics, "kqt3": {"tau_scale": 0.9}}
     assert made[1].reference_capacitance == templates()["rim"].reference_capacitance
-    (tmp_path / "RIM.json").write_text(json.dumps({"ensemble": [{"values": {}}]}))
-    with pytest.raises(ConfigError, match="not a list of values, misfit and seed"):
+    (tmp_path / "RIM.json").write_text(json.dumps({"ensemble": [{"values": {}}, {}]}))
+    with pytest.raises(ConfigError, match="not a list of values and misfit"):
         script().adopt(tmp_path, out)
 
 

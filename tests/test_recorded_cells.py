@@ -12,7 +12,7 @@ import pytest
 
 from tianbao.cells.templates import templates
 from tianbao.electrophysiology.protocols import current_steps
-from tianbao.electrophysiology.recordings import ONSET, read_recordings, recordings, windows
+from tianbao.electrophysiology.recordings import ONSET, read_recordings, recorded_windows, recordings
 from tianbao.electrophysiology.sweeps import Sweeps
 from tianbao.errors import ConfigError
 from tianbao.validation import ensembles, recorded, traces
@@ -28,7 +28,7 @@ def made_up(protocol, voltage):
 
 def exactly_recorded(cell):
     """A run that has the recorded mean in every window of a cell."""
-    every, steps = windows(), traces.steps_of(cell)
+    every, steps = recorded_windows(), traces.steps_of(cell)
 
     def voltage(since, step):
         """The mean of the window that each moment is in; nan elsewhere."""
@@ -149,7 +149,7 @@ def test_every_recorded_sweep_has_a_panel_with_what_is_known_of_it(tmp_path):
     from tianbao.view.recorded_sweeps import recorded_sweeps
 
     run = exactly_recorded("AIYL")
-    table, every = recordings(), windows()
+    table, every = recordings(), recorded_windows()
     rows, mine = table[table.cell == "AIYL"], every[every.cell == "AIYL"]
     since = np.arange(0.0, 6000.0, 10.0)
     band = since, np.repeat(np.linspace(-80.0, -20.0, 3)[None, :, None], len(since), 0).repeat(len(rows), 2)

@@ -2,7 +2,8 @@
 
 Recordings determine sums of currents better than single conductances. What holds for one fit only is therefore no
 prediction: let a run, or a sweep, use another member. Member 0 is the template in templates.csv; all others are in
-ensembles.csv, each with every quantity that was fitted. What was not fitted (capacitance, kinetics) is the template's.
+ensembles.csv, each with every quantity that was fitted. What was not fitted, such as the capacitance and most kinetics,
+is the template's.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from pathlib import Path
 
 from ..errors import ConfigError, shorten, unknown
 from ..rows import whole
-from .templates import TEMPLATES, Membrane, as_membrane, quantities, templates
+from .templates import CONDUCTANCES, TEMPLATES, Membrane, as_membrane, quantities, templates
 
 ENSEMBLES = Path(__file__).with_name("ensembles.csv")
+
+_FITTED = (*CONDUCTANCES, "leak", "leak_reversal", "egl19_shift")
 
 ALL = "all"
 """Stands for every recorded cell where members are chosen."""
@@ -40,7 +43,7 @@ def ensembles(path: Path = ENSEMBLES) -> dict[str, tuple[Membrane, ...]]:
         members = found.setdefault(name, [as_membrane(name, best[name])])
         if number != str(len(members)):
             raise ConfigError(f"{path.name}: member {number} of {name} follows member {len(members) - 1}")
-        kept = {key: value for key, value in best[name].items() if key == "reference_capacitance" or "." in key}
+        kept = {key: value for key, value in best[name].items() if key not in _FITTED}
         members.append(as_membrane(name, {**kept, **values}))
     return {name: tuple(members) for name, members in found.items()}
 

@@ -37,7 +37,7 @@ _COLUMNS = ("cell", "step", "t_s", "mV_or_pA")
 
 
 def recordings() -> pd.DataFrame:
-    """Every public sweep except that of AVAL at 0 pA, which is padding.
+    """Every public sweep.
 
     Returns:
         One row per sweep: cell, mode ("CC" or "VC"), step [pA or mV], measures and predecessor's [mV or pA], source.
@@ -45,12 +45,11 @@ def recordings() -> pd.DataFrame:
         by 15 mV or more between 50 ms after the start of a depolarising step and its end: their number, their lowest
         peak and least rise [mV], and the time of the first after the start of the step [ms].
     """
-    table = pd.read_csv(TABLE)
-    return table[~((table.cell == "AVAL") & (table.step == 0))]
+    return pd.read_csv(TABLE)
 
 
 @cache
-def windows() -> pd.DataFrame:
+def recorded_windows() -> pd.DataFrame:
     """Means of every public sweep in windows; what is padding and no recording has none.
 
     Returns:

@@ -11,8 +11,9 @@ import numpy as np
 from ..cells import ensembles
 from ..cells.templates import Membrane
 from ..electrophysiology.cell import PatchedCell
+from ..electrophysiology.copies import CellCopies
 from .check import Check, Result
-from .traces import copies, fitted, recorded_neurons, template_of
+from .traces import fitted, recorded_neurons, run_copies, template_of
 
 DRAWS = 20
 _SEED = 1
@@ -34,6 +35,10 @@ def draw(members: tuple[Membrane, ...], random: np.random.Generator) -> Membrane
         return (1.0 - share) * a + share * b
 
     names = dict.fromkeys([*first.conductances, *second.conductances])
+    kinetics = {
+        channel: {name: mixed(value, second.kinetics[channel][name]) for name, value in own.items()}
+        for channel, own in first.kinetics.items()
+    }
     return replace(
         first,
         conductances={
@@ -42,6 +47,7 @@ def draw(members: tuple[Membrane, ...], random: np.random.Generator) -> Membrane
         leak=mixed(first.leak, second.leak),
         leak_reversal=mixed(first.leak_reversal, second.leak_reversal),
         egl19_shift=mixed(first.egl19_shift, second.egl19_shift),
+        kinetics=kinetics,
     )
 
 
@@ -51,13 +57,17 @@ def unstable(neuron: str, membranes: list[Membrane]) -> np.ndarray:
     Returns:
         Shape (membranes,).
     """
-    made, levels = copies(neuron, membranes, len(_LEVELS)), np.tile(_LEVELS, len(membranes))
-    phases = [(_SETTLING, 0.0 * levels), (_ON, levels), (_OFF, 0.0 * levels)]
+
+    def run(made: CellCopies, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Every copy before, under and after its current."""
+        phases = [(_SETTLING, 0.0 * levels), (_ON, levels), (_OFF, 0.0 * levels)]
+        return made.current_clamp(phases, _DT, every=round(_KEPT / _DT))
+
     with np.errstate(all="ignore"):
-        time, voltage = made.current_clamp(phases, _DT, every=round(_KEPT / _DT))
+        time, voltage = run_copies(neuron, membranes, _LEVELS, run)
         rest = voltage[time <= _SETTLING][-1]
         good = np.isfinite(voltage).all(0) & (np.abs(voltage).max(0) < _MOST) & (np.abs(voltage[-1] - rest) < _BACK)
-    return ~good.reshape(len(membranes), len(_LEVELS)).all(1)
+    return ~good.all(1)
 
 
 def _stable() -> Iterator[Result]:

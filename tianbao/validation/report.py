@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..electrophysiology.recordings import Recorded, recordings, windows
+from ..electrophysiology.recordings import Recorded, recorded_windows, recordings
 from ..io.files import prepare_folder, write_atomically
 from .check import Result
 
@@ -126,7 +126,7 @@ def _recorded_cells(whole: Sequence[Recorded]) -> list[tuple]:
     from ..view.recorded_sweeps import recorded_sweeps
     from . import traces
 
-    found, every = [], windows()
+    found, every = [], recorded_windows()
     for neuron, rows in recordings().groupby("cell", sort=False):
         cell = str(neuron)
         run, ensemble = traces.recorded_sweeps(cell), traces.members(cell)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -81,14 +81,36 @@ def values_of(run: Sweeps) -> np.ndarray:
     return run.voltage if run.protocol.mode == "current" else run.current
 
 
-def copies(neuron: str, membranes: Sequence[Membrane], levels: int) -> CellCopies:
-    """Each membrane on the tracing of a neuron, once per level, membranes in the outer order.
+def run_copies(
+    neuron: str,
+    membranes: Sequence[Membrane],
+    levels: Sequence[float],
+    run: Callable[[CellCopies, np.ndarray], tuple[np.ndarray, np.ndarray]],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Many membranes on the tracing of a neuron, each under several levels, in the native engine.
 
     Args:
         neuron: name.
-        membranes: with the same kinetics.
-        levels: number of levels that each will be given.
+        membranes: any.
+        levels: currents or voltages [pA or mV].
+        run: of copies and the level of each copy gives time, shape (samples,), and values, shape (samples, copies).
+
+    Returns:
+        Time, and values of shape (samples, membranes, levels).
     """
+    groups: dict[str, list[int]] = {}
+    for k, each in enumerate(membranes):
+        groups.setdefault(repr(each.kinetics), []).append(k)  # kinetics are those of all copies of an engine
+    found: list[np.ndarray] = [np.empty(0)] * len(membranes)
+    for chosen in groups.values():
+        time, values = run(_copies(neuron, [membranes[k] for k in chosen], len(levels)), np.tile(levels, len(chosen)))
+        for k, own in zip(chosen, values.reshape(len(time), len(chosen), -1).swapaxes(0, 1), strict=True):
+            found[k] = own
+    return time, np.stack(found, axis=1)
+
+
+def _copies(neuron: str, membranes: Sequence[Membrane], levels: int) -> CellCopies:
+    """Each membrane once per level, membranes in the outer order."""
     channels = tuple(dict.fromkeys(name for each in membranes for name in each.conductances))
     made = CellCopies(neuron, len(membranes) * levels, channels, membranes[0].kinetics)
 
@@ -114,16 +136,17 @@ def members(neuron: str) -> Members | None:
     own = ensembles().get(template_of(neuron))
     if own is None:
         return None
-    steps = steps_of(neuron)
-    made, levels = copies(neuron, own, len(steps)), np.tile(steps, len(own))
-    if mode_of(neuron) == "VC":
-        time, values = made.voltage_clamp(levels, CLAMP_DURATION[neuron], _HOLD, 0.1)
-    else:
-        epochs = protocol_of(neuron, [0.0]).epochs
+    epochs, clamped = protocol_of(neuron, [0.0]).epochs, mode_of(neuron) == "VC"
+
+    def run(made: CellCopies, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The steps of every copy."""
+        if clamped:
+            return made.voltage_clamp(levels, CLAMP_DURATION[neuron], _HOLD, 0.1)
         phases = [(each.duration, on * levels) for each, on in zip(epochs, (0.0, 1.0, 0.0), strict=True)]
-        time, values = made.current_clamp(phases, _DT, every=round(_KEPT / _DT))
-        time = time - epochs[0].duration
-    return Members(time, values.reshape(len(time), len(own), len(steps)))
+        return made.current_clamp(phases, _DT, every=round(_KEPT / _DT))
+
+    time, values = run_copies(neuron, own, steps_of(neuron), run)
+    return Members(time if clamped else time - epochs[0].duration, values)
 
 
 def window_means(time: np.ndarray, values: np.ndarray, windows: pd.DataFrame) -> np.ndarray:
