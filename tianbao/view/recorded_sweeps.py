@@ -95,7 +95,9 @@ def _panel(axes: Axes, run: Traces, k: int, row, windows: pd.DataFrame, members,
         heights.append(windows["mean"].to_numpy())
     else:
         time, trace = whole
-        inside = (time >= (_BLANKED if clamped else -600.0)) & (time <= _end(windows, duration))
+        # What precedes the first window by more than the onset is padding, not a recording.
+        begin = _BLANKED if clamped else -600.0 if (windows.start < 0.0).any() else 0.0
+        inside = (time >= begin) & (time <= _end(windows, duration))
         axes.plot(time[inside] / unit, trace[inside], **_RECORDED | {"lw": 0.6}, zorder=2)
         heights.append(trace[inside & (time < duration)] if clamped else trace[inside])
     axes.plot(since[shown] / unit, values[shown], color=_OURS, lw=1.1, zorder=5)
