@@ -53,22 +53,24 @@ def _sources(args: argparse.Namespace) -> int:
 
 
 def _told(table: pd.DataFrame) -> Iterator[str]:
-    """One line per value, and below it the whole of its source, once for rows that follow each other and share it.
-
-    In place of its difference from the recorded cell stands their ratio, for quantities that have a zero.
-    """
-    shown = table.drop(columns=["source", "where"]).rename(columns={"difference": "ratio"})
-    has_zero = (table.unit != "mV") & (table.fitted > 0.0)
-    shown["ratio"] = (table.value / table.fitted).where(has_zero).map("x{:.3g}".format).where(has_zero, "")
-    for name in ("density", "tpm"):
-        shown[name] = shown[name].astype(float).map("{:.4g}".format).where(shown[name].notna(), "")
-    values = shown.to_string(index=False, float_format="{:.4g}".format).splitlines()
+    """One line per value, and below it the whole of its source, once for rows that follow each other and share it."""
+    values = _with_ratio(table).drop(columns=["source", "where"]).to_string(index=False).splitlines()
     origins = list(enumerate(table["source"] + " [" + table["where"] + "]"))
     yield values[0]
     for (k, origin), line in zip(origins, values[1:], strict=True):
         yield line
         if k == len(origins) - 1 or origins[k + 1][1] != origin:
             yield f"    {origin}"
+
+
+def _with_ratio(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as text, the ratio of value and fitted in place of their difference; potentials have no ratio."""
+    ratio = (table.value / table.fitted).where((table.unit != "mV") & (table.fitted > 0.0))
+    shown = table.assign(difference=ratio).rename(columns={"difference": "ratio"})
+    formats = {"value": "{:.4g}", "fitted": "{:.4g}", "ratio": "x{:.3g}", "density": "{:.3g}", "tpm": "{:.0f}"}
+    for name, form in formats.items():
+        shown[name] = [form.format(each) if each == each else "" for each in shown[name].astype(float)]
+    return shown
 
 
 def _validate(args: argparse.Namespace) -> int:
@@ -98,5 +100,3 @@ def _table(args: argparse.Namespace) -> int:
         table, names = anatomy.muscles(), anatomy.match_muscles(*args.pattern)
     print(table.loc[names].to_string())
     return 0
-
-
