@@ -3,7 +3,7 @@
 Each family of synapses of tianbao/network/signs.csv is given its other sign, one at a time, and the rules beside the
 default are tried; nothing is fitted again. Several worms that differ in their noise, far apart, on agar and in water.
 See: speed, frequency, wavelength and travelling R2 of every worm, and the means of each switch beside the default.
-Time: about a quarter of an hour for two worms on two cores: 13 s on agar, 6 s in water, with coarser compartments (the
+Time: about a quarter of an hour for two worms on two cores: 13 s on agar, 6.5 s in water, with coarser compartments (the
 same gait to 0.1 %).
 Compare: tianbao/behaviour/published.csv.
 """
@@ -26,7 +26,7 @@ from tianbao.io.results import moved
 from tianbao.network.signs import MINUS, NONE, OTHERS, PLUS, RECEPTORS, RULES, allowed, family_names
 
 # Duration and body step [ms] in each medium.
-MEDIA = {"agar": (13_000.0, 4.0), "water": (6_000.0, 2.0)}
+MEDIA = {"agar": (13_000.0, 4.0), "water": (6_500.0, 2.0)}
 APART = 3.0  # [mm] between worms
 SHOWN = (
     "forward_speed_mm_s", "frequency_hz", "wavelength_body_lengths", "amplitude", "travelling_r2", "path_turn_deg_s",

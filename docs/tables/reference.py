@@ -123,6 +123,17 @@ def connectomes() -> str:
     return "\n".join(lines)
 
 
+def signs() -> str:
+    """Families of synapses with the sign in use, the published one and the source."""
+    from tianbao.network.design import sign_sources
+
+    columns = ("family", "pairs", "in_use", "published", "certainty", "source")
+    lines = ["| " + " | ".join(columns).replace("_", " ") + " |", "|" + "---|" * len(columns)]
+    for row in sign_sources().itertuples():
+        lines.append("| " + " | ".join(_marked(str(getattr(row, name))) for name in columns) + " |")
+    return "\n".join(lines)
+
+
 def numbers() -> str:
     """Every table of numbers of the package: rows, their certainty and number of different sources."""
     lines = ["| table | rows | rows of high, medium, low certainty | sources |", "|---|---|---|---|"]
