@@ -82,6 +82,8 @@ class Signs:
         if not table:
             raise ConfigError("signs: the table is empty; name a family, such as {'AVA-AVB': '-'}")
         others = table.pop(OTHERS, RULES[0])
+        if isinstance(others, str) and others.startswith("{"):
+            raise ConfigError(f"signs: {shorten(others)} is no table; put signs in quotes, as in {{AVB-AVA = '-'}}")
         if others not in RULES:
             raise ConfigError(unknown("signs", others, RULES))
         for name, sign in table.items():
