@@ -3,8 +3,8 @@
 Each family of synapses of tianbao/network/signs.csv is given its other sign, one at a time, and the rules beside the
 default are tried; nothing is fitted again. Several worms that differ in their noise, far apart, on agar and in water.
 See: speed, frequency, wavelength and travelling R2 of every worm, and the means of each switch beside the default.
-Time: about a quarter of an hour for two worms on two cores: 13 s on agar, 6.5 s in water, with coarser compartments (the
-same gait to 0.1 %).
+Time: about a quarter of an hour for two worms on two cores: 13 s on agar and 6.5 s in water, with coarser compartments,
+which give the same gait to 0.1 %.
 Compare: tianbao/behaviour/published.csv.
 """
 

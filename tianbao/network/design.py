@@ -23,7 +23,7 @@ from ..sensing.stretch import nmj_centroids
 from .drives import drives
 from .inputs import InputLayout
 from .modulation import Modulator
-from .signs import Signs, families, signed, volume
+from .signs import DEFAULT, Signs, families, signed, volume
 from .tools import SwitchedConductance
 from .wiring import Tables, extrapolated, gap_totals, input_scale, on_both_sides
 
@@ -168,9 +168,7 @@ def with_avb_drive(base: Membrane, capacitance: float, p: Parameters) -> Membran
     return replace(base, leak=leak, leak_reversal=e_leak, axonal_nca=nca * base.factor("nca"))
 
 
-def intact_tables(
-    signs: str | Mapping[str, str] | Signs = "predicted", connectome: str | Connectome = STANDARD
-) -> Tables:
+def intact_tables(signs: str | Mapping[str, str] | Signs = DEFAULT, connectome: str | Connectome = STANDARD) -> Tables:
     """The wild-type connectome.
 
     Args:
@@ -203,7 +201,7 @@ def intact_tables(
     return Tables(chemical, gap, nmj, anatomy.gap_muscle(), intact_nmj=nmj, gap_totals=totals, volume=diffusing)
 
 
-def sign_sources(*patterns: str, signs: str | Mapping[str, str] | Signs = "predicted") -> pd.DataFrame:
+def sign_sources(*patterns: str, signs: str | Mapping[str, str] | Signs = DEFAULT) -> pd.DataFrame:
     """Families of synapses whose sign has a source of its own or is contested; printed by `tianbao sources --signs`.
 
     Args:

@@ -18,11 +18,14 @@ import pandas as pd
 from .. import anatomy
 from ..anatomy.signs import EXCITATORY, INHIBITORY
 from ..errors import ConfigError, shorten, unknown
+from ..options import WormSection
 from ..rows import read_rows
 
 TABLE = Path(__file__).with_name("signs.csv")
 RULES = ("predicted", "transmitter", "published")
 """For all synapses: with the predictions of Fenyves et al. 2020, without them, or with them and published signs."""
+DEFAULT = WormSection().signs
+"""The rule of a worm that is told none."""
 
 PLUS, MINUS, NONE, RECEPTORS = "+", "-", "none", "receptors"
 OTHERS = "others"
@@ -63,7 +66,7 @@ class Signs:
         families: names with their signs, in the order of signs.csv.
     """
 
-    others: str = RULES[0]
+    others: str = DEFAULT
     families: tuple[tuple[str, str], ...] = ()
 
     @classmethod
@@ -81,7 +84,7 @@ class Signs:
         table = dict(given) if isinstance(given, Mapping) else {OTHERS: given}
         if not table:
             raise ConfigError("signs: the table is empty; name a family, such as {'AVA-AVB': '-'}")
-        others = table.pop(OTHERS, RULES[0])
+        others = table.pop(OTHERS, DEFAULT)
         if isinstance(others, str) and others.startswith("{"):
             raise ConfigError(f"signs: {shorten(others)} is no table; put signs in quotes, as in {{AVB-AVA = '-'}}")
         if others not in RULES:
