@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .io.results import open_recording as open  # noqa: A004
     from .loop import Loop, Observation, Simulation
     from .membranes import sources
+    from .network.design import sign_sources
     from .parameters import Parameters
     from .recording import Recording
     from .sweeps.run import sweep
@@ -62,6 +63,7 @@ _HOMES = {
     "read_kymograph": ".behaviour.kymograph",
     "read_track": ".io.import_track",
     "resume": ".experiment",
+    "sign_sources": ".network.design",
     "sources": ".membranes",
     "sweep": ".sweeps.run",
     "voltage_steps": ".electrophysiology.protocols",
@@ -102,6 +104,7 @@ __all__ = [
     "read_kymograph",
     "read_track",
     "resume",
+    "sign_sources",
     "sources",
     "sweep",
     "voltage_steps",

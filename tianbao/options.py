@@ -29,7 +29,7 @@ class WormSection:
     discretisation: str = option("traced", "traced or d_lambda")
     soma_compartments: int = option(2, "1 or 2")
     channel_set: str = option("C19", "kinetic constants of the channels, C19 or H")
-    signs: str = option("predicted", "of synapses: predicted (Fenyves 2020) or transmitter")
+    signs: str = option("predicted", "of synapses: predicted, transmitter, published, or a table of families")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from .cells.ensembles import chosen_members
 from .cells.geometry import check_discretisation
 from .effects import EFFECTS
 from .errors import ConfigError, shorten, unknown
-from .network.design import SIGNS
+from .network.signs import Signs
 from .network.tools import channel_named
 from .options import WormSection
 from .parameters import Parameters
@@ -45,7 +45,9 @@ class Worm:
         soma_compartments: 2, or 1 (15,608 compartments in all when traced).
         channel_set: kinetic parameter set of the channels, "C19" or "H".
         signs: "predicted" makes every synapse that Fenyves et al. 2020 predict negative inhibitory;
-            "transmitter" only those of GABA neurons and of head cross-inhibition.
+            "transmitter" only those of GABA neurons and of head cross-inhibition; "published" follows the predictions
+            and the published signs of network/signs.csv. A table such as {"AVA-AVB": "-", "RIM-tyramine": "-"} changes
+            families of that table; its key "others" is one of these words. See `tianbao sources --signs`.
         connectome: name such as "white1986", path of a CSV, or what `anatomy.connectome` returned.
         morphologies: folder of SWC files such as AVAL.swc that replace the traced cells; empty for none.
         members: recorded cell -> member of its ensemble of fits (cells/ensembles.csv), such as {"AIY": 3}, for every
@@ -65,13 +67,11 @@ class Worm:
         discretisation: str = _DEFAULT.discretisation,
         soma_compartments: int = _DEFAULT.soma_compartments,
         channel_set: str = _DEFAULT.channel_set,
-        signs: str = _DEFAULT.signs,
+        signs: str | Mapping[str, str] | Signs = _DEFAULT.signs,
         connectome: str | anatomy.Connectome = _DEFAULT.connectome,
         morphologies: str | anatomy.CellSource = _DEFAULT.morphologies,
         members: Mapping[str, int] | None = None,
     ) -> None:
-        if signs not in SIGNS:
-            raise ConfigError(unknown("signs", signs, SIGNS))
         check_discretisation(discretisation, soma_compartments)
         if channel_set not in PARAMETER_SETS:
             raise ConfigError(unknown("channel set", channel_set, PARAMETER_SETS))
@@ -82,7 +82,7 @@ class Worm:
             discretisation=discretisation,
             soma_compartments=soma_compartments,
             channel_set=channel_set,
-            signs=signs,
+            signs=Signs.of(signs),
             wiring=anatomy.connectome(connectome),
             cell_source=anatomy.own_cells(morphologies),
             members=chosen_members(members or {}),

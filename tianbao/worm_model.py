@@ -16,6 +16,7 @@ from .apparatus import Hold, Pulse
 from .arguments import NamedAttributes
 from .effects import Effects, after
 from .network.design import NetworkDesign, intact_membranes, intact_tables
+from .network.signs import Signs
 from .parameters import Parameters
 
 # Interventions that act on the worm from outside and leave its nervous system as it is.
@@ -40,7 +41,7 @@ class WormModel(NamedAttributes):
     discretisation: str
     soma_compartments: int
     channel_set: str
-    signs: str
+    signs: Signs
     wiring: anatomy.Connectome
     cell_source: anatomy.CellSource
     members: Mapping[str, int] = field(default_factory=dict)
@@ -84,15 +85,16 @@ class WormModel(NamedAttributes):
     @cached_property
     def network_key(self) -> tuple:
         """Equal for worms with the same nervous system, wherever they are and whatever acts on them from outside."""
-        options = (self.discretisation, self.soma_compartments, self.channel_set, self.signs)
+        options = (self.discretisation, self.soma_compartments, self.channel_set)
         record = json.dumps(self.anatomy_changes, sort_keys=True, default=str)
         members = tuple(self.members.items())
         return (*options, *self.provenance.values(), tuple(dict(self.parameters).items()), members, record)
 
     @property
     def provenance(self) -> dict[str, str]:
-        """Wiring and cells it is made of, user-supplied files with their digests."""
-        return {"connectome": self.wiring.provenance, "morphologies": self.cell_source.provenance}
+        """Wiring, cells and signs it is made of, user-supplied files with their digests."""
+        made_of = {"connectome": self.wiring.provenance, "morphologies": self.cell_source.provenance}
+        return {**made_of, "signs": str(self.signs)}
 
     def design(self, stretch_positions: np.ndarray) -> NetworkDesign:
         """The nervous system to assemble.

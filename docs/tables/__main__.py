@@ -21,7 +21,7 @@ import claims  # noqa: E402
 import reference  # noqa: E402
 
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
-    "anatomy.md": {"connectomes": reference.connectomes},
+    "anatomy.md": {"connectomes": reference.connectomes, "signs": reference.signs, "gaits": reference.gaits},
     "claims.md": {"claims": claims.table, "validation": claims.validation},
     "command_line.md": {"commands": reference.commands},
     "comparison.md": {part: functools.partial(claims.comparison, part) for part in ("original", "peers")},

@@ -123,6 +123,31 @@ def connectomes() -> str:
     return "\n".join(lines)
 
 
+def signs() -> str:
+    """Families of synapses with the sign in use, the published one and the source."""
+    from tianbao.network.design import sign_sources
+
+    columns = ("family", "pairs", "in_use", "published", "certainty", "source")
+    lines = ["| " + " | ".join(columns).replace("_", " ") + " |", "|" + "---|" * len(columns)]
+    for row in sign_sources().itertuples():
+        lines.append("| " + " | ".join(_marked(str(getattr(row, name))) for name in columns) + " |")
+    return "\n".join(lines)
+
+
+def gaits() -> str:
+    """Mean gait with each switch of the signs."""
+    import pandas as pd
+
+    shown = ("forward_speed_mm_s", "frequency_hz", "wavelength_body_lengths", "travelling_r2")
+    table = pd.read_csv(ROOT / "docs" / "measured" / "signs.csv")
+    heads = ("signs", "medium", "mm/s", "Hz", "wavelength [L]", "R2", "criteria")
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for (name, medium), runs in table.groupby(["signs", "medium"], sort=False):
+        means = " | ".join(f"{value:.3g}" for value in runs[list(shown)].mean())
+        lines.append(f"| {name} | {medium} | {means} | {runs.criteria.sum()} of {len(runs)} |")
+    return "\n".join(lines)
+
+
 def numbers() -> str:
     """Every table of numbers of the package: rows, their certainty and number of different sources."""
     lines = ["| table | rows | rows of high, medium, low certainty | sources |", "|---|---|---|---|"]

@@ -24,9 +24,11 @@ def register(commands: argparse._SubParsersAction) -> None:
         table.set_defaults(table=name)
     table = add_command(
         commands, "sources", _sources, "list the source of every membrane value of every neuron",
-        "tianbao sources 'AWC*'\ntianbao sources --csv sources.csv",
+        "tianbao sources 'AWC*'\ntianbao sources --csv sources.csv\n"
+        "tianbao sources --signs\ntianbao sources --signs 'AIY*'",
     )  # fmt: skip
     table.add_argument("pattern", nargs="*", default=["*"], help="names or globs of neurons such as 'AWC*'")
+    table.add_argument("--signs", action="store_true", help="signs of families of synapses instead, with their sources")
     table.add_argument("--csv", type=Path, help="write the table to this file instead of printing it")
     add_force(table)
     evidence = add_command(
@@ -42,8 +44,9 @@ def register(commands: argparse._SubParsersAction) -> None:
 def _sources(args: argparse.Namespace) -> int:
     from ..io.files import write_atomically
     from ..membranes import sources
+    from ..network.design import sign_sources
 
-    path, table = fresh(args.csv, args.force), sources(*args.pattern)
+    path, table = fresh(args.csv, args.force), (sign_sources if args.signs else sources)(*args.pattern)
     if path:
         text = table.to_csv(index=False, float_format="%.6g")
         print(f"wrote {len(table)} rows in {write_atomically(path, text.encode())}")
@@ -54,8 +57,9 @@ def _sources(args: argparse.Namespace) -> int:
 
 def _told(table: pd.DataFrame) -> Iterator[str]:
     """One line per value, and below it the whole of its source, once for rows that follow each other and share it."""
-    values = _with_ratio(table).drop(columns=["source", "where"]).to_string(index=False).splitlines()
-    origins = list(enumerate(table["source"] + " [" + table["where"] + "]"))
+    shown = _with_ratio(table) if "fitted" in table else table
+    values = shown.drop(columns=["source", "where"], errors="ignore").to_string(index=False).splitlines()
+    origins = list(enumerate(table["source"] + (" [" + table["where"] + "]" if "where" in table else "")))
     yield values[0]
     for (k, origin), line in zip(origins, values[1:], strict=True):
         yield line

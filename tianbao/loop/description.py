@@ -13,7 +13,7 @@ from ..environment import Arena, Medium
 from ..errors import ConfigError
 from ..worm_model import WormModel
 
-_OPTIONS = ("heading", "connectome", "morphologies", "discretisation", "soma_compartments", "channel_set", "signs")
+_OPTIONS = ("heading", "connectome", "morphologies", "discretisation", "soma_compartments", "channel_set")
 
 
 def described(worms: Sequence[WormModel], arena: Arena, body: SoftBody, clock: Clock, **run: Any) -> RunConfig:
@@ -50,7 +50,8 @@ def described(worms: Sequence[WormModel], arena: Arena, body: SoftBody, clock: C
 
 
 def _options(worm: WormModel) -> dict[str, Any]:
-    return {"at": tuple(map(float, worm.at)), **{name: getattr(worm, name) for name in _OPTIONS}}
+    options = {name: getattr(worm, name) for name in _OPTIONS}
+    return {"at": tuple(map(float, worm.at)), **options, "signs": worm.signs.option}
 
 
 def _entry(worm: WormModel, first: WormModel) -> dict[str, Any]:

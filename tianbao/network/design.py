@@ -24,10 +24,9 @@ from ..sensing.stretch import nmj_centroids
 from .drives import drives
 from .inputs import InputLayout
 from .modulation import Modulator
+from .signs import DEFAULT, Signs, families, signed, volume
 from .tools import SwitchedConductance
 from .wiring import Tables, extrapolated, gap_totals, input_scale, on_both_sides
-
-SIGNS = ("transmitter", "predicted")
 
 
 @dataclass(frozen=True)
@@ -173,20 +172,23 @@ def with_avb_drive(base: Membrane, capacitance: float, p: Parameters) -> Membran
     return replace(base, leak=leak, leak_reversal=e_leak, axonal_nca=nca * base.factor("nca"))
 
 
-def intact_tables(signs: str = "predicted", connectome: str | Connectome = STANDARD) -> Tables:
+def intact_tables(signs: str | Mapping[str, str] | Signs = DEFAULT, connectome: str | Connectome = STANDARD) -> Tables:
     """The wild-type connectome.
 
     Args:
-        signs: "transmitter" (inhibitory are GABA neurons and head cross-inhibition), or "predicted",
-            which adds every edge that Fenyves et al. 2020 predict negative.
+        signs: "transmitter" (inhibitory are GABA neurons and head cross-inhibition); "predicted", which adds every
+            edge that Fenyves et al. 2020 predict negative; "published", which adds the published signs of signs.csv;
+            or a table of families, see `Signs.of`.
         connectome: name, path of a CSV, or what `anatomy.connectome` returned.
 
     Raises:
         AnatomyError: for an unknown connectome or a malformed file.
+        ConfigError: for unknown signs.
     """
+    signs = Signs.of(signs)
     wired = anatomy.connectome(connectome)
     chemical = wired.chemical.assign(head_cross=wired.chemical.sign_source == HEAD_CROSS)
-    if signs == "predicted":
+    if signs.others != "transmitter":
         negative = (chemical.sign_predicted == "-") & (chemical.sign == "excitatory")
         chemical = chemical.assign(
             sign=chemical.sign.where(~negative, "inhibitory"),
@@ -196,8 +198,31 @@ def intact_tables(signs: str = "predicted", connectome: str | Connectome = STAND
     counted = wired.nmj_from == STANDARD
     nmj = on_both_sides(wired.nmj) if counted else wired.nmj
     nmj = nmj.assign(extrapolated=extrapolated(nmj, anatomy.muscles()) & counted)
-    chemical, gap, nmj = (table.assign(strength=1.0) for table in (chemical, wired.gap, nmj))
-    return Tables(chemical, gap, nmj, anatomy.gap_muscle(), intact_nmj=nmj, gap_totals=gap_totals(gap))
+    diffusing = volume(chemical, signs)
+    chemical, nmj = signed(chemical, "neurons", signs), signed(nmj, "muscles", signs)
+    chemical, gap, nmj, diffusing = (table.assign(strength=1.0) for table in (chemical, wired.gap, nmj, diffusing))
+    totals = gap_totals(gap)
+    return Tables(chemical, gap, nmj, anatomy.gap_muscle(), intact_nmj=nmj, gap_totals=totals, volume=diffusing)
+
+
+def sign_sources(*patterns: str, signs: str | Mapping[str, str] | Signs = DEFAULT) -> pd.DataFrame:
+    """Families of synapses whose sign has a source of its own or is contested; printed by `tianbao sources --signs`.
+
+    Args:
+        patterns: names or globs of neurons ("AIY*") to which families are limited; all families if none is given.
+        signs: see `intact_tables`.
+
+    Returns:
+        One row per row of network/signs.csv: see `network.signs.families`.
+
+    Raises:
+        AnatomyError: when a pattern matches no neuron.
+        ConfigError: for unknown signs.
+    """
+    tables = intact_tables(signs)
+    cells = anatomy.match_neurons(*(patterns or ("*",)))
+    found = families({"neurons": tables.chemical, "muscles": tables.nmj, "volume": tables.volume}, cells)
+    return found if len(cells) == len(anatomy.neurons()) else found[found.pairs > 0].reset_index(drop=True)
 
 
 def intact_membranes(members: Mapping[str, int] | None = None) -> dict[str, Membrane]:

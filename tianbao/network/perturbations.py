@@ -21,6 +21,7 @@ def ablate(tables: Tables, neurons: Collection[str]) -> Tables:
         chemical=_without(tables.chemical, gone, "pre", "post"),
         gap=_without(tables.gap, gone, "a", "b"),
         nmj=_without(tables.nmj, gone, "pre"),
+        volume=_without(tables.volume, gone, "pre", "post"),
     )
 
 
@@ -39,6 +40,8 @@ def scale_gap_junctions(tables: Tables, a: Collection[str], b: Collection[str], 
 def scale_synapses(tables: Tables, pre: Collection[str], post: Collection[str], factor: float) -> Tables:
     """Multiply the conductance of every chemical synapse from a cell of `pre` onto one of `post`; 0 removes it.
 
+    Tyramine that diffuses between them counts as a synapse.
+
     Args:
         tables: the connectome.
         pre: neurons.
@@ -51,9 +54,14 @@ def scale_synapses(tables: Tables, pre: Collection[str], post: Collection[str], 
     chemical, nmj = tables.chemical, tables.nmj
     onto_neurons = chemical.pre.isin(pre) & chemical.post.isin(post)
     onto_muscles = nmj.pre.isin(pre) & nmj.muscle.isin(post)
-    _some(onto_neurons.any() or onto_muscles.any(), "synapse", "from", pre, "onto", post)
+    diffusing = tables.volume.pre.isin(pre) & tables.volume.post.isin(post)
+    found = onto_neurons.any() or onto_muscles.any() or diffusing.any()
+    _some(found, "synapse", "from", pre, "onto", post)
     return replace(
-        tables, chemical=_scaled(chemical, onto_neurons, factor), nmj=_scaled(nmj, onto_muscles, factor)
+        tables,
+        chemical=_scaled(chemical, onto_neurons, factor),
+        nmj=_scaled(nmj, onto_muscles, factor),
+        volume=_scaled(tables.volume, diffusing, factor),
     )
 
 

@@ -14,7 +14,7 @@ from ..parameters import Parameters
 from ..units import US_PER_NS
 from .design import NetworkDesign, cell_geometry
 from .placement import Placer, Sites
-from .wiring import chemical_weights, gap_weights, nmj_weights
+from .wiring import chemical_weights, gap_weights, nmj_weights, tyramine, volume_weights
 
 MUSCLE_SECTION = "muscle"
 
@@ -44,6 +44,7 @@ def connection_rules(design: NetworkDesign) -> list[Rule]:
     placer = _placer(design.neurons, design.discretisation, design.soma_compartments, design.cell_source)
     return [
         *_chemical(design, placer),
+        *_diffusing(design),
         _gap(design, placer),
         *_neuromuscular(design, placer),
         _muscle_gap(design),
@@ -68,6 +69,18 @@ def _neuromuscular(design: NetworkDesign, placer: Placer) -> list[Rule]:
     weights = nmj_weights(table, design.tables.intact_nmj, design.muscles, leak, design.parameters)
     sites = placer.onto_muscles(table.pre, table.muscle, design.muscles)
     return _by_mechanism(design, "nmj", table, table.muscle, sites, weights)
+
+
+def _diffusing(design: NetworkDesign) -> list[Rule]:
+    """Tyramine that reaches LGC-55 far from its release: slow, from soma to soma."""
+    table, p = design.tables.volume, design.parameters
+    if table.empty:
+        return []
+    n, middle = len(table), np.full(len(table), 0.5)
+    sites = Sites(["soma"] * n, middle, ["soma"] * n, middle, np.zeros(n))
+    mechanism = {**synapse_mechanism(p, "inhibitory", p.release_half), "tau": tyramine()["tau"]}
+    weights = volume_weights(table, design.capacitance, p)
+    return [Rule("volume_inhibitory", mechanism, list(table.pre), list(table.post), sites, weights)]
 
 
 def _gap(design: NetworkDesign, placer: Placer) -> Rule:

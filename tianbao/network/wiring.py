@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from .. import anatomy
 from ..parameters import Parameters
+from ..rows import named_values
 from ..units import US_PER_NS
 
 # Neurons whose counts on muscle rows 9 and beyond are extrapolated constants in Cook 2019.
 _SUBLATERAL = ("SMD", "SMB", "SIA", "SIB", "RMD")
 _LAST_COUNTED_ROW = 8
+_TYRAMINE = Path(__file__).with_name("tyramine.csv")
 # Motor neurons of the cord that differ only in the side they drive.
 _FAMILIES = {"DA": "A", "VA": "A", "DB": "B", "VB": "B", "DD": "D", "VD": "D"}
 _CORD = {*_FAMILIES, "AS", "VC"}
@@ -39,6 +43,7 @@ class Tables:
         intact_nmj: nmj before any perturbation; it sets the strength of a contact, so that killing
             a neuron does not strengthen its neighbours.
         gap_totals: EM sections of all gap junctions of each neuron before any perturbation, for the same reason.
+        volume: pre, post, strength: pairs without a synapse between which tyramine diffuses.
     """
 
     chemical: pd.DataFrame
@@ -47,6 +52,7 @@ class Tables:
     gap_muscle: pd.DataFrame
     intact_nmj: pd.DataFrame
     gap_totals: pd.Series
+    volume: pd.DataFrame
 
 
 def chemical_weights(table: pd.DataFrame, capacitance: Mapping[str, float], p: Parameters) -> np.ndarray:
@@ -57,9 +63,23 @@ def chemical_weights(table: pd.DataFrame, capacitance: Mapping[str, float], p: P
     return gain * table.em_sections.to_numpy() * table.strength.to_numpy() * scale * US_PER_NS
 
 
-def gap_weights(
-    table: pd.DataFrame, totals: pd.Series, capacitance: Mapping[str, float], p: Parameters
-) -> np.ndarray:
+def volume_weights(table: pd.DataFrame, capacitance: Mapping[str, float], p: Parameters) -> np.ndarray:
+    """Conductance [uS] of the LGC-55 that each source can open in each cell which its tyramine reaches, shape (pairs,).
+
+    The conductance of a cell is shared by its sources.
+    """
+    sources = table.groupby("post").pre.transform("size").to_numpy()
+    scale = np.array([input_scale(capacitance[post], p) for post in table.post])
+    return tyramine()["conductance"] * table.strength.to_numpy() * scale / sources * US_PER_NS
+
+
+@cache
+def tyramine() -> Mapping[str, float]:
+    """Constants of tyramine that diffuses; see tyramine.csv."""
+    return named_values(_TYRAMINE)
+
+
+def gap_weights(table: pd.DataFrame, totals: pd.Series, capacitance: Mapping[str, float], p: Parameters) -> np.ndarray:
     """Conductance [uS] of every gap junction, shape (pairs,).
 
     The last motor neurons of the cord have several times the sections of all others of their class. That is taken for
