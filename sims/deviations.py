@@ -7,7 +7,8 @@ Method: rows of one purpose are removed together, templates replaced by the reco
 if the worm needs the group, its rows are removed one by one. What changes no membrane and no release is not run. The
 worm crawls and then reverses on command on agar, and swims in water, with channel noise and the same seeds throughout.
 See: a row is needed if without it speed, travelling R2, frequency or wavelength of the crawl or the swim, or speed or
-recovery of the reversal, leave the tolerance around those of the intact worm.
+recovery of the reversal, leave the tolerance around those of the intact worm; if the crawl does, the swim is not run.
+Runs that are in --out already are not repeated: give a new folder after a change of the worm.
 Time: about half an hour with one seed on two cores.
 """
 
@@ -17,6 +18,7 @@ import argparse
 import csv
 import dataclasses
 import multiprocessing
+import multiprocessing.pool
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -174,7 +176,7 @@ def lacking(here: pd.Series, intact: pd.Series, medium: str) -> list[str]:
 
 
 def verdicts(table: pd.DataFrame, known: list[Removal], same: set[str]) -> pd.DataFrame:
-    """One line per removal: means over seeds, and what the worm needs the rows for.
+    """One line per removal that has run: means over seeds, and what the worm needs the rows for.
 
     Args:
         table: one row per run.
@@ -186,53 +188,82 @@ def verdicts(table: pd.DataFrame, known: list[Removal], same: set[str]) -> pd.Da
     for removal in known:
         row = {"without": removal.name, "rows": len(removal.rows), "deviations": neurons_of(removal)}
         name = INTACT if removal.name in same else removal.name
-        if any((name, medium) not in means.index for medium in MEDIA):
-            continue
+        run = [medium for medium in MEDIA if (name, medium) in means.index]
         missed = []
-        for medium in MEDIA:
+        for medium in run:
             here, intact = means.loc[(name, medium)], means.loc[(INTACT, medium)]
-            row |= {
-                f"{medium}_{key}": round(value, 4) for key, value in here.items() if medium == "agar" or key in GAIT
-            }
+            shown = MEASURED if medium == "agar" else GAIT
+            row |= {f"{medium}_{key}": round(here[key], 4) for key in shown}
             missed += lacking(here, intact, medium)
         row["needed_for"] = UNCHANGED if removal.name in same else ", ".join(missed)
-        rows.append(row)
+        rows += [row] if run else []
     return pd.DataFrame(rows)
+
+
+class Runs:
+    """Finished runs, each kept in a file as soon as it is done, so that a restart repeats none.
+
+    Attributes:
+        table: one row per run.
+    """
+
+    def __init__(self, path: Path, seeds: int, pool: multiprocessing.pool.Pool) -> None:
+        """
+        Args:
+            path: of the file.
+            seeds: number of seeds, from 1.
+            pool: processes that run them.
+        """
+        self._path, self._seeds, self._pool = path, seeds, pool
+        self.table = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["without", "medium", "seed"])
+
+    def make(self, chosen: list[Removal], medium: str) -> None:
+        """Run what has not run yet in one medium."""
+        done = set(zip(self.table["without"], self.table.medium, self.table.seed, strict=True))
+        jobs = [(each, medium, seed) for each in chosen for seed in range(1, self._seeds + 1)]
+        jobs = [(each, *rest) for each, *rest in jobs if (each.name, *rest) not in done]
+        for row in self._pool.imap(measure, jobs, chunksize=1):
+            self.table = pd.DataFrame([*self.table.to_dict("records"), row])
+            print(*(f"{each:.3g}" if isinstance(each, float) else each for each in row.values()), flush=True)
+            write_atomically(self._path, self.table.to_csv(index=False).encode())
+
+    def judge(self, chosen: list[Removal]) -> set[str]:
+        """Names of the removals that the worm does not bear; what fails on agar does not swim."""
+        for medium in MEDIA:
+            needed = set(self.needed(chosen))
+            self.make([each for each in chosen if each.name not in needed], medium)
+        return set(self.needed(chosen))
+
+    def needed(self, chosen: list[Removal]) -> list[str]:
+        """Names of the removals that are found not to be borne so far."""
+        table = verdicts(self.table, chosen, set())
+        return list(table["without"][table.needed_for != ""]) if len(table) else []
 
 
 def experiment(args: argparse.Namespace) -> int:
     """Run every group, the rows of those that are needed, and at last all rows together that are not."""
     if min(args.seeds, args.workers) < 1:
         raise tb.ConfigError("--seeds and --workers must be at least 1")
-    folder = prepare_folder(args.out)
-    rows: list[dict] = []
-    intact = Removal(INTACT)
+    folder, intact = prepare_folder(args.out), Removal(INTACT)
     with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
-
-        def run(chosen: list[Removal]) -> None:
-            jobs = [(each, medium, seed) for each in chosen for seed in range(1, args.seeds + 1) for medium in MEDIA]
-            for row in pool.imap(measure, jobs, chunksize=1):
-                rows.append(row)
-                print(*(f"{each:.3g}" if isinstance(each, float) else each for each in row.values()), flush=True)
-                write_atomically(folder / "runs.csv", pd.DataFrame(rows).to_csv(index=False).encode())
-
-        every = [each for group in groups() for each in (group, *members(group))]
         made = pool.map(cells, [intact, *groups()], chunksize=1)
         gone = [group for group, its in zip(groups(), made[1:], strict=True) if its == made[0]]
         same = {each.name for group in gone for each in (group, *members(group))}
         print("nothing changes without", ", ".join(sorted(same)), flush=True)
-        run([intact, *(group for group in groups() if group.name not in same)])
-        table = verdicts(pd.DataFrame(rows), [intact, *groups()], same)
-        needed = set(table["without"][~table.needed_for.isin(("", UNCHANGED))])
+        runs = Runs(folder / "runs.csv", args.seeds, pool)
+        for medium in MEDIA:
+            runs.make([intact], medium)
+        chosen = [group for group in groups() if group.name not in same]
+        needed = runs.judge(chosen)
         # A group that can go as a whole needs no run of its rows.
-        run([each for group in groups() if group.name in needed for each in members(group) if each.name not in same])
-        table = verdicts(pd.DataFrame(rows), [intact, *every], same)
-        spare = {name: needless == "" for name, needless in zip(table["without"], table.needed_for, strict=True)}
-        together = Removal(TOGETHER, tuple({row: None for each in every if spare.get(each.name) for row in each.rows}))
-        if len(together.rows) > 1:
-            run([together])
-    table = verdicts(pd.DataFrame(rows), [intact, *every, together], same)
-    write_atomically(folder / "deviations.csv", table.to_csv(index=False).encode())
+        single = [each for group in chosen if group.name in needed for each in members(group)]
+        needed |= runs.judge(single)
+        spare = {row: None for each in (*chosen, *single) if each.name not in needed for row in each.rows}
+        together = Removal(TOGETHER, tuple(spare))
+        if len(spare) > 1:
+            runs.judge([together])
+    every = [intact, *(each for group in groups() for each in (group, *members(group))), together]
+    write_atomically(folder / "deviations.csv", verdicts(runs.table, every, same).to_csv(index=False).encode())
     print(f"wrote deviations.csv and runs.csv in {folder}")
     return 0
 
