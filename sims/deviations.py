@@ -240,6 +240,11 @@ class Runs:
         return list(table["without"][table.needed_for != ""]) if len(table) else []
 
 
+def write(folder: Path, table: pd.DataFrame) -> None:
+    """Write what is known so far."""
+    write_atomically(folder / "deviations.csv", table.to_csv(index=False).encode())
+
+
 def experiment(args: argparse.Namespace) -> int:
     """Run every group, the rows of those that are needed, and at last all rows together that are not."""
     if min(args.seeds, args.workers) < 1:
@@ -254,16 +259,18 @@ def experiment(args: argparse.Namespace) -> int:
         for medium in MEDIA:
             runs.make([intact], medium)
         chosen = [group for group in groups() if group.name not in same]
+        every = [intact, *(each for group in groups() for each in (group, *members(group)))]
         needed = runs.judge(chosen)
+        write(folder, verdicts(runs.table, every, same))
         # A group that can go as a whole needs no run of its rows.
         single = [each for group in chosen if group.name in needed for each in members(group)]
         needed |= runs.judge(single)
+        write(folder, verdicts(runs.table, every, same))
         spare = {row: None for each in (*chosen, *single) if each.name not in needed for row in each.rows}
-        together = Removal(TOGETHER, tuple(spare))
         if len(spare) > 1:
-            runs.judge([together])
-    every = [intact, *(each for group in groups() for each in (group, *members(group))), together]
-    write_atomically(folder / "deviations.csv", verdicts(runs.table, every, same).to_csv(index=False).encode())
+            every.append(Removal(TOGETHER, tuple(spare)))
+            runs.judge(every[-1:])
+    write(folder, verdicts(runs.table, every, same))
     print(f"wrote deviations.csv and runs.csv in {folder}")
     return 0
 
