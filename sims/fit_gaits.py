@@ -54,6 +54,9 @@ TISSUE = {
     "bending_stiffness": ("bending_stiffness_n_m2", 8e-15, 1e-13),  # Boyle et al. 2012 to Fang-Yen et al. 2010
     "internal_viscosity_time": ("internal_viscosity_time", 5.0, 125.0),  # Fang-Yen et al. 2010 to Boyle et al. 2012
 }
+# Conductance of the gap junctions of AVB [nS] at the start of the search (docs/measured/command_load.csv), and the
+# largest drive of AVB, in that unit, which inhibition of the same size still switches off.
+AVB_LOAD, AVB_DRIVE = 2.5, 2.0
 
 POPULATION = 8
 EXPLORERS = 3  # of them at random around the best
@@ -122,6 +125,8 @@ def candidate(x: np.ndarray, start: dict[str, float]) -> dict[str, float]:
             moved = start[name] + u * ADDITIVE[name]
         low, high = TISSUE[name][1:] if name in TISSUE else (rows[name].low, rows[name].high)
         values[name] = float(np.clip(moved, low, high))
+    most = AVB_DRIVE * values["gap_gain"] / start["gap_gain"] * AVB_LOAD
+    values["avb_conductance"] = min(values["avb_conductance"], most)
     return values
 
 

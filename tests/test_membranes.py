@@ -123,7 +123,8 @@ def test_without_the_mask_a_membrane_is_its_template_and_undeclared_it_is_the_re
     assert whole.conductances == templates.templates()[whole.template].conductances
     recorded = membrane.membrane("AVAL", declared=False)
     assert recorded == templates.templates()[declared.class_row("AVAL")["recorded"]]
-    assert membrane.membrane("AVAL").leak_reversal == declared.declared_values("AVAL")["leak_reversal"]
+    assert "nca" in membrane.membrane("AVDL", declared=False).conductances
+    assert declared.declared_values("AVDL")["nca"] == 0.0 and "nca" not in membrane.membrane("AVDL").conductances
 
 
 def test_without_the_expression_table_nothing_is_absent(monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .apparatus import Pulse
 from .worm import Worm
 
-_AVA_CATION, _AVB_CHLORIDE, _HEAD_CHLORIDE = 3.0, 30.0, 5.0  # [nS] whole-cell
+_AVA_CATION, _AVB_CHLORIDE, _HEAD_CHLORIDE = 3.0, 10.0, 5.0  # [nS] whole-cell
 _VENTRAL, _DORSAL = ("SMDV*", "RMDV*", "RIV*"), ("SMDD*", "RMDD*")
 _BIAS = 0.02  # [nA]
 

@@ -24,12 +24,15 @@ _OTHER = ("leak", "leak_reversal", "egl19_shift", "release_half", "class_share")
 
 
 @cache
-def class_rows(path: Path = CLASSES) -> dict[str, dict[str, str]]:
+def class_rows(path: Path | None = None) -> dict[str, dict[str, str]]:
     """Class or neuron -> its row of classes.csv, with file and row number under "where".
 
     Columns: class, template (in the worm), recorded (template of the nearest recorded class), source, certainty.
+
+    Args:
+        path: another table with the same columns; `CLASSES` if None.
     """
-    return {row["class"]: {**row, "where": where} for where, row in read_rows(path)}
+    return {row["class"]: {**row, "where": where} for where, row in read_rows(path or CLASSES)}
 
 
 def class_row(neuron: str) -> dict[str, str]:
@@ -46,8 +49,11 @@ def class_row(neuron: str) -> dict[str, str]:
 
 
 @cache
-def declared_table(path: Path = DECLARED) -> dict[str, dict[str, dict[str, str]]]:
+def declared_table(path: Path | None = None) -> dict[str, dict[str, dict[str, str]]]:
     """Class or neuron -> quantity -> row of declared.csv, checked.
+
+    Args:
+        path: another table with the same columns; `DECLARED` if None.
 
     Raises:
         ConfigError: for a row with an unknown class, neuron or quantity, or without a number.
@@ -56,7 +62,7 @@ def declared_table(path: Path = DECLARED) -> dict[str, dict[str, dict[str, str]]
     table = anatomy.neurons()
     names = {*table.index, *table["class"]}
     found: dict[str, dict[str, dict[str, str]]] = {}
-    for where, row in read_rows(path):
+    for where, row in read_rows(path or DECLARED):
         who, quantity = row["who"], row["quantity"]
         if who not in names:
             raise ConfigError(f"{where}: {unknown('class or neuron', who, sorted(names))}")
