@@ -14,6 +14,7 @@ from .cells.channels import PARAMETER_SETS
 from .cells.geometry import check_discretisation
 from .effects import EFFECTS
 from .errors import ConfigError, shorten, unknown
+from .muscles import MUSCLES
 from .network.design import SIGNS
 from .network.tools import channel_named
 from .options import WormSection
@@ -44,6 +45,8 @@ class Worm:
         channel_set: kinetic parameter set of the channels, "C19" or "H".
         signs: "predicted" makes every synapse that Fenyves et al. 2020 predict negative inhibitory;
             "transmitter" only those of GABA neurons and of head cross-inhibition.
+        muscle: membrane of the body wall muscles: "passive", or "active", which fires calcium action potentials and
+            is also joined to five neurons by gap junctions.
         connectome: name such as "white1986", path of a CSV, or what `anatomy.connectome` returned.
         morphologies: folder of SWC files such as AVAL.swc that replace the traced cells; empty for none.
 
@@ -62,11 +65,14 @@ class Worm:
         soma_compartments: int = _DEFAULT.soma_compartments,
         channel_set: str = _DEFAULT.channel_set,
         signs: str = _DEFAULT.signs,
+        muscle: str = _DEFAULT.muscle,
         connectome: str | anatomy.Connectome = _DEFAULT.connectome,
         morphologies: str | anatomy.CellSource = _DEFAULT.morphologies,
     ) -> None:
         if signs not in SIGNS:
             raise ConfigError(unknown("signs", signs, SIGNS))
+        if muscle not in MUSCLES:
+            raise ConfigError(unknown("muscle", muscle, MUSCLES))
         check_discretisation(discretisation, soma_compartments)
         if channel_set not in PARAMETER_SETS:
             raise ConfigError(unknown("channel set", channel_set, PARAMETER_SETS))
@@ -78,6 +84,7 @@ class Worm:
             soma_compartments=soma_compartments,
             channel_set=channel_set,
             signs=signs,
+            muscle=muscle,
             wiring=anatomy.connectome(connectome),
             cell_source=anatomy.own_cells(morphologies),
         )

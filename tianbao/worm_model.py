@@ -26,7 +26,7 @@ class WormModel(NamedAttributes):
     """A worm that does not change: what a simulation holds.
 
     Attributes:
-        at, heading, parameters, discretisation, soma_compartments, channel_set, signs: see `Worm`.
+        at, heading, parameters, discretisation, soma_compartments, channel_set, signs, muscle: see `Worm`.
         wiring: its connectome.
         cell_source: its morphologies.
         record: its interventions, in order; all else derives from them.
@@ -39,6 +39,7 @@ class WormModel(NamedAttributes):
     soma_compartments: int
     channel_set: str
     signs: str
+    muscle: str
     wiring: anatomy.Connectome
     cell_source: anatomy.CellSource
     record: tuple[dict[str, Any], ...] = ()
@@ -81,7 +82,7 @@ class WormModel(NamedAttributes):
     @cached_property
     def network_key(self) -> tuple:
         """Equal for worms with the same nervous system, wherever they are and whatever acts on them from outside."""
-        options = (self.discretisation, self.soma_compartments, self.channel_set, self.signs)
+        options = (self.discretisation, self.soma_compartments, self.channel_set, self.signs, self.muscle)
         record = json.dumps(self.anatomy_changes, sort_keys=True, default=str)
         return (*options, *self.provenance.values(), tuple(dict(self.parameters).items()), record)
 
@@ -106,6 +107,7 @@ class WormModel(NamedAttributes):
             stretch_positions=stretch_positions,
             silenced=effects.silenced,
             soma_compartments=self.soma_compartments,
+            muscle=self.muscle,
             conductances=effects.conductances,
             cell_source=self.cell_source,
             modulators=effects.modulators,

@@ -15,8 +15,10 @@ from ..cells.geometry import geometry
 from ..cells.membrane import insert_membrane, membrane
 from ..cells.temperature import rate_factor, set_rates
 from ..cells.templates import Membrane
-from ..errors import ConfigError, DivergedError, shorten
+from ..errors import AnatomyError, ConfigError, DivergedError, shorten, unknown
+from ..muscles import ActiveMembrane, MuscleMembrane
 from ..network.assembly import Network
+from ..parameters import defaults
 from ..progress import Progress
 from ..rows import number
 from ..units import NA_PER_PA
@@ -43,7 +45,7 @@ class PatchedCell(NamedAttributes):
     """An isolated neuron under a patch pipette.
 
     Running one initialises and advances everything else in this NEURON process: do not run it in the middle
-    of a simulation of the worm. Create one with `of_neuron` or `of_published`.
+    of a simulation of the worm. Create one with `of_neuron`, `of_muscle` or `of_published`.
 
     Args:
         sections: as `CellGeometry.netpyne_sections` with `insert_membrane`, or `published.sections`.
@@ -106,6 +108,34 @@ class PatchedCell(NamedAttributes):
             ConfigError: for an unknown cell or channel.
         """
         return cls(published.sections(cell, knock_out), cell, celsius=celsius)
+
+    @classmethod
+    def of_muscle(
+        cls,
+        muscle: str,
+        *,
+        knock_out: str | Iterable[str] = (),
+        celsius: float = 20.0,
+    ) -> PatchedCell:
+        """An active body wall muscle cell, the same for all 95 (`Worm(muscle="active")`), without its gap junctions.
+
+        Args:
+            muscle: name, such as "MDL08".
+            knock_out: genes of its channels: "egl-19", "shk-1", "slo-1" and "slo-2".
+            celsius: temperature.
+
+        Raises:
+            AnatomyError: for an unknown muscle.
+            ConfigError: for a channel that muscle does not have.
+        """
+        known = anatomy.muscles().index
+        if not isinstance(muscle, str) or muscle not in known:
+            raise AnatomyError(unknown("muscle", muscle, known))
+        carried = ActiveMembrane.standard()
+        for gene in published.genes(knock_out):
+            carried = carried.without(gene)
+        section = carried.section(MuscleMembrane.standard(), defaults())
+        return cls({"soma": section}, muscle, celsius=celsius)
 
     @property
     def soma(self):

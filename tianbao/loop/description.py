@@ -13,7 +13,9 @@ from ..environment import Arena, Medium
 from ..errors import ConfigError
 from ..worm_model import WormModel
 
-_OPTIONS = ("heading", "connectome", "morphologies", "discretisation", "soma_compartments", "channel_set", "signs")
+_OPTIONS = (
+    "heading", "connectome", "morphologies", "discretisation", "soma_compartments", "channel_set", "signs", "muscle",
+)  # fmt: skip
 
 
 def described(worms: Sequence[WormModel], arena: Arena, body: SoftBody, clock: Clock, **run: Any) -> RunConfig:

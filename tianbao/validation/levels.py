@@ -6,12 +6,12 @@ import logging
 from collections.abc import Iterable
 
 from ..errors import ConfigError, unknown
-from . import cells, channels
+from . import cells, channels, muscle
 from .check import Check, Result
 
 log = logging.getLogger(__name__)
 
-_CHECKS = {"channel": channels.CHECKS, "cell": cells.CHECKS}
+_CHECKS = {"channel": channels.CHECKS, "cell": cells.CHECKS, "muscle": muscle.CHECKS}
 
 LEVELS = tuple(_CHECKS)
 """Every level, in the order in which they are run."""

@@ -116,6 +116,11 @@ def _figures(levels: set[str]) -> list[str]:
             found.append((f"{neuron}: fitted model, recordings, predecessor", view.sweeps(run, recorded=recorded)))
         found.append(("RMD as published: brief pulses switch it between two states", view.traces(cells.rmd_runs())))
         found.append((f"AWAL at {cells.SPIKING_PA:g} pA", view.traces(cells.awa_runs())))
+    if "muscle" in levels:
+        from . import muscle
+
+        title = f"Active body wall muscle: a pulse of {muscle.PULSE_PA:g} pA for {muscle.PULSE_MS:g} ms"
+        found.append((title, view.traces(muscle.runs())))
     return [f"<h2>{html.escape(title)}</h2>{_image(figure)}" for title, figure in found]
 
 
