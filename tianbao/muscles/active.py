@@ -8,7 +8,7 @@ one that is shut at the depolarised rest of a real muscle and opens with EGL-19.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -95,7 +95,8 @@ class ActiveMembrane:
         activation = {"v_half": self.contraction_half, "slope": self.contraction_slope, "tau": p.muscle_tau}
         slo1 = {**parameters("slo1"), "gbar_egl19": density(self.slo1_egl19)}
         slo1 |= {"shift": self.egl19_shift, "egl19_slope_m": self.egl19_slope}
-        egl19 = {**parameters("egl19"), "gbar": density(self.egl19), "shift": self.egl19_shift, "slope_m": self.egl19_slope}
+        egl19 = {**parameters("egl19"), "gbar": density(self.egl19)}
+        egl19 |= {"shift": self.egl19_shift, "slope_m": self.egl19_slope}
         slo2 = {"v_half_m": self.slo2_v_half, "slope_m": self.slo2_slope, "m_tau": self.slo2_tau}
         return {
             "geom": {"L": side, "diam": side, "nseg": 1, "cm": 1.0, "Ra": constants()["axial_resistivity"]},
@@ -113,7 +114,3 @@ class ActiveMembrane:
                 "ca": {"e": constants()["reversal_calcium"]},
             },
         }
-
-
-QUANTITIES = tuple(each.name for each in fields(ActiveMembrane))
-"""Names of active.csv."""

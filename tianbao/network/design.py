@@ -112,7 +112,8 @@ class NetworkDesign:
         """Refuse to write what needs a number from Tianbao's loop at every moment.
 
         Raises:
-            ConfigError: for a modulator, or a channel that waits for the light of `Simulation.step`; for active muscles.
+            ConfigError: for a modulator, or a channel that waits for the light of `Simulation.step`; for
+                active muscles.
         """
         what = "modulators" if self.modulators else "channels that wait for the light of a step" if self.driven else ""
         if what:

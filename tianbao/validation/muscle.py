@@ -17,11 +17,11 @@ from .check import Check, Result
 _TARGETS = Path(__file__).with_name("muscle.csv")
 _WILD = "wild type"
 _MUSCLE = "MDL08"
-PULSE_PA, PULSE_MS = 250.0, 10.0
-"""Pulse that provokes an action potential: it charges 75 pF by less than the published threshold is away."""
+PULSE_PA, PULSE_MS = 300.0, 10.0
+"""Pulse that provokes an action potential: it charges 75 pF by less than half of one."""
 THRESHOLD = -5.0
 """Voltage that an action potential crosses and a steady current of the size tested does not hold [mV]."""
-_STEADY_PA = (30.0, 60.0)
+_STEADY_PA = (30.0, 60.0, 100.0, 150.0)
 _STEADY_MS, _AFTER_MS = 1000.0, 450.0
 
 
@@ -51,6 +51,7 @@ def shape(genotype: str) -> dict[str, float]:
         return found | {"train": float(max(upstrokes(each, THRESHOLD) for each in steady().voltage.T))}
     wild = shape(_WILD)
     return found | {
+        "amplitude_lost": wild["amplitude"] - found["amplitude"],
         "rest_change": found["rest"] - wild["rest"],
         "half_width_ratio": found["half_width"] / wild["half_width"],
         "after_hyperpolarisation_ratio": found["after_hyperpolarisation"] / wild["after_hyperpolarisation"],
