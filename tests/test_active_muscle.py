@@ -75,6 +75,7 @@ def test_what_is_no_muscle_or_none_of_its_channels_is_refused():
         tb.Worm(muscle="activ")
 
 
+@pytest.mark.slow
 def test_only_active_muscles_carry_the_five_junctions_with_neurons():
     def junctions(worm):
         rules = connection_rules(worm.design(POSITIONS))

@@ -2,7 +2,7 @@
 
 One isopotential compartment of the size of the passive muscle (`cells.py`). The kinetics are those of `mod/`, apart
 from SLO-2, which has a file of its own. Contraction follows a low-passed curve of voltage as in the passive muscle, but
-one that is shut at the depolarised rest of a real muscle and opens with EGL-19.
+one about the depolarised rest of a real muscle, where EGL-19 opens.
 """
 
 from __future__ import annotations
