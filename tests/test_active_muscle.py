@@ -96,7 +96,7 @@ def test_the_option_is_kept_by_results_and_told_apart_by_networks():
 
 
 @pytest.mark.slow
-def test_both_engines_integrate_active_muscles_alike_and_go_on_from_a_state():
+def test_both_engines_integrate_active_muscles_alike():
     voltages, activations = {}, {}
     for engine in ("native", "neuron"):
         made = tb.Simulation(tb.Worm(muscle="active"), engine=engine, seed=3, progress=False)
