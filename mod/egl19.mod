@@ -9,7 +9,7 @@ ENDCOMMENT
 NEURON {
     SUFFIX egl19
     USEION ca READ eca WRITE ica
-    RANGE gbar, ica, shift, set_shift
+    RANGE gbar, ica, shift, set_shift, slope_m
     RANGE m_inf, m_tau, h_inf, h_tau
     RANGE rate, modulated
     THREADSAFE : must stand before POINTER

@@ -18,7 +18,7 @@ NEURON {
     USEION k READ ek WRITE ik
     USEION ca READ eca
     RANGE gbar_egl19, gbar_unc2, shift, ik
-    RANGE egl19_set_shift, unc2_v_half_m, unc2_v_half_h, unc2_tau_shift, unc2_tau_m_scale, unc2_tau_h_scale
+    RANGE egl19_set_shift, egl19_slope_m, unc2_v_half_m, unc2_v_half_h, unc2_tau_shift, unc2_tau_m_scale, unc2_tau_h_scale
     RANGE m_egl19_inf, m_egl19_tau, h_egl19_inf, h_egl19_tau, o_egl19_inf, o_egl19_tau
     RANGE m_unc2_inf, m_unc2_tau, h_unc2_inf, h_unc2_tau, o_unc2_inf, o_unc2_tau
     RANGE nanodomain

@@ -198,7 +198,7 @@ LIES = {
     "of another body": (lambda a: a | {"body/positions": a["body/positions"][:, :-1]}, "is needed"),
     "of another type": (lambda a: a | {"body/positions": a["body/positions"].astype(np.float32)}, "is needed"),
     "with more": (lambda a: a | {"body/more": np.zeros(3)}, "has 'body/more'"),
-    "not a number": (lambda a: a | {"worms/0/brain/voltage": a["worms/0/brain/voltage"] * np.nan}, "not a finite number"),
+    "not a number": (lambda a: a | {"worms/0/brain/voltage": a["worms/0/brain/voltage"] * np.nan}, "a finite number"),
     "out of the world": (lambda a: a | {"body/velocities": a["body/velocities"] + 1e9}, "up to 1e\\+06"),
     "frames missing": (lambda a: a | {"recorder/time": a["recorder/time"][:1]}, "is needed"),
     "frames of other times": (lambda a: a | {"recorder/time": a["recorder/time"] + 5.0}, "times of this run"),

@@ -16,6 +16,7 @@ from .cells.ensembles import chosen_members
 from .cells.geometry import check_discretisation
 from .effects import EFFECTS
 from .errors import ConfigError, shorten, unknown
+from .muscles import MUSCLES
 from .network.signs import Signs
 from .network.tools import channel_named
 from .options import WormSection
@@ -48,6 +49,8 @@ class Worm:
             "transmitter" only those of GABA neurons and of head cross-inhibition; "published" follows the predictions
             and the published signs of network/signs.csv. A table such as {"AVA-AVB": "-", "RIM-tyramine": "-"} changes
             families of that table; its key "others" is one of these words. See `tianbao sources --signs`.
+        muscle: membrane of the body wall muscles: "passive", or "active", which fires calcium action potentials and
+            is also joined to five neurons by gap junctions.
         connectome: name such as "white1986", path of a CSV, or what `anatomy.connectome` returned.
         morphologies: folder of SWC files such as AVAL.swc that replace the traced cells; empty for none.
         members: recorded cell -> member of its ensemble of fits (cells/ensembles.csv), such as {"AIY": 3}, for every
@@ -68,10 +71,13 @@ class Worm:
         soma_compartments: int = _DEFAULT.soma_compartments,
         channel_set: str = _DEFAULT.channel_set,
         signs: str | Mapping[str, str] | Signs = _DEFAULT.signs,
+        muscle: str = _DEFAULT.muscle,
         connectome: str | anatomy.Connectome = _DEFAULT.connectome,
         morphologies: str | anatomy.CellSource = _DEFAULT.morphologies,
         members: Mapping[str, int] | None = None,
     ) -> None:
+        if muscle not in MUSCLES:
+            raise ConfigError(unknown("muscle", muscle, MUSCLES))
         check_discretisation(discretisation, soma_compartments)
         if channel_set not in PARAMETER_SETS:
             raise ConfigError(unknown("channel set", channel_set, PARAMETER_SETS))
@@ -83,6 +89,7 @@ class Worm:
             soma_compartments=soma_compartments,
             channel_set=channel_set,
             signs=Signs.of(signs),
+            muscle=muscle,
             wiring=anatomy.connectome(connectome),
             cell_source=anatomy.own_cells(morphologies),
             members=chosen_members(members or {}),

@@ -28,7 +28,7 @@ class WormModel(NamedAttributes):
     """A worm that does not change: what a simulation holds.
 
     Attributes:
-        at, heading, parameters, discretisation, soma_compartments, channel_set, signs: see `Worm`.
+        at, heading, parameters, discretisation, soma_compartments, channel_set, signs, muscle: see `Worm`.
         wiring: its connectome.
         cell_source: its morphologies.
         members: recorded cells whose fit is another member of their ensemble -> its number; see `Worm`.
@@ -42,6 +42,7 @@ class WormModel(NamedAttributes):
     soma_compartments: int
     channel_set: str
     signs: Signs
+    muscle: str
     wiring: anatomy.Connectome
     cell_source: anatomy.CellSource
     members: Mapping[str, int] = field(default_factory=dict)
@@ -85,7 +86,7 @@ class WormModel(NamedAttributes):
     @cached_property
     def network_key(self) -> tuple:
         """Equal for worms with the same nervous system, wherever they are and whatever acts on them from outside."""
-        options = (self.discretisation, self.soma_compartments, self.channel_set)
+        options = (self.discretisation, self.soma_compartments, self.channel_set, self.muscle)
         record = json.dumps(self.anatomy_changes, sort_keys=True, default=str)
         members = tuple(self.members.items())
         return (*options, *self.provenance.values(), tuple(dict(self.parameters).items()), members, record)
@@ -112,6 +113,7 @@ class WormModel(NamedAttributes):
             stretch_positions=stretch_positions,
             silenced=effects.silenced,
             soma_compartments=self.soma_compartments,
+            muscle=self.muscle,
             conductances=effects.conductances,
             cell_source=self.cell_source,
             modulators=effects.modulators,

@@ -18,8 +18,10 @@ from ..cells.geometry import constants, geometry
 from ..cells.membrane import insert_membrane
 from ..cells.temperature import rate_factor, set_rates
 from ..cells.templates import Membrane, recorded_neurons
-from ..errors import ConfigError, DivergedError, shorten
+from ..errors import AnatomyError, ConfigError, DivergedError, shorten, unknown
+from ..muscles import ActiveMembrane, MuscleMembrane
 from ..network.assembly import Network, neuron_sections
+from ..parameters import defaults
 from ..progress import Progress
 from ..rows import number
 from ..units import NA_PER_PA
@@ -48,7 +50,7 @@ class PatchedCell(NamedAttributes):
     """An isolated neuron under a patch pipette.
 
     Running one initialises and advances everything else in this NEURON process: do not run it in the middle
-    of a simulation of the worm. Create one with `of_neuron`, `of_template` or `of_published`.
+    of a simulation of the worm. Create one with `of_neuron`, `of_template`, `of_muscle` or `of_published`.
 
     Args:
         sections: as `CellGeometry.netpyne_sections` with `insert_membrane`, or `published.sections`.
@@ -179,6 +181,34 @@ class PatchedCell(NamedAttributes):
         patched = cls(published.sections(cell, knock_out, e_ca), cell, celsius=celsius)
         patched._nernst_celsius = constants()["nernst_celsius"]
         return patched
+
+    @classmethod
+    def of_muscle(
+        cls,
+        muscle: str,
+        *,
+        knock_out: str | Iterable[str] = (),
+        celsius: float = 20.0,
+    ) -> PatchedCell:
+        """An active body wall muscle cell, the same for all 95 (`Worm(muscle="active")`), without its gap junctions.
+
+        Args:
+            muscle: name, such as "MDL08".
+            knock_out: genes of its channels: "egl-19", "shk-1", "slo-1" and "slo-2".
+            celsius: temperature.
+
+        Raises:
+            AnatomyError: for an unknown muscle.
+            ConfigError: for a channel that muscle does not have.
+        """
+        known = anatomy.muscles().index
+        if not isinstance(muscle, str) or muscle not in known:
+            raise AnatomyError(unknown("muscle", muscle, known))
+        carried = ActiveMembrane.standard()
+        for gene in published.genes(knock_out):
+            carried = carried.without(gene)
+        section = carried.section(MuscleMembrane.standard(), defaults())
+        return cls({"soma": section}, muscle, celsius=celsius)
 
     @property
     def soma(self):

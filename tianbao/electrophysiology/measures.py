@@ -74,3 +74,40 @@ def excursion(voltage: np.ndarray) -> np.ndarray:
     """
     steps = np.diff(voltage, axis=0)
     return 0.5 * (np.abs(steps).sum(0) - np.abs(steps.sum(0)))
+
+
+def action_potential(time: np.ndarray, voltage: np.ndarray, onset: float) -> dict[str, float]:
+    """Shape of the action potential that a brief pulse provokes.
+
+    Args:
+        time: [ms], shape (samples,).
+        voltage: [mV], shape (samples,).
+        onset: of the pulse [ms].
+
+    Returns:
+        "rest", "peak", "amplitude" (peak less rest) and "after_hyperpolarisation" (rest less the minimum that follows)
+        [mV], "half_width" (at half the amplitude) [ms], and "unprovoked", the range before the pulse [mV]. What has
+        not ended with the record has a half width up to its end, and no after-hyperpolarisation (nan).
+    """
+    before = voltage[time < onset]
+    rest = float(before.mean())
+    first = int(np.searchsorted(time, onset))
+    top = first + int(np.argmax(voltage[first:]))
+    half = 0.5 * (rest + float(voltage[top]))
+    below = np.flatnonzero(voltage <= half)
+    start = below[below < top][-1] if np.any(below < top) else 0
+    ended = below[below > top]
+    end = ended[0] if len(ended) else len(voltage) - 1
+    return {
+        "rest": rest,
+        "peak": float(voltage[top]),
+        "amplitude": float(voltage[top]) - rest,
+        "half_width": float(time[end] - time[start]),
+        "after_hyperpolarisation": rest - float(voltage[end:].min()) if len(ended) else float("nan"),
+        "unprovoked": float(np.ptp(before)),
+    }
+
+
+def upstrokes(voltage: np.ndarray, threshold: float) -> int:
+    """How often a voltage rises through a threshold [mV]."""
+    return int(np.count_nonzero((voltage[1:] > threshold) & (voltage[:-1] <= threshold)))

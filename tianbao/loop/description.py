@@ -13,7 +13,7 @@ from ..environment import Arena, Medium
 from ..errors import ConfigError
 from ..worm_model import WormModel
 
-_OPTIONS = ("heading", "connectome", "morphologies", "discretisation", "soma_compartments", "channel_set")
+_OPTIONS = ("heading", "connectome", "morphologies", "discretisation", "soma_compartments", "channel_set", "muscle")
 
 
 def described(worms: Sequence[WormModel], arena: Arena, body: SoftBody, clock: Clock, **run: Any) -> RunConfig:

@@ -12,7 +12,6 @@ from ..cells.geometry import constants
 from ..cells.membrane import insert_membrane
 from ..cells.modulation import modulate, point_at_one
 from ..errors import ConfigError
-from ..muscles import muscle_section
 from ..sensing import dendrite_tip, receptors, table_senses
 from ..units import NA_PER_PA
 from . import tools
@@ -250,11 +249,11 @@ class Network:
         """Hold E_Ca: a pool that writes cai makes NEURON compute it by Nernst otherwise."""
         from neuron import h
 
-        for name in self.design.neurons:
-            soma = self.soma(name)
-            if h.ismembrane("ca_ion", sec=soma):
-                h.ion_style("ca_ion", 3, 1, 0, 0, 0, sec=soma)
-                for segment in soma:
+        muscles = [self.muscle(name) for name in self.design.muscles.index]
+        for section in [*map(self.soma, self.design.neurons), *muscles]:
+            if h.ismembrane("ca_ion", sec=section):
+                h.ion_style("ca_ion", 3, 1, 0, 0, 0, sec=section)
+                for segment in section:
                     segment.eca = constants()["reversal_calcium"]
 
     def _in_rule_order(self) -> list:
@@ -305,7 +304,7 @@ def cell_sections(design: NetworkDesign) -> dict[str, dict]:
             points[f"{sense}_{k}"] = {"mod": "SensoryTransduction", "loc": loc, **receptor.mechanism_parameters()}
     tools.insert(design.conductances, design.cells, cells)
     for name in design.muscles.index:
-        cells[name] = {MUSCLE_SECTION: muscle_section(design.muscle_membrane, p)}
+        cells[name] = {MUSCLE_SECTION: design.muscle_section()}
     return cells
 
 

@@ -17,7 +17,7 @@ from ..cells.geometry import CellGeometry, constants, geometry
 from ..cells.membrane import membrane
 from ..cells.templates import Membrane
 from ..errors import ConfigError
-from ..muscles import MuscleMembrane
+from ..muscles import ActiveMembrane, MuscleMembrane, muscle_section
 from ..parameters import Parameters
 from ..sensing import StretchField, receptors, stretch_field, table_senses
 from ..sensing.stretch import nmj_centroids
@@ -42,6 +42,7 @@ class NetworkDesign:
         stretch_positions: body coordinates at which kappa L is reported.
         silenced: neurons whose stretch receptors are silenced.
         soma_compartments: 1 or 2.
+        muscle: membrane of the muscle cells, one of `MUSCLES`.
         conductances: what the experimenter opens in single cells.
         cell_source: where the morphologies come from.
         modulators: what multiplies conductances slowly.
@@ -56,6 +57,7 @@ class NetworkDesign:
     stretch_positions: np.ndarray = field(repr=False)
     silenced: frozenset[str] = frozenset()
     soma_compartments: int = 2
+    muscle: str = "passive"
     conductances: tuple[SwitchedConductance, ...] = ()
     cell_source: CellSource = TRACED
     modulators: tuple[Modulator, ...] = ()
@@ -114,16 +116,25 @@ class NetworkDesign:
         """Refuse to write what needs a number from Tianbao's loop at every moment.
 
         Raises:
-            ConfigError: for a modulator, or a channel that waits for the light of `Simulation.step`.
+            ConfigError: for a modulator, or a channel that waits for the light of `Simulation.step`; for
+                active muscles.
         """
         what = "modulators" if self.modulators else "channels that wait for the light of a step" if self.driven else ""
         if what:
             raise ConfigError(f"{what} live in Tianbao's loop and cannot be exported: export the worm without them")
+        if self.muscle == "active":
+            raise ConfigError("active muscles cannot be exported: export the worm with muscle = passive")
 
     @cached_property
     def muscle_membrane(self) -> MuscleMembrane:
-        """Membrane of the muscle cells."""
+        """Passive membrane of the muscle cells; an active one has its capacitance, synapses and gap junctions."""
         return MuscleMembrane.standard()
+
+    def muscle_section(self) -> dict:
+        """One muscle cell as a NetPyNE section dictionary."""
+        if self.muscle == "active":
+            return ActiveMembrane.standard().section(self.muscle_membrane, self.parameters)
+        return muscle_section(self.muscle_membrane, self.parameters)
 
     def membrane_of(self, neuron: str) -> Membrane:
         """Membrane of a neuron, with the declared depolarising conductance of AVB."""
@@ -201,8 +212,8 @@ def intact_tables(signs: str | Mapping[str, str] | Signs = DEFAULT, connectome: 
     diffusing = volume(chemical, signs)
     chemical, nmj = signed(chemical, "neurons", signs), signed(nmj, "muscles", signs)
     chemical, gap, nmj, diffusing = (table.assign(strength=1.0) for table in (chemical, wired.gap, nmj, diffusing))
-    totals = gap_totals(gap)
-    return Tables(chemical, gap, nmj, anatomy.gap_muscle(), intact_nmj=nmj, gap_totals=totals, volume=diffusing)
+    muscles, neuromuscular, totals = anatomy.gap_muscle(), anatomy.gap_neuromuscular(), gap_totals(gap)
+    return Tables(chemical, gap, nmj, muscles, neuromuscular, intact_nmj=nmj, gap_totals=totals, volume=diffusing)
 
 
 def sign_sources(*patterns: str, signs: str | Mapping[str, str] | Signs = DEFAULT) -> pd.DataFrame:

@@ -21,6 +21,7 @@ def ablate(tables: Tables, neurons: Collection[str]) -> Tables:
         chemical=_without(tables.chemical, gone, "pre", "post"),
         gap=_without(tables.gap, gone, "a", "b"),
         nmj=_without(tables.nmj, gone, "pre"),
+        gap_neuromuscular=_without(tables.gap_neuromuscular, gone, "neuron"),
         volume=_without(tables.volume, gone, "pre", "post"),
     )
 

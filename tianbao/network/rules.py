@@ -48,6 +48,7 @@ def connection_rules(design: NetworkDesign) -> list[Rule]:
         _gap(design, placer),
         *_neuromuscular(design, placer),
         _muscle_gap(design),
+        *([_neuromuscular_gap(design, placer)] if design.muscle == "active" else []),
     ]
 
 
@@ -95,6 +96,14 @@ def _muscle_gap(design: NetworkDesign) -> Rule:
     n, middle = len(table), np.full(len(table), 0.5)
     sites = Sites([MUSCLE_SECTION] * n, middle, [MUSCLE_SECTION] * n, middle, np.zeros(n))
     return Rule("muscle_gap", gap_mechanism(), list(table.a), list(table.b), sites, weights)
+
+
+def _neuromuscular_gap(design: NetworkDesign, placer: Placer) -> Rule:
+    """Junctions between neurons and muscles, as strong per EM section as those between muscles."""
+    table = design.tables.gap_neuromuscular
+    weights = design.muscle_membrane.gap_conductance * table.em_sections.to_numpy() * US_PER_NS
+    sites = placer.onto_muscles(table.neuron, table.muscle, design.muscles)
+    return Rule("neuromuscular_gap", gap_mechanism(), list(table.neuron), list(table.muscle), sites, weights)
 
 
 def _by_mechanism(

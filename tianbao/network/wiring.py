@@ -40,6 +40,7 @@ class Tables:
         nmj: pre, muscle, em_sections, sign, extrapolated.
             These three also hold `strength`, the experimenter's factor on each conductance [-].
         gap_muscle: a, b, em_sections.
+        gap_neuromuscular: neuron, muscle, em_sections; only active muscles carry them.
         intact_nmj: nmj before any perturbation; it sets the strength of a contact, so that killing
             a neuron does not strengthen its neighbours.
         gap_totals: EM sections of all gap junctions of each neuron before any perturbation, for the same reason.
@@ -50,6 +51,7 @@ class Tables:
     gap: pd.DataFrame
     nmj: pd.DataFrame
     gap_muscle: pd.DataFrame
+    gap_neuromuscular: pd.DataFrame
     intact_nmj: pd.DataFrame
     gap_totals: pd.Series
     volume: pd.DataFrame

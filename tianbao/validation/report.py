@@ -117,6 +117,11 @@ def _figures(levels: set[str], whole: Sequence[Recorded]) -> list[str]:
         found += _recorded_cells(whole)
         found.append(("RMD as published: brief pulses switch it between two states", view.traces(cells.rmd_runs())))
         found.append((f"AWAL at {recorded.SPIKING_PA:g} pA", view.traces(recorded.awa_runs())))
+    if "muscle" in levels:
+        from . import muscle
+
+        title = f"Active body wall muscle: a pulse of {muscle.PULSE_PA:g} pA for {muscle.PULSE_MS:g} ms"
+        found.append((title, view.traces(muscle.runs())))
     return [f"<h2>{html.escape(title)}</h2>{_image(figure)}" for title, figure in found]
 
 
