@@ -74,7 +74,7 @@ def open_share(
         case "cca1":
             return _rise(v, p["v_half_m"], p["slope_m"]) ** 2 * _fall(v, p["v_half_h"], p["slope_h"])
         case "kqt1":
-            return _rise(v, -17.6, 9.58) * (0.59 * _fall(v, -86.84, 15.05) + 0.41 * _fall(v, 70.13, 13.37))
+            return _rise(v, -17.6, 9.58) * (0.41 * _fall(v, -86.84, 15.05) + 0.59 * _fall(v, 70.13, 13.37))
         case "unc103":
             return _rise(v, -15.1, 7.85) * _fall(v, -48.0, 28.0)
         case "egl19" | "unc2":
