@@ -1,8 +1,8 @@
 """Fits the membrane of one neuron to recordings: candidates, their misfit, and its uncertainty.
 
 A candidate is a point in the unit cube: one coordinate per free conductance, the leak, its reversal and, if allowed,
-the shift of EGL-19 and the capacitance that the pipette adds. All candidates of a generation, each with all its sweeps, run
-at once (`CellCopies`).
+the shift of EGL-19 and the capacitance that the pipette adds. All candidates of a generation, each with all its
+sweeps, run at once (`CellCopies`).
 
 What is scored: the mean of the recording in windows that cover the time before, in and after the step, the early peak
 and the steady state; where there are spikes, their number, height and latency. What is required whatever the
