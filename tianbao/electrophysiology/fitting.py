@@ -28,8 +28,16 @@ _SHARP = {"steady": 0.6}  # the steady state is the best measured of all
 # Windows of one sweep are not independent: together they weigh as much as this many independent values.
 _INDEPENDENT = 6.0
 _SIGMA_REST, _SIGMA_RESTING_CURRENT = 5.0, 1.0  # mV and pA, of a rest that was measured elsewhere
-# Priors: deviation of a conductance from the published value, as a share of that and at least this much [nS].
-_PRIOR_SHARE, _PRIOR_LEAST, _PRIOR_RATIO, _PRIOR_REVERSAL, _PRIOR_PIPETTE = 0.7, 0.5, 6.0, 15.0, 2.0
+# Priors: deviation of a conductance from the published value, as a share of that and at least this much [nS]; more
+# where there is no published model. A complex counts in units of its calcium channel.
+_PRIOR_SHARE, _PRIOR_LEAST, _PRIOR_UNKNOWN, _PRIOR_RATIO, _PRIOR_REVERSAL, _PRIOR_PIPETTE = (
+    0.7,
+    0.2,
+    0.5,
+    4.0,
+    15.0,
+    2.0,
+)
 MOST_PER_CALCIUM = 20.0
 """Largest conductance of a BK complex, in units of that of its calcium channel; published cells have up to this."""
 _LARGEST, _LARGEST_LEAK, _LARGEST_PIPETTE = 10.0, 2.0, 8.0  # nS, nS, pF
@@ -85,7 +93,7 @@ class Described:
         neuron: name.
         mode: "CC" or "VC".
         free: conductances that are searched; a complex counts in units of its calcium channel.
-        fixed: conductances that are not searched [nS].
+        fixed: conductances [nS] and leak reversal [mV] that are not searched.
         published: conductances [nS] and leak reversal [mV] of a published model: the centres of the priors.
         kinetics: as `Membrane.kinetics`.
         free_kinetics: "channel.parameter" -> lower and upper bound of a kinetic constant that is searched.
@@ -131,12 +139,14 @@ class CellFit:
         self.described, self.sweeps, self.candidates = described, list(sweeps), candidates
         self.levels = [each.level for each in sweeps] + [each.level for each in sweeps if each.spikes]
         self._silent = np.array([False] * len(sweeps) + [True] * (len(self.levels) - len(sweeps)))
-        channels, count = (*described.free, *described.fixed), candidates * len(self.levels)
+        self._channels = (*described.free, *(name for name in described.fixed if name != "leak_reversal"))
+        count = candidates * len(self.levels)
         constants = tuple(described.free_kinetics)
-        self._copies = CellCopies(described.neuron, count, channels, described.kinetics, constants)
-        self._shares: dict[tuple[str, float], np.ndarray] = {}
+        self._copies = CellCopies(described.neuron, count, self._channels, described.kinetics, constants)
+        self._shares: dict[tuple, np.ndarray] = {}
         self.area, self.capacitance = self._copies.area, self._copies.capacitance
-        self.names = [*described.free, "leak", "leak_reversal", *described.free_kinetics]
+        self.names = [*described.free, "leak", *described.free_kinetics]
+        self.names += [] if "leak_reversal" in described.fixed else ["leak_reversal"]
         self.names += ["egl19_shift"] if described.lowest_egl19_shift else []
         self.names += ["pipette"] if described.pipette else []
         self.from_data = 0  # residuals that come from measurements, the first of all
@@ -160,7 +170,8 @@ class CellFit:
                 found[name] = MOST_PER_CALCIUM * column[name] ** 2 * found[name.split("_")[1]]
         least = self.described.least_leak
         found["leak"] = least + (_LARGEST_LEAK - least) * column["leak"] ** 2
-        found["leak_reversal"] = _LOWEST_REVERSAL + (_HIGHEST_REVERSAL - _LOWEST_REVERSAL) * column["leak_reversal"]
+        if "leak_reversal" in column:
+            found["leak_reversal"] = _LOWEST_REVERSAL + (_HIGHEST_REVERSAL - _LOWEST_REVERSAL) * column["leak_reversal"]
         for name, (low, high) in self.described.free_kinetics.items():
             found[name] = low + (high - low) * column[name]
         if "egl19_shift" in column:
@@ -219,8 +230,7 @@ class CellFit:
     def _give(self, points: np.ndarray) -> None:
         every = {name: np.repeat(each, len(self.levels)) for name, each in self.decode(points).items()}
         silent = np.tile(self._silent, len(points))
-        channels = (*self.described.free, *self.described.fixed)
-        conductances = {name: np.where(silent & ("egl19" in name), 0.0, every[name]) for name in channels}
+        conductances = {name: np.where(silent & ("egl19" in name), 0.0, every[name]) for name in self._channels}
         shift, pipette = every.get("egl19_shift", 0.0), every.get("pipette", 0.0)
         constants = {name: every[name] for name in self.described.free_kinetics}
         self._copies.set(conductances, every["leak"], every["leak_reversal"], shift, pipette, constants)
@@ -294,22 +304,24 @@ class CellFit:
     def steady_current(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Steady current over `GRID` [pA], outward positive, shape (n, voltages)."""
         total = values["leak"][:, None] * (GRID[None] - values["leak_reversal"][:, None])
-        shifts = values.get("egl19_shift", np.zeros(len(values["leak"])))
-        for name in (*self.described.free, *self.described.fixed):
-            if "egl19" in name and "egl19_shift" in values:
-                share = np.stack([self._share(name, float(shift)) for shift in shifts])
-            else:
-                share = self._share(name, 0.0)[None]
+        for name in self._channels:
+            channel = name.split("_")[0]
+            varied = [key for key in self.described.free_kinetics if key.split(".")[0] == channel]
+            varied += ["egl19_shift"] if "egl19" in name and "egl19_shift" in values else []
+            # To a hundredth, so that a curve serves many candidates.
+            sets = np.stack([np.round(values[key], 2) for key in varied]) if varied else np.zeros((0, 1))
+            share = np.stack([self._share(name, tuple(zip(varied, column, strict=True))) for column in sets.T])
             total = total + values[name][:, None] * share * (GRID - reversal(name))
         return total
 
-    def _share(self, name: str, shift: float) -> np.ndarray:
-        """Open share of a channel over `GRID`, to a hundredth of a millivolt of the shift."""
-        key = (name, round(shift, 2))
-        if key not in self._shares:
+    def _share(self, name: str, varied: tuple[tuple[str, float], ...]) -> np.ndarray:
+        """Open share of a channel over `GRID` with these constants."""
+        if (name, varied) not in self._shares:
             kinetics = dict(self.described.kinetics.get(name.split("_")[0], {}))
-            self._shares[key] = open_share(name, GRID, key[1], kinetics=kinetics)
-        return self._shares[key]
+            kinetics |= {key.split(".")[1]: value for key, value in varied if "." in key}
+            shift = dict(varied).get("egl19_shift", 0.0)
+            self._shares[name, varied] = open_share(name, GRID, shift, kinetics=kinetics)
+        return self._shares[name, varied]
 
     def spikes_enough(self, point: np.ndarray) -> bool:
         """Whether a candidate has the spikes that are asked of it, to within 5 mV, and none without EGL-19."""
@@ -333,7 +345,8 @@ class CellFit:
                 ratio = values[name] / np.maximum(values[name.split("_")[1]], 1e-9)
                 columns.append((ratio - min(centre / calcium if calcium else 0.0, MOST_PER_CALCIUM)) / _PRIOR_RATIO)
             else:
-                columns.append((values[name] - centre) / max(_PRIOR_SHARE * centre, _PRIOR_LEAST))
+                least = _PRIOR_LEAST if published else _PRIOR_UNKNOWN
+                columns.append((values[name] - centre) / max(_PRIOR_SHARE * centre, least))
         if "leak" in published:
             columns.append((values["leak"] - published["leak"]) / (_PRIOR_SHARE * published["leak"]))
         if "leak_reversal" in published:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,6 +25,9 @@ from .recordings import CLAMP_DURATION, recorded_windows, recordings
 CANDIDATES = 14
 _FIRST, _SPREAD, _NEARBY = (0.1, 0.5), 0.25, 0.08  # of a start and of a search near a known point, in the unit cube
 _AGAIN = 80  # generations of a search near a known point
+# A quantity is determined if its standard deviation is less than this share of its value: two deviations from nothing.
+_LOOSE = 0.5
+_LOOSE_REVERSAL = 10.0  # mV, in place of a share
 _NONE = 1e-3  # [nS] less of a channel moves nothing
 _DURATION, _AFTER = 5000.0, 980.0  # ms
 _MEMBERS, _DRAWS = 10, 420
@@ -84,7 +87,7 @@ def fit(name: str, cell: dict, stages: Stages, starts: int, generations: int, wh
     first = stages.run("starts", lambda: _starts(name, described, sweeps, starts, generations))
     best = min(first, key=lambda each: each["misfit"])
     kept = stages.run("kept", lambda: _eliminate(name, described, sweeps, best))
-    reduced = replace(described, free=tuple(kept["free"]), fixed=dict(kept["fixed"]), **kept["without"])
+    reduced = kept_of(cell, stages.found)
     result = stages.run("result", lambda: _result(name, reduced, sweeps, kept, starts, generations))
     stages.run("left_out", lambda: _left_out(name, reduced, sweeps, np.array(result["point"])))
     stages.run("ensemble", lambda: _ensemble(reduced, sweeps, np.array(result["point"])))
@@ -127,6 +130,19 @@ def described_of(cell: dict) -> Described:
         least_leak=cell.get("least_leak", 0.02),
         step=_STEP.get(neuron, 1.0),
     )
+
+
+def kept_of(cell: dict, found: dict) -> Described:
+    """The search that is left after elimination.
+
+    Args:
+        cell: table of fit_membranes.toml.
+        found: stages of its fit.
+    """
+    kept = found["kept"]
+    bounds = {name: tuple(each) for name, each in kept["without"]["free_kinetics"].items()}
+    own = {**kept["without"], "free_kinetics": bounds}
+    return replace(described_of(cell), free=tuple(kept["free"]), fixed=dict(kept["fixed"]), **own)
 
 
 def sweeps_of(cell: dict) -> list[Sweep]:
@@ -212,20 +228,22 @@ def _eliminate(name: str, described: Described, sweeps: list[Sweep], best: dict)
         values = {key: float(each[0]) for key, each in cell.decode(point[None]).items()}
         spread, _ = fitting.uncertainty(cell, point)
         loose = {key: spread[key] / max(abs(values[key]), 1e-9) for key in _removable(described)}
+        if "leak_reversal" in spread and "leak_reversal" in described.published:
+            loose["leak_reversal"] = _LOOSE * spread["leak_reversal"] / _LOOSE_REVERSAL
         gone = [key for key in loose if key not in described.free_kinetics and values[key] < _NONE]
-        gone = [key for key in gone if key in described.free] or [key for key in loose if loose[key] > 1.0]
+        gone = [key for key in gone if key in described.free] or [key for key in loose if loose[key] > _LOOSE]
         steps.append({"free": len(cell.names), "misfit": found["misfit"]})
         if not gone:
             break
         worst = max(gone, key=loose.get)
         steps[-1] |= {"gone": worst, "value": values[worst], "deviation": spread[worst]}
-        described = _less(described, worst, values)
+        described = without(described, worst, values)
         values |= described.fixed
         point = CellFit(described, sweeps[:1], 1).encode(values)
-    without = {"lowest_egl19_shift": described.lowest_egl19_shift, "pipette": described.pipette}
-    without["free_kinetics"], without["kinetics"] = described.free_kinetics, described.kinetics
+    left = {"lowest_egl19_shift": described.lowest_egl19_shift, "pipette": described.pipette}
+    left["free_kinetics"], left["kinetics"] = described.free_kinetics, described.kinetics
     fixed = dict(described.fixed)
-    return {"free": list(described.free), "fixed": fixed, "without": without, "steps": steps, "point": list(point)}
+    return {"free": list(described.free), "fixed": fixed, "without": left, "steps": steps, "point": list(point)}
 
 
 def _removable(described: Described) -> list[str]:
@@ -234,14 +252,22 @@ def _removable(described: Described) -> list[str]:
     return [*described.free, *described.free_kinetics, *extra]
 
 
-def _less(described: Described, name: str, values: dict[str, float]) -> Described:
-    """The same search with one quantity fixed at its published value, or without it."""
+def without(described: Described, name: str, values: Mapping[str, float]) -> Described:
+    """The same search with one quantity fixed at its published value, or left out if there is none.
+
+    Args:
+        described: the search.
+        name: of a free quantity.
+        values: of a candidate [nS], which show whether a published complex has enough of its calcium channel.
+    """
     if name == "egl19_shift":
         return replace(described, lowest_egl19_shift=0.0)
     if name == "pipette":
         return replace(described, pipette=False)
     if name in described.free_kinetics:
         return replace(described, free_kinetics={k: v for k, v in described.free_kinetics.items() if k != name})
+    if name == "leak_reversal":
+        return replace(described, fixed={**described.fixed, name: described.published[name]})
     lost = {name}
     published = described.published.get(name, 0.0)
     if not published and name not in COUPLED:
@@ -251,7 +277,10 @@ def _less(described: Described, name: str, values: dict[str, float]) -> Describe
     calcium = values.get(name.split("_")[1], 0.0) if name in COUPLED else np.inf
     if published and published <= fitting.MOST_PER_CALCIUM * calcium:
         fixed[name] = published
-    return replace(described, free=tuple(each for each in described.free if each not in lost), fixed=fixed)
+    free = tuple(each for each in described.free if each not in lost)
+    carried = {each.split("_")[0] for each in (*free, *fixed)}
+    constants = {key: bounds for key, bounds in described.free_kinetics.items() if key.split(".")[0] in carried}
+    return replace(described, free=free, fixed=fixed, free_kinetics=constants)
 
 
 def _result(name: str, described: Described, sweeps: list[Sweep], kept: dict, starts: int, generations: int) -> dict:
