@@ -32,7 +32,7 @@ _NONE = 1e-3  # [nS] less of a channel moves nothing
 _DURATION, _AFTER = 5000.0, 980.0  # ms
 _MEMBERS, _DRAWS = 10, 420
 _ACCEPTED = 1.15  # of the best error over whole traces
-_STABLE_PA = (-30.0, -15.0, 15.0, 35.0)
+_STABLE_PA, _DIVERGED, _BACK = (-30.0, -15.0, 15.0, 35.0), 300.0, 5.0  # pA, mV, mV
 _KEYS = ("template", "quantity", "value", "unit", "deviation", "source", "certainty")
 # [ms] Of the search: finer for the first milliseconds of a clamp step and for spikes. Errors are given at 0.1 ms.
 _STEP = {"AWCL": 0.1, "VD5": 0.5, "AWAL": 0.5}
@@ -208,10 +208,14 @@ def search(cell: CellFit, label: str, seed: int, generations: int, near: np.ndar
             points = np.array(found.ask())
             found.tell(list(points), list(cell.misfit(points)))
             progress.advance(1)
+    best, misfit = found.best.x, float(found.best.f)
+    # A search does not look at the very point it starts from.
+    if near is not None and (known := float(cell.misfit(near[None])[0])) < misfit:
+        best, misfit = near, known
     return {
         "seed": seed,
-        "misfit": float(found.best.f),
-        "point": [float(each) for each in found.best.x],
+        "misfit": misfit,
+        "point": [float(each) for each in best],
         "names": cell.names,
         "evaluations": int(found.countevals),
         "seconds": round(time.perf_counter() - began, 1),
@@ -341,20 +345,17 @@ def _left_out(name: str, described: Described, sweeps: list[Sweep], point: np.nd
 def _ensemble(described: Described, sweeps: list[Sweep], point: np.ndarray) -> list[dict]:
     """The best set and nine others that are as far apart as acceptable ones can be."""
     cell, random = CellFit(described, sweeps, CANDIDATES), np.random.default_rng(1)
+    judge = Judge(described)
     _, covariance = fitting.uncertainty(cell, point, prior=True)
-    best = _whole(errors(cell, point))
-    draws = [point]
+    best = traces_off(cell, point[None])[0]
+    accepted = [point]
     for k in range(_DRAWS // CANDIDATES):
         # Wider and wider, so that the edge of what is acceptable is met.
         width = 0.5 + 2.0 * k / (_DRAWS // CANDIDATES)
         drawn = np.clip(random.multivariate_normal(point, width**2 * covariance, CANDIDATES), 0.0, 1.0)
-        misfits = cell.misfit(drawn)
-        limit = 1.6 * cell.misfit(point[None])[0] + 10.0
-        draws += [each for each, misfit in zip(drawn, misfits, strict=True) if misfit < limit]
-    accepted = [point]
-    for each in draws[1:]:
-        if _whole(errors(cell, each)) <= _ACCEPTED * best and _required(cell, each) and stable(described, each):
-            accepted.append(each)
+        good = (traces_off(cell, drawn) <= _ACCEPTED * best) & judge.one_state(cell, drawn)
+        good &= judge.stable(drawn)
+        accepted += [each for each in drawn[good] if cell.spikes_enough(each)]
     scale = np.sqrt(np.diag(covariance))
     chosen = [0]
     while len(chosen) < min(_MEMBERS, len(accepted)):
@@ -366,28 +367,49 @@ def _ensemble(described: Described, sweeps: list[Sweep], point: np.ndarray) -> l
         members.append({
             "values": {key: float(each[0]) for key, each in values.items()},
             "misfit": float(cell.misfit(accepted[k][None])[0]),
-            "trace": _whole(errors(cell, accepted[k])),
+            "trace": float(traces_off(cell, accepted[k][None])[0]),
             "point": list(map(float, accepted[k])),
         })  # fmt: skip
     return members
 
 
-def _required(cell: CellFit, point: np.ndarray) -> bool:
-    """Whether a candidate has one stable state and the spikes that it must have."""
-    if cell.described.states == 1 and max(abs(float(each[0])) for each in cell.one_state(cell.decode(point[None]))) > 1:
-        return False
-    return not any(each.spikes for each in cell.sweeps) or cell.spikes_enough(point)
+def traces_off(cell: CellFit, points: np.ndarray) -> np.ndarray:
+    """Root mean square error of candidates over the windows of all sweeps [mV or pA], shape (n,)."""
+    full = np.resize(points, (cell.candidates, points.shape[1]))
+    time_, traces = cell.simulate(full, cell.described.step)
+    square = np.zeros(cell.candidates)
+    for k, sweep in enumerate(cell.sweeps):
+        off = np.stack([fitting.means(time_, traces[:, :, k], each) - each[2] for each in sweep.windows])
+        square += np.average(off**2, axis=0, weights=sweep.windows[:, 1] - sweep.windows[:, 0])
+    return np.sqrt(square / len(cell.sweeps))[: len(points)]
 
 
-def stable(described: Described, point: np.ndarray) -> bool:
-    """Whether a cell neither diverges nor fails to return to rest between -30 and +35 pA."""
-    own = replace(described, mode="CC", duration=1500.0, after=1500.0, step=0.1)
-    sweeps = [Sweep(level, np.zeros((0, 3)), np.nan, np.nan) for level in _STABLE_PA]
-    cell = CellFit(replace(own, pipette=described.pipette), sweeps, 1)
-    time_, traces = cell.simulate(point[None], 0.1)
-    rest = traces[time_ <= 0.0][-1, 0]
-    finite = bool(np.isfinite(traces).all() and np.abs(traces).max() < 1000.0)
-    return finite and (described.states != 1 or bool((np.abs(traces[-1, 0] - rest) < 5.0).all()))
+class Judge:
+    """What is required of every set of values, whatever the recordings say.
+
+    Args:
+        described: the search.
+    """
+
+    def __init__(self, described: Described) -> None:
+        own = replace(described, mode="CC", duration=1500.0, after=1500.0, step=0.2)
+        sweeps = [Sweep(level, np.zeros((0, 3)), np.nan, np.nan) for level in _STABLE_PA]
+        self._cell = CellFit(own, sweeps, CANDIDATES)
+
+    def stable(self, points: np.ndarray) -> np.ndarray:
+        """Whether cells neither diverge nor fail to return to rest between -30 and +35 pA, shape (n,)."""
+        full = np.resize(points, (CANDIDATES, points.shape[1]))
+        time_, traces = self._cell.simulate(full, self._cell.described.step)
+        rest = traces[np.flatnonzero(time_ <= 0.0)[-1]]
+        finite = np.isfinite(traces).all((0, 2)) & (np.abs(traces).max((0, 2)) < _DIVERGED)
+        back = (np.abs(traces[-1] - rest) < _BACK).all(1) | (self._cell.described.states != 1)
+        return (finite & back)[: len(points)]
+
+    def one_state(self, cell: CellFit, points: np.ndarray) -> np.ndarray:
+        """Whether cells have one stable state, where the recorded cell has, shape (n,)."""
+        if cell.described.states != 1:
+            return np.ones(len(points), bool)
+        return np.max(cell.one_state(cell.decode(points)), axis=0) <= 1.0
 
 
 def _whole(rows: list[dict]) -> float:
