@@ -46,6 +46,7 @@ _OUTWARD, _SIGMA_OUTWARD = 0.02, 0.3  # nS, pA: least steady conductance against
 _BESIDE = 8.0  # mV on both sides of rest in which this is not asked
 _SIGMA_HEIGHT, _SIGMA_LATENCY, _SIGMA_EXTRA = 1.5, 500.0, 2.0  # mV, ms, mV
 _BEFORE = 500.0  # ms
+_UNNOTICED = 6.0  # mV that noise reaches in the recordings
 _CLAMP_HOLD = -60.0  # mV
 _PEAK = {"CC": (5.0, 300.0), "VC": (1.0, 1e9)}  # ms
 
@@ -59,12 +60,14 @@ class Spikes:
         peak: of the lower ones [mV].
         height: from the higher of the two neighbouring troughs [mV].
         latency: of the first [ms since the start of the step].
+        trough: lowest voltage after the onset [mV].
     """
 
     count: int
     peak: float
     height: float
     latency: float
+    trough: float
 
 
 @dataclass(frozen=True)
@@ -271,10 +274,16 @@ class CellFit:
                    for k, (*_, mean) in enumerate(sweep.windows)]  # fmt: skip
         found = measures(time, trace, sweep.level, self.described.duration, self.described.mode)
         for name, wanted in (("peak", sweep.peak), ("steady", sweep.steady)):
+            # A spike may meet the early peak of one cell and miss that of another.
+            chance = 4.0 if name == "peak" and self._silent.any() and sweep.level > 0.0 else 1.0
             if np.isfinite(wanted):
-                columns.append((found[name] - wanted) / (_SHARP.get(name, 1.0) * self._sigma(wanted)))
+                columns.append((found[name] - wanted) / (chance * _SHARP.get(name, 1.0) * self._sigma(wanted)))
         if sweep.spikes:
             columns += _spike_residuals(sweep.spikes, time, trace, self.described.duration)
+        elif self._silent.any() and sweep.level > 0.0:
+            # Where one sweep spikes and another does not, the other has no train.
+            _, height, _ = spikes(time, trace, 300.0, self.described.duration, 3)
+            columns.append(np.maximum(0.0, height[2] - _UNNOTICED) / _SIGMA_HEIGHT)
         return columns
 
     def _of_silent(self, time: np.ndarray, traces: np.ndarray) -> list[np.ndarray]:
@@ -325,7 +334,9 @@ class CellFit:
 
     def spikes_enough(self, point: np.ndarray) -> bool:
         """Whether a candidate has the spikes that are asked of it, to within 5 mV, and none without EGL-19."""
-        time, traces = self.simulate(np.resize(point, (self.candidates, len(point))), min(self.described.step, 0.1))
+        if not self._silent.any():
+            return True
+        time, traces = self.simulate(np.resize(point, (self.candidates, len(point))), self.described.step)
         for k, sweep in enumerate(self.sweeps):
             if sweep.spikes:
                 peak, height, _ = spikes(time, traces[:, :1, k], 50.0, self.described.duration, sweep.spikes.count)
@@ -391,7 +402,9 @@ def _spike_residuals(wanted: Spikes, time: np.ndarray, trace: np.ndarray, durati
     first = np.min(when[: wanted.count], axis=0)
     columns.append((first - wanted.latency) / _SIGMA_LATENCY)
     # One spike more is within what cells vary; a train is not.
-    columns.append(np.maximum(0.0, height[most - 1] - 5.0) / _SIGMA_HEIGHT)
+    columns.append(np.maximum(0.0, height[most - 1] - _UNNOTICED) / _SIGMA_HEIGHT)
+    lowest = trace[(time > 100.0) & (time <= duration)].min(0)
+    columns.append(np.maximum(0.0, wanted.trough - lowest) / _SIGMA_HEIGHT)
     return columns
 
 

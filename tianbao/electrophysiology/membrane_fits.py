@@ -412,11 +412,6 @@ class Judge:
         return np.max(cell.one_state(cell.decode(points)), axis=0) <= 1.0
 
 
-def _whole(rows: list[dict]) -> float:
-    """Root mean square of the errors over whole traces."""
-    return float(np.sqrt(np.mean([row["trace"] ** 2 for row in rows])))
-
-
 def _against(described: Described, sweeps: list[Sweep], point: np.ndarray, table: pd.DataFrame) -> list[dict]:
     """Root mean square error against every sample of the whole recordings."""
     cell = CellFit(described, sweeps, CANDIDATES)
