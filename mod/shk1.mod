@@ -8,7 +8,7 @@ NEURON {
     SUFFIX shk1
     USEION k READ ek WRITE ik
     RANGE gbar, ik
-    RANGE v_half_m, slope_m
+    RANGE v_half_m, slope_m, v_half_h
     RANGE m_inf, m_tau, h_inf
     RANGE rate, modulated
     THREADSAFE : must stand before POINTER

@@ -1,18 +1,19 @@
-"""Fit the conductances of recorded neurons to their recordings, with their traced morphologies.
+"""Fit the membranes of recorded neurons to their recordings, with their traced morphologies.
 
-Question: which channels, and how much of each, reproduce the recording of a traced cell?
-See: the error on every sweep, and the remaining uncertainty. Time: 42 minutes on one core for all.
-Compare: the recordings and the predecessor's fit in tianbao/electrophysiology/recordings.csv.
+Question: which channels, and how much of each, reproduce the recording of a traced cell, and predict a sweep that was
+not shown?
+Method: CMA-ES from seeded starts; then, one at a time, the channel whose standard deviation exceeds its value by the
+most is fixed at its published value or left out, and the rest is fitted again, until all that is free is determined.
+With these channels, each sweep is left out in turn and predicted; and an ensemble of ten acceptable sets is drawn.
+See: docs/fits/membranes/CELL.json: the error on every sweep, shown and not shown, and what the data leave open.
+Compare: the predecessor's fit in tianbao/electrophysiology/recordings.csv. Time: docs/fits/membranes/README.md.
 
     python sims/fit_membranes.py                 # every cell of fit_membranes.toml
     python sims/fit_membranes.py AWA --starts 4
+    python sims/fit_membranes.py AIY --recordings ep_traces_public.csv.gz   # errors against whole recordings, too
 
-CMA-ES from several seeded starts. A finished start is stored in docs/fits/membranes/CELL.json
-and not run again, so that an interrupted search continues where it was; --again discards it. The best start,
-its errors and its uncertainty are written to the same file.
-
---adopt writes the results to tianbao/cells/templates.csv, from which the worm reads them. --crawling prints which
-densities of the membranes tuned for crawling (B, A, SMD, RMD) are within two deviations of the fit of a recorded cell.
+Each finished stage of a cell is stored and not run again, so that an interrupted search continues where it was;
+--again discards them. --adopt writes the results to tianbao/cells/templates.csv, from which the worm reads them.
 """
 
 from __future__ import annotations
@@ -23,36 +24,27 @@ import io
 import json
 import time
 import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 import tianbao
-from tianbao.cells.membrane import membrane
+from tianbao.cells.templates import TEMPLATES
 from tianbao.cli import run_script
-from tianbao.electrophysiology.fitting import CellFit, Sweep, uncertainty
-from tianbao.electrophysiology.recordings import recordings
+from tianbao.electrophysiology import fit_cells, fit_ensembles, fit_search
+from tianbao.electrophysiology.fit_data import Described, Sweep
+from tianbao.electrophysiology.fitting import CellFit
+from tianbao.electrophysiology.recordings import Recorded, read_recordings
 from tianbao.io.files import write_atomically
 from tianbao.loop.provenance import git_revision
-from tianbao.parameters import defaults
-from tianbao.progress import Progress
 
 HERE = Path(__file__).parent
 CELLS = HERE / "fit_membranes.toml"
 RESULTS = HERE.parent / "docs" / "fits" / "membranes"
-TEMPLATES = Path(tianbao.__file__).parent / "cells" / "templates.csv"
-# [nS] Less of a channel is left out of the table: it moves no measure.
-SMALLEST = 1e-3
-KINETICS_SOURCE = "Nicoletti 2024, who take SHK-1 of AWA from Liu Q. 2018"
-# Neurons whose membrane is tuned for crawling -> the fit of a recorded or published cell of their kind.
-CRAWLING = {"VA5": "VA5", "VB6": "VB6", "RMDDL": "RMD"}
-MEASURES = {"CC": ("steady", "peak", "at_1s", "at_100ms"), "VC": ("steady", "peak", "at_1s")}
-CANDIDATES = 32
-# Range from which a start is drawn, and initial width of the search, in the unit cube.
-FIRST, SPREAD = (0.1, 0.5), 0.2
-# Initial width of a search that starts at a given point (`first`).
-NEARBY = 0.08
+SMALLEST = 1e-3  # [nS] less of a channel moves nothing
+KEYS = ("template", "quantity", "value", "unit", "deviation", "source", "certainty")
 
 
 def main() -> int:
@@ -60,175 +52,164 @@ def main() -> int:
     described = tomllib.loads(CELLS.read_text())
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cells", nargs="*", metavar="CELL", help=f"of {', '.join(described)} (default: all)")
-    parser.add_argument("--starts", type=int, default=4, help="seeds 1 to this (default 4)")
-    parser.add_argument("--generations", type=int, default=300, help="of each start (default 300)")
+    parser.add_argument("--starts", type=int, default=2, help="seeds 1 to this (default 2)")
+    parser.add_argument("--generations", type=int, default=200, help="of each start (default 200)")
     parser.add_argument("--adopt", action="store_true", help="write results to the table of templates without fitting")
-    parser.add_argument("--crawling", action="store_true", help="compare the crawling membranes with fits")
-    parser.add_argument("--again", action="store_true", help="discard finished starts")
+    parser.add_argument("--again", action="store_true", help="discard finished stages")
+    parser.add_argument("--recordings", type=Path, help="the whole recordings, to give errors against them")
     return run_script(lambda args: _fit_all(described, args), parser.parse_args())
 
 
 def _fit_all(described: dict, args: argparse.Namespace) -> int:
-    if args.crawling:
-        print(crawling().to_string(index=False, float_format="{:.3g}".format))
-        return 0
     for name in args.cells or described:
         if name not in described:
             raise tianbao.ConfigError(f"{CELLS.name} describes no cell '{name}'; it has {', '.join(described)}")
+        file = RESULTS / f"{name}.json"
         if args.adopt:
-            _adopt(name, described[name])
-        else:
-            _fit(name, described[name], args)
+            if not file.exists():
+                raise tianbao.ConfigError(f"no result of {name} in {RESULTS}: run sims/fit_membranes.py {name} first")
+            adopt(name, described[name], json.loads(file.read_text()))
+            print(f"adopted {name} into templates.csv")
+            continue
+        stages = Stages(file, again=args.again)
+        found = stages_of(name, described[name], stages, args.starts, args.generations, args.recordings)
+        print(name, summary(found))
     return 0
 
 
-def crawling() -> pd.DataFrame:
-    """Compare membranes tuned for crawling with the fits of recorded cells of their class.
+@dataclass
+class Stages:
+    """Results of stages, in one file.
+
+    Attributes:
+        file: JSON.
+        again: whether stages that are done are discarded.
+        found: stage -> result.
+    """
+
+    file: Path
+    again: bool = False
+    found: dict = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.file.exists() and not self.again:
+            self.found = json.loads(self.file.read_text())
+
+    def run(self, name: str, compute: Callable[[], object]) -> object:
+        """The result of a stage, computed and stored unless it is there."""
+        if name not in self.found:
+            self.store(name, compute())
+        return self.found[name]
+
+    def store(self, name: str, value: object) -> None:
+        """Keep a result."""
+        self.found[name] = value
+        write_atomically(self.file, (json.dumps(self.found, indent=1) + "\n").encode())
+
+
+def stages_of(name: str, cell: dict, stages: Stages, starts: int, generations: int, whole: Path | None = None) -> dict:
+    """All stages of one cell.
+
+    Args:
+        name: of the cell in fit_membranes.toml.
+        cell: its table.
+        stages: what is done already.
+        starts: seeds 1 to this.
+        generations: of each start.
+        whole: table of the whole recordings; None leaves errors against them out.
 
     Returns:
-        One row per recorded neuron and quantity: value in the worm, fit and its deviation [nS or mV], and whether
-        they lie within two deviations of each other.
+        Stage -> result, as stored.
     """
-    exponent, rows = defaults().capacitance_exponent, []
-    for neuron, cell in CRAWLING.items():
-        found = json.loads((RESULTS / f"{cell}.json").read_text())
-        carried = membrane(neuron, masked=False)
-        factor = carried.scale(found["capacitance_pF"], exponent)
-        totals = {name: value * factor for name, value in carried.conductances.items()}
-        ours = totals | {"leak": carried.leak * factor, "leak_reversal": carried.leak_reversal}
-        for name in sorted({*ours, *found["values"]} - {"egl19_shift"}):
-            value, deviation = found["values"].get(name, (0.0, 0.0))
-            mine = ours.get(name, 0.0)
-            rows.append((neuron, name, mine, value, deviation, abs(mine - value) <= 2.0 * deviation))
-    return pd.DataFrame(rows, columns=["neuron", "quantity", "crawling", "fit", "deviation", "inside"])
+    sweeps, described = fit_cells.sweeps_of(cell), fit_cells.described_of(cell)
+    began = time.perf_counter()
+    first = stages.run("starts", lambda: fit_search.random_starts(name, described, sweeps, starts, generations))
+    best = min(first, key=lambda each: each["misfit"])
+    kept = stages.run("kept", lambda: fit_search.eliminate(name, described, sweeps, best))
+    reduced = fit_cells.kept_of(cell, stages.found)
+    result = stages.run("result", lambda: fit_search.best_of(name, reduced, sweeps, kept, starts, generations))
+    point = np.array(result["point"])
+    stages.run("left_out", lambda: fit_search.left_out(name, reduced, sweeps, point))
+    stages.run("ensemble", lambda: fit_ensembles.ensemble(reduced, sweeps, point))
+    if whole is not None:
+        stages.store("whole_recordings", against(reduced, sweeps, point, read_recordings(whole)))
+    if "script" not in stages.found:
+        stages.store("neuron", cell["neuron"])
+        stages.store("kinetics", cell.get("kinetics", {}))
+        stages.store("revision", git_revision())
+        stages.store("seconds", round(time.perf_counter() - began, 1))
+        stages.store("script", "sims/fit_membranes.py")
+    return stages.found
 
 
-def _adopt(name: str, described: dict) -> None:
-    """Replace the rows of one template by a result."""
-    file = RESULTS / f"{name}.json"
-    if not file.exists():
-        raise tianbao.ConfigError(f"no result of {name} in {RESULTS}: run sims/fit_membranes.py {name} first")
-    found = json.loads(file.read_text())
+def against(described: Described, sweeps: list[Sweep], point: np.ndarray, recorded: list[Recorded]) -> list[dict]:
+    """Root mean square error against every sample of the whole recordings."""
+    cell = CellFit(described, sweeps, 1)
+    simulated, traces = cell.simulate(point[None], min(described.step, 0.1))
+    rows = []
+    for k, sweep in enumerate(sweeps):
+        for each in recorded:
+            if (each.cell, each.step) == (described.neuron, sweep.level):
+                there = (each.time > simulated[0]) & (each.time < simulated[-1])
+                off = np.interp(each.time[there], simulated, traces[:, 0, k]) - each.values[there]
+                rows.append({"step": sweep.level, "trace": float(np.sqrt(np.mean(off**2)))})
+    return rows
+
+
+def summary(found: dict) -> str:
+    """Errors of a fit in one line."""
+    rows, out = found["result"]["sweeps"], found["left_out"]
+
+    def rms(values) -> float:
+        return float(np.sqrt(np.mean([each**2 for each in values if each is not None])))
+
+    line = f"misfit {found['result']['misfit']:.1f}, {len(found['result']['point'])} free: " + ", ".join(
+        f"{key} {rms([row[key] for row in rows]):.2f}" for key in ("trace", "steady", "peak")
+    )
+    line += "; left out " + ", ".join(
+        f"{key} {rms([row['error'][key] for row in out]):.2f}" for key in ("trace", "steady", "peak")
+    )
+    if "whole_recordings" in found:
+        line += f"; whole recordings {rms([row['trace'] for row in found['whole_recordings']]):.2f}"
+    return f"{line}; {len(found['ensemble'])} members"
+
+
+def adopt(name: str, cell: dict, found: dict) -> None:
+    """Replace the rows of one template in templates.csv by a result."""
     template = name.lower()
     with open(TEMPLATES, newline="") as lines:
         rows = list(csv.DictReader(lines))
-    columns = list(rows[0])
     others = [row for row in rows if row["template"] != template]
     # In place of the old ones, or at the end if there were none.
     place = next((k for k, row in enumerate(rows) if row["template"] == template), len(others))
     out = io.StringIO()
-    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows([*others[:place], *_rows(template, name, described, found), *others[place:]])
+    writer.writerows([*others[:place], *_rows(template, name, cell, found), *others[place:]])
     write_atomically(TEMPLATES, out.getvalue().encode())
-    print(f"adopted {name} into {TEMPLATES.name}")
 
 
-def _rows(template: str, name: str, described: dict, found: dict) -> list[dict]:
-    origin = described.get("origin", f"recordings of {described['neuron']}")
-    source = f"fitted: sims/fit_membranes.py {name}, {origin}"
-    rows = [("reference_capacitance", found["capacitance_pF"], "pF", "", "traced membrane at 1 uF/cm2", "medium")]
-    for quantity, (value, deviation) in found["values"].items():
-        unit = "mV" if quantity in ("leak_reversal", "egl19_shift") else "nS"
-        if unit == "nS" and value < SMALLEST and quantity != "leak":
+def _rows(template: str, name: str, cell: dict, found: dict) -> list[dict]:
+    origin = cell.get("origin", f"traces of {cell['model']} of Nicoletti" if "model" in cell else None)
+    source = f"fitted: sims/fit_membranes.py {name}, {origin or 'recordings of ' + cell['neuron']}"
+    result = found["result"]
+    rows = [("reference_capacitance", result["capacitance_pF"], "pF", "", "traced membrane at 1 uF/cm2", "medium")]
+    fixed = found["kept"]["fixed"]
+    for quantity, (value, deviation) in result["values"].items():
+        unit = {"leak_reversal": "mV", "egl19_shift": "mV", "pipette": "pF"}.get(quantity, "nS")
+        if "." in quantity:
+            unit = "1"
+        elif unit == "nS" and value < SMALLEST:
+            continue
+        if quantity in fixed:
+            rows.append((quantity, value, unit, "", f"published; the recordings leave it open ({source})", "low"))
             continue
         certain = deviation < (5.0 if unit == "mV" else 0.25 * abs(value))
         rows.append((quantity, value, unit, f"{deviation:.2g}", source, "medium" if certain else "low"))
     for channel, constants in found["kinetics"].items():
         for constant, value in constants.items():
-            rows.append((f"{channel}.{constant}", value, "mV", "", KINETICS_SOURCE, "medium"))
-    keys = ("template", "quantity", "value", "unit", "deviation", "source", "certainty")
-    return [dict(zip(keys, (template, row[0], f"{row[1]:.4g}", *row[2:]), strict=True)) for row in rows]
-
-
-def cell_fit(described: dict, candidates: int = CANDIDATES) -> CellFit:
-    """The search described by a table of fit_membranes.toml."""
-    mode, sweeps = _sweeps(described)
-    return CellFit(
-        described["neuron"],
-        mode,
-        sweeps,
-        tuple(described["channels"]),
-        candidates,
-        rest=described.get("rest"),
-        kinetics=described.get("kinetics"),
-        lowest_egl19_shift=described.get("lowest_egl19_shift", 0.0),
-        spikes=tuple(described.get("spikes", ())),
-        published=described.get("published"),
-        step=described.get("step"),
-        least_slope=described.get("least_slope", 0.0),
-    )
-
-
-def _sweeps(described: dict) -> tuple[str, list[Sweep]]:
-    if "steps" in described:
-        return "CC", [Sweep(float(level), {"steady": value}) for level, value in described["steps"].items()]
-    table = recordings()
-    table = table[table.cell == described["neuron"]]
-    mode = table["mode"].iloc[0]
-    rows = table.to_dict("records")
-    return mode, [Sweep(row["step"], {name: row[name] for name in MEASURES[mode]}) for row in rows]
-
-
-def _fit(name: str, described: dict, args: argparse.Namespace) -> None:
-    file = RESULTS / f"{name}.json"
-    found = json.loads(file.read_text()) if file.exists() and not args.again else {"starts": []}
-    fit = cell_fit(described)
-    for seed in range(1, args.starts + 1):
-        if any(each["seed"] == seed for each in found["starts"]):
-            continue
-        found["starts"].append(_search(fit, name, seed, args.generations, described.get("first")))
-        write_atomically(file, _text(found))
-    best = min(found["starts"], key=lambda each: each["misfit"])
-    point = np.array(best["point"])
-    spread, eigenvalues, vectors = uncertainty(fit, point)
-    table, errors = fit.errors(point)
-    values = fit.decode(point[None])
-    found |= {
-        "script": "sims/fit_membranes.py",
-        "neuron": described["neuron"],
-        "capacitance_pF": fit.capacitance,
-        "kinetics": described.get("kinetics", {}),
-        "best_seed": best["seed"],
-        "values": {key: [float(values[key][0]), spread[key]] for key in fit.names},
-        "rms_error": errors,
-        "eigenvalues": [float(each) for each in eigenvalues],
-        "loosest_direction": {key: float(vectors[k, -1]) for k, key in enumerate(fit.names)},
-        "sweeps": table.round(3).to_dict("records"),
-    }
-    write_atomically(file, _text(found))
-    print(name, "misfit", [round(each["misfit"], 3) for each in found["starts"]])
-    print(f"  rms error: {', '.join(f'{key} {value:.2f}' for key, value in errors.items())}; wrote {file.name}")
-
-
-def _search(fit: CellFit, name: str, seed: int, generations: int, near: dict | None) -> dict:
-    import cma
-
-    started = time.perf_counter()
-    random = np.random.default_rng(seed)
-    if near is None:
-        first, spread = random.uniform(*FIRST, len(fit.names)), SPREAD
-    else:
-        first, spread = np.clip(fit.encode(near) + random.normal(0.0, NEARBY, len(fit.names)), 0.0, 1.0), NEARBY
-    options = {"popsize": CANDIDATES, "seed": seed, "bounds": [0.0, 1.0], "verbose": -9, "maxiter": generations}
-    search = cma.CMAEvolutionStrategy(first, spread, options)
-    with Progress(generations * fit.biological_time, f"{name}, start {seed}") as progress:
-        while not search.stop():
-            points = np.array(search.ask())
-            search.tell(list(points), list(fit.misfit(points)))
-            progress.advance(fit.biological_time)
-    return {
-        "seed": seed,
-        "revision": git_revision(),
-        "misfit": float(search.best.f),
-        "point": [float(each) for each in search.best.x],
-        "evaluations": int(search.countevals),
-        "seconds": round(time.perf_counter() - started, 1),
-    }
-
-
-def _text(found: dict) -> bytes:
-    return (json.dumps(found, indent=1) + "\n").encode()
+            rows.append((f"{channel}.{constant}", value, "mV", "", cell["kinetics_source"], "medium"))
+    return [dict(zip(KEYS, (template, row[0], f"{row[1]:.4g}", *row[2:]), strict=True)) for row in rows]
 
 
 if __name__ == "__main__":

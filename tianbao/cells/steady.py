@@ -61,7 +61,7 @@ def open_share(
         case "kvs1":
             return _rise(v, p["v_half_m"], 25.0) * _fall(v, p["v_half_h"], 11.1)
         case "shk1":
-            return _rise(v, p.get("v_half_m", 20.4), p.get("slope_m", 7.7)) * _fall(v, -6.95, 5.8)
+            return _rise(v, p.get("v_half_m", 20.4), p.get("slope_m", 7.7)) * _fall(v, p.get("v_half_h", -6.95), 5.8)
         case "kqt3":
             w, s = 0.49 + 0.51 * _fall(v, -1.084, 28.78), 0.34 + 0.66 * _fall(v, -45.3, 12.3)
             return _rise(v, p["v_half_m"], 15.8008) * w * s

@@ -21,7 +21,7 @@ RECORDED = Path(__file__).with_name("recorded.csv")
 CONDUCTANCES = (*(name for name in CHANNELS if name not in ("slo1", "slo2")), *COUPLED, *EXTRA_CHANNELS)
 """Every conductance that a membrane may have: 12 channels, two BK channels in two complexes each, extra channels."""
 
-_PASSIVE = ("leak", "leak_reversal", "reference_capacitance")
+_PASSIVE = ("leak", "leak_reversal", "reference_capacitance", "pipette")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Membrane:
         kinetics: channel -> RANGE parameter -> value, if a class differs from the parameter set.
         absent: conductances of the template whose genes the neuron does not express.
         heir: the expressed potassium channel that replaces their current at 0 mV.
+        pipette: capacitance that the pipette added in the recording [pF]; it is no part of the neuron in the worm.
         densities: conductance or "leak" -> what an experimenter set it to, over the whole membrane [S/cm2]; it then
             grows with the area of the cell, and its total is not used.
     """
@@ -55,6 +56,7 @@ class Membrane:
     kinetics: dict[str, dict[str, float]] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
     heir: str | None = None
+    pipette: float = 0.0
     densities: dict[str, float] = field(default_factory=dict)
 
     def scale(self, capacitance: float, exponent: float) -> float:
@@ -201,6 +203,7 @@ def as_membrane(name: str, values: Mapping[str, float]) -> Membrane:
         template=name,
         kinetics=kinetics,
         egl19_shift=values.pop("egl19_shift", 0.0),
+        pipette=values.pop("pipette", 0.0),
         leak=values.pop("leak", 0.0),
         leak_reversal=values.pop("leak_reversal", -60.0),
         reference_capacitance=values.pop("reference_capacitance"),

@@ -24,7 +24,7 @@ from ..network.assembly import Network, neuron_sections
 from ..parameters import defaults
 from ..progress import Progress
 from ..rows import number
-from ..units import NA_PER_PA
+from ..units import NA_PER_PA, PF_PER_UM2_AT_1_UF_CM2
 from ..worm import Worm
 from ..worm_model import WormModel
 from .protocols import Epoch, Protocol, current_steps, voltage_steps
@@ -126,6 +126,8 @@ class PatchedCell(NamedAttributes):
     ) -> PatchedCell:
         """The recorded cell as fitted, on its own tracing: what recordings are compared with.
 
+        Under the pipette it was recorded with, which adds a capacitance that slows current steps.
+
         Args:
             name: template of cells/recorded.csv, such as "aiy", or a neuron, which stands for the recorded cell of its
                 class or of the nearest one.
@@ -156,6 +158,8 @@ class PatchedCell(NamedAttributes):
         # The totals are those of this very tracing, so that nothing is left to scale with size.
         insert_membrane(sections, cell, carried, exponent=0.0, channel_set=channel_set)
         calcium.set_reversal(sections, e_ca, celsius)
+        soma = cell.cables[0].lateral_area() * PF_PER_UM2_AT_1_UF_CM2
+        sections["soma"]["geom"]["cm"] += carried.pipette / soma
         return cls(sections, neuron, celsius=celsius)
 
     @classmethod

@@ -20,6 +20,7 @@ from ..units import NA_PER_PA, PF_PER_UM2_AT_1_UF_CM2, US_PER_NS, density_s_per_
 
 # [nS] Keeps a channel in the engine even if a candidate does not have it.
 _NEARLY_NONE = 1e-9
+_PF_PER_NF = 1e3
 # [uS] Between a clamped soma and its command: 1 nA moves it by 0.01 mV.
 _CLAMP_CONDUCTANCE = 100.0
 
@@ -32,6 +33,7 @@ class CellCopies:
         count: how many copies.
         channels: conductances that may differ from 0, named as in `Membrane.conductances`.
         kinetics: kinetic constants that differ from set C19, as `Membrane.kinetics`.
+        varied: kinetic constants that may differ between copies, such as "kqt3.tau_scale".
 
     Attributes:
         count: how many copies.
@@ -45,6 +47,7 @@ class CellCopies:
         count: int,
         channels: tuple[str, ...],
         kinetics: Mapping[str, Mapping[str, float]] | None = None,
+        varied: tuple[str, ...] = (),
     ) -> None:
         mechanisms.load()
         from ..engine.native import NativeBrain
@@ -73,12 +76,14 @@ class CellCopies:
         segments = [segment for section in self._sections for segment in section]
         self._nodes = self._native.nodes(segments).reshape(count, -1)
         self._soma_nodes = self._native.nodes(self._somas)
+        self._soma_capacitance = self._native.network.capacitance[self._soma_nodes].copy()
         self._areas = np.array([segment.area() for segment in segments]).reshape(count, -1)
         order = {clamp: k for k, clamp in enumerate(self._native.clamp_objects)}
         self._clamp_order = np.array([order[clamp] for clamp in self._clamps], int)
         self._targets = {name: self._field(*COUPLED.get(name, (name, "gbar"))) for name in channels}
+        self._varied = {name: self._field(*name.split(".")) for name in varied}
         shifted = {COUPLED.get(name, (name,))[0] for name in channels} & {"egl19", "slo1", "slo2"}
-        self._charged: dict[tuple[float, float], np.ndarray] = {}
+        self._charged: dict[tuple[float, float, float], np.ndarray] = {}
         self._shifts = [self._field(channel, "shift") for channel in sorted(shifted)]
 
     def _field(self, mechanism: str, name: str) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -95,6 +100,8 @@ class CellCopies:
         leak: np.ndarray,
         leak_reversal: np.ndarray,
         egl19_shift: np.ndarray | float = 0.0,
+        pipette: np.ndarray | float = 0.0,
+        varied: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         """Set the membrane of every copy.
 
@@ -103,11 +110,18 @@ class CellCopies:
             leak: total [nS], shape (count,).
             leak_reversal: [mV], shape (count,).
             egl19_shift: shift of EGL-19's gates [mV].
+            pipette: capacitance that the pipette adds at the soma [pF].
+            varied: those named at the start, each of shape (count,).
         """
+        added = np.broadcast_to(pipette, self.count) / _PF_PER_NF
+        self._native.network.capacitance[self._soma_nodes] = self._soma_capacitance + added
         for name, targets in self._targets.items():
             density = density_s_per_cm2(np.maximum(conductances[name], _NEARLY_NONE), self._soma_area)
             for array, copy in targets:
                 array[:] = density[copy]
+        for name, values in (varied or {}).items():
+            for array, copy in self._varied[name]:
+                array[:] = values[copy]
         shift = np.broadcast_to(egl19_shift, self.count)
         for targets in self._shifts:
             for array, copy in targets:
@@ -141,53 +155,59 @@ class CellCopies:
         return np.arange(1, len(voltage) + 1) * every * dt, voltage
 
     def voltage_clamp(
-        self, levels: np.ndarray, duration: float, hold: float, dt: float
+        self, levels: np.ndarray, duration: float, hold: float, dt: float, after: float = 0.0
     ) -> tuple[np.ndarray, np.ndarray]:
         """Current of a clamp that steps the soma from a long holding potential to a level, without capacitive current.
 
         Args:
             levels: [mV], shape (count,).
             duration: of the step [ms].
-            hold: holding potential, from which cells and gates start [mV].
+            hold: holding potential, from which cells and gates start and to which they return [mV].
             dt: step [ms].
+            after: time after the step [ms].
 
         Returns:
             Time [ms], shape (samples,), and current [pA], outward positive, shape (samples, count).
         """
-        time, current = self._clamped(levels, duration, hold, dt)
-        return time, current - self._charging(duration, dt)[:, None] * (levels - hold)
+        time, current = self._clamped(levels, duration, hold, dt, after)
+        return time, current - self._charging(duration, dt, after)[:, None] * (levels - hold)
 
-    def _charging(self, duration: float, dt: float) -> np.ndarray:
+    def _charging(self, duration: float, dt: float, after: float) -> np.ndarray:
         """Capacitive current per voltage step of a cell without conductances [pA/mV], shape (samples,)."""
-        if (duration, dt) not in self._charged:
+        if (duration, dt, after) not in self._charged:
             kept = [(each, each.copy()) for each in self._arrays()]
             for array, _ in kept[:-1]:
                 array[:] = 0.0
             # Not beyond the nodes of the cells: what pads the engine's rows needs its conductance.
             self._native.leak_conductance[self._nodes] = 0.0
-            _, current = self._clamped(np.ones(self.count), duration, 0.0, dt)
+            _, current = self._clamped(np.ones(self.count), duration, 0.0, dt, after)
             for array, before in kept:
                 array[:] = before
-            self._charged[duration, dt] = current[:, 0]
-        return self._charged[duration, dt]
+            self._charged[duration, dt, after] = current[:, 0]
+        return self._charged[duration, dt, after]
 
     def _arrays(self) -> list[np.ndarray]:
         """Every conductance that `set` writes, in the engine's own arrays."""
         own = [array for targets in self._targets.values() for array, _ in targets]
         return [*own, self._native.leak_current, self._native.leak_conductance]
 
-    def _clamped(self, levels: np.ndarray, duration: float, hold: float, dt: float) -> tuple[np.ndarray, np.ndarray]:
-        conductance, current = self._native.leak_conductance, self._native.leak_current
+    def _clamped(
+        self, levels: np.ndarray, duration: float, hold: float, dt: float, after: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        conductance = self._native.leak_conductance
         # Kept and put back, not subtracted again: round-off would stay behind in what runs next.
-        kept = conductance[self._soma_nodes], current[self._soma_nodes]
+        kept = conductance[self._soma_nodes]
         conductance[self._soma_nodes] += _CLAMP_CONDUCTANCE
-        current[self._soma_nodes] += _CLAMP_CONDUCTANCE * levels
-        steps = round(duration / dt)
-        record = self._start(dt, hold, steps)
-        self._native.clamp_current[self._clamp_order] = 0.0
-        self._native.advance(steps)
-        conductance[self._soma_nodes], current[self._soma_nodes] = kept
-        return np.arange(1, steps + 1) * dt, _CLAMP_CONDUCTANCE * (levels - record) / NA_PER_PA
+        phases = [(round(duration / dt), np.asarray(levels, float)), (round(after / dt), np.full(len(levels), hold))]
+        record = self._start(dt, hold, max(steps for steps, _ in phases))
+        flowing = []
+        for steps, command in phases:
+            self._native.clamp_current[self._clamp_order] = _CLAMP_CONDUCTANCE * command
+            self._native.advance(steps)
+            flowing.append(_CLAMP_CONDUCTANCE * (command - record[:steps]) / NA_PER_PA)
+        conductance[self._soma_nodes] = kept
+        found = np.concatenate(flowing)
+        return np.arange(1, len(found) + 1) * dt, found
 
     def _start(self, dt: float, voltage: float, steps: int) -> np.ndarray:
         for section in self._sections:

@@ -67,13 +67,35 @@ def voltage_step(time: np.ndarray, current: np.ndarray, onset: float, duration: 
     return {"peak": peak, "at_1s": current[middle], "steady": current[end].mean(0)}
 
 
-def excursion(voltage: np.ndarray) -> np.ndarray:
-    """Total rise and fall of a trace beyond its net change [mV], over its first axis.
+def spikes(
+    time: np.ndarray, voltage: np.ndarray, start: float, stop: float, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The highest spikes of traces: local maxima and how far they rise above the higher of their two troughs.
 
-    A trace that rises to a plateau has none; one spike has its height.
+    Args:
+        time: [ms], shape (samples,).
+        voltage: [mV], shape (samples, traces).
+        start, stop: of the time searched [ms].
+        count: how many spikes.
+
+    Returns:
+        Peak [mV], height [mV] and time [ms] of each, highest rise first, shape (count, traces); where there are fewer,
+        the height is 0, the peak the lowest voltage and the time `stop`.
     """
-    steps = np.diff(voltage, axis=0)
-    return 0.5 * (np.abs(steps).sum(0) - np.abs(steps.sum(0)))
+    from scipy.signal import find_peaks
+
+    inside = (time >= start) & (time <= stop)
+    when, traces = time[inside], voltage[inside]
+    shape = (count, traces.shape[1])
+    peak, height, moment = np.tile(traces.min(0), (count, 1)), np.zeros(shape), np.full(shape, float(stop))
+    for k, trace in enumerate(traces.T):
+        if not np.isfinite(trace).all():
+            continue
+        found, rise = find_peaks(trace, prominence=0.5)
+        order = np.argsort(-rise["prominences"])[:count]
+        peak[: len(order), k], moment[: len(order), k] = trace[found[order]], when[found[order]]
+        height[: len(order), k] = rise["prominences"][order]
+    return peak, height, moment
 
 
 def action_potential(time: np.ndarray, voltage: np.ndarray, onset: float) -> dict[str, float]:

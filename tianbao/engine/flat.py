@@ -122,6 +122,7 @@ class NativeNetwork:
         given: kinds to use; those of mod/ when None.
 
     Attributes:
+        capacitance: of every node [nF].
         leak_conductance, leak_current: passive conductance of every node [uS] and that times its reversal [nA], in
             the order of `FlatBrain.voltage`; a brain uses the values that they have when it starts.
         groups: the instances, by kind.
@@ -176,7 +177,7 @@ class NativeNetwork:
         for name in ("batch_level", "level_start", "level_width", "head_start", "head_parent"):
             self.pointers[name] = memory.kept(getattr(layout, name))
         self.pointers["axial"] = memory.filled(layout.axial)
-        self.pointers["capacitance"] = self.over_nodes(memory, extract.forest.capacitance)
+        self.capacitance = self.pointers["capacitance"] = self.over_nodes(memory, extract.forest.capacitance)
         leak = self.over_nodes(memory, extract.leak_conductance)
         padding = np.ones(layout.size, bool)
         padding[layout.place[layout.place >= 0]] = False
