@@ -25,6 +25,14 @@ _MISSED = 4.0  # misfit by which a quantity is missed that is known to between o
 
 
 def random_starts(name: str, described: Described, sweeps: list[Sweep], seeds: int, generations: int) -> list[dict]:
+    """Searches from random points.
+
+    Args:
+        name: of the cell, for progress.
+        described, sweeps: what is searched.
+        seeds: 1 to this.
+        generations: of each.
+    """
     cell = CellFit(described, sweeps, CANDIDATES)
     return [search(cell, f"{name}, start {seed}", seed, generations) for seed in range(1, seeds + 1)]
 
@@ -109,6 +117,7 @@ def _best_without(
 
 
 def removable(described: Described) -> list[str]:
+    """Quantities that may be fixed or left out; the leak stays."""
     extra = ["egl19_shift"] if described.lowest_egl19_shift else []
     extra += ["pipette"] if described.pipette else []
     return [*described.free, *described.free_kinetics, *extra]
