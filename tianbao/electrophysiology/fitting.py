@@ -24,7 +24,7 @@ from .measures import spikes
 
 # Deviations that count as a residual of 1. Sweeps of one cell differ by 3 mV at rest.
 _SIGMA_CC, _SIGMA_VC = 3.0, (6.0, 0.04)  # mV; pA and share of the value
-_SHARP = {"steady": 0.6}  # the steady state is the best measured of all
+_SHARP = {"steady": 0.45}  # the steady state is the best measured of all
 # Windows of one sweep are not independent: together they weigh as much as this many independent values.
 _INDEPENDENT = 6.0
 _SIGMA_REST, _SIGMA_RESTING_CURRENT = 5.0, 1.0  # mV and pA, of a rest that was measured elsewhere
