@@ -21,7 +21,7 @@ _AGAIN = 80  # generations of a search near a known point
 # A quantity is determined if its standard deviation is less than this share of its value: two deviations from nothing.
 _LOOSE = 0.5
 _LOOSE_REVERSAL = 10.0  # mV, in place of a share
-_MISSED = 4.0  # misfit by which a quantity is missed that is known to between one and two deviations
+_MISSED = 9.0  # misfit by which a quantity is missed that is known to between one and two deviations
 
 
 def random_starts(name: str, described: Described, sweeps: list[Sweep], seeds: int, generations: int) -> list[dict]:
