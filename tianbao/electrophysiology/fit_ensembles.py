@@ -11,7 +11,8 @@ from .fit_data import Described, Sweep
 from .fit_search import CANDIDATES
 from .fitting import CellFit
 
-_MEMBERS, _DRAWS = 10, 420
+_MEMBERS, _ENOUGH, _BATCHES = 10, 60, 120  # members, accepted sets to choose them from, most batches of candidates
+_WIDTHS = np.linspace(0.1, 2.5, 30)  # of a draw, in standard deviations
 _ACCEPTED = 1.15  # of the best error over whole traces
 _STABLE_PA, _DIVERGED, _BACK = (-30.0, -15.0, 15.0, 35.0), 300.0, 5.0  # pA, mV, mV
 
@@ -23,9 +24,11 @@ def ensemble(described: Described, sweeps: list[Sweep], point: np.ndarray) -> li
     _, covariance = fitting.uncertainty(cell, point, prior=True)
     best = traces_off(cell, point[None])[0]
     accepted = [point]
-    for k in range(_DRAWS // CANDIDATES):
-        # Wider and wider, so that the edge of what is acceptable is met.
-        width = 0.5 + 2.0 * k / (_DRAWS // CANDIDATES)
+    for k in range(_BATCHES):
+        if len(accepted) > _ENOUGH and k >= len(_WIDTHS):
+            break
+        # From near to beyond the edge of what is acceptable.
+        width = _WIDTHS[k % len(_WIDTHS)]
         drawn = np.clip(random.multivariate_normal(point, width**2 * covariance, CANDIDATES), 0.0, 1.0)
         good = (traces_off(cell, drawn) <= _ACCEPTED * best) & judge.one_state(cell, drawn)
         good &= judge.stable(drawn)
