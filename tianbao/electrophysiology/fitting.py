@@ -24,7 +24,7 @@ from .measures import spikes
 
 # Deviations that count as a residual of 1. Sweeps of one cell differ by 3 mV at rest.
 _SIGMA_CC, _SIGMA_VC = 3.0, (6.0, 0.04)  # mV; pA and share of the value
-_SHARP = {"steady": 0.45}  # the steady state is the best measured of all
+_SHARP = {"CC": 0.6, "VC": 0.45}  # on the steady state, which is the best measured of all
 # Windows of one sweep are not independent: together they weigh as much as this many independent values.
 _INDEPENDENT = 6.0
 _SIGMA_REST, _SIGMA_RESTING_CURRENT = 5.0, 1.0  # mV and pA, of a rest that was measured elsewhere
@@ -199,7 +199,10 @@ class CellFit:
             # A spike may meet the early peak of one cell and miss that of another.
             chance = 4.0 if name == "peak" and self._silent.any() and sweep.level > 0.0 else 1.0
             if np.isfinite(wanted):
-                columns.append((found[name] - wanted) / (chance * _SHARP.get(name, 1.0) * self._sigma(wanted)))
+                columns.append(
+                    (found[name] - wanted)
+                    / (chance * (_SHARP[self.described.mode] if name == "steady" else 1.0) * self._sigma(wanted))
+                )
         if sweep.spikes:
             columns += _spike_residuals(sweep.spikes, time, trace, self.described.duration)
         elif self._silent.any() and sweep.level > 0.0:
