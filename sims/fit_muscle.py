@@ -183,7 +183,7 @@ def write(values: dict[str, float]) -> None:
 
 def main() -> None:
     """Search, and print what was found."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("output/fit_muscle"), help="folder of the log")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--generations", type=int, default=110)

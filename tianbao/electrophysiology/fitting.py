@@ -311,7 +311,7 @@ def measures(time: np.ndarray, trace: np.ndarray, level: float, duration: float,
     """Early peak and steady state of traces, as `measures.current_step` and `voltage_step` define them."""
     start, stop = _PEAK[mode]
     early = trace[(time >= start) & (time <= min(stop, duration))]
-    share = 500.0 if mode == "CC" else 0.15 * duration
+    share = min(500.0, 0.5 * duration) if mode == "CC" else 0.15 * duration
     up = level >= (0.0 if mode == "CC" else _CLAMP_HOLD)
     steady = trace[(time > duration - share) & (time <= duration)].mean(0)
     return {"peak": early.max(0) if up else early.min(0), "steady": steady}
