@@ -25,6 +25,7 @@ from .measures import spikes
 # Deviations that count as a residual of 1. Sweeps of one cell differ by 3 mV at rest.
 _SIGMA_CC, _SIGMA_VC = 3.0, (6.0, 0.04)  # mV; pA and share of the value
 _SHARP = {"CC": 0.6, "VC": 0.45}  # on the steady state, which is the best measured of all
+_CHANCE = 4.0  # on the early peak of a cell that spikes
 # Windows of one sweep are not independent: together they weigh as much as this many independent values.
 _INDEPENDENT = 6.0
 _SIGMA_REST, _SIGMA_RESTING_CURRENT = 5.0, 1.0  # mV and pA, of a rest that was measured elsewhere
@@ -47,6 +48,7 @@ _BESIDE = 8.0  # mV on both sides of rest in which this is not asked
 _SIGMA_HEIGHT, _SIGMA_LATENCY, _SIGMA_EXTRA = 1.5, 500.0, 2.0  # mV, ms, mV
 _BEFORE = 500.0  # ms
 _UNNOTICED = 6.0  # mV that noise reaches in the recordings
+_NEAR = 7.5  # mV by which spikes may differ from the recorded ones in an acceptable set
 _CLAMP_HOLD = -60.0  # mV
 _PEAK = {"CC": (5.0, 300.0), "VC": (1.0, 1e9)}  # ms
 
@@ -197,12 +199,10 @@ class CellFit:
         found = measures(time, trace, sweep.level, self.described.duration, self.described.mode)
         for name, wanted in (("peak", sweep.peak), ("steady", sweep.steady)):
             # A spike may meet the early peak of one cell and miss that of another.
-            chance = 4.0 if name == "peak" and self._silent.any() and sweep.level > 0.0 else 1.0
+            chance = name == "peak" and self._silent.any() and sweep.level > 0.0
+            share = _SHARP[self.described.mode] if name == "steady" else _CHANCE if chance else 1.0
             if np.isfinite(wanted):
-                columns.append(
-                    (found[name] - wanted)
-                    / (chance * (_SHARP[self.described.mode] if name == "steady" else 1.0) * self._sigma(wanted))
-                )
+                columns.append((found[name] - wanted) / (share * self._sigma(wanted)))
         if sweep.spikes:
             columns += _spike_residuals(sweep.spikes, time, trace, self.described.duration)
         elif self._silent.any() and sweep.level > 0.0:
@@ -258,14 +258,14 @@ class CellFit:
         return self._shares[name, varied]
 
     def spikes_enough(self, point: np.ndarray) -> bool:
-        """Whether a candidate has the spikes that are asked of it, to within 5 mV, and none without EGL-19."""
+        """Whether a candidate has the spikes that are asked of it, to within 7.5 mV, and none without EGL-19."""
         if not self._silent.any():
             return True
         time, traces = self.simulate(np.resize(point, (self.candidates, len(point))), self.described.step)
         for k, sweep in enumerate(self.sweeps):
             if sweep.spikes:
                 peak, height, _ = spikes(time, traces[:, :1, k], 50.0, self.described.duration, sweep.spikes.count)
-                if (peak < sweep.spikes.peak - 5.0).any() or (height < sweep.spikes.height - 7.0).any():
+                if (peak < sweep.spikes.peak - _NEAR).any() or (height < sweep.spikes.height - _NEAR).any():
                     return False
         silent = np.flatnonzero(self._silent)
         heights = [spikes(time, traces[:, :1, k], 50.0, self.described.duration, 1)[1][0, 0] for k in silent]
