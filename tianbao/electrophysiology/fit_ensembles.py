@@ -14,7 +14,7 @@ from .fitting import CellFit
 _MEMBERS, _ENOUGH, _BATCHES = 10, 60, 120  # members, accepted sets to choose them from, most batches of candidates
 _WIDTHS = np.linspace(0.1, 2.5, 30)  # of a draw, in standard deviations
 _ACCEPTED = 1.15  # of the best error over whole traces
-_STABLE_PA, _DIVERGED, _BACK = (-30.0, -15.0, 15.0, 35.0), 300.0, 5.0  # pA, mV, mV
+_STABLE_PA, _DIVERGED, _BACK = (-30.0, -15.0, 15.0, 35.0), 230.0, 5.0  # pA, mV, mV
 
 
 def ensemble(described: Described, sweeps: list[Sweep], point: np.ndarray) -> list[dict]:

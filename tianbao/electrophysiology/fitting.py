@@ -28,7 +28,7 @@ _SHARP = {"CC": 0.6, "VC": 0.45}  # on the steady state, which is the best measu
 _CHANCE = 4.0  # on the early peak of a cell that spikes
 # Windows of one sweep are not independent: together they weigh as much as this many independent values.
 _INDEPENDENT = 6.0
-_SIGMA_REST, _SIGMA_RESTING_CURRENT = 5.0, 1.0  # mV and pA, of a rest that was measured elsewhere
+_SIGMA_REST, _SIGMA_RESTING_CURRENT = 3.0, 1.0  # mV and pA, of a rest that was measured elsewhere
 # Priors: deviation of a conductance from the published value, as a share of that and at least this much [nS]; more
 # where there is no published model. A complex counts in units of its calcium channel.
 _PRIOR_SHARE, _PRIOR_LEAST, _PRIOR_UNKNOWN, _PRIOR_RATIO, _PRIOR_REVERSAL, _PRIOR_PIPETTE = (
