@@ -69,7 +69,7 @@ class Judge:
     """
 
     def __init__(self, described: Described) -> None:
-        own = replace(described, mode="CC", duration=1500.0, after=1500.0, step=0.2)
+        own = replace(described, mode="CC", duration=5000.0, after=5000.0, step=0.2)
         sweeps = [Sweep(level, np.zeros((0, 3)), np.nan, np.nan) for level in _STABLE_PA]
         self._cell = CellFit(own, sweeps, CANDIDATES)
 
