@@ -68,7 +68,10 @@ def _fit_all(described: dict, args: argparse.Namespace) -> int:
         if args.adopt:
             if not file.exists():
                 raise tianbao.ConfigError(f"no result of {name} in {RESULTS}: run sims/fit_membranes.py {name} first")
-            adopt(name, described[name], json.loads(file.read_text()))
+            found = json.loads(file.read_text())
+            if "script" not in found:
+                raise tianbao.ConfigError(f"the fit of {name} is not finished: run sims/fit_membranes.py {name} again")
+            adopt(name, described[name], found)
             print(f"adopted {name} into templates.csv")
             continue
         stages = Stages(file, again=args.again)
