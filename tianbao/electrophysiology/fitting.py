@@ -6,8 +6,8 @@ sweeps, run at once (`CellCopies`).
 
 What is scored: the mean of the recording in windows that cover the time before, in and after the step, the early peak
 and the steady state; where there are spikes, their number, height and latency. What is required whatever the
-recordings say: one stable state, a complex of BK and calcium channel at most 20 times the calcium channel, an input
-resistance within the recorded range.
+recordings say: one stable state, a complex of BK and calcium channel at most 20 times the calcium channel, and a least
+leak.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..cells.channels import COUPLED
 from ..cells.steady import GRID, open_share, reversal
 from .copies import CellCopies
 from .fit_data import Described, Spikes, Sweep
-from .measures import spikes
+from .measures import current_step, spikes, voltage_step
 
 # Deviations that count as a residual of 1. Sweeps of one cell differ by 3 mV at rest.
 _SIGMA_CC, _SIGMA_VC = 3.0, (6.0, 0.04)  # mV; pA and share of the value
@@ -31,14 +31,8 @@ _INDEPENDENT = 6.0
 _SIGMA_REST, _SIGMA_RESTING_CURRENT = 3.0, 1.0  # mV and pA, of a rest that was measured elsewhere
 # Priors: deviation of a conductance from the published value, as a share of that and at least this much [nS]; more
 # where there is no published model. A complex counts in units of its calcium channel.
-_PRIOR_SHARE, _PRIOR_LEAST, _PRIOR_UNKNOWN, _PRIOR_RATIO, _PRIOR_REVERSAL, _PRIOR_PIPETTE = (
-    0.7,
-    0.2,
-    0.5,
-    4.0,
-    15.0,
-    2.0,
-)
+_PRIOR_SHARE, _PRIOR_LEAST, _PRIOR_UNKNOWN = 0.7, 0.2, 0.5  # 1, nS, nS
+_PRIOR_RATIO, _PRIOR_REVERSAL, _PRIOR_PIPETTE = 4.0, 15.0, 2.0  # 1, mV, pF
 MOST_PER_CALCIUM = 20.0
 """Largest conductance of a BK complex, in units of that of its calcium channel; published cells have up to this."""
 _LARGEST, _LARGEST_LEAK, _LARGEST_PIPETTE = 10.0, 2.0, 8.0  # nS, nS, pF
@@ -50,7 +44,6 @@ _BEFORE = 500.0  # ms
 _UNNOTICED = 6.0  # mV that noise reaches in the recordings
 _NEAR = 7.5  # mV by which spikes may differ from the recorded ones in an acceptable set
 _CLAMP_HOLD = -60.0  # mV
-_PEAK = {"CC": (5.0, 300.0), "VC": (1.0, 1e9)}  # ms
 
 
 class CellFit:
@@ -308,13 +301,9 @@ def means(time: np.ndarray, trace: np.ndarray, window: np.ndarray) -> np.ndarray
 
 
 def measures(time: np.ndarray, trace: np.ndarray, level: float, duration: float, mode: str) -> dict[str, np.ndarray]:
-    """Early peak and steady state of traces, as `measures.current_step` and `voltage_step` define them."""
-    start, stop = _PEAK[mode]
-    early = trace[(time >= start) & (time <= min(stop, duration))]
-    share = min(500.0, 0.5 * duration) if mode == "CC" else 0.15 * duration
-    up = level >= (0.0 if mode == "CC" else _CLAMP_HOLD)
-    steady = trace[(time > duration - share) & (time <= duration)].mean(0)
-    return {"peak": early.max(0) if up else early.min(0), "steady": steady}
+    """Early peak and steady state of traces, and what else `current_step` or `voltage_step` measures."""
+    of_mode, least = (current_step, 0.0) if mode == "CC" else (voltage_step, _CLAMP_HOLD)
+    return of_mode(time, trace, 0.0, duration, level >= least)
 
 
 def _spike_residuals(wanted: Spikes, time: np.ndarray, trace: np.ndarray, duration: float) -> list[np.ndarray]:

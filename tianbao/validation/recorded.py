@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.signal import find_peaks
 
+from ..electrophysiology.measures import spikes as highest_spikes
 from ..electrophysiology.protocols import current_steps
 from ..electrophysiology.recordings import Recorded, recorded_windows, recordings
 from ..electrophysiology.sweeps import Sweeps
@@ -32,6 +32,7 @@ _REBOUND = -40.0  # mV, that AIY does not reach after its most negative step
 _WORSE = 1.3  # [-] most by which the error on a sweep left out of the fit may exceed that on it in the fit
 # A spike rises by this much above the higher of its two troughs, this long after the start of the step or later.
 _RISE, _AFTER_ONSET = 15.0, 50.0  # mV, ms
+_MOST_SPIKES = 200  # of one step
 _SPIKES, _PEAK = 2, -20.0  # least number at `SPIKING_PA`, least peak [mV]
 _HEIGHT, _LATENCY = 10.0, 500.0  # mV, ms by which spikes of one cell vary between its sweeps
 
@@ -162,11 +163,11 @@ def spikes(run: Sweeps, sweep: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     Returns:
         Peak [mV], rise above the higher of the two troughs [mV] and time since the start of the step [ms] of each.
     """
-    since = run.time - run.protocol.onset
-    inside = (since > _AFTER_ONSET) & (since < run.protocol.epochs[1].duration)
-    trace, when = run.voltage[inside, sweep], since[inside]
-    found, about = find_peaks(trace, prominence=_RISE)
-    return trace[found], about["prominences"], when[found]
+    since, duration = run.time - run.protocol.onset, run.protocol.epochs[1].duration
+    peak, rise, when = highest_spikes(since, run.voltage[:, [sweep]], _AFTER_ONSET, duration, _MOST_SPIKES)
+    order = np.argsort(when[:, 0], kind="stable")
+    order = order[rise[order, 0] >= _RISE]
+    return peak[order, 0], rise[order, 0], when[order, 0]
 
 
 @cache
