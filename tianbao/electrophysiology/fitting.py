@@ -64,7 +64,7 @@ class CellFit:
         constants = tuple(described.free_kinetics)
         self._copies = CellCopies(described.neuron, count, self._channels, described.kinetics, constants)
         self._shares: dict[tuple, np.ndarray] = {}
-        self.area, self.capacitance = self._copies.area, self._copies.capacitance
+        self.capacitance = self._copies.capacitance
         self.names = [*described.free, "leak", *described.free_kinetics]
         self.names += [] if "leak_reversal" in described.fixed else ["leak_reversal"]
         self.names += ["egl19_shift"] if described.lowest_egl19_shift else []

@@ -123,6 +123,7 @@ def _copies(neuron: str, membranes: Sequence[Membrane], levels: int) -> CellCopi
         every(each.leak for each in membranes),
         every(each.leak_reversal for each in membranes),
         every(each.egl19_shift for each in membranes),
+        every(each.pipette for each in membranes),
     )
     return made
 
