@@ -23,6 +23,7 @@ import tianbao as tb
 from tianbao import anatomy
 from tianbao.behaviour.gait import METRICS, Gait, crawled
 from tianbao.io.files import prepare_folder
+from tianbao.network.signs import Signs
 
 # Cells found sufficient for forward movement earlier; all others are ablated in one control.
 MOTOR_CIRCUIT = ("AVB*", "DB*", "VB*", "DD*", "VD*", "SMDD*", "SMDV*", "RMDD*", "RMDV*")
@@ -87,12 +88,14 @@ CONTROLS = (
     Control("all but 47 neurons killed", without_all_but_the_motor_circuit, "", ""),
     Control("isotropic drag", expected="no net motion", medium=lambda medium: medium.isotropic(),
             published="Gray & Hancock 1955"),
-    Control("signs by transmitter only", published="without the predicted inhibitory synapses"),
+    Control("signs by transmitter only", published="without inhibitory synapses by receptors"),
+    Control("signs by prediction only", published="without the published signs"),
     Control("shuffled gap partners", shuffled("gap_partners"), "stops"),
     Control("shuffled chemical targets", shuffled("chemical_targets"), "spoiled"),
     Control("shuffled nmj within class", shuffled("nmj_within_class"), "spoiled"),
     Control("shuffled nmj across", shuffled("nmj_across"), "spoiled"),
 )  # fmt: skip
+SIGNS = {"signs by transmitter only": Signs("transmitter"), "signs by prediction only": Signs("predicted")}
 
 # Expected outcome -> whether a run of a control (second argument) shows it, compared with the mean intact worm (first).
 VERDICTS: dict[str, Callable[[pd.Series, pd.Series], bool]] = {
@@ -122,7 +125,7 @@ def measure(job: tuple[str, int, float, str, str]) -> dict:
     """Run one control with one seed in a process of its own and measure its gait; NaN where the run diverged."""
     name, seed, duration, medium, engine = job
     control = next(each for each in CONTROLS if each.name == name)
-    worm = tb.Worm(signs="transmitter" if name == "signs by transmitter only" else "predicted")
+    worm = tb.Worm(signs=SIGNS.get(name, Signs()))
     control.change(worm, seed)
     arena = tb.Arena(control.medium(tb.Medium.named(medium)))
     row = {"control": name, "seed": seed}

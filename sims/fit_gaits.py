@@ -21,6 +21,8 @@ import contextlib
 import json
 import math
 import multiprocessing
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +47,7 @@ LOGARITHMIC = {
     "peak_curvature": 0.7, "bending_stiffness": 1.0, "internal_viscosity_time": 0.7,
 }  # fmt: skip
 ADDITIVE = {
-    "cord_bias": 1.5, "vb_bias": 1.0, "head_bias": 2.0, "avb_reversal": 10.0, "capacitance_exponent": 0.3,
+    "cord_bias": 1.5, "vb_bias": 1.0, "head_bias": 2.0, "avb_reversal": 10.0,
     "head_window_start": 0.3, "muscle_half": 10.0, "b_adaptation": 1.0,
 }  # fmt: skip
 SEARCHED = [*LOGARITHMIC, *ADDITIVE]
@@ -56,7 +58,7 @@ TISSUE = {
 }
 # Conductance of the gap junctions of AVB [nS] at the start of the search (docs/measured/command_load.csv), and the
 # largest drive of AVB, in that unit, which inhibition of the same size still switches off.
-AVB_LOAD, AVB_DRIVE = 2.5, 2.0
+AVB_LOAD, AVB_DRIVE = 1.8, 2.0
 
 POPULATION = 8
 EXPLORERS = 3  # of them at random around the best
@@ -100,6 +102,11 @@ OFF_WATER = {"wave_frequency_hz": (1.5, 2.2, 0.3), "forward_speed_mm_s": (0.18, 
              "travelling_r2": (0.75, 9.0, 0.1)}  # fmt: skip
 RANGES = {"agar": AGAR, "water": WATER, "backwards": BACKWARDS, "round": ROUND, "steered": UNDER_WAY,
           "without D": WITHOUT_D, "off, agar": OFF_AGAR, "off, water": OFF_WATER}  # fmt: skip
+# A short evaluation: without turns and D neurons; its run on agar ends with the first reversal.
+SHORT = ("agar", "off, agar", "water", "off, water", "steered")
+NOT_SHORT = ("round", "without D", "backwards.again")
+METRICS = tuple(f"{run}.{name}" for run, ranges in RANGES.items() for name in ranges)
+SHORT_METRICS = tuple(name for name in METRICS if not name.startswith(NOT_SHORT))
 # If a worm does not move, nothing can be measured: each metric then costs as much as a deviation of ten units.
 MOST_MISSED = 10.0
 
@@ -117,14 +124,13 @@ RUNS = {
 
 def candidate(x: np.ndarray, start: dict[str, float]) -> dict[str, float]:
     """Parameter values at a point of the search space, clipped to their allowed range."""
-    rows, values = parameters.table(), {}
+    values = {}
     for name, u in zip(SEARCHED, x, strict=True):
         if name in LOGARITHMIC:
             moved = start[name] * math.exp(u * LOGARITHMIC[name])
         else:
             moved = start[name] + u * ADDITIVE[name]
-        low, high = TISSUE[name][1:] if name in TISSUE else (rows[name].low, rows[name].high)
-        values[name] = float(np.clip(moved, low, high))
+        values[name] = within(name, moved)
     most = AVB_DRIVE * values["gap_gain"] / start["gap_gain"] * AVB_LOAD
     values["avb_conductance"] = min(values["avb_conductance"], most)
     return values
@@ -133,7 +139,15 @@ def candidate(x: np.ndarray, start: dict[str, float]) -> dict[str, float]:
 def off(values: dict[str, float], seed: int) -> dict[str, float]:
     """The same, with each value multiplied by its own factor."""
     factors = np.random.default_rng(seed).uniform(1.0 - PERTURBED, 1.0 + PERTURBED, len(values))
-    return {name: value * factor for (name, value), factor in zip(values.items(), factors, strict=True)}
+    moved = {name: value * factor for (name, value), factor in zip(values.items(), factors, strict=True)}
+    return {name: within(name, value) for name, value in moved.items()}
+
+
+def within(name: str, value: float) -> float:
+    """A value clipped to the range that it may have."""
+    row = parameters.table()[name] if name not in TISSUE else None
+    low, high = TISSUE[name][1:] if row is None else (row.low, row.high)
+    return float(np.clip(value, low, high))
 
 
 _simulation = None
@@ -161,10 +175,12 @@ def build(worker: str) -> None:
     _simulation = tb.Simulation(worm_of(worker), tb.Arena(medium), engine="native", progress=False)
 
 
-def numbers_of(job: tuple[str, dict[str, float], int]) -> dict[str, float] | None:
+def numbers_of(job: tuple[str, dict[str, float], int, bool]) -> dict[str, float] | None:
     """Measurements of one run of one candidate; None if it diverged."""
-    run, values, seed = job
+    run, values, seed, short = job
     _, medium, duration, dropped, noisy, is_off = RUNS[run]
+    if run == "agar" and short:
+        duration = RELEASE
     values = off(values, seed) if is_off else dict(values)
     if not noisy:
         values["noise"] = 0.0
@@ -179,8 +195,19 @@ def numbers_of(job: tuple[str, dict[str, float], int]) -> dict[str, float] | Non
         return steered(recording, dropped)
     numbers = piece(recording, dropped, COMMAND if run == "agar" else duration, medium)
     if run == "agar":
-        numbers |= commanded(recording, numbers["wave_frequency_hz"])
+        numbers |= backwards(recording) if short else commanded(recording, numbers["wave_frequency_hz"])
     return {name: float(value) for name, value in numbers.items()}
+
+
+def backwards(recording: tb.Recording) -> dict[str, float]:
+    """Measures of the first reversal."""
+    track = recording.track()
+    back = reversal(recording.time, track.midline, COMMAND, RELEASE, dorsal=track.dorsal)
+    return {
+        "back.speed_mm_s": back.speed_mm_s,
+        "back.travelling_r2": back.travelling_r2 if back.wave_length < 0.0 else 0.0,
+        "back.tail_amplitude": back.tail_amplitude,
+    }
 
 
 def commanded(recording: tb.Recording, frequency: float) -> dict[str, float]:
@@ -233,25 +260,30 @@ def measured(runs: dict[str, dict[str, float] | None]) -> dict[str, float] | Non
     """Numbers of a candidate by range and metric, such as "water.travelling_r2"; None if a run diverged."""
     if None in runs.values():
         return None
-    without = (runs["without D"], runs["without D again"])
-    speed, r2 = (sum(run[name] for run in without) / 2.0 for name in ("forward_speed_mm_s", "travelling_r2"))
-    share = speed / max(runs["agar"]["forward_speed_mm_s"], 1e-3)
     sources = {
         **runs,
         "backwards": {key.removeprefix("back."): value for key, value in runs["agar"].items() if "back." in key},
+    }
+    if set(runs) == set(SHORT):
+        return {name: sources[run][metric] for name in SHORT_METRICS for run, metric in [name.split(".")]}
+    without = (runs["without D"], runs["without D again"])
+    speed, r2 = (sum(run[name] for run in without) / 2.0 for name in ("forward_speed_mm_s", "travelling_r2"))
+    share = speed / max(runs["agar"]["forward_speed_mm_s"], 1e-3)
+    sources |= {
         "round": {key.removeprefix("round."): value for key, value in runs["agar"].items() if "round." in key},
         "without D": {"share": share, "travelling_r2": r2},
     }
-    return {f"{run}.{name}": sources[run][name] for run, ranges in RANGES.items() for name in ranges}
+    return {name: sources[run][metric] for name in METRICS for run, metric in [name.split(".")]}
 
 
 def misses(numbers: np.ndarray) -> np.ndarray:
     """Deviations of values from their ranges, in units of the deviation that costs 1.
 
     Args:
-        numbers: in the order of RANGES, shape (..., metrics).
+        numbers: in the order of METRICS or of SHORT_METRICS, shape (..., metrics).
     """
-    low, high, unit = np.array([each for ranges in RANGES.values() for each in ranges.values()]).T
+    names = SHORT_METRICS if np.shape(numbers)[-1] == len(SHORT_METRICS) else METRICS
+    low, high, unit = np.array([RANGES[run][metric] for name in names for run, metric in [name.split(".")]]).T
     missed = np.maximum(np.maximum(low - numbers, numbers - high), 0.0) / unit
     return np.where(np.isfinite(numbers), np.minimum(missed, MOST_MISSED), MOST_MISSED)
 
@@ -324,17 +356,20 @@ def _listed(numbers: dict[str, float | None]) -> list[float]:
     return [math.nan if value is None else value for value in numbers.values()]
 
 
-def generation(pools: dict, points: np.ndarray, start: dict[str, float], replayed: list[dict], number: int):
+def generation(
+    pools: dict, points: np.ndarray, start: dict[str, float], replayed: list[dict], number: int, short: bool
+) -> Iterator[dict]:
     """Yield the rows of one generation, first those already in the log."""
     yield from replayed
     fresh = points[len(replayed) :]
     values = [candidate(x, start) for x in fresh]
     # All runs of a candidate precede those of the next, so that an interrupted search loses only one candidate.
-    jobs = [(run, each, seed_of(run, number)) for each in values for run in RUNS]
+    runs = SHORT if short else tuple(RUNS)
+    jobs = [(run, each, seed_of(run, number), short) for each in values for run in runs]
     results = [pools[RUNS[job[0]][0]].apply_async(numbers_of, (job,)) for job in jobs]
     for k, (x, each) in enumerate(zip(fresh, values, strict=True)):
-        its = results[k * len(RUNS) : (k + 1) * len(RUNS)]
-        numbers = measured({run: result.get() for run, result in zip(RUNS, its, strict=True)})
+        its = results[k * len(runs) : (k + 1) * len(runs)]
+        numbers = measured({run: result.get() for run, result in zip(runs, its, strict=True)})
         total = float(cost(np.array(list(numbers.values())))) if numbers else MOST_MISSED * len(SEARCHED)
         if numbers:
             numbers = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
@@ -350,7 +385,8 @@ def line_of(row: dict) -> str:
     """One line of output for an evaluation."""
     if not row["numbers"]:
         return f"cost {row['cost']:6.2f}  diverged"
-    n = {name: math.nan if value is None else value for name, value in row["numbers"].items()}
+    n = defaultdict(lambda: math.nan)
+    n |= {name: value for name, value in row["numbers"].items() if value is not None}
     return (
         f"cost {row['cost']:6.2f}  agar {n['agar.forward_speed_mm_s']:.3f} mm/s {n['agar.wave_frequency_hz']:.2f} Hz "
         f"{n['agar.wave_length']:.2f} L R2 {n['agar.travelling_r2']:.2f} head {n['agar.travelling_r2_head']:.2f} "
@@ -371,6 +407,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--radius", type=float, default=0.12, help="size of a step, in units of the search")
     parser.add_argument("--evaluations", type=int, default=200)
+    parser.add_argument(
+        "--short", action="store_true", help="without turns and without the worm that lacks D neurons, twice as fast"
+    )
     parser.add_argument("--start", type=Path, help="JSON with the parameter values to start from")
     return parser.parse_args()
 
@@ -402,12 +441,12 @@ def main() -> None:
     known: list[dict] = []
     context = multiprocessing.get_context("spawn")
     with contextlib.ExitStack() as stack:
-        workers = dict.fromkeys(worker for worker, *_ in RUNS.values())
+        workers = dict.fromkeys(RUNS[run][0] for run in (SHORT if args.short else RUNS))
         pools = {each: stack.enter_context(context.Pool(1, build, (each,))) for each in workers}
         for number in range(math.ceil(args.evaluations / POPULATION)):
             points = next_points(known, number, args.seed, args.radius)
             replayed = logged[number * POPULATION : (number + 1) * POPULATION]
-            for row in generation(pools, points, start, replayed, number):
+            for row in generation(pools, points, start, replayed, number, args.short):
                 known.append(row)
                 if len(known) > len(logged):
                     with log.open("a", encoding="utf-8") as lines:

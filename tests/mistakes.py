@@ -173,7 +173,7 @@ CALLS = [
     (lambda: tb.read_track("mice.wcon", unit="mm"), "time_unit|length_unit"),
     (lambda: tb.Material(stiffness=1.0), "bending_stiffness_n_m2|axial_stiffness_n"),
     (lambda: tb.Worm().parameters.replace(release_half=0.032), "mV|-60 to 0"),
-    (lambda: tb.Worm().parameters.replace(noise="off"), "number|pA/pF"),
+    (lambda: tb.Worm().parameters.replace(noise="off"), "number|pA"),
     (lambda: tb.read_track(5), "path"),
     (lambda: simulation("my.toml"), "read_config"),
     (lambda: perform({"duration": 5.0}, "out"), "RunConfig"),

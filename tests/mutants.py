@@ -67,7 +67,7 @@ MUTANTS = (
            '/ cord.groupby("sign")["count"].sum()', '/ cord["count"][cord.sign == "excitatory"].sum()', STATIC),
     mutant("head and cord stretch gains swapped", STRETCH, "side, p.head_stretch_gain,", "side, p.cord_stretch_gain,",
            STATIC, (STRETCH, "p.cord_stretch_gain + p.cord_opp", "p.head_stretch_gain + p.cord_opp")),
-    mutant("noise x20", DESIGN, "return self.parameters.noise * ", "return 20.0 * self.parameters.noise * ", STATIC),
+    mutant("noise x20", DESIGN, "return p.noise * ", "return 20.0 * p.noise * ", STATIC),
     mutant("muscle tau x10", "tianbao/muscles/cells.py", '"tau": p.muscle_tau', '"tau": 10.0 * p.muscle_tau', NETWORK),
     mutant("declared release_half ignored", RULES, "design.parameters.release_half if own_half is None else own_half",
            "design.parameters.release_half", NETWORK),

@@ -46,27 +46,28 @@ def test_every_searched_name_exists_and_its_start_is_kept(fit):
 
 
 def test_values_that_are_off_are_off_by_a_tenth_at_most(fit):
-    values = dict.fromkeys(fit.SEARCHED, 2.0)
+    values = dict.fromkeys(fit.LOGARITHMIC, 2.0)
+    values = {name: fit.within(name, value) for name, value in values.items()}
     moved = fit.off(values, seed=3)
     assert moved == fit.off(values, seed=3) != fit.off(values, seed=4)
-    assert all(1.8 <= value <= 2.2 for value in moved.values())
+    assert all(0.9 <= moved[name] / value <= 1.1 for name, value in values.items())
+    assert fit.off({"b_adaptation": 1.0}, seed=4) == {"b_adaptation": 1.0} != fit.off({"b_adaptation": 1.0}, seed=3)
 
 
 def test_the_surface_finds_the_way_down_a_noisy_slope(fit):
-    rng = np.random.default_rng(0)
     size, metrics = len(fit.SEARCHED), sum(map(len, fit.RANGES.values()))
-    slope = rng.normal(0.0, 0.3, (size, metrics))
     spans = [(low, high) for ranges in fit.RANGES.values() for low, high, _ in ranges.values()]
     good = np.array([low if high > 8 else high if low < -8 else 0.5 * (low + high) for low, high in spans])
-    aim = rng.normal(0.0, 0.1, size)
-
-    def numbers(x):
-        return good + (x - aim) @ slope + rng.normal(0.0, 0.01, metrics)
-
-    points = rng.normal(0.0, 0.12, (3 * size, size))
-    surface = fit.Surface(points, np.array([numbers(x) for x in points]), 0.12)
-    found = surface.descend(rng, 0.12)
-    assert fit.cost(good + (found - aim) @ slope) < 0.8 * fit.cost(good + (surface.best - aim) @ slope)
+    ratios = []
+    for seed in range(9):
+        rng = np.random.default_rng(seed)
+        slope, aim = rng.normal(0.0, 0.3, (size, metrics)), rng.normal(0.0, 0.1, size)
+        points = rng.normal(0.0, 0.12, (3 * size, size))
+        numbers = good + (points - aim) @ slope + rng.normal(0.0, 0.01, (len(points), metrics))
+        surface = fit.Surface(points, numbers, 0.12)
+        found = surface.descend(rng, 0.12)
+        ratios.append(fit.cost(good + (found - aim) @ slope) / fit.cost(good + (surface.best - aim) @ slope))
+    assert np.median(ratios) < 0.8
 
 
 def test_points_follow_from_the_log_alone(fit):

@@ -243,11 +243,12 @@ def test_a_part_that_is_held_takes_the_bend_of_its_walls_and_is_let_go(curvature
     from tianbao.behaviour.midline import curvature_positions
 
     worm = Worm().hold(curvature, start=500.0, stop=3000.0)
-    run = tb.Simulation(worm, tb.Arena(medium), engine="native", progress=False).run(5000.0)
+    run = tb.Simulation(worm, tb.Arena(medium), engine="native", progress=False).run(9500.0)
     bend, s = bend_of(run.track().midline, 49, run.track().dorsal), curvature_positions(49)
     inside = (s > 0.38) & (s < 0.52)
-    held, free = (run.time > 1500.0) & (run.time < 3000.0), run.time > 3500.0
-    # Walls have some give, as those of silicone do; muscles beside them still pull.
+    held, free = (run.time > 1500.0) & (run.time < 3000.0), run.time > 7500.0
+    # Walls have some give, as those of silicone do; muscles beside them still pull. The worm needs up to four seconds
+    # to move on as before.
     assert np.abs(bend[held][:, inside].mean(axis=1) - curvature).max() < 2.0
     assert bend[held][:, inside].std(axis=0).max() < 0.5 * bend[free][:, inside].std(axis=0).min()
 

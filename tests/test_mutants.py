@@ -26,7 +26,7 @@ def test_a_killed_mutant_names_its_test_and_leaves_the_copy_as_it_was(tmp_path):
         "import tianbao\n"
         "from pathlib import Path\n"
         "def test_it():\n"
-        "    assert '20.0 * self.parameters.noise' not in Path('tianbao/network/design.py').read_text()\n"
+        "    assert '20.0 * p.noise' not in Path('tianbao/network/design.py').read_text()\n"
         "    assert Path(tianbao.__file__).parents[1] == Path.cwd()\n"
     )
     assert copy.fails(("tests/test_one.py",)) == ""

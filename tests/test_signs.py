@@ -24,6 +24,11 @@ def usual():
     return intact_tables()
 
 
+@pytest.fixture(scope="module")
+def predicted():
+    return intact_tables("predicted")
+
+
 def changed(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """Rows of two tables of the same pairs whose signs differ."""
     assert before[["pre", "post"]].equals(after[["pre", "post"]])
@@ -43,9 +48,9 @@ def test_every_family_meets_connections_of_the_worm_and_says_where_its_sign_is_f
     assert contested.source.str.startswith("contested").all() and (contested.certainty == "low").all()
 
 
-def test_the_default_is_what_the_rules_of_transmitter_and_prediction_give(usual):
-    chemical = usual.chemical
-    assert not chemical.sign_source.str.startswith("family").any() and usual.volume.empty
+def test_predictions_alone_are_what_the_rules_of_transmitter_and_prediction_give(predicted):
+    chemical = predicted.chemical
+    assert not chemical.sign_source.str.startswith("family").any() and predicted.volume.empty
     negative = (chemical.sign_predicted == "-") | chemical.sign_source.str.startswith(("transmitter", "assumed"))
     assert ((chemical.sign == "inhibitory") == negative).all()
 
@@ -57,17 +62,17 @@ def test_a_switch_changes_its_family_and_nothing_else(usual):
     assert after.nmj.equals(usual.nmj) and after.gap.equals(usual.gap)
 
 
-def test_published_signs_follow_the_physiology_where_there_is_some(usual):
-    found = changed(usual.chemical, intact_tables("published").chemical)
+def test_by_default_signs_follow_the_physiology_where_there_is_some(usual, predicted):
+    found = changed(predicted.chemical, usual.chemical)
     assert {("RIM", "AVB"), ("RIM", "RMD"), ("ASH", "AIA"), ("AIB", "RIM"), ("ASE", "AIB")} <= ends(found)
     assert not ({("AVA", "AVB"), ("RIB", "AVA"), ("PLM", "AVD"), ("RIM", "AVA")} & ends(found))
     assert set(found.pre[found.post.str.startswith("AIB")]) == {"ASEL"}
-    nmj = intact_tables("published").nmj
-    assert set(nmj.sign[nmj.pre.str.startswith("RIM")]) == {"inhibitory"}
+    nmj = usual.nmj
+    assert len(usual.volume) and set(nmj.sign[nmj.pre.str.startswith("RIM")]) == {"inhibitory"}
 
 
 def test_a_choice_overrides_a_published_sign():
-    chosen = intact_tables({"others": "published", "AIB-RIM": "+"}).chemical
+    chosen = intact_tables({"AIB-RIM": "+"}).chemical
     mine = chosen[chosen.pre.str.startswith("AIB") & chosen.post.str.startswith("RIM")]
     assert len(mine) == 4 and set(mine.sign) == {"excitatory"}
 
@@ -102,7 +107,7 @@ def test_a_sign_of_a_users_own_table_is_kept(tmp_path):
         ({"tyramine-volume": "+"}, "give one of '-', 'none'"),
         ({"others": "guessed"}, "guessed"),
         ({}, "empty"),
-        ("predictd", "predicted"),
+        ("publishd", "published"),
         ("{AVA-AVB=-}", "put signs in quotes"),
     ],
 )
@@ -116,14 +121,14 @@ def test_unknown_families_and_signs_are_refused_in_one_sentence(given, said):
 def two_worms() -> list[tb.Worm]:
     """Of a configuration that was written and read: with a table of families, and with a rule."""
     key, value = parse_setting('worm.signs={AVB-AVA = "-"}')
-    config = RunConfig().updated({key: value, "worms": [{"at": (0, 0, 0)}, {"at": (2, 0, 0), "signs": "published"}]})
+    config = RunConfig().updated({key: value, "worms": [{"at": (0, 0, 0)}, {"at": (2, 0, 0), "signs": "predicted"}]})
     return worms_of(config_of(config.to_toml(), "test"))
 
 
 def test_signs_survive_the_configuration_and_are_told_by_the_worm(two_worms):
     first, second = two_worms
-    assert first.signs == Signs.of(AVB_AVA) and second.signs == Signs.of("published")
-    assert first.provenance["signs"] == "predicted, AVB-AVA -"
+    assert first.signs == Signs.of(AVB_AVA) and second.signs == Signs.of("predicted")
+    assert first.provenance["signs"] == "published, AVB-AVA -"
     assert len({each.model().network_key for each in (first, second, tb.Worm())}) == 3
 
 

@@ -290,8 +290,8 @@ def test_receptor_current_is_shared_out_completely():
         assert sum(share for *_, share in receptor.sites) == pytest.approx(1.0)
 
 
-def test_predicted_signs_only_add_inhibition(tables):
-    plain = intact_tables("transmitter")
+def test_predicted_signs_only_add_inhibition():
+    plain, tables = intact_tables("transmitter"), intact_tables("predicted")
     added = (tables.chemical.sign == "inhibitory") & (plain.chemical.sign == "excitatory")
     assert ((plain.chemical.sign == "inhibitory") <= (tables.chemical.sign == "inhibitory")).all()
     assert (tables.chemical.sign_predicted[added] == "-").all() and added.sum() > 200

@@ -29,7 +29,7 @@ class WormSection:
     discretisation: str = option("traced", "traced or d_lambda")
     soma_compartments: int = option(2, "1 or 2")
     channel_set: str = option("C19", "kinetic constants of the channels, C19 or H")
-    signs: str = option("predicted", "of synapses: predicted, transmitter, published, or a table of families")
+    signs: str = option("published", "of synapses: published, predicted, transmitter, or a table of families")
     muscle: str = option("passive", "membrane of the body wall muscles: passive, or active with action potentials")
 
 

@@ -45,10 +45,11 @@ class Worm:
         discretisation: "traced" (15,910 compartments) or "d_lambda".
         soma_compartments: 2, or 1 (15,608 compartments in all when traced).
         channel_set: kinetic parameter set of the channels, "C19" or "H".
-        signs: "predicted" makes every synapse that Fenyves et al. 2020 predict negative inhibitory;
-            "transmitter" only those of GABA neurons and of head cross-inhibition; "published" follows the predictions
-            and the published signs of network/signs.csv. A table such as {"AVA-AVB": "-", "RIM-tyramine": "-"} changes
-            families of that table; its key "others" is one of these words. See `tianbao sources --signs`.
+        signs: "published" follows the published signs of network/signs.csv and, elsewhere, makes every synapse
+            that Fenyves et al. 2020 predict negative inhibitory; "predicted" follows these predictions alone;
+            "transmitter" makes only those of GABA neurons and of head cross-inhibition inhibitory. A table such as
+            {"AVA-AVB": "-", "AIB-RIM": "+"} changes families of signs.csv; its key "others" is one of these words.
+            See `tianbao sources --signs`.
         muscle: membrane of the body wall muscles: "passive", or "active", which fires calcium action potentials and
             is also joined to five neurons by gap junctions.
         connectome: name such as "white1986", path of a CSV, or what `anatomy.connectome` returned.

@@ -150,8 +150,9 @@ class NetworkDesign:
         return current * input_scale(self.capacitance[neuron], p)
 
     def noise_amplitude(self) -> np.ndarray:
-        """Standard deviation of the fluctuating membrane current [pA], shape (302,)."""
-        return self.parameters.noise * np.array([self.capacitance[name] for name in self.neurons])
+        """Standard deviation of the fluctuating membrane current [pA], shape (302,); like conductances, of any size."""
+        p = self.parameters
+        return p.noise * np.array([input_scale(self.capacitance[name], p) for name in self.neurons])
 
 
 # One geometry per tracing and way of cutting it serves every worm and every re-tuning of a process.
@@ -188,8 +189,8 @@ def intact_tables(signs: str | Mapping[str, str] | Signs = DEFAULT, connectome: 
 
     Args:
         signs: "transmitter" (inhibitory are GABA neurons and head cross-inhibition); "predicted", which adds every
-            edge that Fenyves et al. 2020 predict negative; "published", which adds the published signs of signs.csv;
-            or a table of families, see `Signs.of`.
+            edge that Fenyves et al. 2020 predict negative; "published", which corrects these by the published signs of
+            signs.csv; or a table of families, see `Signs.of`.
         connectome: name, path of a CSV, or what `anatomy.connectome` returned.
 
     Raises:

@@ -22,8 +22,8 @@ from ..options import WormSection
 from ..rows import read_rows
 
 TABLE = Path(__file__).with_name("signs.csv")
-RULES = ("predicted", "transmitter", "published")
-"""For all synapses: with the predictions of Fenyves et al. 2020, without them, or with them and published signs."""
+RULES = ("published", "predicted", "transmitter")
+"""For all synapses: published signs and, elsewhere, the predictions of Fenyves et al. 2020; these alone; neither."""
 DEFAULT = WormSection().signs
 """The rule of a worm that is told none."""
 
