@@ -40,7 +40,8 @@ from tianbao.units import MS_PER_S, NA_PER_PA
 
 # Searched parameters and the size of one unit of the search: a factor of e, or an increment.
 LOGARITHMIC = {
-    "excitatory_gain": 1.0, "inhibitory_gain": 1.0, "gap_gain": 0.7, "avb_conductance": 0.7, "release_slope": 0.5,
+    "excitatory_gain": 1.0, "dyad_gain": 0.7, "inhibitory_gain": 1.0, "gap_gain": 0.7, "avb_conductance": 0.7,
+    "release_slope": 0.5,
     "cord_stretch_gain": 1.0, "cord_opposite_gain": 2.0, "head_stretch_gain": 2.0, "cord_window_length": 0.7,
     "cord_window_offset": 1.0, "cord_opposite_length": 0.7, "head_window_length": 0.7,
     "nmj_excitatory_gain": 1.0, "nmj_inhibitory_gain": 1.0, "muscle_tau": 0.7, "muscle_slope": 0.5,

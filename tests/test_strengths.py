@@ -39,6 +39,7 @@ CHEMICAL = [
     ("DVC", "AVAL", 14, P.excitatory_gain, P.reversal_excitatory, -24.0),
     ("RIS", "AVEL", 17, P.inhibitory_gain, P.reversal_inhibitory, P.release_half),  # GABA
     ("AIYL", "AIZL", 67, P.inhibitory_gain, P.reversal_inhibitory, P.release_half),  # predicted by Fenyves 2020
+    ("DB4", "VD6", 14, P.dyad_gain, P.reversal_excitatory, P.release_half),  # at dyads with muscle
     ("RMDDL", "RMDVR", 22, P.head_cross_gain, P.reversal_inhibitory, P.release_half),
     ("SMDDL", "SMDVR", 17, P.head_cross_gain, P.reversal_inhibitory, P.release_half),
 ]

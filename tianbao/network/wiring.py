@@ -61,8 +61,19 @@ def chemical_weights(table: pd.DataFrame, capacitance: Mapping[str, float], p: P
     """Peak conductance [uS] of every chemical synapse, shape (pairs,)."""
     gain = np.where(table.sign == "inhibitory", p.inhibitory_gain, p.excitatory_gain)
     gain = np.where(table.head_cross, p.head_cross_gain, gain)
+    gain = np.where(at_dyads(table), p.dyad_gain, gain)
     scale = np.array([input_scale(capacitance[post], p) for post in table.post])
     return gain * table.em_sections.to_numpy() * table.strength.to_numpy() * scale * US_PER_NS
+
+
+def at_dyads(table: pd.DataFrame) -> np.ndarray:
+    """Which chemical synapses a motor neuron of the cord makes onto a D neuron by exciting it, shape (pairs,).
+
+    They lie at the dyads where the same release excites muscle (White et al. 1986; Cuentas-Condori et al. 2019).
+    """
+    pre, post = (ends.map(anatomy.neuron_class) for ends in (table.pre, table.post))
+    onto_d = post.map(_FAMILIES) == "D"
+    return (pre.isin(_CORD) & onto_d & (table.sign == "excitatory")).to_numpy()
 
 
 def volume_weights(table: pd.DataFrame, capacitance: Mapping[str, float], p: Parameters) -> np.ndarray:
