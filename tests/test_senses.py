@@ -7,12 +7,12 @@ import pytest
 
 from tianbao import anatomy, mechanisms, parameters
 from tianbao.cells.geometry import geometry
-from tianbao.electrophysiology.cell import PatchedCell
+from tianbao.electrophysiology.transduction import SensoryCell
 from tianbao.engine.library import understood
 from tianbao.environment import Arena, Bath, Gaussian
 from tianbao.errors import ConfigError
 from tianbao.network.drives import drives
-from tianbao.sensing import ChemicalSense, Receptor, Seen, dendrite_tip, receptors
+from tianbao.sensing import ChemicalSense, GasSense, Receptor, Seen, ThermalSense, dendrite_tip, receptors
 from tianbao.sensing.chemical import points_at
 from tianbao.sensing.stretch import stretch_classes
 from tianbao.worm import Worm
@@ -36,15 +36,19 @@ def felt(sense, *where, **when):
 
 def test_ase_taste_the_concentration_at_the_nose():
     sense = ChemicalSense()
-    assert [each.neuron for each in sense.receptors] == ["ASEL", "ASER"]
+    tasters = [each.field == "nacl" for each in sense.receptors]
+    assert [each.neuron for each in sense.receptors if each.field == "nacl"] == ["ASEL", "ASER"]
     nose = 3.0 + 80.0 * np.exp(-(0.5**2 + 0.2**2) / (2.0 * 0.5**2))
-    assert felt(sense, Arena(fields=[DROP])) == pytest.approx([nose, nose])
-    assert felt(sense, Arena(fields=[DROP]), midline=MIDLINE[::-1]) == pytest.approx(3.0 + 80.0 * np.exp(-4.58))
+    assert felt(sense, Arena(fields=[DROP]))[tasters] == pytest.approx([nose, nose])
+    away = felt(sense, Arena(fields=[DROP]), midline=MIDLINE[::-1])
+    assert away[tasters] == pytest.approx(3.0 + 80.0 * np.exp(-4.58))
+    assert (away[~np.array(tasters)] == 0.0).all()
 
 
 def test_a_sense_without_its_field_reads_nothing():
-    assert (felt(ChemicalSense(), Arena()) == 0.0).all()
-    assert (felt(ChemicalSense(), Arena(fields=[Bath("diacetyl", [(0, 1.0)])])) == 0.0).all()
+    for sense in (ChemicalSense(), GasSense(), ThermalSense()):
+        assert len(sense.receptors) and (felt(sense, Arena()) == 0.0).all()
+        assert (felt(sense, Arena(fields=[Bath("benzaldehyde", [(0, 1.0)])])) == 0.0).all()
 
 
 def test_a_bath_is_read_at_the_time_of_the_tick():
@@ -64,9 +68,23 @@ def test_every_receptor_reads_its_own_field_at_its_own_place():
     assert felt(ChemicalSense(cells), arena) == pytest.approx([places[0], 2.0, places[1]])
 
 
-def test_a_field_in_another_unit_is_refused():
-    with pytest.raises(ConfigError, match="'nacl' is in degC, and ASEL reads it in mM"):
-        felt(ChemicalSense(), Arena(fields=[Bath("nacl", [(0, 20.0)], unit="degC")]))
+@pytest.mark.parametrize(
+    ("sense", "name", "unit", "words"),
+    [
+        (ChemicalSense, "nacl", "degC", "'nacl' is in degC, and ASEL reads it in mM"),
+        (GasSense, "oxygen", "mM", "'oxygen' is in mM, and BAGL reads it in %; give %"),
+        (ThermalSense, "temperature", "%", "'temperature' is in %, and AFDL reads it in degC"),
+    ],
+)
+def test_a_field_in_another_unit_is_refused(sense, name, unit, words):
+    with pytest.raises(ConfigError, match=words):
+        felt(sense(), Arena(fields=[Bath(name, [(0, 20.0)], unit=unit)]))
+
+
+def test_a_world_without_oxygen_is_not_one_where_it_was_not_given():
+    empty = felt(GasSense(), Arena(fields=[Bath("oxygen", [(0, 0.0)], unit="%")]))
+    read = [each.field == "oxygen" for each in GasSense().receptors]
+    assert (empty[read] > 0.0).all() and (empty[read] < 0.001).all()
 
 
 def test_points_between_rings_lie_on_the_midline():
@@ -90,7 +108,7 @@ def test_the_current_of_ase_enters_at_the_foremost_end_of_the_dendrite(neuron):
 
 ROW = dict(
     neuron="AWCL", sense="chemical", field="odour", unit="mM", site_s="0", gain_pA="5", k_half="1", tau_ms="500",
-    polarity="-1", source="test", certainty="low",
+    polarity="-1", hill="", tau_rise_ms="", weber="", tonic="", origin="", source="test", certainty="low",
 )  # fmt: skip
 
 
@@ -104,7 +122,8 @@ def test_another_receptor_is_another_row(tmp_path):
     path = table(tmp_path, {}, {"neuron": "ASHL", "sense": "touch"}, {"neuron": "AWCR", "gain_pA": "-5"})
     found = receptors("chemical", path)
     assert [each.neuron for each in found] == ["AWCL", "AWCR"]
-    assert found[1].mechanism_parameters() == {"gain": -5e-3, "k_half": 1.0, "tau": 500.0, "polarity": -1.0}
+    plain = {"hill": 1.0, "origin": 0.0, "tau_rise": 0.0, "weber": 0.0, "tonic": 0.0}
+    assert found[1].mechanism_parameters() == {"gain": -5e-3, "k_half": 1.0, "tau": 500.0, "polarity": -1.0, **plain}
     assert receptors("thermal", path) == ()
 
 
@@ -117,6 +136,12 @@ def test_another_receptor_is_another_row(tmp_path):
         ({"k_half": "-1"}, "k_half must be positive"),
         ({"gain_pA": "much"}, "'gain_pA' = much is not a number; give a value in pA"),
         ({"polarity": "2"}, "polarity is"),
+        ({"hill": "0"}, "hill must be 20 at most and not 0"),
+        ({"hill": "steep"}, "'hill' = steep is not a number"),
+        ({"tau_rise_ms": "-1"}, "tau_rise_ms cannot be negative"),
+        ({"weber": "-1"}, "weber cannot be negative"),
+        ({"tonic": "1.5"}, "tonic is a share"),
+        ({"unit": "ppm"}, "unknown unit 'ppm'"),
         ({"source": " "}, "'source' is empty"),
         ({"certainty": ""}, "'certainty' is empty"),
     ],
@@ -208,49 +233,15 @@ def test_the_native_engine_has_code_for_the_transduction():
     assert "SensoryTransduction" in {each.name for each in understood()}
 
 
-class Tasting:
-    """ASEL or ASER alone in NEURON, with its own membrane and its row of receptors.csv, in a bath."""
-
-    DT = 0.5  # ms
-
-    def __init__(self, neuron):
-        mechanisms.load()
-        from neuron import h
-
-        self.h = h
-        (self.row,) = (each for each in receptors("chemical") if each.neuron == neuron)
-        self.cell = PatchedCell.of_neuron(neuron)
-        self.rest = self.cell.rest()
-        section, loc = dendrite_tip(geometry(anatomy.morphology(neuron), soma_compartments=1), self.row.site)
-        self.sensor = h.SensoryTransduction(self.cell.sections[section](loc))
-        self.bath = h.Vector(1)
-        self.sensor._ref_concentration = self.bath._ref_x[0]
-        for name, value in self.row.mechanism_parameters().items():
-            setattr(self.sensor, name, value)
-
-    def step(self, before, after, duration=6000.0):
-        """Time [ms], change of the soma's voltage [mV] and current [pA] after a step of concentration [mM]."""
-        h = self.h
-        self.bath.x[0] = before
-        h.celsius, h.dt, h.secondorder = self.cell.celsius, self.DT, 0
-        h.finitialize(self.rest)
-        self._advance(500.0)
-        start = self.cell.soma.v
-        self.bath.x[0] = after
-        found = self._advance(duration)
-        return self.DT * np.arange(1, len(found) + 1), found[:, 0] - start, 1e3 * found[:, 1]
-
-    def _advance(self, duration):
-        found = []
-        for _ in range(round(duration / self.DT)):
-            self.h.fadvance()
-            found.append((self.cell.soma.v, self.sensor.i))
-        return np.array(found)
-
-
 @pytest.fixture(scope="module")
 def tasting():
-    return {neuron: Tasting(neuron) for neuron in ("ASEL", "ASER")}
+    return {neuron: SensoryCell(neuron) for neuron in ("ASEL", "ASER")}
+
+
+def step(cell, before, after, duration=6000.0):
+    """Time [ms], change of the soma's voltage [mV] and current [pA] after a step of concentration [mM]."""
+    found = cell.answer(before, (after, duration))
+    return found.time, found.voltage, found.current
 
 
 def decay(time, values):
@@ -260,10 +251,10 @@ def decay(time, values):
 
 
 def test_asel_answers_a_tenfold_rise_and_aser_a_fall(tasting):
-    (_, up, _), (_, down, _) = tasting["ASEL"].step(5.0, 50.0), tasting["ASEL"].step(50.0, 5.0)
+    (_, up, _), (_, down, _) = step(tasting["ASEL"], 5.0, 50.0), step(tasting["ASEL"], 50.0, 5.0)
     assert up.max() > 5.0 and up.min() > -0.1
     assert np.abs(down).max() < 0.1
-    (_, up, _), (_, down, _) = tasting["ASER"].step(5.0, 50.0), tasting["ASER"].step(50.0, 5.0)
+    (_, up, _), (_, down, _) = step(tasting["ASER"], 5.0, 50.0), step(tasting["ASER"], 50.0, 5.0)
     assert up.min() < -2.0 and up.max() < 0.1
     assert down.max() > 5.0 and down.min() > -0.1
 
@@ -271,20 +262,20 @@ def test_asel_answers_a_tenfold_rise_and_aser_a_fall(tasting):
 @pytest.mark.parametrize(("neuron", "before", "after"), [("ASEL", 5.0, 50.0), ("ASER", 5.0, 50.0), ("ASER", 50.0, 5.0)])
 def test_the_current_adapts_with_its_tau(tasting, neuron, before, after):
     cell = tasting[neuron]
-    time, _, current = cell.step(before, after)
-    assert decay(time, current) == pytest.approx(cell.row.tau, rel=0.005)
-    change = after / (after + cell.row.k_half) - before / (before + cell.row.k_half)
-    assert current[0] == pytest.approx(-cell.row.gain * change, rel=1e-3)
+    time, _, current = step(cell, before, after)
+    assert decay(time, current) == pytest.approx(cell.receptor.tau, rel=0.005)
+    change = after / (after + cell.receptor.k_half) - before / (before + cell.receptor.k_half)
+    assert current[0] == pytest.approx(cell.receptor.gain * change, rel=1e-3)
 
 
 @pytest.mark.parametrize(("neuron", "before", "after"), [("ASEL", 0.3, 3.0), ("ASER", 0.3, 3.0), ("ASER", 3.0, 0.3)])
 def test_the_voltage_follows_within_a_twentieth_where_the_membrane_is_linear(tasting, neuron, before, after):
     cell = tasting[neuron]
-    time, voltage, _ = cell.step(before, after)
-    assert decay(time, voltage) == pytest.approx(cell.row.tau, rel=0.05)
+    time, voltage, _ = step(cell, before, after)
+    assert decay(time, voltage) == pytest.approx(cell.receptor.tau, rel=0.05)
 
 
 @pytest.mark.parametrize("neuron", ["ASEL", "ASER"])
 def test_without_a_field_the_receptor_is_silent(tasting, neuron):
-    _, voltage, current = tasting[neuron].step(0.0, 0.0, duration=500.0)
+    _, voltage, current = step(tasting[neuron], 0.0, 0.0, duration=500.0)
     assert (current == 0.0).all() and np.abs(voltage).max() < 0.01

@@ -71,7 +71,8 @@ class WormTrack:
         neurons: names, in the order of `voltage`.
         dorsal: unit vectors towards dorsal [-], shape (frames, points, 3); None for a worm that lies in the
             plane, dorsal to the right of its way.
-        inputs: what receptors sensed, by sense such as "chemical" [mM], shape (frames, receptors).
+        inputs: what receptors sensed, by sense such as "chemical" [mM], "gas" [%] or "thermal" [degC], shape
+            (frames, receptors); those that read nothing in the arena are left out.
         receptors: names, in the order of each of `inputs`, such as "ASEL nacl".
         anatomy: wiring and cells of the worm, user-supplied files with their digests.
     """
@@ -363,7 +364,9 @@ class RecordedRun(NamedAttributes):
         return _table(track.voltage, track.voltage_time, track.neurons)
 
     def sensed(self, worm: int = 0) -> pd.DataFrame:
-        """What receptors sensed: one row per frame, index `time_ms`, a column such as "ASEL nacl" [mM] per receptor.
+        """What receptors sensed: one row per frame, index `time_ms`, a column such as "ASEL nacl" per receptor.
+
+        In the unit of the field (mM, % or degC), without receptors of what the arena does not hold.
 
         Raises:
             ConfigError: if there is no such worm.

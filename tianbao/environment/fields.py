@@ -21,7 +21,7 @@ from ..errors import ConfigError, shorten, unknown
 from ..registry import find, registered
 from ..rows import number, numbers
 
-UNITS = {"mM": 0.0, "degC": -273.15}
+UNITS = {"mM": 0.0, "degC": -273.15, "%": 0.0}
 """Units that a field may have, and the smallest value in each."""
 
 _LARGEST = 1e6  # of a value, in its unit

@@ -6,27 +6,31 @@ FIXED_MECHANISMS = {
     "fixed_sensory_transduction.mod": """\
 COMMENT
 SensoryTransduction without a world: `concentration` is a number that the user sets, at any time of a run, instead of a
-pointer into an arena. finitialize() adapts the cell to what is there.
+pointer into an arena, in the unit of the receptor (mM, degC or %); 0 is nothing to sense. finitialize() adapts the cell
+to what is there.
 ENDCOMMENT
 
 NEURON {
     POINT_PROCESS FixedSensoryTransduction
     NONSPECIFIC_CURRENT i
-    RANGE concentration, gain, k_half, tau, polarity, response, i
+    RANGE concentration, gain, k_half, hill, origin, tau, tau_rise, weber, tonic, polarity, response, i
     THREADSAFE
 }
 
 UNITS {
     (nA) = (nanoamp)
-    (molar) = (1/liter)
-    (mM) = (millimolar)
 }
 
 PARAMETER {
-    concentration = 0 (mM)
+    concentration = 0 (1)
     gain = 0 (nA)
-    k_half = 1 (mM)
+    k_half = 1 (1)
+    hill = 1 (1)
+    origin = 0 (1)
     tau = 1000 (ms)
+    tau_rise = 0 (ms)
+    weber = 0 (1)
+    tonic = 0 (1)
     polarity = 0 (1)
 }
 
@@ -35,33 +39,70 @@ ASSIGNED {
     i (nA)
 }
 
-STATE { adaptation }
+STATE {
+    background (1)
+    bound (1)
+    adaptation (1)
+}
 
 INITIAL {
-    adaptation = occupancy(concentration)
+    background = above(concentration)
+    bound = occupancy(concentration - origin, half(background))
+    adaptation = bound
     response = 0
 }
 
 BREAKPOINT {
     SOLVE adapt METHOD cnexp
-    response = occupancy(concentration) - adaptation
+    response = felt(bound) - adaptation
     if (polarity < 0) {
         response = -response
     }
     if (polarity != 0 && response < 0) {
         response = 0
     }
-    i = -gain*response
+    i = -gain*((1 - tonic)*response + tonic*felt(bound))
 }
 
 DERIVATIVE adapt {
-    adaptation' = (occupancy(concentration) - adaptation)/tau
+    background' = (above(concentration) - background)/tau
+    : a rise that takes no time still divides by it
+    bound' = (occupancy(concentration - origin, half(background)) - bound)/(tau_rise + 1e-9)
+    adaptation' = (felt(bound) - adaptation)/tau
 }
 
-FUNCTION occupancy(c (mM)) (1) {
+FUNCTION above(c (1)) (1) {
+    above = 0
+    if (c > origin) {
+        above = c - origin
+    }
+}
+
+FUNCTION half(b (1)) (1) {
+    half = k_half
+    if (weber > 0) {
+        half = k_half + weber*b
+    }
+}
+
+FUNCTION felt(b (1)) (1) {
+    if (tau_rise > 0) {
+        felt = b
+    } else {
+        felt = occupancy(concentration - origin, half(background))
+    }
+}
+
+FUNCTION occupancy(x (1), k (1)) (1) {
+    LOCAL positive
+    : so that no power of nothing is taken
+    positive = 1
+    if (x > 0) {
+        positive = x
+    }
     occupancy = 0
-    if (c > 0) {
-        occupancy = c/(c + k_half)
+    if (x > 0) {
+        occupancy = positive^hill/(positive^hill + k^hill)
     }
 }
 """,

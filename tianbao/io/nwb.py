@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _METRES_PER_MM = 1e-3
 _VOLTS_PER_MV = 1e-3
-_SENSED = {"chemical": ("mol/L", 1e-3)}  # unit of what a sense reads, and the factor from ours: mM
+# Unit of what a sense reads, and the factor from ours: mM, % and degC.
+_SENSED = {"chemical": ("mol/L", 1e-3), "gas": ("1", 1e-2), "thermal": ("degrees Celsius", 1.0)}
 _UNEVEN = 1e-3
 _FRAME = (
     "x and y in the plane of the substrate, z up, origin as in the simulation; a worm on its left side has "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import OutputError
+from ..sensing import sense_units
 from .files import write_atomically
 
 if TYPE_CHECKING:
@@ -51,9 +52,12 @@ def activation_table(recording: Recording, worm: int = 0) -> pd.DataFrame:
 
 
 def sensed_table(recording: Recording, worm: int = 0) -> pd.DataFrame:
-    """One row per receptor and frame: columns `time_ms`, `receptor` such as "ASEL nacl", `concentration_mM`."""
-    sensed = recording.sensed(worm)
-    return _long(recording.time, tuple(sensed.columns), sensed.to_numpy(), "receptor", "concentration_mM")
+    """One row per receptor and frame: columns `time_ms`, `receptor` such as "ASEL nacl", `value` and its `unit`."""
+    sensed, track = recording.sensed(worm), recording.track(worm)
+    table = _long(recording.time, tuple(sensed.columns), sensed.to_numpy(), "receptor", "value")
+    units = [sense_units().get(sense, "") for sense in track.inputs for _ in track.receptors[sense]]
+    table["unit"] = units * (len(table) // max(1, len(units)))
+    return table
 
 
 def _long(time: np.ndarray, names: tuple[str, ...], values: np.ndarray, name: str, value: str) -> pd.DataFrame:

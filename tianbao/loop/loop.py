@@ -51,7 +51,8 @@ class Observation(NamedAttributes):
         curvature: kappa L at the inner points of the midline, positive to dorsal [-], shape (worms, points - 2).
         voltage: of every soma, in the order of `neurons` [mV], shape (worms, neurons).
         activation: of every muscle, in the order of `muscles` [-], shape (worms, 95).
-        inputs: of each worm, what its receptors sense, by name such as "stretch" [kappa L] or "chemical" [mM].
+        inputs: of each worm, what its receptors sense, by name such as "stretch" [kappa L], "chemical" [mM],
+            "gas" [%] or "thermal" [degC]; 0 for what the arena does not hold.
         neurons, muscles: names.
     """
 

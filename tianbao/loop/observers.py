@@ -95,14 +95,14 @@ class Recorder:
         self._line, self._side = (np.zeros((len(loop.animals), rings, 3)) for _ in range(2))
         self._time = np.zeros(frames)
         self._columns = [[each.design.neurons.index(name) for name in neurons] for each in loop.animals]
-        self._sensed = table_senses() if loop.arena.fields else ()
+        self._sensed = _sensed(loop)
         self._worms = [
             {
                 "midline": np.zeros((frames, rings, 3)),
                 "dorsal": np.zeros((frames, rings, 3)),
                 "activation": np.zeros((frames, len(each.brain.activation))),
                 "voltage": np.zeros((frames, len(neurons))),
-                **{name: np.zeros((frames, len(each.inputs(name)))) for name in self._sensed},
+                **{name: np.zeros((frames, len(columns))) for name, columns in self._sensed.items()},
             }
             for each in loop.animals
         ]
@@ -120,8 +120,8 @@ class Recorder:
             kept["dorsal"][k] = self._side[worm]
             kept["activation"][k] = animal.brain.activation
             kept["voltage"][k] = animal.brain.voltage[self._columns[worm]]
-            for name in self._sensed:
-                kept[name][k] = animal.inputs(name)
+            for name, columns in self._sensed.items():
+                kept[name][k] = animal.inputs(name)[columns]
         self._count += 1
 
     def state(self) -> dict[str, np.ndarray]:
@@ -171,13 +171,28 @@ class Recorder:
                 neurons=self._neurons,
                 dorsal=kept["dorsal"][: self._count],
                 inputs={name: kept[name][: self._count] for name in self._sensed},
-                receptors={each.name: _names(each) for each in animal.senses if each.name in self._sensed},
+                receptors={
+                    each.name: _names(each, self._sensed[each.name])
+                    for each in animal.senses
+                    if each.name in self._sensed
+                },
                 anatomy=animal.model.provenance,
             )
             for kept, animal in zip(self._worms, loop.animals, strict=True)
         )
 
 
-def _names(sense: Sense) -> tuple[str, ...]:
-    """What each receptor of a sense is called: its neuron, and what it reads."""
-    return tuple(" ".join([each.neuron, *([each.field] if hasattr(each, "field") else [])]) for each in sense.receptors)
+def _sensed(loop: Loop) -> dict[str, np.ndarray]:
+    """Sense -> which of its receptors read something that is in the arena; senses that read nothing are left out."""
+    present, found = {each.name for each in loop.arena.fields}, {}
+    for sense in loop.animals[0].senses if present else ():
+        if sense.name in table_senses():
+            reads = [getattr(each, "field", None) for each in sense.receptors]
+            found[sense.name] = np.array([k for k, field in enumerate(reads) if field is None or field in present], int)
+    return {name: columns for name, columns in found.items() if len(columns)}
+
+
+def _names(sense: Sense, columns: np.ndarray) -> tuple[str, ...]:
+    """What some receptors of a sense are called: their neuron, and what they read."""
+    chosen = [sense.receptors[k] for k in columns]
+    return tuple(" ".join([each.neuron, *([each.field] if hasattr(each, "field") else [])]) for each in chosen)

@@ -29,6 +29,8 @@ POINTERS = {
     "SwitchedConductance": "_ref_light",
 }
 """POINTER of each point process that reads an input."""
+_RETUNED = {"StretchReceptor": ("gain", "saturation", "share"), "SensoryTransduction": ("origin",)}
+"""Settings of receptors that follow from the parameters of the worm."""
 
 
 class Network:
@@ -223,10 +225,10 @@ class Network:
                     for segment in built:
                         setattr(getattr(segment, mechanism), key, value)
             for name, point in section.get("pointps", {}).items():
-                if point["mod"] != "StretchReceptor":
+                if point["mod"] not in _RETUNED:
                     continue
                 target = self.cells[cell].secs[section_name]["pointps"][name]["hObj"]
-                for key in ("gain", "saturation", "share"):
+                for key in _RETUNED[point["mod"]]:
                     setattr(target, key, point[key])
 
     def _connect_inputs(self):
@@ -301,7 +303,7 @@ def cell_sections(design: NetworkDesign) -> dict[str, dict]:
         for k, receptor in enumerate(receptors(sense)):
             section, loc = dendrite_tip(design.cells[receptor.neuron], receptor.site)
             points = cells[receptor.neuron][section].setdefault("pointps", {})
-            points[f"{sense}_{k}"] = {"mod": "SensoryTransduction", "loc": loc, **receptor.mechanism_parameters()}
+            points[f"{sense}_{k}"] = {"mod": "SensoryTransduction", "loc": loc, **receptor.mechanism_parameters(p)}
     tools.insert(design.conductances, design.cells, cells)
     for name in design.muscles.index:
         cells[name] = {MUSCLE_SECTION: design.muscle_section()}

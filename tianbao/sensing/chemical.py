@@ -1,6 +1,6 @@
-"""Taste and smell: the concentration at the ending of each chemosensory neuron.
+"""Taste, smell, gases and temperature: the field at the ending of each neuron that reads one.
 
-The sense gives concentrations; the response of the neuron (occupancy, adaptation, current) is computed with the
+The sense gives values of fields; the response of the neuron (occupancy, adaptation, current) is computed with the
 membrane, in mod/sensory_transduction.mod, so that both engines integrate it.
 """
 
@@ -13,6 +13,9 @@ import numpy as np
 from ..cells.geometry import CellGeometry
 from ..errors import ConfigError
 from .sense import Receptor, Seen, receptors
+
+# 0 stands for a field that is absent; a gas of which there is none reads as this share of the gas phase [%].
+_NEXT_TO_NOTHING = 1e-6
 
 
 class ChemicalSense:
@@ -40,7 +43,7 @@ class ChemicalSense:
         }
 
     def write(self, seen: Seen, out: np.ndarray) -> None:
-        """Concentration at every receptor.
+        """Value of the field at every receptor.
 
         Args:
             seen: of which midline, time and arena are read.
@@ -58,7 +61,8 @@ class ChemicalSense:
             if field.unit != unit:
                 neuron = self.receptors[readers[0]].neuron
                 raise ConfigError(f"field '{name}' is in {field.unit}, and {neuron} reads it in {unit}; give {unit}")
-            out[readers] = seen.arena.sample(name, points_at(seen.midline, self._sites[readers]), seen.time)
+            value = seen.arena.sample(name, points_at(seen.midline, self._sites[readers]), seen.time)
+            out[readers] = np.maximum(value, _NEXT_TO_NOTHING) if unit == "%" else value
 
     def adapt(self, seen: Seen) -> None:
         """Nothing to do: adaptation is part of the membrane."""
@@ -69,6 +73,21 @@ class ChemicalSense:
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """There is nothing to restore."""
+
+
+class GasSense(ChemicalSense):
+    """The `Sense` of oxygen and carbon dioxide: the share of the gas phase at each receptor's place [%]."""
+
+    name = "gas"
+
+
+class ThermalSense(ChemicalSense):
+    """The `Sense` of temperature at each receptor's place [degC]; it reads 0 where the arena has no such field.
+
+    Limitations: 0 degC, far below what any receptor answers to, is both a temperature and none.
+    """
+
+    name = "thermal"
 
 
 def points_at(midline: np.ndarray, s: np.ndarray) -> np.ndarray:

@@ -15,13 +15,24 @@ import numpy as np
 
 from ..anatomy import neurons
 from ..environment import Arena
+from ..environment.fields import UNITS
 from ..errors import ConfigError, unknown
+from ..parameters import Parameters, defaults
 from ..rows import finite, read_rows
 from ..units import NA_PER_PA
 
 TABLE = Path(__file__).with_name("receptors.csv")
 
 _POLARITIES = (-1.0, 0.0, 1.0)
+_STEEPEST = 20  # Hill coefficient, beyond which powers of a field leave the range of numbers
+_OPTIONAL = (
+    ("hill", "hill", 1.0),
+    ("tau_rise", "tau_rise_ms", 0.0),
+    ("weber", "weber", 0.0),
+    ("tonic", "tonic", 0.0),
+    ("origin", "origin", 0.0),
+)
+"""What a row of the table may leave empty: attribute, column and usual value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +86,16 @@ class Receptor:
         unit: of the field and of `k_half`.
         site: body coordinate of the ending, nose 0 to tail 1.
         gain: current per unit of change of occupancy, inward where positive [pA].
-        k_half: value of the field that occupies half of the receptors [unit].
+        k_half: value of the field that occupies half of the receptors, above `origin` [unit].
         tau: time constant of adaptation [ms].
-        polarity: answers to +1 a rise only, -1 a fall only, 0 both, with opposite currents.
+        polarity: answers to +1 a rise of occupancy only, -1 a fall only, 0 both, with opposite currents.
         source: of the numbers.
         certainty: of the least certain of them.
+        hill: Hill coefficient of occupancy, negative where it rises as the field falls.
+        tau_rise: time constant with which occupancy follows the field [ms]; 0 for at once.
+        weber: by how much of the adapted background `k_half` grows.
+        tonic: share of the answer that does not adapt.
+        origin: value below which nothing is sensed [unit]; of a temperature, counted from that of cultivation.
     """
 
     neuron: str
@@ -92,16 +108,33 @@ class Receptor:
     polarity: float
     source: str
     certainty: str
+    hill: float = 1.0
+    tau_rise: float = 0.0
+    weber: float = 0.0
+    tonic: float = 0.0
+    origin: float = 0.0
 
-    def mechanism_parameters(self) -> dict[str, float]:
-        """Parameters of a SensoryTransduction, in the units of mod/sensory_transduction.mod."""
-        return {"gain": self.gain * NA_PER_PA, "k_half": self.k_half, "tau": self.tau, "polarity": self.polarity}
+    def mechanism_parameters(self, parameters: Parameters | None = None) -> dict[str, float]:
+        """Parameters of a SensoryTransduction, in the units of mod/sensory_transduction.mod.
+
+        Args:
+            parameters: of the worm, with the temperature of its cultivation; the defaults when None.
+        """
+        grown = (parameters or defaults()).cultivation_temperature if self.unit == "degC" else 0.0
+        same = {name: getattr(self, name) for name in ("k_half", "hill", "tau", "tau_rise", "weber", "tonic", "polarity")}
+        return {"gain": self.gain * NA_PER_PA, "origin": grown + self.origin, **same}
 
 
 @cache
 def table_senses(path: Path = TABLE) -> tuple[str, ...]:
     """Senses whose receptors are rows of a table, in the order in which they come there."""
     return tuple(dict.fromkeys(row["sense"] for _, row in read_rows(path)))
+
+
+@cache
+def sense_units(path: Path = TABLE) -> dict[str, str]:
+    """Sense -> unit of what it reads."""
+    return {row["sense"]: row["unit"] for _, row in read_rows(path)}
 
 
 @cache
@@ -133,17 +166,22 @@ def _receptor(row: Mapping[str, str], where: str) -> Receptor:
     for column in ("field", "unit", "source", "certainty"):
         if not row[column].strip():
             raise ConfigError(f"{where}: '{column}' is empty")
-    site = finite(row["site_s"], where, "site_s")
-    gain = finite(row["gain_pA"], where, "gain_pA", "pA")
-    half, tau = (finite(row[name], where, name, unit) for name, unit in (("k_half", row["unit"]), ("tau_ms", "ms")))
-    polarity = finite(row["polarity"], where, "polarity")
+    if row["unit"] not in UNITS:
+        raise ConfigError(f"{where}: {unknown('unit', row['unit'], UNITS)}")
+    units = {"site_s": "", "gain_pA": "pA", "k_half": row["unit"], "tau_ms": "ms", "polarity": ""}
+    site, gain, half, tau, polarity = (finite(row[name], where, name, unit) for name, unit in units.items())
+    more = {name: finite(row.get(column) or usual, where, column) for name, column, usual in _OPTIONAL}
     for fine, what in (
         (0.0 <= site <= 1.0, "site_s must be 0 (nose) to 1 (tail)"),
         (half > 0.0, "k_half must be positive"),
         (tau > 0.0, "tau_ms must be positive"),
         (polarity in _POLARITIES, "polarity is 1 (a rise), -1 (a fall) or 0 (both)"),
+        (0.0 < abs(more["hill"]) <= _STEEPEST, f"hill must be {_STEEPEST} at most and not 0"),
+        (more["tau_rise"] >= 0.0, "tau_rise_ms cannot be negative"),
+        (more["weber"] >= 0.0, "weber cannot be negative"),
+        (0.0 <= more["tonic"] <= 1.0, "tonic is a share from 0 to 1"),
     ):
         if not fine:
             raise ConfigError(f"{where}: {what}")
     named = (row["neuron"], row["field"], row["unit"])
-    return Receptor(*named, site, gain, half, tau, polarity, row["source"], row["certainty"])
+    return Receptor(*named, site, gain, half, tau, polarity, row["source"], row["certainty"], **more)

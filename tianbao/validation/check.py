@@ -15,7 +15,7 @@ class Result:
 
     Attributes:
         id: short name, stable from release to release.
-        level: "channel", "cell" or "muscle".
+        level: "channel", "cell", "muscle" or "sense".
         test: description of what is compared.
         measured: by this run.
         target: the value to compare with; for an upper bound, the bound.

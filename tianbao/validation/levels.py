@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 
 from ..electrophysiology.recordings import Recorded
 from ..errors import ConfigError, unknown
-from . import cells, channels, muscle, recorded
+from . import cells, channels, muscle, recorded, senses
 from .check import Check, Result
 
 log = logging.getLogger(__name__)
 
-_CHECKS = {"channel": channels.CHECKS, "cell": cells.CHECKS, "muscle": muscle.CHECKS}
+_CHECKS = {"channel": channels.CHECKS, "cell": cells.CHECKS, "muscle": muscle.CHECKS, "sense": senses.CHECKS}
 
 LEVELS = tuple(_CHECKS)
 """Every level, in the order in which they are run."""

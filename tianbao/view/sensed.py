@@ -16,7 +16,6 @@ _WIDE = 9.0  # [inch]
 _SENSED, _VOLTAGE, _MARGIN = 1.5, 0.95, 1.0  # heights [inch]
 _LEAST_MV = 5.0  # half of the least range drawn; the noise of a resting neuron must not look like an answer
 _COLOURS = ("#b8651b", "#3f6f8f", "#6f8f3a", "#8a4f8f", "#55565f")
-_UNITS = {"chemical": "mM"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +75,7 @@ def _receptors(recording: RecordedRun, worm: int) -> list[_Receptor]:
         for name, column in zip(track.receptors[sense], np.asarray(values).T, strict=True):
             neuron, _, field = name.partition(" ")
             if field in units or not units:
-                found.append(_Receptor(neuron, field or sense, units.get(field, _UNITS.get(sense, "")), column))
+                found.append(_Receptor(neuron, field or sense, units.get(field, sense_units().get(sense, "")), column))
     return found
 
 
