@@ -37,6 +37,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "opsins": lambda: reference.rows("tianbao/network/opsins.csv", ("name", "channel", "sign", "source")),
         "genes": lambda: reference.rows("tianbao/network/genes.csv", ("gene", "transmitter", "source")),
     },
+    "senses.md": {"receptors": reference.receptors, "answers": claims.senses},
     "provenance.md": {
         "wiring": reference.wiring,
         "numbers": reference.numbers,

@@ -59,6 +59,28 @@ def validation() -> str:
     return "\n".join(lines)
 
 
+def senses() -> str:
+    """What isolated sensory neurons make of published stimuli, beside what is required of them."""
+    kept = pd.read_csv(VALIDATION, dtype={"revision": str}).query("level == 'sense'")
+    wanted = pd.read_csv(VALIDATION.parents[2] / "tianbao" / "validation" / "senses.csv")
+    lines = ["| neuron | stimulus | quantity | measured | required | verdict | source |", "|" + "---|" * 7]
+    for row, result in zip(wanted.itertuples(), kept.itertuples(), strict=True):
+        # Of a lower bound, the results hold what is lacking.
+        found = row.value - result.measured if row.kind == "least" else result.measured
+        quantity, _, seconds = row.quantity.partition("_")
+        cells = (
+            row.neuron,
+            f"{row.field} {row.before:g} to {row.after:g}",
+            f"left after {seconds} s" if seconds else quantity,
+            f"{found:.2g} {row.unit}".removesuffix(" 1"),
+            f"at {row.kind} {row.value:g}",
+            result.verdict,
+            f"{row.source} ({row.certainty})",
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def comparison(part: str) -> str:
     """A part of comparison.toml with the values of our tables."""
     content = tomllib.loads((HERE / "comparison.toml").read_text(encoding="utf-8"))

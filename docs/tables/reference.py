@@ -105,6 +105,19 @@ def rows(path: str, columns: tuple[str, ...]) -> str:
     return "\n".join(lines)
 
 
+def receptors() -> str:
+    """Every receptor of a field, the two sides in one row where they are alike."""
+    columns = ("field", "gain_pA", "k_half", "hill", "origin", "tau_ms", "tau_rise_ms", "weber", "tonic", "polarity")
+    alike: dict[tuple, list[str]] = {}
+    for row in _read(ROOT / "tianbao" / "sensing" / "receptors.csv"):
+        values = [f"{row['k_half']} {row['unit']}" if name == "k_half" else row[name] for name in columns]
+        alike.setdefault((*values, row["source"], row["certainty"]), []).append(row["neuron"])
+    heads = ("neuron", *(name.replace("_", " ") for name in columns), "source", "certainty")
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    lines += ["| " + " | ".join(map(_marked, (", ".join(names), *values))) + " |" for values, names in alike.items()]
+    return "\n".join(lines)
+
+
 def wiring() -> str:
     """The table of connectome/SOURCES.md."""
     text = (ROOT / "connectome" / "SOURCES.md").read_text(encoding="utf-8")
