@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import tianbao as tb
+from tianbao.io.tables import sensed_table
 from tianbao.network.inputs import InputLayout
 from tianbao.network.modulation import Modulation, Modulator
-from tianbao.sensing import receptors
+from tianbao.sensing import receptors, table_senses
 
 EXACT = 1e-9  # [mV]
 
@@ -25,11 +26,12 @@ def test_slices_of_the_input_vector_follow_each_other():
 
 
 BATH = tb.Bath("nacl", [(0, 5.0), (300, 50.0), (700, 5.0)])
+AIR = tb.Bath("oxygen", [(0, 21.0)], unit="%"), tb.Bath("temperature", [(0, 22.0)], unit="degC")
 
 
 @pytest.fixture(scope="module")
 def tasting():
-    made = tb.Simulation(tb.Worm(), tb.Arena(fields=[BATH]), seed=3, engine="native", progress=False)
+    made = tb.Simulation(tb.Worm(), tb.Arena(fields=[BATH, *AIR]), seed=3, engine="native", progress=False)
     return made.record(voltage=["ASE*"], every=4.0).run(1000.0)
 
 
@@ -47,9 +49,17 @@ def test_a_tenfold_rise_and_fall_of_salt_move_asel_and_aser_oppositely(tasting):
     assert after_l < before_l + 1.0 and after_r > high_r + 3.0
 
 
-def test_the_concentration_at_the_nose_is_recorded_and_saved(tasting, tmp_path):
+def test_what_the_arena_holds_is_recorded_drawn_and_saved_and_nothing_else(tasting, tmp_path):
     sensed = tasting.sensed()
-    assert list(sensed.columns) == ["ASEL nacl", "ASER nacl"]
+    air = {"BAGL oxygen": 21.0, "BAGR oxygen": 21.0, "URXL oxygen": 21.0, "URXR oxygen": 21.0}
+    warmth = {"AFDL temperature": 22.0, "AFDR temperature": 22.0}
+    assert list(sensed.columns) == ["ASEL nacl", "ASER nacl", *air, *warmth]
+    assert dict(sensed.iloc[-1, 2:]) == air | warmth
+    units = sensed_table(tasting).groupby("receptor").unit.unique()
+    assert [units[name] for name in ("ASEL nacl", "URXL oxygen", "AFDR temperature")] == [["mM"], ["%"], ["degC"]]
+    drawn = [axes.get_ylabel() for axes in tasting.plot.sensed().axes]
+    assert drawn[:3] == ["nacl [mM]", "oxygen [%]", "temperature [degC]"]
+    assert drawn[3:] == ["ASEL", "ASER", "BAGL", "BAGR", "URXL", "URXR", "AFDL", "AFDR"]
     assert sensed.loc[296.0, "ASEL nacl"] == 5.0 and sensed.loc[500.0, "ASER nacl"] == 50.0
     again = tb.open(tasting.save(tmp_path / "salt.h5"))
     assert again.sensed().equals(sensed)
@@ -132,7 +142,14 @@ def all_at_once():
 
 
 def by_hand(engine):
-    arena = tb.Arena("agar", fields=[tb.Bath("nacl", [(0, 5.0), (60, 50.0)])], temperature=22.0)
+    changes = {"mM": (5.0, 50.0), "%": (10.0, 20.0), "degC": (20.0, 22.0)}
+    fields = {each.field: each.unit for sense in table_senses() for each in receptors(sense)}
+    baths = [
+        tb.Bath(name, [(0, before), (60, after), (120, before)], unit=unit)
+        for name, unit in fields.items()
+        for before, after in [changes[unit]]
+    ]
+    arena = tb.Arena("agar", fields=baths, temperature=22.0)
     made = tb.Simulation(all_at_once(), arena, engine=engine, progress=False)
     made.reset(seed=3)
     seen = []

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from tianbao import anatomy, mechanisms, parameters
+from tianbao import anatomy, parameters
 from tianbao.cells.geometry import geometry
 from tianbao.electrophysiology.transduction import SensoryCell
 from tianbao.engine.library import understood

@@ -35,7 +35,8 @@ def register(commands: argparse._SubParsersAction) -> None:
         commands, "validate", _validate, "compare channels and cells with published values and recordings",
         "tianbao validate\ntianbao validate --level channel --out output/validation",
     )  # fmt: skip
-    evidence.add_argument("--level", action="append", help="channel, cell, muscle or sense; may be repeated (default: all)")
+    level = "channel, cell, muscle or sense; may be repeated (default: all)"
+    evidence.add_argument("--level", action="append", help=level)
     evidence.add_argument("--out", type=Path, default=Path("output/validation"), help="folder for JSON and page")
     about = "whole recordings to compare, too: a CSV with columns cell, step, t_s, mV_or_pA"
     evidence.add_argument("--recordings", type=Path, metavar="FILE", help=about)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import anatomy
-from ..cells.geometry import geometry
 from ..cells.temperature import rate_factor, set_rates
 from ..errors import ConfigError, unknown
 from ..sensing import Receptor, dendrite_tip, receptors, table_senses
@@ -72,7 +71,6 @@ class SensoryCell:
         neuron: name.
         field: which of its receptors; may be left out where it has one.
         worm: whose; an intact `Worm()` if None.
-        gain: of the receptor [pA], in place of that of the table.
 
     Attributes:
         receptor: row of the table.
@@ -82,21 +80,19 @@ class SensoryCell:
         ConfigError: for a neuron without such a receptor.
     """
 
-    def __init__(self, neuron: str, field: str | None = None, worm: Worm | None = None, gain: float | None = None) -> None:
+    def __init__(self, neuron: str, field: str | None = None, worm: Worm | None = None) -> None:
         self.receptor = receptor_of(neuron, field)
         worm = worm or Worm()
         self.cell = PatchedCell.of_neuron(self.receptor.neuron, worm)
         from neuron import h
 
-        tracing = geometry(anatomy.morphology(self.receptor.neuron), soma_compartments=1)
-        section, loc = dendrite_tip(tracing, self.receptor.site)
+        cell = worm.design(np.empty(0)).cell(self.receptor.neuron)
+        section, loc = dendrite_tip(cell, self.receptor.site)
         self._sensor = h.SensoryTransduction(self.cell.sections[section](loc))
         self._field = h.Vector(1)
         self._sensor._ref_concentration = self._field._ref_x[0]
         for name, value in self.receptor.mechanism_parameters(worm.parameters).items():
             setattr(self._sensor, name, value)
-        if gain is not None:
-            self._sensor.gain = gain * NA_PER_PA
 
     def answer(self, before: float, *steps: tuple[float, float], dt: float = _DT) -> Answer:
         """What a stimulus evokes.
@@ -112,7 +108,7 @@ class SensoryCell:
         from neuron import h
 
         if not steps:
-            raise ConfigError("a stimulus is a value before it and at least one step, such as answer(5.0, (50.0, 3000.0))")
+            raise ConfigError("a stimulus has at least one step: answer(5.0, (50.0, 3000.0)) goes from 5 to 50 for 3 s")
         self._field.x[0] = 0.0
         rest = self.cell.rest()
         self._field.x[0] = before
@@ -146,7 +142,7 @@ def receptor_of(neuron: str, field: str | None = None) -> Receptor:
     neuron = anatomy.neuron_name(neuron)
     known = {each.field: each for sense in table_senses() for each in receptors(sense) if each.neuron == neuron}
     if not known:
-        raise ConfigError(f"{neuron} has no receptor; those that have are rows of sensing/receptors.csv (docs/senses.md)")
+        raise ConfigError(f"{neuron} has no receptor for a field; docs/senses.md lists the neurons that have one")
     if field is None and len(known) > 1:
         raise ConfigError(f"{neuron} has receptors for {' and '.join(known)}; say which field")
     if field is not None and field not in known:

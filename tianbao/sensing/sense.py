@@ -121,8 +121,9 @@ class Receptor:
             parameters: of the worm, with the temperature of its cultivation; the defaults when None.
         """
         grown = (parameters or defaults()).cultivation_temperature if self.unit == "degC" else 0.0
-        same = {name: getattr(self, name) for name in ("k_half", "hill", "tau", "tau_rise", "weber", "tonic", "polarity")}
-        return {"gain": self.gain * NA_PER_PA, "origin": grown + self.origin, **same}
+        same = "k_half", "hill", "tau", "tau_rise", "weber", "tonic", "polarity"
+        values = {name: getattr(self, name) for name in same}
+        return {"gain": self.gain * NA_PER_PA, "origin": grown + self.origin, **values}
 
 
 @cache

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..recorded import RecordedRun, WormTrack
+from ..sensing import sense_units
 from ..units import MS_PER_S
 from . import settings, style
 

@@ -1,0 +1,149 @@
+"""Receptors of odours, repellents, gases and temperature: what they answer to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tianbao as tb
+from tianbao import mechanisms
+from tianbao.electrophysiology.transduction import SensoryCell, receptor_of
+from tianbao.sensing import receptors, table_senses
+from tianbao.validation import levels
+from tianbao.validation.check import PASS
+
+EVERY = [each for sense in table_senses() for each in receptors(sense)]
+WARM = tb.Worm().parameters.replace(cultivation_temperature=25.0)
+
+
+def currents(*stimuli, rows=EVERY, parameters=None, dt=0.5):
+    """Currents [pA] of receptors on one patch of membrane, shape (steps, rows); each stimulus a value and its ms."""
+    mechanisms.load()
+    from neuron import h
+
+    section, field, points = h.Section(), h.Vector(1), []
+    for row in rows:
+        points.append(h.SensoryTransduction(section(0.5)))
+        points[-1]._ref_concentration = field._ref_x[0]
+        for name, value in row.mechanism_parameters(parameters).items():
+            setattr(points[-1], name, value)
+    h.dt, found = dt, []
+    field.x[0] = stimuli[0][0]
+    h.finitialize(-60.0)
+    for field.x[0], duration in stimuli:
+        for _ in range(round(duration / dt)):
+            h.fadvance()
+            found.append([-1e3 * point.i for point in points])
+    return np.array(found)
+
+
+def step(neuron, field, before, after, duration=100.0, parameters=None):
+    """Change of the current [pA] of one receptor after a step of its field, shape (steps,)."""
+    found = currents((before, 5.0), (after, duration), rows=[receptor_of(neuron, field)], parameters=parameters)[:, 0]
+    return found[10:] - found[9]
+
+
+# What every receptor has in common
+
+
+def test_a_field_that_is_absent_carries_exactly_nothing():
+    assert (currents((0.0, 200.0)) == 0.0).all()
+
+
+def test_every_neuron_of_a_pair_has_the_receptors_of_the_other():
+    left, right = ({(each.neuron[:-1], each.field) for each in EVERY if each.neuron[-1] == side} for side in "LR")
+    assert left == right and len(EVERY) == 2 * len(left)
+
+
+@pytest.mark.parametrize(
+    ("neuron", "field", "before", "after", "sign"),
+    [
+        ("AWAL", "diacetyl", 0.0, 1e-3, 1), ("AWAL", "diacetyl", 1e-3, 0.0, 0),
+        ("AWCL", "isoamyl_alcohol", 0.0, 1.0, -1), ("AWCR", "isoamyl_alcohol", 1.0, 0.0, 1),
+        ("ASHL", "copper", 0.0, 10.0, 1), ("ASHR", "glycerol", 0.0, 1000.0, 1), ("ADLL", "copper", 0.0, 10.0, 1),
+        ("AFDL", "temperature", 20.0, 20.1, 1), ("AFDL", "temperature", 20.1, 20.0, -1),
+        ("AFDL", "temperature", 15.0, 16.0, 0),
+        ("BAGL", "oxygen", 21.0, 4.0, 1), ("BAGL", "oxygen", 4.0, 21.0, -1), ("BAGL", "carbon_dioxide", 0.04, 5.0, 1),
+        ("URXL", "oxygen", 10.0, 21.0, 1), ("URXL", "oxygen", 21.0, 10.0, -1),
+    ],
+)  # fmt: skip
+def test_a_step_excites_inhibits_or_leaves_as_it_was(neuron, field, before, after, sign):
+    found = step(neuron, field, before, after)
+    assert (np.sign(np.where(np.abs(found) > 1e-6, found, 0.0)[-20:]) == sign).all()
+
+
+# Background, threshold, dose and time
+
+
+def test_equal_ratios_evoke_equal_answers_where_the_background_was_measured_to_matter():
+    low, high = (step("AWAL", "diacetyl", c, 2 * c, 2.0)[0] for c in (1e-2, 1e-1))
+    assert high == pytest.approx(low, rel=0.02) and low > 0.5
+    # ASE keeps its half occupancy, so that the same ratio says less the more salt there is.
+    low, high = (step("ASEL", "nacl", c, 2 * c, 2.0)[0] for c in (300.0, 3000.0))
+    assert high < 0.5 * low
+
+
+def test_the_background_is_that_of_the_last_seconds():
+    """After minutes in strong odour a weak one is not smelt, and is again when the strong one has gone."""
+    row = [receptor_of("AWAL", "diacetyl")]
+    used_to = currents((1e-1, 5.0), (0.0, 100.0), (1e-4, 5.0), rows=row)[-1, 0]
+    recovered = currents((1e-1, 5.0), (0.0, 60_000.0), (1e-4, 5.0), rows=row, dt=5.0)[-1, 0]
+    assert used_to < 0.05 * recovered
+
+
+def test_afd_answers_above_a_threshold_that_cultivation_sets():
+    assert abs(step("AFDL", "temperature", 20.0, 21.0, parameters=WARM)).max() == 0.0
+    at_home = step("AFDL", "temperature", 25.0, 26.0, parameters=WARM)
+    assert at_home == pytest.approx(step("AFDL", "temperature", 20.0, 21.0))
+
+
+def test_urx_tells_most_between_15_and_19_percent_and_bag_below_10():
+    steps = {change: abs(step("URXL", "oxygen", *change)).max() for change in ((7, 11), (11, 15), (15, 19), (19, 23))}
+    assert max(steps, key=steps.get) == (15, 19) and steps[7, 11] < 0.1 * steps[15, 19]
+    assert step("BAGL", "oxygen", 21, 10).max() < 0.3 * step("BAGL", "oxygen", 21, 4).max()
+
+
+def test_gases_are_signalled_for_as_long_as_they_last_and_odours_are_not():
+    def left(neuron, field, before, after):
+        row = [receptor_of(neuron, field)]
+        found = currents((before, 50.0), (after, 240_000.0), rows=row, dt=10.0)[:, 0]
+        return (found[-1] - found[4]) / (found[5:].max() - found[4])
+
+    assert left("URXL", "oxygen", 10, 21) > 0.5 and left("BAGL", "carbon_dioxide", 0.04, 5) > 0.2
+    assert left("AWAL", "diacetyl", 0, 1e-3) < 1e-6
+
+
+def test_ash_takes_seconds_and_awc_does_not():
+    def rise(*stimulus):
+        found = np.abs(step(*stimulus, 6000.0))
+        return 0.5 * float(np.argmax(found > 0.9 * found.max()))
+
+    assert rise("ASHL", "copper", 0.0, 10.0) > 1000.0 > 100.0 > rise("AWCL", "isoamyl_alcohol", 1.0, 0.0)
+
+
+# Whole cells
+
+
+def test_oxygen_moves_urx_and_bag_oppositely():
+    for neuron, before, after in (("URXL", 10.0, 21.0), ("BAGL", 21.0, 4.0)):
+        cell = SensoryCell(neuron, "oxygen")
+        excited, inhibited = cell.answer(before, (after, 400.0)), cell.answer(after, (before, 400.0))
+        assert 10.0 < excited.peak < 30.0 and inhibited.peak < -2.0
+
+
+@pytest.mark.slow
+def test_isolated_neurons_answer_as_published():
+    assert {each.id for each in levels.run(["sense"]) if each.verdict != PASS} == set()
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (("AVAL",), "AVAL has no receptor"),
+        (("BAGL",), "BAGL has receptors for oxygen and carbon_dioxide; say which field"),
+        (("AWAL", "diacetil"), "did you mean 'diacetyl'"),
+    ],
+)
+def test_a_receptor_that_a_neuron_lacks_is_named(asked, words):
+    with pytest.raises(tb.ConfigError, match=words):
+        receptor_of(*asked)
