@@ -147,3 +147,23 @@ def test_isolated_neurons_answer_as_published():
 def test_a_receptor_that_a_neuron_lacks_is_named(asked, words):
     with pytest.raises(tb.ConfigError, match=words):
         receptor_of(*asked)
+
+
+def test_aser_follows_the_first_two_equations_of_its_published_model():
+    """cGMP and PKG of Vidal-Saez et al. 2024, whose difference is what adapts; the current is in proportion to it."""
+    production, half, decay, rate, dt = 825.0, 300.0, 50.0, 0.12, 0.5e-3
+    stimuli = ((50.0, 500.0), (90.0, 4000.0), (20.0, 6000.0), (50.0, 4000.0))
+    salt = np.concatenate([np.full(round(duration / 0.5), value) for value, duration in stimuli])
+    cgmp = pkg = production / (1.0 + salt[0] / half) / decay
+    published = []
+    for value in salt:
+        cgmp += dt * (production / (1.0 + value / half) - decay * cgmp)
+        pkg += dt * rate * (cgmp - pkg)
+        published.append(cgmp - pkg)
+    row = receptor_of("ASER")
+    ours = currents(*stimuli, rows=[row])[:, 0] / abs(row.gain)
+    published = np.array(published) * decay / production
+    # Its cGMP takes 20 ms, which are left out after each step.
+    settled = np.convolve(np.diff(salt, prepend=salt[0]) != 0.0, np.ones(240))[: len(salt)] == 0.0
+    assert np.abs(published).max() > 0.1
+    assert ours[settled] == pytest.approx(published[settled], abs=0.005 * np.abs(published).max())
