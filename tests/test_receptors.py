@@ -131,6 +131,11 @@ def test_oxygen_moves_urx_and_bag_oppositely():
         assert 10.0 < excited.peak < 30.0 and inhibited.peak < -2.0
 
 
+def test_bag_is_excited_most_where_there_is_no_oxygen():
+    cell = SensoryCell("BAGL", "oxygen")
+    assert cell.answer(21.0, (0.0, 200.0)).peak > cell.answer(21.0, (4.0, 200.0)).peak > 10.0
+
+
 @pytest.mark.slow
 def test_isolated_neurons_answer_as_published():
     assert {each.id for each in levels.run(["sense"]) if each.verdict != PASS} == set()

@@ -9,7 +9,9 @@ import numpy as np
 from .. import anatomy
 from ..cells.temperature import rate_factor, set_rates
 from ..errors import ConfigError, unknown
+from ..network.assembly import Network
 from ..sensing import Receptor, dendrite_tip, receptors, table_senses
+from ..sensing.chemical import as_read
 from ..units import NA_PER_PA
 from ..worm import Worm
 from .cell import PatchedCell
@@ -111,14 +113,16 @@ class SensoryCell:
             raise ConfigError("a stimulus has at least one step: answer(5.0, (50.0, 3000.0)) goes from 5 to 50 for 3 s")
         self._field.x[0] = 0.0
         rest = self.cell.rest()
-        self._field.x[0] = before
+        Network.release()  # or NEURON would go on advancing a worm's network
+        unit = self.receptor.unit
+        self._field.x[0] = float(as_read(before, unit))
         voltage, current = h.Vector().record(self.cell.soma._ref_v), h.Vector().record(self._sensor._ref_i)
         set_rates(h, rate_factor(self.cell.celsius))
         h.celsius, h.dt, h.secondorder = self.cell.celsius, dt, 0
         h.finitialize(rest)
         time = _SETTLING
         for value, duration in ((before, 0.0), *steps):
-            self._field.x[0] = value
+            self._field.x[0] = float(as_read(value, unit))
             time += duration
             h.ParallelContext().set_maxstep(10.0)
             h.ParallelContext().psolve(time)

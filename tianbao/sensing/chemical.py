@@ -62,7 +62,7 @@ class ChemicalSense:
                 neuron = self.receptors[readers[0]].neuron
                 raise ConfigError(f"field '{name}' is in {field.unit}, and {neuron} reads it in {unit}; give {unit}")
             value = seen.arena.sample(name, points_at(seen.midline, self._sites[readers]), seen.time)
-            out[readers] = np.maximum(value, _NEXT_TO_NOTHING) if unit == "%" else value
+            out[readers] = as_read(value, unit)
 
     def adapt(self, seen: Seen) -> None:
         """Nothing to do: adaptation is part of the membrane."""
@@ -88,6 +88,16 @@ class ThermalSense(ChemicalSense):
     """
 
     name = "thermal"
+
+
+def as_read(value: np.ndarray | float, unit: str) -> np.ndarray:
+    """What a receptor is given of a field that is there: never 0 of a gas, which stands for a field that is not.
+
+    Args:
+        value: of the field [unit].
+        unit: of the receptor.
+    """
+    return np.maximum(value, _NEXT_TO_NOTHING) if unit == "%" else np.asarray(value)
 
 
 def points_at(midline: np.ndarray, s: np.ndarray) -> np.ndarray:
