@@ -11,6 +11,7 @@ from tianbao.electrophysiology.transduction import SensoryCell, receptor_of
 from tianbao.sensing import receptors, table_senses
 from tianbao.validation import levels
 from tianbao.validation.check import PASS
+from tianbao.validation.senses import targets
 
 EVERY = [each for sense in table_senses() for each in receptors(sense)]
 WARM = tb.Worm().parameters.replace(cultivation_temperature=25.0)
@@ -172,3 +173,17 @@ def test_aser_follows_the_first_two_equations_of_its_published_model():
     settled = np.convolve(np.diff(salt, prepend=salt[0]) != 0.0, np.ones(240))[: len(salt)] == 0.0
     assert np.abs(published).max() > 0.1
     assert ours[settled] == pytest.approx(published[settled], abs=0.005 * np.abs(published).max())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("neuron", "field"), sorted({(e.neuron[:-1], e.field) for e in EVERY} - {("ASE", "nacl")}))
+def test_gains_follow_the_declared_rule(neuron, field):
+    """Peak current of the standard stimulus times the input resistance at rest is 15 mV, in the mean of both sides."""
+    standard = targets().query("neuron == @neuron + 'L' and field == @field").iloc[0]
+    found = []
+    for side in "LR":
+        cell = SensoryCell(neuron + side, field)
+        resistance = cell.cell.input_resistance(0.5)
+        found.append(resistance * cell.answer(standard.before, (standard.after, 5000.0)).peak_current)
+    # The gain is the mean of what each side needs, of two digits.
+    assert 15.0 * np.mean(1.0 / np.array(found)) == pytest.approx(1.0, abs=0.05)
