@@ -54,7 +54,7 @@ def test_a_given_field_has_no_state_and_no_worm_changes_it():
     ("table", "words"),
     [
         ({"kind": "gausian", "name": "nacl"}, "did you mean 'gaussian'"),
-        ({"name": "nacl", "peak": 1.0, "width": 1.0}, "needs a kind: gaussian or bath"),
+        ({"name": "nacl", "peak": 1.0, "width": 1.0}, "needs a kind: one of gaussian, bath, gradient"),
         ({"kind": ["gaussian"], "name": "nacl"}, "unknown kind"),
         ({"kind": "gaussian", "name": "nacl", "peak": 1.0, "widht": 1.0}, "did you mean 'width'"),
         ({"kind": "gaussian", "name": "nacl", "peak": 1.0}, "needs 'width'"),

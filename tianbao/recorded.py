@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .behaviour.gait import Gait
+    from .environment import Field
 
 _LARGEST_SEED = 2**63 - 1
 # What any array of a run or of an animal's track is within; beyond, sums and pictures of it overflow.
@@ -373,6 +374,12 @@ class RecordedRun(NamedAttributes):
             return _table(np.zeros((len(self.time), 0)), self.time, ())
         names = tuple(name for sense in track.inputs for name in track.receptors[sense])
         return _table(np.concatenate(list(track.inputs.values()), axis=1), self.time, names)
+
+    def fields(self) -> list[Field]:
+        """Fields as the worms left them, made again from settings and tracks; a lawn has `left` and `eaten` [ug]."""
+        from .environment import replayed
+
+        return replayed(self._section("fields", list), self.time, [each.midline for each in self.worms])
 
     def activations(self, worm: int = 0) -> pd.DataFrame:
         """Muscle activations [-]: one row per frame, index `time_ms`, one column per muscle.

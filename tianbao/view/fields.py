@@ -32,6 +32,7 @@ class Contours:
         x, y: of the grid [mm], shapes (columns,) and (rows,).
         value: on the grid [unit of the field], shape (rows, columns).
         levels: of the lines [unit of the field]; empty for a field that is the same everywhere.
+        changed: whether it was something else at the start of the run.
     """
 
     field: Field
@@ -40,12 +41,15 @@ class Contours:
     y: np.ndarray
     value: np.ndarray
     levels: np.ndarray
+    changed: bool
 
     @property
     def label(self) -> str:
-        """Name and unit, with the value of a field that is the same everywhere."""
-        name, unit = self.field.name, self.field.unit
-        return f"{name} [{unit}]" if len(self.levels) else f"{name}: {self.value.flat[0]:.4g} {unit} everywhere"
+        """Name and unit, with the value of a field that is the same everywhere; and when, where it has changed."""
+        name, unit, when = self.field.name, self.field.unit, " at the end" if self.changed else ""
+        if len(self.levels):
+            return f"{name}{when} [{unit}]"
+        return f"{name}{when}: {self.value.flat[0]:.4g} {unit} everywhere"
 
     def lines(self) -> list[np.ndarray]:
         """All lines [mm], each of shape (points, 2)."""
@@ -65,6 +69,7 @@ def contours(recording: RecordedRun, window: Window) -> list[Contours]:
     given = settings.fields(recording)
     if not given or not len(recording.time):
         return []
+    left = recording.fields()
     x0, x1, y0, y1 = window
     step = max(x1 - x0, y1 - y0) / _GRID
     x, y = np.arange(x0, x1 + step, step), np.arange(y0, y1 + step, step)
@@ -72,9 +77,11 @@ def contours(recording: RecordedRun, window: Window) -> list[Contours]:
     height = float(np.nanmean(heights)) if np.isfinite(heights).any() else 0.0
     points = np.stack([*np.meshgrid(x, y), np.full((len(y), len(x)), height)], axis=-1)
     drawn = []
-    for k, field in enumerate(given):
+    for k, (field, start) in enumerate(zip(left, given, strict=True)):
         value = np.asarray(field.at(points, recording.duration), float)
-        drawn.append(Contours(field, _LOOKS[k % len(_LOOKS)], x, y, value, _levels(value)))
+        before = np.asarray(start.at(points, 0.0), float)
+        changed = not np.allclose(value, before, rtol=_FLAT, atol=_FLAT * np.abs(value).max())
+        drawn.append(Contours(field, _LOOKS[k % len(_LOOKS)], x, y, value, _levels(value), changed))
     return drawn
 
 
