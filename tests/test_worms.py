@@ -120,7 +120,7 @@ def test_five_worms_go_on_to_the_same_bits_from_any_moment():
     assert (eaten > 0.0).sum() >= 3 and food.left + eaten.sum() == pytest.approx(lawn.left, rel=1e-12)
     # The recording has a frame every 20 ms, a mouth eats every 4 ms.
     assert [whole.assay("food_eaten", k) for k in range(5)] == pytest.approx(eaten, rel=0.02, abs=1e-9)
-    assert made.loop.untouched().field("food").left == lawn.left
+    assert made.alone(2).arena.field("food").left == lawn.left
     moments = np.random.default_rng(5).permutation(len(kept.states))[:10]
     for moment in moments:
         resumed = made.run(240.0, since=RunState.from_bytes(kept.states[moment], "kept"))

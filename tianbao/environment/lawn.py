@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -82,6 +83,10 @@ class Lawn(Given):
         axis = self.spacing * (np.arange(across) - across // 2)
         covered = np.clip((self.radius - np.hypot(axis[:, None], axis)) / self.spacing + 0.5, 0.0, 1.0)
         fill(self, _axis=axis, _mass=self.density * self.spacing**2 * covered, _eaten=np.zeros(0))
+
+    def __deepcopy__(self, memo: dict) -> Lawn:
+        """A whole lawn: a simulation copies what it is given, and begins with what its configuration says."""
+        return dataclasses.replace(self)
 
     @property
     def left(self) -> float:

@@ -119,13 +119,6 @@ class Loop:
             self._designs[model.network_key] = model.design(self.body.curvature_positions)
         return self._designs[model.network_key]
 
-    def untouched(self) -> Arena:
-        """The arena as it was given, whatever the worms have done to its fields since."""
-        fields = copy.deepcopy(self.arena.fields)
-        for field in fields:
-            field.restore(self._fields_at_start[field.name])
-        return self.arena.replace(fields=fields) if fields else self.arena
-
     def retune(self, worms: Sequence[WormModel], body: SoftBody | None = None) -> None:
         """Take the same worms with other parameters, and another body; `reset` then begins with them."""
         self.worms, self.body = tuple(worms), body or self.body

@@ -194,7 +194,7 @@ class Simulation(NamedAttributes):
         """
         which = whole(worm, "alone", "worm", high=len(self.worms) - 1)
         single = Simulation(
-            self.worms[which], self._loop.untouched(), seed=self.seed, clock=self.clock, slabs=self._slabs,
+            self.worms[which], self.arena, seed=self.seed, clock=self.clock, slabs=self._slabs,
             material=self.body.material, initial_curvature=self.initial_curvature, engine=self.engine,
             stream=self._loop.stream + which, progress=self.progress,
         )  # fmt: skip

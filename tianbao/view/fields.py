@@ -17,6 +17,7 @@ from . import settings, style
 _LOOKS = (("#8f8878", "solid"), ("#75858f", "dashed"), ("#8a7587", "dotted"))
 _GRID = 160  # points along the longer side
 _LEVELS = 7
+_WIDE = 100.0  # largest over smallest value, above which lines at even steps would leave all but the source empty
 _FLAT = 1e-9  # of the largest value: a field that varies less is the same everywhere
 
 Window = tuple[float, float, float, float]
@@ -86,10 +87,14 @@ def contours(recording: RecordedRun, window: Window) -> list[Contours]:
 
 
 def _levels(value: np.ndarray) -> np.ndarray:
-    """Round values between the smallest and the largest."""
+    """Round values between the smallest and the largest: at even steps, or 1, 3, 10, 30 for what varies widely."""
     low, high = float(value.min()), float(value.max())
     if high - low <= _FLAT * max(abs(low), abs(high)):
         return np.zeros(0)
+    if high > _WIDE * low > 0.0:
+        tens = np.floor(np.log10(high)) - np.arange(_LEVELS)[::-1]
+        levels = np.outer(10.0**tens, (1.0, 3.0)).ravel()
+        return levels[(levels > low) & (levels < high)][-_LEVELS:]
     levels = MaxNLocator(_LEVELS).tick_values(low, high)
     return levels[(levels > low) & (levels < high)]
 
