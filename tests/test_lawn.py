@@ -114,7 +114,7 @@ PATCH = {"kind": "lawn", "name": "food", "radius": 1.0, "density": 0.5}
         ({"density": math.inf}, "'density' = inf is not a number"),
         ({"rate": -1.0}, "'rate' = -1 ug/h is outside"),
         ({"reach": 0.05, "spacing": 0.2}, "'reach' = 0.05 mm on a grid of 0.2 mm; give a spacing of at most 1.4 times"),
-        ({"radius": 900.0}, "cells, more than 4000000; give a larger 'spacing'"),
+        ({"radius": 900.0}, "cells, more than 2000000; give a larger 'spacing'"),
         ({"unit": "mM"}, "unknown key of a lawn 'unit'"),
     ],
 )
@@ -136,7 +136,7 @@ def meal():
 
 def test_a_recording_tells_what_was_eaten(meal, tmp_path):
     run, lawn, eaten = meal
-    (again,) = run.fields()
+    (again,) = run.fields
     assert np.array_equal(again.eaten, eaten.eaten) and again.left == eaten.left < lawn.left
     assert run.assay("food_eaten") == pytest.approx(lawn.left - eaten.left, rel=1e-9)
     assert tb.open(run.save(tmp_path / "meal.h5")).assay("food_eaten") == eaten.eaten[0]

@@ -26,5 +26,5 @@ def approach(recording: RecordedRun, worm: int = 0) -> float:
 
 def food_eaten(recording: RecordedRun, worm: int = 0) -> float:
     """What a worm has eaten of all lawns [ug], by where its mouth was in every frame."""
-    eaten = [each.eaten for each in recording.fields() if isinstance(each, Lawn)]
+    eaten = [each.eaten for each in recording.fields if isinstance(each, Lawn)]
     return float(sum(each[worm] for each in eaten)) if eaten and len(recording.time) else float("nan")

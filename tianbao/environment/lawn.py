@@ -19,7 +19,7 @@ from .fields import FARTHEST, LARGEST, Given, fill, identified, positive, value_
 
 _FEEDING = named_values(Path(__file__).with_name("feeding.csv"))
 _MS_PER_H = 3600.0 * MS_PER_S
-_MOST_CELLS = 4_000_000
+_MOST_CELLS = 2_000_000
 
 
 @named_arguments
@@ -42,7 +42,7 @@ class Lawn(Given):
 
     Raises:
         ConfigError: for what is not a number or not positive, a reach shorter than 0.71 of the spacing, or a grid of
-            more than four million cells.
+            more than two million cells.
 
     Limitations: bacteria do not grow, move or stick to worms, and the grid does not reach beyond the lawn. The value
     at a point is that of the surface below or above it. Every worm eats all the time at a rate that depends on density

@@ -70,7 +70,6 @@ def contours(recording: RecordedRun, window: Window) -> list[Contours]:
     given = settings.fields(recording)
     if not given or not len(recording.time):
         return []
-    left = recording.fields()
     x0, x1, y0, y1 = window
     step = max(x1 - x0, y1 - y0) / _GRID
     x, y = np.arange(x0, x1 + step, step), np.arange(y0, y1 + step, step)
@@ -78,7 +77,7 @@ def contours(recording: RecordedRun, window: Window) -> list[Contours]:
     height = float(np.nanmean(heights)) if np.isfinite(heights).any() else 0.0
     points = np.stack([*np.meshgrid(x, y), np.full((len(y), len(x)), height)], axis=-1)
     drawn = []
-    for k, (field, start) in enumerate(zip(left, given, strict=True)):
+    for k, (field, start) in enumerate(zip(recording.fields, given, strict=True)):
         value = np.asarray(field.at(points, recording.duration), float)
         before = np.asarray(start.at(points, 0.0), float)
         changed = not np.allclose(value, before, rtol=_FLAT, atol=_FLAT * np.abs(value).max())
