@@ -74,10 +74,19 @@ class Field(Protocol):
 
 
 @dataclass(frozen=True)
-class Given:
-    """A field that does not change by itself and that no worm changes."""
+class Described:
+    """A field whose options are those of a table of TOML."""
 
     kind: ClassVar[str]
+
+    def described(self) -> dict[str, Any]:
+        """Kind and options as plain values."""
+        return {"kind": self.kind, **{each.name: _plain(getattr(self, each.name)) for each in dataclasses.fields(self)}}
+
+
+@dataclass(frozen=True)
+class Given(Described):
+    """A field that follows from place and time alone, and that no worm changes."""
 
     def step(self, duration: float, midline: np.ndarray) -> None:
         """Nothing happens to a field that is given once and for all."""
@@ -88,10 +97,6 @@ class Given:
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """There is nothing to restore."""
-
-    def described(self) -> dict[str, Any]:
-        """Kind and options as plain values."""
-        return {"kind": self.kind, **{each.name: _plain(getattr(self, each.name)) for each in dataclasses.fields(self)}}
 
 
 @named_arguments

@@ -15,7 +15,7 @@ from ..arguments import named_arguments
 from ..errors import ConfigError
 from ..rows import named_values, number, numbers
 from ..units import MS_PER_S
-from .fields import FARTHEST, LARGEST, Given, fill, identified, positive, value_of
+from .fields import FARTHEST, LARGEST, Described, fill, identified, positive, value_of
 
 _FEEDING = named_values(Path(__file__).with_name("feeding.csv"))
 _MS_PER_H = 3600.0 * MS_PER_S
@@ -24,7 +24,7 @@ _MOST_CELLS = 2_000_000
 
 @named_arguments
 @dataclass(frozen=True)
-class Lawn(Given):
+class Lawn(Described):
     """A round lawn of bacteria on a surface: every worm eats within reach of its mouth, and what is eaten is gone.
 
     A mouth takes up rate x density / (density + half), the density being the mean within its reach. Worms whose reaches
