@@ -38,7 +38,8 @@ ENOUGH = 14 / 16
 
 def drawn(seed: int, spread: float) -> tuple[parameters.Parameters, Material]:
     """Fitted values, each perturbed independently by up to a share; unchanged for seed 0."""
-    fitted = {name: row.value for name, row in parameters.table().items() if row.source.startswith("fitted")}
+    rows = parameters.table()
+    fitted = {name: row.value for name, row in rows.items() if row.source.startswith("fitted")}
     tissue = {attribute: constant(name) for name, attribute in TISSUE.items()}
     factors = np.random.default_rng(seed).uniform(1.0 - spread, 1.0 + spread, len(fitted) + len(tissue))
     moved = {
@@ -46,6 +47,8 @@ def drawn(seed: int, spread: float) -> tuple[parameters.Parameters, Material]:
         for (name, value), factor in zip({**fitted, **tissue}.items(), factors, strict=True)
     }
     material = Material(**{name: moved.pop(name) for name in tissue})
+    # A value at its bound, such as a share of 1, moves inwards only.
+    moved = {name: float(np.clip(value, rows[name].low, rows[name].high)) for name, value in moved.items()}
     return parameters.defaults().replace(**moved), material
 
 

@@ -54,7 +54,7 @@ def test_a_given_field_has_no_state_and_no_worm_changes_it():
     ("table", "words"),
     [
         ({"kind": "gausian", "name": "nacl"}, "did you mean 'gaussian'"),
-        ({"name": "nacl", "peak": 1.0, "width": 1.0}, "needs a kind: gaussian or bath"),
+        ({"name": "nacl", "peak": 1.0, "width": 1.0}, "needs a kind: one of gaussian, bath, gradient"),
         ({"kind": ["gaussian"], "name": "nacl"}, "unknown kind"),
         ({"kind": "gaussian", "name": "nacl", "peak": 1.0, "widht": 1.0}, "did you mean 'width'"),
         ({"kind": "gaussian", "name": "nacl", "peak": 1.0}, "needs 'width'"),
@@ -67,6 +67,11 @@ def test_a_given_field_has_no_state_and_no_worm_changes_it():
         ({"kind": "gaussian", "name": "nacl", "peak": "1", "width": 1.0}, "of type str"),
         ({"kind": "gaussian", "name": "nacl", "peak": 1.0, "width": 1.0, "centre": [0, 0]}, "takes 3 numbers"),
         ({"kind": "gaussian", "name": "nacl", "peak": 1.0, "width": 1.0, "unit": "mm"}, "did you mean 'mM'"),
+        (
+            {"kind": "gaussian", "name": "o2", "peak": 90, "width": 1, "background": 21, "unit": "%"},
+            "nothing is above 100 %",
+        ),
+        ({"kind": "bath", "name": "o2", "unit": "%", "steps": [[0, 101]]}, "nothing is above 100 %"),
         ({"kind": "gaussian", "name": "a/b", "peak": 1.0, "width": 1.0}, "must be a word"),
         ({"kind": "gaussian", "name": 3, "peak": 1.0, "width": 1.0}, "must be a word"),
         ({"kind": "bath", "name": "nacl", "steps": []}, "must be a list"),

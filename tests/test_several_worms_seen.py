@@ -139,7 +139,7 @@ def test_a_bath_is_named_with_its_value_at_the_end(pair):
     bath = '[[fields]]\nkind = "bath"\nname = "odour"\nsteps = [[0.0, 1.0], [200.0, 7.5], [500.0, 9.0]]\n'
     run = dataclasses.replace(pair, config_toml=bath + '[[fields]]\nkind = "plume"\nname = "unknown"\n')
     (found,) = contours(run, (0.0, 1.0, 0.0, 1.0))
-    assert found.label == "odour: 7.5 mM everywhere" and not found.lines()
+    assert found.label == "odour at the end: 7.5 mM everywhere" and not found.lines()
     assert run.plot.track().legends[0].get_texts()[-1].get_text() == found.label
 
 

@@ -109,15 +109,23 @@ def test_five_worms_go_on_to_the_same_bits_from_any_moment():
             self.states.append(state.to_bytes())
 
     worms = [tb.Worm(at=(1.5 * (k % 3), 1.5 * (k // 3), 0.0), heading=0.3 * k) for k in range(5)]
-    arena = tb.Arena("agar", fields=[tb.Gaussian("nacl", peak=40.0, width=1.0)])
+    lawn = tb.Lawn("food", radius=2.0, density=0.01, centre=(1.5, 0.5, 0.0))
+    arena = tb.Arena("agar", fields=[tb.Gaussian("nacl", peak=40.0, width=1.0), lawn])
     worms[2].modulate("egl-19", 1.5, "VB*", tau=50.0)
     made = tb.Simulation(worms, arena, seed=2, engine="native", progress=False).record(voltage=["ASE*", "VB*"])
     kept = Kept()
     whole = made.run(240.0, checkpoints=kept)
+    food = made.arena.field("food")
+    left, eaten = food.state(), food.eaten
+    assert (eaten > 0.0).sum() >= 3 and food.left + eaten.sum() == pytest.approx(lawn.left, rel=1e-12)
+    # The recording has a frame every 20 ms, a mouth eats every 4 ms.
+    assert [whole.assay("food_eaten", k) for k in range(5)] == pytest.approx(eaten, rel=0.02, abs=1e-9)
+    assert made.alone(2).arena.field("food").left == lawn.left
     moments = np.random.default_rng(5).permutation(len(kept.states))[:10]
     for moment in moments:
         resumed = made.run(240.0, since=RunState.from_bytes(kept.states[moment], "kept"))
         assert all(same(*each) for each in zip(resumed.worms, whole.worms, strict=True))
+        assert all(np.array_equal(each, left[name]) for name, each in made.arena.field("food").state().items())
 
 
 def test_equal_worms_share_their_constants_and_differ_in_what_changes():

@@ -22,7 +22,22 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .electrophysiology.cell import PatchedCell
     from .electrophysiology.protocols import current_pulses, current_steps, voltage_steps
-    from .environment import Arena, Bath, Dish, Gaussian, Medium, Pillar, Plane, SignedDistance, pillar_array
+    from .environment import (
+        Arena,
+        Basin,
+        Bath,
+        Dish,
+        Drop,
+        Gaussian,
+        Gradient,
+        Lawn,
+        Medium,
+        Pillar,
+        Plane,
+        Plume,
+        SignedDistance,
+        pillar_array,
+    )
     from .experiment import resume
     from .io.checkpoints import Checkpoints
     from .io.results import open_recording as open  # noqa: A004
@@ -37,12 +52,16 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Arena": ".environment",
+    "Basin": ".environment",
     "Bath": ".environment",
     "Checkpoints": ".io.checkpoints",
     "Clock": ".clock",
     "Dish": ".environment",
+    "Drop": ".environment",
     "Gaussian": ".environment",
+    "Gradient": ".environment",
     "Kymograph": ".behaviour.kymograph",
+    "Lawn": ".environment",
     "Live": ".view.live",
     "Loop": ".loop",
     "Material": ".body",
@@ -52,6 +71,7 @@ _HOMES = {
     "PatchedCell": ".electrophysiology.cell",
     "Pillar": ".environment",
     "Plane": ".environment",
+    "Plume": ".environment",
     "Pulse": ".apparatus",
     "Recording": ".recording",
     "SignedDistance": ".environment",
@@ -72,14 +92,18 @@ _HOMES = {
 __all__ = [
     "AnatomyError",
     "Arena",
+    "Basin",
     "Bath",
     "Checkpoints",
     "Clock",
     "ConfigError",
     "Dish",
     "DivergedError",
+    "Drop",
     "Gaussian",
+    "Gradient",
     "Kymograph",
+    "Lawn",
     "Live",
     "Loop",
     "Material",
@@ -91,6 +115,7 @@ __all__ = [
     "PatchedCell",
     "Pillar",
     "Plane",
+    "Plume",
     "Pulse",
     "Recording",
     "SignedDistance",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .behaviour.gait import Gait
+    from .environment import Field
 
 _LARGEST_SEED = 2**63 - 1
 # What any array of a run or of an animal's track is within; beyond, sums and pictures of it overflow.
@@ -284,10 +287,9 @@ class RecordedRun(NamedAttributes):
 
     def _section(self, name: str, kind: type = dict):
         """A section of the configuration, empty when there is none to be read."""
-        try:
+        found = None
+        with suppress(ValueError, RecursionError):
             found = tomllib.loads(self.config_toml).get(name)
-        except (ValueError, RecursionError):
-            return kind()
         return found if isinstance(found, kind) else kind()
 
     def track(self, worm: int = 0) -> WormTrack:
@@ -372,10 +374,16 @@ class RecordedRun(NamedAttributes):
             ConfigError: if there is no such worm.
         """
         track = self.track(worm)
-        if not track.inputs:
-            return _table(np.zeros((len(self.time), 0)), self.time, ())
         names = tuple(name for sense in track.inputs for name in track.receptors[sense])
-        return _table(np.concatenate(list(track.inputs.values()), axis=1), self.time, names)
+        nothing = np.zeros((len(self.time), 0))
+        return _table(np.concatenate([nothing, *track.inputs.values()], axis=1), self.time, names)
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """Fields as the worms left them, made again from settings and tracks; a lawn has `left` and `eaten` [ug]."""
+        from .environment import replayed
+
+        return tuple(replayed(self._section("fields", list), self.time, [each.midline for each in self.worms]))
 
     def activations(self, worm: int = 0) -> pd.DataFrame:
         """Muscle activations [-]: one row per frame, index `time_ms`, one column per muscle.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..environment import Lawn
 from ..recorded import RecordedRun
 
 
@@ -21,3 +22,9 @@ def approach(recording: RecordedRun, worm: int = 0) -> float:
         return float("nan")
     fifth = len(sensed) // 5
     return float(np.mean(sensed[-fifth:, 0]) - np.mean(sensed[:fifth, 0]))
+
+
+def food_eaten(recording: RecordedRun, worm: int = 0) -> float:
+    """What a worm has eaten of all lawns [ug], by where its mouth was in every frame."""
+    eaten = [each.eaten for each in recording.fields if isinstance(each, Lawn)]
+    return float(sum(each[worm] for each in eaten)) if eaten and len(recording.time) else float("nan")

@@ -2,20 +2,30 @@
 
 from .arena import Arena
 from .fields import Bath, Field, Gaussian, field_of
+from .lawn import Lawn
 from .medium import Medium
 from .obstacles import Dish, Obstacle, Pillar, Plane, SignedDistance, pillar_array
+from .replayed import made_again, replayed
+from .sources import Basin, Drop, Gradient, Plume
 
 __all__ = [
     "Arena",
+    "Basin",
     "Bath",
     "Dish",
+    "Drop",
     "Field",
     "Gaussian",
+    "Gradient",
+    "Lawn",
     "Medium",
     "Obstacle",
     "Pillar",
     "Plane",
+    "Plume",
     "SignedDistance",
     "field_of",
+    "made_again",
     "pillar_array",
+    "replayed",
 ]

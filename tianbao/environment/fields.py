@@ -1,8 +1,9 @@
-"""What fills an arena and can be sensed: concentrations, and later temperature, food or oxygen.
+"""What fills an arena and can be sensed or eaten: concentrations, temperature, gases, food.
 
 A field has a value at every point and time. Two are here, both given once and for all: a Gaussian around a source, as
 on an assay plate some time after a drop was put down, and a bath that is the same everywhere and is exchanged at given
-times, as in a microfluidic chip. A field of your own needs no more than the methods of `Field`.
+times, as in a microfluidic chip. sources.py has those that follow from where a substance comes from, lawn.py the food
+that worms eat. A field of your own needs no more than the methods of `Field`.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from ..errors import ConfigError, shorten, unknown
 from ..registry import find, registered
 from ..rows import number, numbers
 
-UNITS = {"mM": 0.0, "degC": -273.15, "%": 0.0}
-"""Units that a field may have, and the smallest value in each."""
+UNITS = {"mM": 0.0, "degC": -273.15, "%": 0.0, "ug/mm2": 0.0}
+"""Units that a field may have, and the smallest value in each: concentration, temperature, share of a gas by volume
+(oxygen, carbon dioxide), wet mass of bacteria on a surface (food)."""
 
-_LARGEST = 1e6  # of a value, in its unit
-_FARTHEST = 1e6  # of a length [mm]
-_LONGEST = 1e12  # of a time [ms]
+LARGEST = 1e6  # of a value, in its unit
+FARTHEST = 1e6  # of a length [mm]
+LONGEST = 1e12  # of a time [ms]
+_MOST = {"%": 100.0}
 
 
 @runtime_checkable
@@ -71,10 +74,19 @@ class Field(Protocol):
 
 
 @dataclass(frozen=True)
-class Given:
-    """A field that does not change by itself and that no worm changes."""
+class Described:
+    """A field whose options are those of a table of TOML."""
 
     kind: ClassVar[str]
+
+    def described(self) -> dict[str, Any]:
+        """Kind and options as plain values."""
+        return {"kind": self.kind, **{each.name: _plain(getattr(self, each.name)) for each in dataclasses.fields(self)}}
+
+
+@dataclass(frozen=True)
+class Given(Described):
+    """A field that follows from place and time alone, and that no worm changes."""
 
     def step(self, duration: float, midline: np.ndarray) -> None:
         """Nothing happens to a field that is given once and for all."""
@@ -85,10 +97,6 @@ class Given:
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """There is nothing to restore."""
-
-    def described(self) -> dict[str, Any]:
-        """Kind and options as plain values."""
-        return {"kind": self.kind, **{each.name: _plain(getattr(self, each.name)) for each in dataclasses.fields(self)}}
 
 
 @named_arguments
@@ -120,17 +128,15 @@ class Gaussian(Given):
     unit: str = "mM"
 
     def __post_init__(self) -> None:
-        where, least = _named(self.name, self.unit)
-        background = _value(self.background, where, "background", self.unit, least)
-        peak = number(self.peak, where, "peak", self.unit, low=-_LARGEST, high=_LARGEST)
-        if background + peak < least:
+        where = identified(self.name, self.unit)
+        background = value_of(self.background, where, "background", self.unit)
+        peak = number(self.peak, where, "peak", self.unit, low=-LARGEST, high=LARGEST)
+        if wrong := _wrong(background + peak, self.unit):
             total = f"{background + peak:g} {self.unit}"
-            raise ConfigError(f"{where}: background and peak make {total} at the centre; {_at_least(self.unit)}")
-        width = number(self.width, where, "width", "mm", high=_FARTHEST)
-        if width <= 0.0:
-            raise ConfigError(f"{where}: 'width' = {width:g} mm must be positive")
-        centre = numbers(self.centre, where, "centre", 3, "mm", most=_FARTHEST)
-        _set(self, background=background, peak=peak, width=width, centre=centre)
+            raise ConfigError(f"{where}: background and peak make {total} at the centre; {wrong}")
+        width = positive(self.width, where, "width", "mm")
+        centre = numbers(self.centre, where, "centre", 3, "mm", most=FARTHEST)
+        fill(self, background=background, peak=peak, width=width, centre=centre)
 
     def at(self, points: np.ndarray, time: float) -> np.ndarray:
         """Value [unit] at points (..., 3) [mm], shape (...); the same at any time."""
@@ -162,21 +168,21 @@ class Bath(Given):
     unit: str = "mM"
 
     def __post_init__(self) -> None:
-        where, least = _named(self.name, self.unit)
+        where = identified(self.name, self.unit)
         if isinstance(self.steps, (str, bytes)) or not isinstance(self.steps, Sequence) or not self.steps:
             wanted = f"a list of [time in ms, value in {self.unit}]"
             raise ConfigError(f"{where}: 'steps' must be {wanted}, got {shorten(repr(self.steps))}")
         steps = []
         for each in self.steps:
             time, value = numbers(each, where, "steps", 2)
-            number(time, where, "time of a step", "ms", low=0.0, high=_LONGEST)
-            steps.append((time, _value(value, where, "value of a step", self.unit, least)))
+            number(time, where, "time of a step", "ms", low=0.0, high=LONGEST)
+            steps.append((time, value_of(value, where, "value of a step", self.unit)))
         times = [time for time, _ in steps]
         if times[0] != 0.0:
             raise ConfigError(f"{where}: the first of 'steps' is at {times[0]:g} ms; give the value from 0 ms on")
         if any(later <= earlier for earlier, later in zip(times, times[1:], strict=False)):
             raise ConfigError(f"{where}: the times of 'steps' must rise, got {shorten(times)} ms")
-        _set(self, steps=tuple(steps))
+        fill(self, steps=tuple(steps))
 
     def at(self, points: np.ndarray, time: float) -> np.ndarray:
         """Value [unit] at points (..., 3) [mm] and a time [ms], shape (...)."""
@@ -204,7 +210,7 @@ def field_of(table: Mapping[str, Any], where: str) -> Field:
     kind = options.pop("kind", None)
     kinds = registered("field")
     if kind is None:
-        raise ConfigError(f"{where}: a field needs a kind: {' or '.join(kinds)}")
+        raise ConfigError(f"{where}: a field needs a kind: one of {', '.join(kinds)}")
     if not isinstance(kind, str) or kind not in kinds:
         raise ConfigError(f"{where}: {unknown('kind of field', kind, kinds)}")
     made = find("field", kind)
@@ -232,37 +238,63 @@ def check_fields(given: object) -> tuple[Field, ...]:
     names: set[str] = set()
     for each in given:
         if isinstance(each, type) or not isinstance(each, Field):
-            raise ConfigError(f"arena: {shorten(repr(each))} is not a field; give Gaussian, Bath or one of your own")
-        _named(each.name, each.unit)
+            raise ConfigError(f"arena: {shorten(repr(each))} is not a field; give Gaussian, Lawn or one of your own")
+        identified(each.name, each.unit)
         if each.name in names:
             raise ConfigError(f"arena: two fields are named '{each.name}'; an arena holds one of each substance")
         names.add(each.name)
     return tuple(given)
 
 
-def _named(name: object, unit: object) -> tuple[str, float]:
-    """Words for a field in messages, and the least value in its unit."""
+def identified(name: object, unit: object) -> str:
+    """Words for a field in messages.
+
+    Raises:
+        ConfigError: for a name that is not one word, or an unknown unit.
+    """
     if not isinstance(name, str) or not re.fullmatch("[A-Za-z0-9_-]+", name):
         raise ConfigError(f"field: name {shorten(repr(name))} must be a word of letters, digits, '_' and '-'")
     if not isinstance(unit, str) or unit not in UNITS:
         raise ConfigError(f"field '{name}': {unknown('unit', unit, UNITS)}")
-    return f"field '{name}'", UNITS[unit]
+    return f"field '{name}'"
 
 
-def _value(value: object, where: str, what: str, unit: str, least: float) -> float:
-    exact = number(value, where, what, unit, low=-math.inf, high=_LARGEST)
-    if exact < least:
-        raise ConfigError(f"{where}: '{what}' = {exact:g} {unit}; {_at_least(unit)}")
+def value_of(value: object, where: str, what: str, unit: str) -> float:
+    """A value that a field of this unit can have.
+
+    Raises:
+        ConfigError: for what is not a number, or is below the least or above the most that the unit allows.
+    """
+    exact = number(value, where, what, unit, low=-math.inf, high=LARGEST)
+    if wrong := _wrong(exact, unit):
+        raise ConfigError(f"{where}: '{what}' = {exact:g} {unit}; {wrong}")
     return exact
 
 
-def _at_least(unit: str) -> str:
-    return "a concentration cannot be negative" if unit == "mM" else f"nothing is below {UNITS[unit]:g} {unit}"
+def positive(
+    value: object, where: str, what: str, unit: str, *, most: float = FARTHEST, endless: bool = False
+) -> float:
+    """A number above 0; or infinity, if `endless`.
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    exact = number(value, where, what, unit, high=most, endless=endless)
+    if exact <= 0.0:
+        raise ConfigError(f"{where}: '{what}' = {exact:g} {unit} must be positive")
+    return exact
 
 
-def _set(field: object, **values: object) -> None:
-    for name, value in values.items():
-        object.__setattr__(field, name, value)
+def fill(field: object, **values: object) -> None:
+    """Set attributes of a frozen field while it is made."""
+    vars(field).update(values)
+
+
+def _wrong(value: float, unit: str) -> str:
+    """Why a value cannot be, "" if it can."""
+    if value < UNITS[unit]:
+        return "a concentration cannot be negative" if unit == "mM" else f"nothing is below {UNITS[unit]:g} {unit}"
+    return f"nothing is above {_MOST[unit]:g} {unit}" if value > _MOST.get(unit, math.inf) else ""
 
 
 def _plain(value: object) -> object:

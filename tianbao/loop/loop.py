@@ -148,6 +148,7 @@ class Loop:
         for field in self.arena.fields:
             field.restore(self._fields_at_start[field.name])
         self._pose(for_start)
+        self._step_fields(0.0)  # no time passes, but a lawn learns how many worms there are
         self._sense()
         rate = rate_factor(self.arena.temperature)
         voltages = [_rest(self.design(k), rng) for k, rng in enumerate(for_start)]
@@ -220,11 +221,15 @@ class Loop:
         if arena.flow is not None:
             body.flow = arena.velocity(body.midline(), body.time)
         body.step(self._pull, tick)
-        if arena.fields:
-            body.midline(self._line)
-            for field in arena.fields:
-                field.step(tick, self._line)
+        self._step_fields(tick)
         self.ticks += 1
+
+    def _step_fields(self, duration: float) -> None:
+        """Let time [ms] pass in the fields, with the worms where they are."""
+        if self.arena.fields:
+            self.body.midline(self._line)
+        for field in self.arena.fields:
+            field.step(duration, self._line)
 
     def _sense(self) -> list[Seen]:
         """Let every worm sense where it is now; what each saw."""

@@ -17,6 +17,7 @@ from . import settings, style
 _LOOKS = (("#8f8878", "solid"), ("#75858f", "dashed"), ("#8a7587", "dotted"))
 _GRID = 160  # points along the longer side
 _LEVELS = 7
+_WIDE = 100.0  # largest over smallest value, above which lines at even steps would leave all but the source empty
 _FLAT = 1e-9  # of the largest value: a field that varies less is the same everywhere
 
 Window = tuple[float, float, float, float]
@@ -32,6 +33,7 @@ class Contours:
         x, y: of the grid [mm], shapes (columns,) and (rows,).
         value: on the grid [unit of the field], shape (rows, columns).
         levels: of the lines [unit of the field]; empty for a field that is the same everywhere.
+        changed: whether it was something else at the start of the run.
     """
 
     field: Field
@@ -40,12 +42,15 @@ class Contours:
     y: np.ndarray
     value: np.ndarray
     levels: np.ndarray
+    changed: bool
 
     @property
     def label(self) -> str:
-        """Name and unit, with the value of a field that is the same everywhere."""
-        name, unit = self.field.name, self.field.unit
-        return f"{name} [{unit}]" if len(self.levels) else f"{name}: {self.value.flat[0]:.4g} {unit} everywhere"
+        """Name and unit, with the value of a field that is the same everywhere; and when, where it has changed."""
+        name, unit, when = self.field.name, self.field.unit, " at the end" if self.changed else ""
+        if len(self.levels):
+            return f"{name}{when} [{unit}]"
+        return f"{name}{when}: {self.value.flat[0]:.4g} {unit} everywhere"
 
     def lines(self) -> list[np.ndarray]:
         """All lines [mm], each of shape (points, 2)."""
@@ -72,17 +77,23 @@ def contours(recording: RecordedRun, window: Window) -> list[Contours]:
     height = float(np.nanmean(heights)) if np.isfinite(heights).any() else 0.0
     points = np.stack([*np.meshgrid(x, y), np.full((len(y), len(x)), height)], axis=-1)
     drawn = []
-    for k, field in enumerate(given):
+    for k, (field, start) in enumerate(zip(recording.fields, given, strict=True)):
         value = np.asarray(field.at(points, recording.duration), float)
-        drawn.append(Contours(field, _LOOKS[k % len(_LOOKS)], x, y, value, _levels(value)))
+        before = np.asarray(start.at(points, 0.0), float)
+        changed = not np.allclose(value, before, rtol=_FLAT, atol=_FLAT * np.abs(value).max())
+        drawn.append(Contours(field, _LOOKS[k % len(_LOOKS)], x, y, value, _levels(value), changed))
     return drawn
 
 
 def _levels(value: np.ndarray) -> np.ndarray:
-    """Round values between the smallest and the largest."""
+    """Round values between the smallest and the largest: at even steps, or 1, 3, 10, 30 for what varies widely."""
     low, high = float(value.min()), float(value.max())
     if high - low <= _FLAT * max(abs(low), abs(high)):
         return np.zeros(0)
+    if high > _WIDE * low > 0.0:
+        tens = np.floor(np.log10(high)) - np.arange(_LEVELS)[::-1]
+        levels = np.outer(10.0**tens, (1.0, 3.0)).ravel()
+        return levels[(levels > low) & (levels < high)][-_LEVELS:]
     levels = MaxNLocator(_LEVELS).tick_values(low, high)
     return levels[(levels > low) & (levels < high)]
 

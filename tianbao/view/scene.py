@@ -311,7 +311,10 @@ def _so_far(gait: Gait) -> str:
 
 
 def _spaced(levels: np.ndarray) -> str:
-    """Evenly spaced levels in words."""
+    """Levels in words."""
     if len(levels) == 1:
         return f"at {levels[0]:g}"
+    steps = np.diff(levels)
+    if not np.allclose(steps, steps[0]):
+        return f"at {', '.join(f'{each:g}' for each in levels)}"
     return f"{levels[0]:g} to {levels[-1]:g} in steps of {levels[1] - levels[0]:g}"

@@ -6,13 +6,12 @@ import dataclasses
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import cache
 from typing import Any
 
 from ..anatomy import match_neurons
-from ..environment import Field, field_of
-from ..errors import ConfigError, TianbaoError
+from ..environment import Field, made_again
+from ..errors import TianbaoError
 from ..recorded import RecordedRun
 
 _MISSING = object()
@@ -46,13 +45,9 @@ def interventions(recording: RecordedRun, worm: int = 0) -> list[str]:
 
 
 def fields(recording: RecordedRun) -> list[Field]:
-    """The fields of the arena that can be made again from the configuration; one written in Python cannot."""
+    """The fields of the arena as they start, made again from the configuration; one written in Python cannot."""
     listed = _parsed(recording.config_toml).get("fields")
-    made = []
-    for number, table in enumerate(listed if isinstance(listed, list) else [], start=1):
-        with suppress(ConfigError):
-            made.append(field_of(table, f"field {number}"))
-    return made
+    return made_again(listed if isinstance(listed, list) else [])
 
 
 @cache

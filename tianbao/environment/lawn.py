@@ -1,0 +1,165 @@
+"""Food that worms eat and that runs out: a round lawn of bacteria on a grid of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from ..arguments import named_arguments
+from ..errors import ConfigError
+from ..rows import named_values, number, numbers
+from ..units import MS_PER_S
+from .fields import FARTHEST, LARGEST, Described, fill, identified, positive, value_of
+
+_FEEDING = named_values(Path(__file__).with_name("feeding.csv"))
+_MS_PER_H = 3600.0 * MS_PER_S
+_MOST_CELLS = 2_000_000
+
+
+@named_arguments
+@dataclass(frozen=True)
+class Lawn(Described):
+    """A round lawn of bacteria on a surface: every worm eats within reach of its mouth, and what is eaten is gone.
+
+    A mouth takes up rate x density / (density + half), the density being the mean within its reach. Worms whose reaches
+    overlap share in proportion to what each would take. What is left and what was eaten add up to what there was.
+
+    Attributes:
+        name: of the food.
+        radius: of the lawn [mm].
+        density: wet mass of bacteria on the surface [ug/mm2]; 1 ug/mm2 is about 1 um thick, a layer of single cells.
+        centre: x, y and the height z of the surface [mm].
+        rate: the most that a worm eats [ug/h].
+        half: density at which it eats half of that [ug/mm2].
+        reach: of a mouth [mm]; nothing is eaten by one that is farther above or below the surface.
+        spacing: of the grid [mm].
+
+    Raises:
+        ConfigError: for what is not a number or not positive, a reach shorter than 0.71 of the spacing, or a grid of
+            more than two million cells.
+
+    Limitations: bacteria do not grow, move or stick to worms, and the grid does not reach beyond the lawn. The value
+    at a point is that of the surface below or above it. Every worm eats all the time at a rate that depends on density
+    only: there is no pumping that its neurons could stop.
+    """
+
+    kind: ClassVar[str] = "lawn"
+    unit: ClassVar[str] = "ug/mm2"
+
+    name: str
+    radius: float
+    density: float
+    centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    rate: float = _FEEDING["rate"]
+    half: float = _FEEDING["half"]
+    reach: float = _FEEDING["reach"]
+    spacing: float = _FEEDING["spacing"]
+
+    def __post_init__(self) -> None:
+        where = identified(self.name, self.unit)
+        lengths = {each: positive(getattr(self, each), where, each, "mm") for each in ("radius", "reach", "spacing")}
+        fill(
+            self,
+            **lengths,
+            density=value_of(self.density, where, "density", self.unit),
+            centre=numbers(self.centre, where, "centre", 3, "mm", most=FARTHEST),
+            rate=number(self.rate, where, "rate", "ug/h", low=0.0, high=LARGEST),
+            half=number(self.half, where, "half", self.unit, low=0.0, high=LARGEST),
+        )
+        if self.reach < 0.71 * self.spacing:
+            todo = "give a spacing of at most 1.4 times the reach, so that a mouth always reaches a cell"
+            raise ConfigError(f"{where}: 'reach' = {self.reach:g} mm on a grid of {self.spacing:g} mm; {todo}")
+        across = 2 * math.ceil((self.radius + self.reach) / self.spacing) + 1
+        if across**2 > _MOST_CELLS:
+            todo = f"more than {_MOST_CELLS}; give a larger 'spacing'"
+            raise ConfigError(f"{where}: 'spacing' = {self.spacing:g} mm makes {across} x {across} cells, {todo}")
+        # Cells lie symmetrically about the centre; those on the edge are filled as far as the lawn covers them.
+        axis = self.spacing * (np.arange(across) - across // 2)
+        covered = np.clip((self.radius - np.hypot(axis[:, None], axis)) / self.spacing + 0.5, 0.0, 1.0)
+        fill(self, _axis=axis, _mass=self.density * self.spacing**2 * covered, _eaten=np.zeros(0))
+
+    def __deepcopy__(self, memo: dict) -> Lawn:
+        """A whole lawn: a simulation copies what it is given, and begins with what its configuration says."""
+        return dataclasses.replace(self)
+
+    @property
+    def left(self) -> float:
+        """Mass of what is left of the lawn [ug]."""
+        return float(self._mass.sum())
+
+    @property
+    def eaten(self) -> np.ndarray:
+        """Mass that each worm has eaten [ug], shape (worms,); empty before the first step."""
+        return self._eaten.copy()
+
+    def at(self, points: np.ndarray, time: float) -> np.ndarray:
+        """Density that is left [ug/mm2] at points (..., 3) [mm], shape (...), linear between the cells; 0 outside."""
+        place = (np.asarray(points, float)[..., :2] - self.centre[:2] - self._axis[0]) / self.spacing
+        last = len(self._axis) - 1
+        outside = ((place < 0.0) | (place > last)).any(axis=-1)
+        place = np.clip(place, 0.0, last)
+        before = np.minimum(place.astype(int), last - 1)
+        (i, j), (u, v) = np.moveaxis(before, -1, 0), np.moveaxis(place - before, -1, 0)
+        mass = self._mass
+        low = (1.0 - v) * mass[i, j] + v * mass[i, j + 1]
+        high = (1.0 - v) * mass[i + 1, j] + v * mass[i + 1, j + 1]
+        return np.where(outside, 0.0, ((1.0 - u) * low + u * high) / self.spacing**2)
+
+    def step(self, duration: float, midline: np.ndarray) -> None:
+        """Let every worm eat at its mouth.
+
+        Args:
+            duration: [ms].
+            midline: of every worm, mouth first [mm], shape (worms, rings, 3).
+        """
+        if len(self._eaten) != len(midline):
+            fill(self, _eaten=np.zeros(len(midline)))
+        mass = self._mass.reshape(-1)
+        cells, wanted, worms = [], [], []
+        for worm, mouth in enumerate(midline[:, 0]):
+            near = self._near(mouth)
+            there = mass[near]
+            total = float(there.sum())
+            if total <= 0.0:
+                continue
+            density = total / (len(near) * self.spacing**2)
+            bite = min(total, self.rate * duration / _MS_PER_H * density / (density + self.half))
+            cells.append(near)
+            wanted.append(there * (bite / total))
+            worms.append(np.full(len(near), worm))
+        if not cells:
+            return
+        at, which = np.unique(np.concatenate(cells), return_inverse=True)
+        each, worm = np.concatenate(wanted), np.concatenate(worms)
+        asked = np.bincount(which, each)
+        share = np.divide(mass[at], asked, out=np.ones(len(at)), where=asked > mass[at])
+        taken = each * share[which]
+        self._eaten[:] += np.bincount(worm, taken, len(self._eaten))
+        mass[at] = np.maximum(mass[at] - np.bincount(which, taken), 0.0)
+
+    def _near(self, mouth: np.ndarray) -> np.ndarray:
+        """Cells within reach of a mouth, as indices into the flat grid; none for a mouth off the grid."""
+        x, y, z = np.subtract(mouth, self.centre)
+        if not abs(z) <= self.reach:
+            return np.zeros(0, int)
+        spans = []
+        for middle in (x, y):
+            first, stop = np.searchsorted(self._axis, (middle - self.reach, middle + self.reach))
+            spans.append(np.arange(first, stop))
+        rows, columns = spans
+        close = np.hypot(self._axis[rows, None] - x, self._axis[columns] - y) <= self.reach
+        return (rows[:, None] * len(self._axis) + columns)[close]
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of what is left in each cell [ug] and of what each worm has eaten [ug]."""
+        return {"mass": self._mass.copy(), "eaten": self._eaten.copy()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go back to a state."""
+        fill(self, _mass=np.array(state["mass"]), _eaten=np.array(state["eaten"]))
