@@ -74,8 +74,7 @@ class WormTrack:
         neurons: names, in the order of `voltage`.
         dorsal: unit vectors towards dorsal [-], shape (frames, points, 3); None for a worm that lies in the
             plane, dorsal to the right of its way.
-        inputs: what receptors sensed, by sense such as "chemical" [mM], "gas" [%] or "thermal" [degC], shape
-            (frames, receptors); those that read nothing in the arena are left out.
+        inputs: what receptors sensed, by sense: "chemical" [mM], "gas" [%], "thermal" [degC]; shape (frames, receptors).
         receptors: names, in the order of each of `inputs`, such as "ASEL nacl".
         anatomy: wiring and cells of the worm, user-supplied files with their digests.
     """
@@ -366,9 +365,7 @@ class RecordedRun(NamedAttributes):
         return _table(track.voltage, track.voltage_time, track.neurons)
 
     def sensed(self, worm: int = 0) -> pd.DataFrame:
-        """What receptors sensed: one row per frame, index `time_ms`, a column such as "ASEL nacl" per receptor.
-
-        In the unit of the field (mM, % or degC), without receptors of what the arena does not hold.
+        """What receptors of what the arena holds sensed, in its unit: index `time_ms`, columns such as "ASEL nacl".
 
         Raises:
             ConfigError: if there is no such worm.
