@@ -114,7 +114,7 @@ def test_nan_in_the_parameter_table_names_file_and_row(tmp_path):
 
 def test_free_parameters_are_few():
     rows = parameters.table().values()
-    assert len(rows) <= 38
+    assert len(rows) <= 40
     assert sum(row.source.startswith("fitted") for row in rows) <= 25
 
 
