@@ -59,7 +59,7 @@ TISSUE = {
 }
 # Conductance of the gap junctions of AVB [nS] at the start of the search (docs/measured/command_load.csv), and the
 # largest drive of AVB, in that unit, which inhibition of the same size still switches off.
-AVB_LOAD, AVB_DRIVE = 1.74, 2.0
+AVB_LOAD, AVB_DRIVE = 1.68, 2.0
 
 POPULATION = 8
 EXPLORERS = 3  # of them at random around the best
