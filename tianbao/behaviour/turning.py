@@ -13,7 +13,7 @@ import numpy as np
 from ..units import MS_PER_S
 from .states import REVERSE, Events, ignoring_stutters
 from .tracks import Piece, whole_pieces
-from .turns import heading_angle
+from .turns import AFTER_MS, heading_angle
 
 __all__ = [
     "DEEP_DEG", "TCRIT_MS", "Bouts", "HeadingMemory", "Reorientations", "bouts", "heading", "heading_memory",
@@ -28,7 +28,8 @@ TOUCH_L = 0.1
 TCRIT_MS = 3180.0
 """Turns closer than this belong to one bout [ms]: Tcrit of track_analyzer 1.3 (github.com/yuichiiino1/track_analyzer),
 used for the pirouettes of Iino and Yoshida 2009 (J Neurosci 29:5370) and Kunitomo et al. 2013."""
-BEGINS_WITHIN_MS = 2000.0  # assumed: a deep bend later than this after a reversal is not its turn
+BEGINS_WITHIN_MS = 4000.0  # assumed: a bend that is deep only later than this after a reversal is not its turn
+INTERRUPTED_MS = 2000.0  # assumed: after this time without a deep bend a turn is over
 LONGEST_TURN_MS = 10_000.0  # assumed
 POINTS = 49
 LAST_THIRD = 2.0 / 3.0
@@ -43,7 +44,7 @@ class Reorientations:
         stop_ms: of the reversal [ms].
         settled_ms: end of the deep bend that follows, that of the reversal if there is none [ms].
         before_deg: heading, unwrapped, averaged over the stride before the reversal [deg].
-        after_deg: heading averaged over the stride after the turn [deg].
+        after_deg: heading averaged over a stride after the turn [deg].
         change_deg: difference [deg], positive towards dorsal; it may exceed 180 deg. NaN beyond the track.
         ventral_deg: deepest net bend towards ventral between the end of the reversal and the end of the turn [deg].
         dorsal_deg: the same towards dorsal [deg].
@@ -126,8 +127,10 @@ def reorientations(
 ) -> Reorientations:
     """Change of heading across each reversal whose start and end were seen, with the turn that follows it.
 
-    A turn is a deep bend, or the nose at the last third of the body, that begins within 2 s of the end of the reversal
-    and goes on without an interruption of that length. Bent most towards ventral it is an "omega", or a "delta" if the
+    A turn is a deep bend, or the nose at the last third of the body, from within 4 s of the end of the reversal until
+    2 s pass without one. The heading afterwards is that of the stride that follows the turn, or around 4.8 s after the
+    reversal if that is later: by then the body has followed the nose into the new direction. It is unknown if the next
+    reversal is over before. Bent most towards ventral it is an "omega", or a "delta" if the
     worm overturns by more than 180 deg and so leaves towards dorsal; bent most towards dorsal it is "dorsal". A deep
     bend with an unknown change of heading is "unknown", no deep bend "none".
 
@@ -154,9 +157,11 @@ def reorientations(
         middle, angle = heading_angle(piece.time_ms, piece.midline, stride_ms)
         shape = (*net_bend(piece.midline), nose_to_tail(piece.midline) <= TOUCH_L)
         known = {"left": math.nan, "right": math.nan}
-        for start, stop in zip(back.start_ms[inside], back.stop_ms[inside], strict=True):
+        stops = np.append(back.stop_ms[inside], math.inf)
+        for start, stop, later in zip(back.start_ms[inside], stops[:-1], stops[1:], strict=True):
             settled, ventral, dorsal, touches = _turn(piece, stop, shape, deep_deg)
-            at = (start - 0.5 * stride_ms, settled + 0.5 * stride_ms)
+            behind = max(settled + 0.5 * stride_ms, stop + AFTER_MS)
+            at = (start - 0.5 * stride_ms, behind if behind + 0.5 * stride_ms <= later else math.inf)
             before, after = np.degrees(np.interp(at, middle, angle, **known))
             change = after - before
             kind = _kind(change, ventral, dorsal, touches, deep_deg)
@@ -174,7 +179,7 @@ def _turn(
     deep = (np.maximum(ventral, dorsal) >= deep_deg) | touch
     settled = stop
     for moment in piece.time_ms[deep & (piece.time_ms > stop) & (piece.time_ms <= stop + LONGEST_TURN_MS)]:
-        if moment - settled > BEGINS_WITHIN_MS:
+        if moment - settled > (BEGINS_WITHIN_MS if settled == stop else INTERRUPTED_MS):
             break
         settled = float(moment)
     during = (piece.time_ms >= stop) & (piece.time_ms <= settled)
