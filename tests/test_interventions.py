@@ -30,7 +30,7 @@ def chemical(worm, pre, post):
     made = design(worm)
     table = made.tables.chemical
     chosen = table.pre.isin(anatomy.match_neurons(pre)) & table.post.isin(anatomy.match_neurons(post))
-    return 1e3 * chemical_weights(table, made.capacitance, made.parameters)[chosen.to_numpy()].sum()
+    return 1e3 * chemical_weights(table, made.capacitance, made.parameters, made.decision)[chosen.to_numpy()].sum()
 
 
 def junctional(worm, pre):

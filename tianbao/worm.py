@@ -17,6 +17,7 @@ from .cells.geometry import check_discretisation
 from .effects import EFFECTS
 from .errors import ConfigError, shorten, unknown
 from .muscles import MUSCLES
+from .network.decision import Decision
 from .network.signs import Signs
 from .network.tools import channel_named
 from .options import WormSection
@@ -50,6 +51,9 @@ class Worm:
             "transmitter" makes only those of GABA neurons and of head cross-inhibition inhibitory. A table such as
             {"AVA-AVB": "-", "AIB-RIM": "+"} changes families of signs.csv; its key "others" is one of these words.
             See `tianbao sources --signs`.
+        decision: whether command neurons decide between forward and backward movement: "off" or "network" (the plateau
+            of AVA, AVD and AVE, and tyramine of RIM); a table of values that differ from network/decision.csv is
+            "network" with these.
         muscle: membrane of the body wall muscles: "passive", or "active", which fires calcium action potentials and
             is also joined to five neurons by gap junctions.
         connectome: name such as "white1986", path of a CSV, or what `anatomy.connectome` returned.
@@ -72,6 +76,7 @@ class Worm:
         soma_compartments: int = _DEFAULT.soma_compartments,
         channel_set: str = _DEFAULT.channel_set,
         signs: str | Mapping[str, str] | Signs = _DEFAULT.signs,
+        decision: str | Mapping[str, float] | Decision = _DEFAULT.decision,
         muscle: str = _DEFAULT.muscle,
         connectome: str | anatomy.Connectome = _DEFAULT.connectome,
         morphologies: str | anatomy.CellSource = _DEFAULT.morphologies,
@@ -90,6 +95,7 @@ class Worm:
             soma_compartments=soma_compartments,
             channel_set=channel_set,
             signs=Signs.of(signs),
+            decision=Decision.of(decision),
             muscle=muscle,
             wiring=anatomy.connectome(connectome),
             cell_source=anatomy.own_cells(morphologies),

@@ -15,6 +15,7 @@ from . import anatomy
 from .apparatus import Hold, Pulse
 from .arguments import NamedAttributes
 from .effects import Effects, after
+from .network.decision import Decision
 from .network.design import NetworkDesign, intact_membranes, intact_tables
 from .network.signs import Signs
 from .parameters import Parameters
@@ -28,7 +29,7 @@ class WormModel(NamedAttributes):
     """A worm that does not change: what a simulation holds.
 
     Attributes:
-        at, heading, parameters, discretisation, soma_compartments, channel_set, signs, muscle: see `Worm`.
+        at, heading, parameters, discretisation, soma_compartments, channel_set, signs, decision, muscle: see `Worm`.
         wiring: its connectome.
         cell_source: its morphologies.
         members: recorded cells whose fit is another member of their ensemble -> its number; see `Worm`.
@@ -42,6 +43,7 @@ class WormModel(NamedAttributes):
     soma_compartments: int
     channel_set: str
     signs: Signs
+    decision: Decision
     muscle: str
     wiring: anatomy.Connectome
     cell_source: anatomy.CellSource
@@ -89,7 +91,7 @@ class WormModel(NamedAttributes):
         options = (self.discretisation, self.soma_compartments, self.channel_set, self.muscle)
         record = json.dumps(self.anatomy_changes, sort_keys=True, default=str)
         members = tuple(self.members.items())
-        return (*options, *self.provenance.values(), tuple(dict(self.parameters).items()), members, record)
+        return (*options, str(self.decision), *self.provenance.values(), tuple(dict(self.parameters).items()), members, record)
 
     @property
     def provenance(self) -> dict[str, str]:
@@ -108,6 +110,7 @@ class WormModel(NamedAttributes):
             parameters=self.parameters,
             tables=effects.tables,
             membranes=effects.membranes,
+            decision=self.decision,
             discretisation=self.discretisation,
             channel_set=self.channel_set,
             stretch_positions=stretch_positions,

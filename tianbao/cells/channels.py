@@ -34,8 +34,11 @@ CHANNELS = (
 )
 """Mechanism names (NMODL SUFFIX) of all channels, potassium first; `nca` has no gate."""
 
-EXTRA_CHANNELS = tuple(row["channel"] for _, row in read_rows(Path(__file__).with_name("catalogue.csv")))
+_CATALOGUE = {row["channel"]: row for _, row in read_rows(Path(__file__).with_name("catalogue.csv"))}
+EXTRA_CHANNELS = tuple(_CATALOGUE)
 """Channels of catalogue.csv: others than the 14; their parameters are those of their files in every set."""
+SPREAD = frozenset(name for name, row in _CATALOGUE.items() if row["place"] == "cell")
+"""Those of them that lie all along a cell; every other channel lies in the soma."""
 
 COUPLED = {
     f"{slo}_{partner}": (slo, f"gbar_{partner}") for slo in ("slo1", "slo2") for partner in ("egl19", "unc2")

@@ -1,7 +1,7 @@
 """The channels of each neuron: class -> template -> declared -> expressed, every row with its source.
 
-Active channels are in the soma (motor neurons are 80-100 % isopotential); the leak covers the
-whole membrane.
+Active channels are in the soma (motor neurons are 80-100 % isopotential); the leak, and channels that catalogue.csv
+places there, cover the whole membrane.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import ConfigError, unknown
 from ..units import density_s_per_cm2
-from .channels import COUPLED, parameters
+from .channels import COUPLED, SPREAD, parameters
 from .declared import class_row, declared_values, kept_channels
 from .ensembles import member as ensemble_member
 from .expression import absent, level, share_of_class
@@ -160,13 +160,15 @@ def insert_membrane(
     for name, total in membrane.conductances.items():
         channel, parameter = COUPLED.get(name, (name, "gbar"))
         own = {**parameters(channel, channel_set), **membrane.kinetics.get(channel, {})}
-        mechanism = soma["mechs"].setdefault(channel, own)
-        density = density_s_per_cm2(total * factor, soma_area)
-        if name in membrane.densities:  # given over the whole membrane; the soma carries all of it
-            density = membrane.densities[name] * cell.area / soma_area
-        mechanism[parameter] = mechanism.get(parameter, 0.0) + density
-        if channel in ("egl19", "slo1", "slo2"):
-            mechanism["shift"] = membrane.egl19_shift
+        places, area = (sections.values(), cell.area) if channel in SPREAD else ((soma,), soma_area)
+        density = density_s_per_cm2(total * factor, area)
+        if name in membrane.densities:  # given over the whole membrane, all of which a channel of the soma stands for
+            density = membrane.densities[name] * cell.area / area
+        for section in places:
+            mechanism = section["mechs"].setdefault(channel, dict(own))
+            mechanism[parameter] = mechanism.get(parameter, 0.0) + density
+            if channel in ("egl19", "slo1", "slo2"):
+                mechanism["shift"] = membrane.egl19_shift
     if {"egl19", "unc2", "cca1"} & set(soma["mechs"]):
         # The soma carries the calcium current of the whole cell, so its pool is the shell of the whole cell.
         soma["mechs"]["ca_pool"] = {"depth": constants()["pool_depth"] * cell.area / soma_area}

@@ -21,6 +21,7 @@ GRID = np.arange(-120.0, 60.0, 0.1)
 _FARADAY = 96485.33212  # C/mol
 _START = -60.0  # mV
 _CALCIUM = ("egl19", "unc2", "cca1")
+_REVERSAL_PLATEAU = 0.0  # mV, of mod/plateau.mod
 # Calcium pool of mod/ca_pool.mod: share of the current, time constant [ms], resting level [mM]; KCNL half [mM].
 _POOL_SHARE, _POOL_TAU, _POOL_REST, _KCNL_HALF = 0.001, 50.0, 5e-5, 3.3e-4
 
@@ -77,6 +78,8 @@ def open_share(
             return _rise(v, -17.6053, 9.5843) * (0.41 * _fall(v, -86.84, 15.05) + 0.59 * _fall(v, 70.13, 13.37))
         case "unc103":
             return _rise(v, -15.1, 7.85) * _fall(v, -48.0, 28.0)
+        case "plateau":
+            return _rise(v, p["v_half_m"], p["slope_m"]) * _fall(v, p["v_half_h"], p["slope_h"])
         case "egl19" | "unc2":
             m, h, _ = _calcium_gates(gene, v, shift, p)
             return m * h
@@ -126,6 +129,8 @@ def reversal(channel: str) -> float:
     """Reversal potential of a channel's current [mV]."""
     if channel in _CALCIUM:
         return constants()["reversal_calcium"]
+    if channel == "plateau":
+        return _REVERSAL_PLATEAU
     return constants()["reversal_nca"] if channel == "nca" else constants()["reversal_potassium"]
 
 

@@ -14,13 +14,14 @@ from ..anatomy import STANDARD, TRACED, CellSource, Connectome
 from ..anatomy.signs import HEAD_CROSS
 from ..cells.declared import class_row
 from ..cells.geometry import CellGeometry, constants, geometry
-from ..cells.membrane import membrane
+from ..cells.membrane import declared_release_half, membrane
 from ..cells.templates import Membrane
 from ..errors import ConfigError
 from ..muscles import ActiveMembrane, MuscleMembrane, muscle_section
 from ..parameters import Parameters
 from ..sensing import StretchField, receptors, stretch_field, table_senses
 from ..sensing.stretch import nmj_centroids
+from .decision import Decision
 from .drives import drives
 from .inputs import InputLayout
 from .modulation import Modulator
@@ -37,6 +38,7 @@ class NetworkDesign:
         parameters: the class-level free parameters.
         tables: the connectome after perturbations.
         membranes: neuron -> membrane.
+        decision: whether the command neurons decide, and by which values.
         discretisation: "traced" or "d_lambda".
         channel_set: kinetic parameter set, "C19" or "H".
         stretch_positions: body coordinates at which kappa L is reported.
@@ -55,6 +57,7 @@ class NetworkDesign:
     discretisation: str
     channel_set: str
     stretch_positions: np.ndarray = field(repr=False)
+    decision: Decision = Decision()
     silenced: frozenset[str] = frozenset()
     soma_compartments: int = 2
     muscle: str = "passive"
@@ -137,8 +140,14 @@ class NetworkDesign:
         return muscle_section(self.muscle_membrane, self.parameters)
 
     def membrane_of(self, neuron: str) -> Membrane:
-        """Membrane of a neuron, with the declared depolarising conductance of AVB."""
-        return with_avb_drive(self.membranes[neuron], self.cell(neuron).capacitance, self.parameters)
+        """Membrane of a neuron, with the declared depolarising conductance of AVB and the plateau of those that decide."""
+        driven = with_avb_drive(self.membranes[neuron], self.cell(neuron).capacitance, self.parameters, self.decision)
+        return self.decision.with_plateau(driven, neuron)
+
+    def release_half(self, neuron: str) -> float | None:
+        """Voltage of half-maximal release that a neuron has of its own [mV]; None if the general value applies."""
+        own = self.decision.release_half(neuron)
+        return declared_release_half(neuron) if own is None else own
 
     def bias(self) -> np.ndarray:
         """Tonic current into every neuron [pA], shape (302,)."""
@@ -151,9 +160,12 @@ class NetworkDesign:
 
     def noise_amplitude(self) -> np.ndarray:
         """Standard deviation of the fluctuating membrane current [pA], shape (302,); like conductances, of any size."""
-        p = self.parameters
-        return p.noise * np.array([input_scale(self.capacitance[name], p) for name in self.neurons])
+        p, decision = self.parameters, self.decision
+        own = [decision.noise(name, p.noise) * input_scale(self.capacitance[name], p) for name in self.neurons]
+        return np.array(own)
 
+
+_UNDECIDED = Decision()
 
 # One geometry per tracing and way of cutting it serves every worm and every re-tuning of a process.
 _GEOMETRIES: dict[tuple[str, str, str, int], CellGeometry] = {}
@@ -167,17 +179,19 @@ def cell_geometry(name: str, discretisation: str, soma_compartments: int, source
     return _GEOMETRIES[key]
 
 
-def with_avb_drive(base: Membrane, capacitance: float, p: Parameters) -> Membrane:
+def with_avb_drive(base: Membrane, capacitance: float, p: Parameters, decision: Decision = _UNDECIDED) -> Membrane:
     """A driven membrane (AVB's, see drives.csv) is held depolarised all along by NCA and leak in a declared mixture.
 
     Args:
         base: membrane of the class.
         capacitance: of the cell [pF]; the declared total does not grow with it.
         p: conductance and reversal of the drive.
+        decision: shifts the reversal if the command neurons decide.
     """
     if base.template not in drives().conductances:
         return base
     total, reversal = (p[name] for name in drives().conductances[base.template])
+    reversal += decision["avb_reversal_shift"] if decision.on else 0.0
     e_nca, e_leak = constants()["reversal_nca"], constants()["reversal_leak"]
     nca = total * (reversal - e_leak) / (e_nca - e_leak)
     leak = (total - nca) / base.scale(capacitance, p.capacitance_exponent)

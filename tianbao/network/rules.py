@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ..anatomy import CellSource
-from ..cells.membrane import declared_release_half
 from ..parameters import Parameters
 from ..units import US_PER_NS
 from .design import NetworkDesign, cell_geometry
 from .placement import Placer, Sites
-from .wiring import chemical_weights, gap_weights, nmj_weights, tyramine, volume_weights
+from .wiring import chemical_weights, gap_weights, nmj_weights, of_tyramine, tyramine, volume_weights
 
 MUSCLE_SECTION = "muscle"
 
@@ -59,9 +58,38 @@ def _placer(neurons: tuple[str, ...], discretisation: str, soma_compartments: in
 
 def _chemical(design: NetworkDesign, placer: Placer) -> list[Rule]:
     table = design.tables.chemical
-    weights = chemical_weights(table, design.capacitance, design.parameters)
+    weights = chemical_weights(table, design.capacitance, design.parameters, design.decision)
     sites = placer.between(table.pre, table.post)
-    return _by_mechanism(design, "synapse", table, table.post, sites, weights)
+    along = of_tyramine(table) if design.decision.on else np.zeros(len(table), dtype=bool)
+    usual, spread = np.flatnonzero(~along), np.flatnonzero(along)
+    rules = _by_mechanism(
+        design, "synapse", table.iloc[usual], table.post.iloc[usual], _take(sites, usual), weights[usual]
+    )  # fmt: skip
+    return [*rules, *_tyraminergic(design, table.iloc[spread], _take(sites, spread), weights[spread])]
+
+
+def _tyraminergic(design: NetworkDesign, table: pd.DataFrame, sites: Sites, weights: np.ndarray) -> list[Rule]:
+    """LGC-55 that RIM opens all along the cells which it contacts: one synapse per compartment, shared out by area.
+
+    In the ring alone it would not reach the axon of AVB, whose drive lies along the cord (docs/decision.md).
+    """
+    if table.empty:
+        return []
+    pre, post, from_section, from_loc, places, shared = [], [], [], [], [], []
+    for k, (source, target) in enumerate(zip(table.pre, table.post, strict=True)):
+        cell = design.cells[target]
+        count = len(cell.sites)
+        pre += [source] * count
+        post += [target] * count
+        from_section += [sites.pre_section[k]] * count
+        from_loc += [sites.pre_loc[k]] * count
+        places += cell.sites
+        shared += list(weights[k] * cell.compartment_areas / cell.area)
+    to_section, to_loc = zip(*places, strict=True)
+    along = Sites(from_section, np.array(from_loc), list(to_section), np.array(to_loc), np.zeros(len(post)))
+    mechanism = synapse_mechanism(design.parameters, "inhibitory", design.decision["tyramine_release_half"])
+    mechanism["tau"] = design.decision["tyramine_tau"]
+    return [Rule("tyramine", mechanism, pre, post, along, np.array(shared))]
 
 
 def _neuromuscular(design: NetworkDesign, placer: Placer) -> list[Rule]:
@@ -111,7 +139,7 @@ def _by_mechanism(
 ) -> list[Rule]:
     """Split a table by sign and by the release threshold of the presynaptic class."""
     # Grouped by what a class declares, never by the value of a parameter: the order must survive re-tuning.
-    declared = [declared_release_half(name) for name in table.pre]
+    declared = [design.release_half(name) for name in table.pre]
     rules = []
     for sign in ("excitatory", "inhibitory"):
         for own_half in sorted(set(declared), key=lambda half: (half is not None, half)):

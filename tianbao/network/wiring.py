@@ -18,11 +18,13 @@ from .. import anatomy
 from ..parameters import Parameters
 from ..rows import named_values
 from ..units import US_PER_NS
+from .decision import Decision
 
 # Neurons whose counts on muscle rows 9 and beyond are extrapolated constants in Cook 2019.
 _SUBLATERAL = ("SMD", "SMB", "SIA", "SIB", "RMD")
 _LAST_COUNTED_ROW = 8
 _TYRAMINE = Path(__file__).with_name("tyramine.csv")
+_TYRAMINE_FAMILY = "family RIM-tyramine"  # how the source of their sign begins (signs.py)
 # Motor neurons of the cord that differ only in the side they drive.
 _FAMILIES = {"DA": "A", "VA": "A", "DB": "B", "VB": "B", "DD": "D", "VD": "D"}
 _CORD = {*_FAMILIES, "AS", "VC"}
@@ -57,11 +59,16 @@ class Tables:
     volume: pd.DataFrame
 
 
-def chemical_weights(table: pd.DataFrame, capacitance: Mapping[str, float], p: Parameters) -> np.ndarray:
+def chemical_weights(
+    table: pd.DataFrame, capacitance: Mapping[str, float], p: Parameters, decision: Decision
+) -> np.ndarray:
     """Peak conductance [uS] of every chemical synapse, shape (pairs,)."""
     gain = np.where(table.sign == "inhibitory", p.inhibitory_gain, p.excitatory_gain)
     gain = np.where(table.head_cross, p.head_cross_gain, gain)
     gain = np.where(at_dyads(table), p.dyad_gain, gain)
+    if decision.on:
+        gain = np.where(of_glutamate(table), decision["glutamate_gain"], gain)
+        gain = np.where(of_tyramine(table), decision["tyramine_gain"], gain)
     scale = np.array([input_scale(capacitance[post], p) for post in table.post])
     return gain * table.em_sections.to_numpy() * table.strength.to_numpy() * scale * US_PER_NS
 
@@ -74,6 +81,21 @@ def at_dyads(table: pd.DataFrame) -> np.ndarray:
     pre, post = (ends.map(anatomy.neuron_class) for ends in (table.pre, table.post))
     onto_d = post.map(_FAMILIES) == "D"
     return (pre.isin(_CORD) & onto_d & (table.sign == "excitatory")).to_numpy()
+
+
+def of_glutamate(table: pd.DataFrame) -> np.ndarray:
+    """Which chemical synapses excite by glutamate, shape (pairs,).
+
+    Their receptors, GLR-1 and NMR-1, are others than those of acetylcholine (Brockie et al. 2001, Neuron 31:617).
+    """
+    made = table.pre.map(anatomy.neurons().transmitter) == "Glu"
+    return (made & (table.sign == "excitatory")).to_numpy()
+
+
+def of_tyramine(table: pd.DataFrame) -> np.ndarray:
+    """Which chemical synapses of RIM open LGC-55 in the cell that they contact, shape (pairs,)."""
+    family = table.sign_source.str.startswith(_TYRAMINE_FAMILY)
+    return (family & (table.sign == "inhibitory")).to_numpy()
 
 
 def volume_weights(table: pd.DataFrame, capacitance: Mapping[str, float], p: Parameters) -> np.ndarray:

@@ -65,7 +65,7 @@ def class_connections(design: NetworkDesign) -> pd.DataFrame:
     ends = [sorted((neuron_class(a), neuron_class(b))) for a, b in zip(gap.a, gap.b, strict=True)]
     parts = [
         _part("synapse", map(neuron_class, chemical.pre), map(neuron_class, chemical.post), chemical.sign,
-              chemical_weights(chemical, design.capacitance, p)),
+              chemical_weights(chemical, design.capacitance, p, design.decision)),
         _part("gap junction", [a for a, _ in ends], [b for _, b in ends], ["gap"] * len(gap),
               gap_weights(gap, tables.gap_totals, design.capacitance, p)),
         _part("muscle", map(neuron_class, nmj.pre), (_SIDES[each[1]] for each in nmj.muscle), nmj.sign,

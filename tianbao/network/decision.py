@@ -1,0 +1,119 @@
+"""The decision between forward and backward movement: what makes the command neurons two states of the network.
+
+Off, AVA, AVD and AVE stay silent and the worm only moves forward. On, these three have a plateau current, RIM inhibits
+AVB, SMD and RMD by tyramine, and synapses that excite by glutamate have a gain of their own (decision.csv).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+from .. import anatomy
+from ..cells.templates import Membrane
+from ..errors import ConfigError, shorten, unknown
+from ..rows import number, read_rows
+
+TABLE = Path(__file__).with_name("decision.csv")
+OFF, NETWORK = "off", "network"
+MODES = (OFF, NETWORK)
+PLATEAU = "plateau"
+
+# Class -> suffix of its own values, and of the time constant that it has.
+_COMMAND = {"AVA": ("ava", "ava"), "AVD": ("avd", "ave"), "AVE": ("ave", "ave")}
+
+
+@cache
+def rows() -> Mapping[str, Mapping[str, str]]:
+    """Name -> row of decision.csv, with numbers under "value", "low" and "high"."""
+    found = {}
+    for where, row in read_rows(TABLE):
+        limits = {name: float(row[name]) for name in ("low", "high")}
+        number(float(row["value"]), where, row["name"], row["unit"], **limits)
+        found[row["name"]] = {**row, **limits, "value": float(row["value"]), "where": where}
+    return found
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether the command neurons decide, and by which values.
+
+    Attributes:
+        on: whether they do.
+        changed: names and values that differ from decision.csv.
+    """
+
+    on: bool = False
+    changed: tuple[tuple[str, float], ...] = field(default=())
+
+    @classmethod
+    def of(cls, given: str | Mapping[str, float] | Decision) -> Decision:
+        """The decision as a user gives it.
+
+        Args:
+            given: "off", "network", or a table of values that differ from decision.csv, such as {"tyramine_gain": 0.2}.
+
+        Raises:
+            ConfigError: for another word, an unknown name, or a value out of range.
+        """
+        if isinstance(given, Decision):
+            return given
+        if isinstance(given, str):
+            if given not in MODES:
+                raise ConfigError(unknown("decision", given, MODES))
+            return cls(given == NETWORK)
+        if not isinstance(given, Mapping) or not given:
+            raise ConfigError(f"decision is 'off', 'network' or a table of values, not {shorten(repr(given))}")
+        for name, value in given.items():
+            if name not in rows():
+                raise ConfigError(f"decision: {unknown('value', name, rows())}")
+            row = rows()[name]
+            number(value, "decision", name, row["unit"], low=row["low"], high=row["high"])
+        return cls(True, tuple((name, float(given[name])) for name in rows() if name in given))
+
+    @property
+    def option(self) -> str | dict[str, float]:
+        """As a configuration holds it."""
+        return dict(self.changed) or (NETWORK if self.on else OFF)
+
+    def __str__(self) -> str:
+        return ", ".join([NETWORK if self.on else OFF, *(f"{name} {value:g}" for name, value in self.changed)])
+
+    def __getitem__(self, name: str) -> float:
+        """A value, in the unit of decision.csv."""
+        return dict(self.changed).get(name, rows()[name]["value"])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(rows())
+
+    def decides(self, neuron: str) -> bool:
+        """Whether a neuron is one of those that decide, AVA, AVD and AVE, and the decision is on."""
+        return self.on and anatomy.neuron_class(neuron) in _COMMAND
+
+    def release_half(self, neuron: str) -> float | None:
+        """Voltage of half-maximal release of RIM if the decision is on [mV]; None for all others."""
+        return self["tyramine_release_half"] if self.on and anatomy.neuron_class(neuron) == "RIM" else None
+
+    def noise(self, neuron: str, usual: float) -> float:
+        """Standard deviation of a neuron's fluctuating current [pA], where the usual one is given."""
+        return self["command_noise"] if self.decides(neuron) and usual > 0.0 else usual
+
+    def with_plateau(self, base: Membrane, neuron: str) -> Membrane:
+        """The membrane with the plateau current, if the neuron has one."""
+        if not self.decides(neuron):
+            return base
+        own, timing = _COMMAND[anatomy.neuron_class(neuron)]
+        total = self[f"plateau_{own}"] * base.factor(PLATEAU)
+        if total == 0.0:
+            return base
+        half = self[f"plateau_half_{own}"]
+        gates = {
+            "v_half_m": half, "slope_m": self["plateau_slope"], "tau_m": self["plateau_tau_rise"],
+            "v_half_h": half + self["plateau_inactivation"], "slope_h": self["plateau_slope"],
+            "tau_inactivate": self[f"plateau_tau_{timing}"], "tau_recover": self["plateau_recovery"],
+        }  # fmt: skip
+        return replace(
+            base, conductances={**base.conductances, PLATEAU: total}, kinetics={**base.kinetics, PLATEAU: gates}
+        )
