@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..recorded import RecordedRun, WormTrack
-from ..sensing import sense_units
+from ..sensing import ending_units
 from ..units import MS_PER_S
 from . import settings, style
 
@@ -75,8 +75,8 @@ def _receptors(recording: RecordedRun, worm: int) -> list[_Receptor]:
     for sense, values in track.inputs.items():
         for name, column in zip(track.receptors[sense], np.asarray(values).T, strict=True):
             neuron, _, field = name.partition(" ")
-            if field in units or not units:
-                found.append(_Receptor(neuron, field or sense, units.get(field, sense_units().get(sense, "")), column))
+            if field in units or field == sense or not units:
+                found.append(_Receptor(neuron, field or sense, units.get(field, ending_units().get(sense, "")), column))
     return found
 
 
