@@ -319,7 +319,8 @@ def test_stretch_reaches_the_receptor_while_running_and_depolarises(h, section):
 
 
 @pytest.mark.parametrize(
-    ("kind", "pointer"), [("StretchReceptor", "stretch"), ("SensoryTransduction", "concentration")]
+    ("kind", "pointer"),
+    [("StretchReceptor", "stretch"), ("SensoryTransduction", "concentration"), ("Mechanosensory", "indentation")],
 )
 def test_a_receptor_that_points_to_nothing_stops_with_a_sentence(h, site, kind, pointer, capfd):
     receptor = getattr(h, kind)(site)

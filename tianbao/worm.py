@@ -259,14 +259,14 @@ class Worm:
         return self._changed("tap", start=start, stop=stop, indentation=indentation)
 
     def knock_out(self, *genes: Names, cells: Names = "*") -> Worm:
-        """Remove genes: ion channels ("egl-19" or "egl19"), or what release needs ("unc-25"; network/genes.csv).
+        """Remove genes: ion channels ("egl-19"), what release needs ("unc-25"; network/genes.csv) or touch ("mec-4").
 
         Args:
             genes: names.
             cells: name or glob of the neurons that lose them; all when not given.
 
         Raises:
-            ConfigError: for a gene of neither kind, or when none is named.
+            ConfigError: for a gene of no such kind, or when none is named.
         """
         return self._changed("knock_out", genes=genes, cells=cells)
 

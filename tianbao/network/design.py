@@ -102,6 +102,7 @@ class NetworkDesign:
         """Sense -> its endings that are point processes of their own, with the touch conductances of this worm."""
 
         def own(each: Ending) -> Ending:
+            """The ending with the conductance that it has in this worm."""
             factor = self.touchable.get(each.neuron, 1.0) if isinstance(each, TouchReceptor) else 1.0
             return each if factor == 1.0 else replace(each, g=each.g * factor)
 
