@@ -93,7 +93,6 @@ NUMBERS = {
     "hold front": lambda x: tb.Worm().hold(0.0, front=x),
     "hold back": lambda x: tb.Worm().hold(0.0, back=x),
     "hold start": lambda x: tb.Worm().hold(0.0, start=x),
-    "touch at": lambda x: tb.Worm().touch(x),
     "touch front": lambda x: tb.Worm().touch((x, 1.0)),
     "touch start": lambda x: tb.Worm().touch(0.0, start=x),
     "tap start": lambda x: tb.Worm().tap(x),

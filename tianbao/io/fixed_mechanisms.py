@@ -174,15 +174,15 @@ FUNCTION felt(x (um), a (um)) (um) {
 }
 
 FUNCTION opened(y (um)) (1) {
-    LOCAL positive
+    LOCAL ratio
     : so that no power of nothing is taken
-    positive = 1
+    ratio = 1
     if (y > 0) {
-        positive = y
+        ratio = y/k_half
     }
     opened = 0
     if (y > 0) {
-        opened = positive^hill/(positive^hill + k_half^hill)
+        opened = ratio^hill/(ratio^hill + 1)
     }
 }
 """,
