@@ -358,7 +358,7 @@ def test_nose_touch_is_a_touch_at_0_and_defaults_are_those_of_the_table():
         (lambda worm: worm.touch(1.2), "outside 0 to 1 L"),
         (lambda worm: worm.touch((0.5, 0.2)), "give the front first"),
         (lambda worm: worm.touch((0.1, 0.2, 0.3)), "takes 2 numbers"),
-        (lambda worm: worm.touch("nose"), "must be 2 numbers"),
+        (lambda worm: worm.touch("nose"), "at = nose is no place on the body"),
         (lambda worm: worm.touch(0.5, side="up"), "unknown side 'up'"),
         (lambda worm: worm.touch(0.5, indentation=-1.0), "negative"),
         (lambda worm: worm.touch(0.5, indentation=500.0), "too large"),

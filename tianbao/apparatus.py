@@ -157,7 +157,10 @@ def ends_of(at: Place) -> tuple[float, float]:
     Raises:
         ConfigError: for neither a number nor two of them.
     """
-    if isinstance(at, (str, bytes, Sequence)) or hasattr(at, "__array__"):
+    if isinstance(at, (str, bytes)):
+        todo = "give a place from 0 (nose) to 1 (tail), or front and back of a part such as [0.1, 0.3]"
+        raise ConfigError(f"touch: at = {shorten(at)} is no place on the body: {todo}")
+    if isinstance(at, Sequence) or hasattr(at, "__array__"):
         return numbers(at, "touch", "at", 2, "L")
     place = number(at, "touch", "at", "L")
     return place, place
