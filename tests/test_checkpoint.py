@@ -27,6 +27,7 @@ BUSY = [
     {"verb": "illuminate", "neurons": ["DB4"], "start": 50.0, "stop": 150.0},
     {"verb": "stimulate", "neuron": "VB3", "amplitude": 0.01, "start": 100.0, "stop": 200.0},
     {"verb": "hold", "curvature": 6.0, "front": 0.4, "back": 0.6, "start": 40.0, "stop": 200.0},
+    {"verb": "touch", "at": [0.2, 0.3], "start": 60.0, "stop": 180.0},
 ]
 
 

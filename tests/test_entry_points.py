@@ -93,6 +93,9 @@ NUMBERS = {
     "hold front": lambda x: tb.Worm().hold(0.0, front=x),
     "hold back": lambda x: tb.Worm().hold(0.0, back=x),
     "hold start": lambda x: tb.Worm().hold(0.0, start=x),
+    "touch front": lambda x: tb.Worm().touch((x, 1.0)),
+    "touch start": lambda x: tb.Worm().touch(0.0, start=x),
+    "tap start": lambda x: tb.Worm().tap(x),
     "knock_down remaining": lambda x: tb.Worm().knock_down("unc-2", x),
     "over_express factor": lambda x: tb.Worm().over_express("unc-2", x),
     "scale_synapses factor": lambda x: tb.Worm().scale_synapses("AVAL", "VA*", x),
@@ -110,6 +113,8 @@ NUMBERS = {
 }
 # None stands for a default there, infinity for no end.
 OPTIONAL = {
+    "touch indentation": lambda x: tb.Worm().touch(0.0, indentation=x),
+    "tap indentation": lambda x: tb.Worm().tap(0.0, indentation=x),
     "silence conductance": lambda x: tb.Worm().silence("AVAL", conductance=x),
     "illuminate conductance": lambda x: tb.Worm().illuminate("AVAL", conductance=x),
     "Simulation seed": lambda x: tb.Simulation(tb.Worm(), seed=x),
@@ -121,6 +126,7 @@ ENDS = {
     "clamp stop": lambda x: tb.Worm().clamp("AVAL", voltage=-20.0, stop=x),
     "silence stop": lambda x: tb.Worm().silence("AVAL", stop=x),
     "hold stop": lambda x: tb.Worm().hold(0.0, stop=x),
+    "touch stop": lambda x: tb.Worm().touch(0.0, stop=x),
     "illuminate stop": lambda x: tb.Worm().illuminate("AVAL", stop=x),
 }
 

@@ -139,6 +139,8 @@ TABLES = [
     {"verb": "clamp", "neurons": ["VB5"], "voltage": -20.0, "start": 20.0},
     {"verb": "stimulate", "neuron": "DB3", "amplitude": 0.01, "start": 20.0, "stop": 40.0},
     {"verb": "hold", "curvature": -6.0, "front": 0.4, "back": 0.6, "start": 20.0, "stop": 40.0},
+    {"verb": "touch", "at": [0.1, 0.3], "start": 20.0, "stop": 40.0, "indentation": 4.0, "side": "dorsal"},
+    {"verb": "tap", "start": 20.0, "stop": 60.0},
     {"verb": "knock_out", "genes": ["unc-2", "unc-25"], "cells": "V*"},
     {"verb": "knock_down", "gene": "egl-19", "remaining": 0.5, "cells": "VB*"},
     {"verb": "over_express", "gene": "egl-36", "factor": 2.0},

@@ -177,7 +177,7 @@ def test_load_is_idempotent_and_holds_every_mechanism():
     from neuron import h
 
     assert all(hasattr(h, name) for name in mechanisms.names())
-    assert len(mechanisms.names()) == len(mechanisms.sources()) == 28
+    assert len(mechanisms.names()) == len(mechanisms.sources()) == 29
 
 
 @pytest.fixture
@@ -319,7 +319,8 @@ def test_stretch_reaches_the_receptor_while_running_and_depolarises(h, section):
 
 
 @pytest.mark.parametrize(
-    ("kind", "pointer"), [("StretchReceptor", "stretch"), ("SensoryTransduction", "concentration")]
+    ("kind", "pointer"),
+    [("StretchReceptor", "stretch"), ("SensoryTransduction", "concentration"), ("Mechanosensory", "indentation")],
 )
 def test_a_receptor_that_points_to_nothing_stops_with_a_sentence(h, site, kind, pointer, capfd):
     receptor = getattr(h, kind)(site)

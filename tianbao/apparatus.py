@@ -1,19 +1,23 @@
-"""Stimuli applied to a worm from outside: current pulses, and channel walls around a part of the body."""
+"""Stimuli applied to a worm from outside: current pulses, channel walls around a part of the body, touch and taps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .anatomy.sides import checked
 from .arguments import named_arguments
 from .errors import ConfigError, shorten
 from .ranges import ranges
-from .rows import number
+from .rows import number, numbers
 
 _MOST_CURRENT = 1e3  # [nA] even if forced
 _MOST_BEND = 20.0  # [kappa L], more than a crawling worm ever bends
 _LATEST = 1e12  # [ms], far beyond any run
 _SHORTEST = 0.05  # [L]; shorter parts are not resolved by 48 slabs
+
+Place = float | Sequence[float]
+"""Where a body is touched, nose 0 to tail 1 [L]: a place, or the front and back of a part."""
 
 
 @named_arguments
@@ -109,3 +113,54 @@ class Hold:
                     f"hold from {self.front:g} to {self.back:g} L: there are walls from {each.front:g} to "
                     f"{each.back:g} L at the same time; give other times or another part"
                 )
+
+
+@named_arguments
+@dataclass(frozen=True)
+class Poke:
+    """A probe, such as an eyelash, that presses on the body wall for a while; or a tap on the plate.
+
+    Attributes:
+        front, back: anterior and posterior end of what it presses on, nose 0 to tail 1 [L]; equal for a point.
+        start, stop: [ms]
+        indentation: by which it presses the wall in [um].
+        side: of the body, such as "dorsal" or "left"; "" for all around.
+        gentle_only: whether only the six touch receptor neurons feel it, as a tap.
+    """
+
+    front: float
+    back: float
+    start: float
+    stop: float
+    indentation: float
+    side: str = ""
+    gentle_only: bool = False
+
+    def __post_init__(self) -> None:
+        what = "tap" if self.gentle_only else "touch"
+        for name in ("front", "back"):
+            number(getattr(self, name), what, "at", "L", low=0.0, high=1.0)
+        number(self.start, what, "start", "ms", high=_LATEST)
+        number(self.stop, what, "stop", "ms", endless=True)
+        number(self.indentation, what, "indentation", "um")
+        ranges()[f"{what}.indentation"].refuse(self.indentation, f"{what}: 'indentation'")
+        checked(self.side, what)
+        if self.back < self.front:
+            raise ConfigError(f"{what} at {self.front:g} to {self.back:g} L: give the front first, nose 0 to tail 1")
+        if not 0 <= self.start < self.stop:
+            raise ConfigError(f"{what} from {self.start:g} to {self.stop:g} ms: need 0 <= start < stop")
+
+
+def ends_of(at: Place) -> tuple[float, float]:
+    """Front and back of what is touched [L].
+
+    Raises:
+        ConfigError: for neither a number nor two of them.
+    """
+    if isinstance(at, (str, bytes)):
+        todo = "give a place from 0 (nose) to 1 (tail), or front and back of a part such as [0.1, 0.3]"
+        raise ConfigError(f"touch: at = {shorten(at)} is no place on the body: {todo}")
+    if isinstance(at, Sequence) or hasattr(at, "__array__"):
+        return numbers(at, "touch", "at", 2, "L")
+    place = number(at, "touch", "at", "L")
+    return place, place

@@ -9,11 +9,11 @@ from __future__ import annotations
 import fnmatch
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import anatomy
-from .apparatus import Hold, Pulse, check_current
+from .apparatus import Hold, Place, Poke, Pulse, check_current, ends_of
 from .cells.channels import CHANNELS, EXTRA_CHANNELS
 from .cells.templates import Membrane, channel_of, conductance_of
 from .errors import ConfigError, shorten
@@ -22,6 +22,7 @@ from .network.modulation import Modulator
 from .network.wiring import Tables
 from .ranges import ranges
 from .rows import number
+from .sensing.touch import touch_constants, touch_genes
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ class Effects:
         conductances: what the experimenter opens in single cells.
         pulses: currents into somas: neuron and pulse.
         holds: walls around parts of the body.
+        pokes: touches and taps.
+        touchable: neuron -> factor on its touch conductance, where its genes were changed.
         modulators: what multiplies conductances slowly.
     """
 
@@ -48,6 +51,8 @@ class Effects:
     conductances: tuple[tools.SwitchedConductance, ...] = ()
     pulses: tuple[tuple[str, Pulse], ...] = ()
     holds: tuple[Hold, ...] = ()
+    pokes: tuple[Poke, ...] = ()
+    touchable: Mapping[str, float] = field(default_factory=dict)
     modulators: tuple[Modulator, ...] = ()
 
 
@@ -94,6 +99,8 @@ def _express(worm: Effects, channel: str, neurons: Iterable[str], conductance: f
 
 def _modulate(worm: Effects, gene: str, factor: float, cells: str, start: float, stop: float, tau: float) -> Effects:
     _known_gene(gene)
+    if gene in touch_genes():
+        raise ConfigError(f"modulate {gene}: channels of touch cannot be modulated; use knock_down or over_express")
     chosen, releases = anatomy.match_neurons(cells), tools.release_genes()
     synaptic = gene in releases
     if synaptic:
@@ -132,6 +139,18 @@ def _hold(worm: Effects, **walls: float) -> Effects:
     hold = Hold(**walls)
     hold.check_beside(worm.holds)
     return replace(worm, holds=(*worm.holds, hold))
+
+
+def _touch(
+    worm: Effects, at: Place, start: float, stop: float, indentation: float | None = None, side: str | None = None
+) -> Effects:
+    depth = touch_constants()["touch_indentation"] if indentation is None else indentation
+    return replace(worm, pokes=(*worm.pokes, Poke(*ends_of(at), start, stop, depth, side or "")))
+
+
+def _tap(worm: Effects, start: float, stop: float, indentation: float | None = None) -> Effects:
+    depth = touch_constants()["tap_indentation"] if indentation is None else indentation
+    return replace(worm, pokes=(*worm.pokes, Poke(0.0, 1.0, start, stop, depth, gentle_only=True)))
 
 
 def _knock_out(worm: Effects, genes: Iterable[str], cells: str) -> Effects:
@@ -210,6 +229,9 @@ def _expressed(worm: Effects, gene: str, factor: float, cells: str) -> tuple[Eff
     chosen, releases = set(anatomy.match_neurons(cells)), tools.release_genes()
     if gene in releases:
         return _releasing(worm, chosen, releases[gene], factor)
+    if gene in touch_genes():
+        found = {name: worm.touchable.get(name, 1.0) * factor for name in touch_genes()[gene] if name in chosen}
+        return replace(worm, touchable={**worm.touchable, **found}), len(found)
     carriers = [name for name in chosen if worm.membranes[name].carries(gene)]
     membranes = {
         name: each.scaled(gene, factor) if name in chosen else each for name, each in worm.membranes.items()
@@ -234,17 +256,18 @@ def _factor(what: str, value: float) -> float:
 
 
 def _known_gene(gene: str) -> None:
-    """Raise for a gene that is neither a channel nor needed for release."""
+    """Raise for a gene that is neither a channel nor needed for release or touch."""
     releases = tools.release_genes()
-    if isinstance(gene, str) and gene in releases:
+    if isinstance(gene, str) and (gene in releases or gene in touch_genes()):
         return
     try:
         channel_of(gene)
     except ConfigError as error:
         # A gene is known by its number: the nearest name would be another gene, unless two digits are swapped.
         channels, letters = [*CHANNELS, *EXTRA_CHANNELS], sorted(filter(str.isalnum, str(gene).lower()))
-        same = [each for each in (*channels, *releases) if sorted(each.replace("-", "")) == letters]
-        there = f"the model has ion channels {', '.join(channels)}, and for release {', '.join(releases)}"
+        same = [each for each in (*channels, *releases, *touch_genes()) if sorted(each.replace("-", "")) == letters]
+        others = f"for release {', '.join(releases)}, and for touch {', '.join(touch_genes())}"
+        there = f"the model has ion channels {', '.join(channels)}, {others}"
         todo = f"did you mean '{same[0]}'?" if same else there
         if isinstance(gene, str) and any(fnmatch.filter(anatomy.neurons().index, part) for part in gene.split(",")):
             todo = f"it names neurons; write cells='{shorten(gene)}'"
@@ -259,6 +282,8 @@ EFFECTS: dict[str, Callable[..., Effects]] = {
     "clamp": _clamp,
     "stimulate": _stimulate,
     "hold": _hold,
+    "touch": _touch,
+    "tap": _tap,
     "knock_out": _knock_out,
     "knock_down": _knock_down,
     "over_express": _over_express,

@@ -22,6 +22,8 @@ VERBS = (
     "clamp",
     "stimulate",
     "hold",
+    "touch",
+    "tap",
     "knock_out",
     "knock_down",
     "over_express",
@@ -171,7 +173,9 @@ def to_command(table: Mapping[str, Any]) -> str:
     """An intervention as text that `parse_command` reads."""
     words = [str(table.get("verb", ""))]
     for name, value in table.items():
-        if isinstance(value, (list, tuple)):
+        if isinstance(value, (list, tuple)) and not all(isinstance(each, str) for each in value):
+            words.append(f"{name}=[{','.join(map(str, value))}]")
+        elif isinstance(value, (list, tuple)):
             words += map(str, value)
         elif name != "verb":
             words.append(f"{name}={value}")

@@ -120,3 +120,14 @@ def table(path: Path = TABLE) -> dict[str, ParameterRow]:
 def defaults() -> Parameters:
     """The default parameter set."""
     return Parameters({name: row.value for name, row in table().items()})
+
+
+def given_or_default(given: Parameters | None) -> Parameters:
+    """The parameters of a worm, the defaults when None.
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    if given is not None and not isinstance(given, Parameters):
+        raise ConfigError(f"worm: parameters are tianbao.Parameters, not {shorten(given)}; change some with .replace")
+    return given or defaults()

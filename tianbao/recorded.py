@@ -74,7 +74,7 @@ class WormTrack:
         neurons: names, in the order of `voltage`.
         dorsal: unit vectors towards dorsal [-], shape (frames, points, 3); None for a worm that lies in the
             plane, dorsal to the right of its way.
-        inputs: what receptors sensed, by sense: "chemical" [mM], "gas" [%], "thermal" [degC]; (frames, receptors).
+        inputs: sense -> what receptors sensed, "chemical" [mM], "gas" [%], "thermal" [degC], "touch" [um]; (frames, n).
         receptors: names, in the order of each of `inputs`, such as "ASEL nacl".
         anatomy: wiring and cells of the worm, user-supplied files with their digests.
     """

@@ -7,9 +7,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from . import anatomy, parameters
+from . import anatomy
 from .anatomy import Names, joined, listed
-from .apparatus import Pulse
+from .apparatus import Place, Pulse, ends_of
 from .arguments import elsewhere, named_arguments
 from .cells.channels import PARAMETER_SETS
 from .cells.ensembles import chosen_members
@@ -21,8 +21,9 @@ from .network.decision import Decision
 from .network.signs import Signs
 from .network.tools import channel_named
 from .options import WormSection
-from .parameters import Parameters
+from .parameters import Parameters, given_or_default
 from .rows import number, numbers
+from .sensing.touch import touch_constants
 from .worm_model import WormModel
 
 _FARTHEST = 1e4  # [mm] from the origin, where the round-off of a position is still far below a micrometre
@@ -90,7 +91,7 @@ class Worm:
         model = WormModel(
             at=numbers(at, "worm", "at", 3, "mm", most=_FARTHEST),
             heading=number(heading, "worm", "heading", "rad", low=-_MOST_TURN, high=_MOST_TURN),
-            parameters=_parameters(parameters),
+            parameters=given_or_default(parameters),
             discretisation=discretisation,
             soma_compartments=soma_compartments,
             channel_set=channel_set,
@@ -230,15 +231,48 @@ class Worm:
         """
         return self._changed("hold", curvature=curvature, front=front, back=back, start=start, stop=stop)
 
+    def touch(
+        self, at: Place, start: float = 0.0, stop: float = math.inf, indentation: float | None = None, side: str = ""
+    ) -> Worm:
+        """Press a probe, such as an eyelash, on the body wall for a while; its mechanoreceptors feel it.
+
+        Args:
+            at: place along the body, nose 0 to tail 1, or front and back of a part [L]; 0 touches the nose.
+            start, stop: [ms], in effect for whole ticks.
+            indentation: by which the wall is pressed in [um]; that of sensing/touch_constants.csv when None.
+            side: of the body, "dorsal", "ventral", "left", "right" or two of them; all around if not given.
+
+        Raises:
+            ConfigError: for a place off the body, an unknown side or a value out of range.
+
+        Limitations: it is felt, but does not push the body.
+        """
+        place = list(ends_of(at)) if hasattr(at, "__len__") else at
+        return self._changed("touch", at=place, start=start, stop=stop, indentation=indentation, side=side or None)
+
+    def tap(self, start: float, stop: float | None = None, indentation: float | None = None) -> Worm:
+        """Tap the plate: all six touch receptor neurons feel a brief indentation at the same time.
+
+        Args:
+            start, stop: [ms], in effect for whole ticks; it lasts as sensing/touch_constants.csv says when None.
+            indentation: [um]; that of sensing/touch_constants.csv when None.
+
+        Raises:
+            ConfigError: for a value out of range.
+        """
+        if stop is None:
+            stop = number(start, "tap", "start", "ms") + touch_constants()["tap_duration"]
+        return self._changed("tap", start=start, stop=stop, indentation=indentation)
+
     def knock_out(self, *genes: Names, cells: Names = "*") -> Worm:
-        """Remove genes: ion channels ("egl-19" or "egl19"), or what release needs ("unc-25"; network/genes.csv).
+        """Remove genes: ion channels ("egl-19"), what release needs ("unc-25"; network/genes.csv) or touch ("mec-4").
 
         Args:
             genes: names.
             cells: name or glob of the neurons that lose them; all when not given.
 
         Raises:
-            ConfigError: for a gene of neither kind, or when none is named.
+            ConfigError: for a gene of no such kind, or when none is named.
         """
         return self._changed("knock_out", genes=genes, cells=cells)
 
@@ -370,9 +404,3 @@ class Worm:
         model.__dict__["effects"] = effects  # what replaying the record would give
         self.__dict__["_model"] = model
         return self
-
-
-def _parameters(given: Parameters | None) -> Parameters:
-    if given is not None and not isinstance(given, Parameters):
-        raise ConfigError(f"worm: parameters are tianbao.Parameters, not {shorten(given)}; change some with .replace")
-    return given or parameters.defaults()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import anatomy
-from .apparatus import Hold, Pulse
+from .apparatus import Hold, Poke, Pulse
 from .arguments import NamedAttributes
 from .effects import Effects, after
 from .network.decision import Decision
@@ -21,7 +21,7 @@ from .network.signs import Signs
 from .parameters import Parameters
 
 # Interventions that act on the worm from outside and leave its nervous system as it is.
-_OUTSIDE = ("stimulate", "hold")
+_OUTSIDE = ("stimulate", "hold", "touch", "tap")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +81,13 @@ class WormModel(NamedAttributes):
         return self.effects.holds
 
     @property
+    def pokes(self) -> tuple[Poke, ...]:
+        """Touches and taps."""
+        return self.effects.pokes
+
+    @property
     def anatomy_changes(self) -> tuple[dict[str, Any], ...]:
-        """Interventions that change the nervous system; injected currents and walls do not."""
+        """Interventions that change the nervous system; currents, walls and touch do not."""
         return tuple(each for each in self.interventions if each["verb"] not in _OUTSIDE)
 
     @cached_property
@@ -120,5 +125,6 @@ class WormModel(NamedAttributes):
             conductances=effects.conductances,
             cell_source=self.cell_source,
             modulators=effects.modulators,
+            touchable=effects.touchable,
             key=(self.network_key, np.asarray(stretch_positions).tobytes()),
         )

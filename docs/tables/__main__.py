@@ -37,7 +37,14 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "opsins": lambda: reference.rows("tianbao/network/opsins.csv", ("name", "channel", "sign", "source")),
         "genes": lambda: reference.rows("tianbao/network/genes.csv", ("gene", "transmitter", "source")),
     },
-    "senses.md": {"receptors": reference.receptors, "answers": claims.senses},
+    "senses.md": {
+        "receptors": reference.receptors,
+        "answers": claims.senses,
+        "touch": reference.touch,
+        "touch constants": lambda: reference.rows(
+            "tianbao/sensing/touch_constants.csv", ("name", "value", "unit", "source", "certainty")
+        ),
+    },
     "provenance.md": {
         "wiring": reference.wiring,
         "numbers": reference.numbers,

@@ -118,6 +118,21 @@ def receptors() -> str:
     return "\n".join(lines)
 
 
+def touch() -> str:
+    """Every ending that is touched, those of a class in one row where they are alike."""
+    columns = ("group", "g_nS", "e_mV", "k_half_um", "hill", "tau_rise_ms", "tau_ms", "off", "tonic", "genes")
+    alike: dict[tuple, list[tuple[str, str]]] = {}
+    for row in _read(ROOT / "tianbao" / "sensing" / "touch.csv"):
+        key = (f"{row['front']} to {row['back']}", *(row[name] for name in columns), row["source"], row["certainty"])
+        alike.setdefault(key, []).append((row["neuron"], row["side"]))
+    heads = ("neuron", "side", "field L", *(name.replace("_", " ") for name in columns), "source", "certainty")
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for values, found in alike.items():
+        names, sides = (", ".join(dict.fromkeys(each)) for each in zip(*found, strict=True))
+        lines.append("| " + " | ".join(map(_marked, (names, sides, *values))) + " |")
+    return "\n".join(lines)
+
+
 def wiring() -> str:
     """The table of connectome/SOURCES.md."""
     text = (ROOT / "connectome" / "SOURCES.md").read_text(encoding="utf-8")

@@ -170,6 +170,22 @@ class ContactFinder:
             self._measure(centres if isinstance(centres, np.ndarray) else centres.to_numpy())
             kernels.add(centres, self._given, self.reach, planes, count, self._partners)
 
+    def weigh(
+        self, positions: ti.ndarray, section: ti.ndarray, physics: np.ndarray, planes: ti.ndarray, count: ti.ndarray,
+        out: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Writes the force of contacts on every ring and side, as the last step has balanced it.
+
+        Args:
+            positions: of the vertices [mm], shape (worms, vertices, 3), in the frames of the half-spaces.
+            section: weights of the vertices of a ring, see observe.section_weights.
+            physics: constants of the step, see kernels.
+            planes: of the step, see find.
+            count: see find.
+            out: filled [uN], shape (worms, rings, sides), sides as in anatomy/sides.py.
+        """
+        kernels.weigh(section.shape[0], positions, section, planes, count, self._partners, physics, out)
+
     def _measure(self, centres: np.ndarray) -> None:
         """Half-spaces of the solids, for rings close to them."""
         for solid, given in zip(self._solids, self._given, strict=True):

@@ -8,8 +8,9 @@ are visited in a fixed order: results are bit-identical for any number of thread
 
 from .. import backend
 from ..backend import I1, I2, R1, R2, R3, R4, T, Vec3, ti
-from .kernels import FRICTION, OFFSET, PLANES, vector
+from .kernels import FRICTION, MARGIN, OFFSET, PLANES, PUSH, half_space, vector
 from .mesh import SIDES
+from .observe import DORSAL, RIGHT, weighted
 
 # Columns of an obstacle: what it is, point [mm], normal, or radius [mm] instead, friction coefficient.
 KIND, POINT, NORMAL, RADIUS, SLIDING = 0, 1, 4, 4, 7
@@ -24,7 +25,9 @@ LIMIT, STONES, CELL, THICKEST, BETWEEN, RADII = range(6)
 EVERYWHERE, BUCKETS, SOUGHT, TABLE, APART, ALONE, HEAD = range(7)
 # A bunch of segments sorted by its cell: the cell, its number.
 ACROSS, UP, NUMBER, RECORD = range(4)
-NOBODY = -1.0
+# Whose a half-space is if it is no worm's: an obstacle's, or level ground, which is not felt as touch.
+NOBODY, GROUND = -1.0, -2.0
+LEVEL = 0.999  # vertical component of the normal of level ground, at least
 
 # Segments that are looked for together; what a row of cells is ahead of the one below in a table.
 BUNCH = 6
@@ -51,7 +54,8 @@ def _bucket(across, up, buckets):
 def _offer(planes: T, count: T, partners: T, c, n, offset, friction, partner, worm, ring):
     """Keeps a half-space if it is among the nearest, ordered by distance from the ring's centre.
 
-    A partner is the position on the chain of all rings that a plane between worms belongs to, otherwise NOBODY.
+    A partner is the position on the chain of all rings that a plane between worms belongs to, otherwise NOBODY or
+    GROUND.
     """
     held, place = count[worm, ring], 0
     for k in range(held):
@@ -86,9 +90,10 @@ def _test_obstacle(obstacles: T, k, c, furthest, planes: T, count: T, partners: 
         distance = far - obstacles[k, RADIUS]
         if kind == DISH:
             n, distance = -n, -distance
+    owner = ti.select(kind == PLANE and n[2] > LEVEL, GROUND, NOBODY)
     if distance <= furthest:
         _offer(
-            planes, count, partners, c, n, n.dot(c) - distance, obstacles[k, SLIDING], NOBODY, worm, ring
+            planes, count, partners, c, n, n.dot(c) - distance, obstacles[k, SLIDING], owner, worm, ring
         )  # fmt: skip
 
 
@@ -275,7 +280,7 @@ def carry(drift: R3, seconds: ti.f64, planes: R4, count: I2, partners: R3):
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(count.shape[0], count.shape[1]):
         for k in range(count[worm, ring]):
-            if partners[worm, ring, k] != NOBODY:
+            if partners[worm, ring, k] >= 0.0:
                 n = Vec3(planes[worm, ring, k, 0], planes[worm, ring, k, 1], planes[worm, ring, k, 2])
                 other = ti.cast(partners[worm, ring, k], ti.i32) // rings
                 there = partners[worm, ring, k] - other * rings
@@ -308,3 +313,45 @@ def localise(planes: R4, count: I2, origin: R2):
         for k in range(count[worm, ring]):
             for i in ti.static(range(3)):
                 planes[worm, ring, k, OFFSET] -= planes[worm, ring, k, i] * origin[worm, i]
+
+
+@ti.func
+def _half(towards):
+    """How much a push counts for a side whose direction it has this component in, see anatomy/sides.py."""
+    return ti.min(ti.max(1.0 + towards, 0.0), 1.0)
+
+
+@ti.kernel
+def weigh(
+    size: T, x: R3, section: R2, planes: R4, count: I2, partners: R3, physics: R1, out: R3
+):  # fmt: skip
+    """Force of the contacts on every ring and side of the body [uN], without level ground and the worm itself.
+
+    The sides of out are in the order of anatomy/sides.py.
+    """
+    rings = out.shape[1]
+    ti.loop_config(serialize=backend.serial)
+    for worm, ring in ti.ndrange(out.shape[0], out.shape[1]):
+        for side in range(out.shape[2]):
+            out[worm, ring, side] = 0.0
+        dorsal = weighted(x, section, DORSAL, worm, ring).normalized()
+        right = weighted(x, section, RIGHT, worm, ring).normalized()
+        for k in range(count[worm, ring]):
+            n, partner, load = half_space(planes, worm, ring, k), partners[worm, ring, k], 0.0
+            own = partner >= 0.0 and ti.cast(partner, ti.i32) // rings == worm
+            for local in range(size - SIDES, size):
+                depth = planes[worm, ring, k, OFFSET] + physics[MARGIN] - n.dot(vector(x, worm, ring * size + local))
+                load += physics[PUSH] * ti.max(depth, 0.0)
+            if load > 0.0 and partner != GROUND and not own:
+                # An obstacle lies against its normal.
+                up, aside = -n.dot(dorsal), -n.dot(right)
+                d, v, left, r = _half(up), _half(-up), _half(-aside), _half(aside)
+                out[worm, ring, 0] += load
+                out[worm, ring, 1] += load * d
+                out[worm, ring, 2] += load * v
+                out[worm, ring, 3] += load * left
+                out[worm, ring, 4] += load * r
+                out[worm, ring, 5] += load * d * left
+                out[worm, ring, 6] += load * d * r
+                out[worm, ring, 7] += load * v * left
+                out[worm, ring, 8] += load * v * r

@@ -25,7 +25,7 @@ def section_weights(rest: np.ndarray) -> np.ndarray:
 
 
 @ti.func
-def _weighted(x: T, section: T, column: ti.template(), worm, ring):
+def weighted(x: T, section: T, column: ti.template(), worm, ring):
     """Sum of a ring's vertices times a column of their section."""
     total = Vec3(0.0)
     size = section.shape[0]
@@ -40,7 +40,7 @@ def read_midline(x: R3, origin: R2, section: R2, out: R3):
     """Mean of the outer vertices of every ring, in world coordinates [mm]."""
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(out.shape[0], out.shape[1]):
-        centre = _weighted(x, section, SHARE, worm, ring)
+        centre = weighted(x, section, SHARE, worm, ring)
         for i in ti.static(range(3)):
             out[worm, ring, i] = centre[i] + origin[worm, i]
 
@@ -50,7 +50,7 @@ def read_side(x: R3, section: R2, side: ti.template(), out: R3):
     """Unit vector from the centre of every ring towards a side of the worm's own body."""
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(out.shape[0], out.shape[1]):
-        towards = _weighted(x, section, side, worm, ring).normalized()
+        towards = weighted(x, section, side, worm, ring).normalized()
         for i in ti.static(range(3)):
             out[worm, ring, i] = towards[i]
 
@@ -63,13 +63,13 @@ def read_curvature(x: R3, section: R2, length: ti.f64, side: ti.template(), out:
     """
     ti.loop_config(serialize=backend.serial)
     for worm, inner in ti.ndrange(out.shape[0], out.shape[1]):
-        here = _weighted(x, section, SHARE, worm, inner + 1)
-        ahead = here - _weighted(x, section, SHARE, worm, inner)
-        behind = _weighted(x, section, SHARE, worm, inner + 2) - here
+        here = weighted(x, section, SHARE, worm, inner + 1)
+        ahead = here - weighted(x, section, SHARE, worm, inner)
+        behind = weighted(x, section, SHARE, worm, inner + 2) - here
         span = 0.5 * (ahead.norm() + behind.norm())
         ahead, behind = ahead.normalized(), behind.normalized()
         along = (ahead + behind).normalized()
-        towards = _weighted(x, section, side, worm, inner + 1)
+        towards = weighted(x, section, side, worm, inner + 1)
         towards = (towards - towards.dot(along) * along).normalized()
         bend = behind - ahead
         half = 0.5 * bend.norm()

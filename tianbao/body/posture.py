@@ -54,3 +54,15 @@ def frame_of(positions: np.ndarray) -> np.ndarray:
     """Origin near each worm [mm], whole millimetres in the plane and 0 in height, shape (worms, 3)."""
     middle = np.round(np.nan_to_num(positions.mean(axis=1), posinf=0.0, neginf=0.0))
     return middle * [1.0, 1.0, 0.0]
+
+
+def of_shape(name: str, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A copy as float64.
+
+    Raises:
+        ConfigError: for another shape.
+    """
+    value = np.array(value, float)
+    if value.shape != shape:
+        raise ConfigError(f"body: {name} have shape {value.shape}; give {shape}")
+    return value

@@ -14,7 +14,7 @@ from ..units import MG_PER_MM3_KG_M3, MS_PER_S
 from . import by_worm, calibration, kernels, observe, tissue
 from .material import Material, constant
 from .mesh import RingMesh
-from .posture import bent, frame_of
+from .posture import bent, frame_of, of_shape
 from .surroundings import Surroundings
 
 # Residual over drag force: one Newton iteration for 4 ms on agar, two for 10 ms, three for 2 ms in water.
@@ -149,11 +149,12 @@ class SoftBody:
 
     @positions.setter
     def positions(self, value: np.ndarray) -> None:
-        value = _of_shape("positions", value, (self.worms, *self.mesh.vertices.shape))
+        value = of_shape("positions", value, (self.worms, *self.mesh.vertices.shape))
         self._origin[:] = frame_of(value)
         self._x.from_numpy(np.ascontiguousarray(value - self._origin[:, None]))
         self._velocity.fill(0.0)
         self._around.change(wake=np.zeros_like(self._around.wake))
+        self._around.load[:] = 0.0
 
     def _follow(self) -> None:
         """Moves the frames of far worms along with them, in whole millimetres; those of the others stay as they are."""
@@ -171,6 +172,7 @@ class SoftBody:
             "velocities": self._velocity.to_numpy(),
             "flow": self._around.given.copy(),
             "wake": self._around.wake.copy(),
+            "load": self._around.load.copy(),
             "time": np.array(self.time),
         }
 
@@ -182,6 +184,7 @@ class SoftBody:
         self._status[:, kernels.FAR] = state["far"]
         self._around.change(given=np.array(state["flow"]), wake=np.array(state["wake"]))
         self.time = float(state["time"])
+        self._around.load[:] = state["load"]
 
     def pose(
         self,
@@ -206,7 +209,7 @@ class SoftBody:
         placed = bent(self.mesh, curvature, at, heading)
         self._origin[worm] = frame_of(placed[None])[0]
         x, velocity, wake = self._x.to_numpy(), self._velocity.to_numpy(), self._around.wake.copy()
-        x[worm], velocity[worm], wake[worm] = placed - self._origin[worm], 0.0, 0.0
+        x[worm], velocity[worm], wake[worm], self._around.load[worm] = placed - self._origin[worm], 0.0, 0.0, 0.0
         self._x.from_numpy(x)
         self._velocity.from_numpy(velocity)
         self._around.change(wake=wake)
@@ -282,13 +285,18 @@ class SoftBody:
         return self._around.stokes
 
     @property
+    def load(self) -> np.ndarray | None:
+        """View of the force of contacts on each ring and side, see Surroundings; None where nothing can be touched."""
+        return self._around.load if self._around.touchable else None
+
+    @property
     def flow(self) -> np.ndarray:
         """Velocity of the medium without the worms at every ring [mm/s], shape (worms, rings, 3); zero until set."""
         return self._around.given
 
     @flow.setter
     def flow(self, value: np.ndarray) -> None:
-        self._around.change(given=_of_shape("flow", value, (self.worms, self.mesh.rings, 3)))
+        self._around.change(given=of_shape("flow", value, (self.worms, self.mesh.rings, 3)))
 
     def _passive_scalars(self) -> np.ndarray:
         kernels.measure(
@@ -319,6 +327,7 @@ class SoftBody:
         self._around.apply_flow()
         self._held.copy_from(self._velocity)
         self._advance(np.ascontiguousarray(tension), duration, _HALVINGS)
+        self._around.weigh(self._x, self._section, self._physics)
         if self.fluid is not None:
             self._around.update_wake(self.midline(), self.push())
 
@@ -389,11 +398,3 @@ class SoftBody:
             f"body: no step of {duration:g} ms can be solved at {self.time:g} ms; worst is worm {worm}, "
             f"slab {slab} (least volume ratio {least[worm, slab]:.3g}): shorten the tick or lower the tension"
         )
-
-
-def _of_shape(name: str, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A copy as float64, after checking its shape."""
-    value = np.array(value, float)
-    if value.shape != shape:
-        raise ConfigError(f"body: {name} have shape {value.shape}; give {shape}")
-    return value

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..anatomy.sides import SIDES
 from ..backend import ti, zeros
 from ..environment import Medium, Obstacle, Plane
 from ..environment.medium import ellipsoid_drag
 from ..environment.stokes import CentreLineFlow
 from ..errors import ConfigError
 from .contact import ContactFinder
+from .contact_kernels import LEVEL
 from .kernels import OFFSET, PLANES
 from .material import constant
 from .mesh import RingMesh
@@ -23,6 +25,9 @@ class Surroundings:
     Attributes:
         planes, contacts: half-spaces of every ring, in the frame of its worm, and their number, see contact.py.
         grip: friction of each as a drag [uN s/mm], filled by the kernels.
+        load: force of contacts with obstacles and other worms in the last step, on each ring and side in the order of
+            `anatomy.sides.SIDES` [uN], shape (worms, rings, sides); level ground and the worm itself left out.
+        touchable: whether there is anything that could press so.
         flow: velocity of the medium at every ring [mm/s], that of the arena plus the wake of the worms.
         stokes: computes the wake; None if the worms do not generate flow.
     """
@@ -49,6 +54,9 @@ class Surroundings:
         self.flow = zeros(worms, rings, 3)
         self.given, self.wake = (np.zeros((worms, rings, 3)) for _ in range(2))
         self._finder, self.stokes = None, None
+        self.load = np.zeros((worms, rings, len(SIDES)))
+        ground = [isinstance(each, Plane) and each.normal[2] > LEVEL for each in obstacles]
+        self.touchable = not all(ground) or (touching and worms > 1)
         if obstacles or touching:
             spacing, skip = mesh.length / mesh.slabs, round(constant("self_contact_skip") * mesh.slabs)
             self._finder = ContactFinder(
@@ -85,6 +93,17 @@ class Surroundings:
             seconds: length of the step [s].
         """
         self._finder.predict_contacts(positions, origin, velocities, seconds, self.planes, self.contacts)
+
+    def weigh(self, positions: ti.ndarray, section: ti.ndarray, physics: np.ndarray) -> None:
+        """Takes the load of the contacts of the last step.
+
+        Args:
+            positions: of the vertices at its end, in the frame of their worm [mm], shape (worms, vertices, 3).
+            section: see observe.section_weights.
+            physics: constants of the step, see kernels.
+        """
+        if self.touchable:
+            self._finder.weigh(positions, section, physics, self.planes, self.contacts, self.load)
 
     def overlap(self, midline: np.ndarray, radii: np.ndarray) -> float:
         """Depth of rings of these radii in obstacles, or beyond the middle between two worms [mm]; 0 without overlap.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,8 @@ import numpy as np
 from .. import anatomy
 from ..cells.temperature import rate_factor, set_rates
 from ..errors import ConfigError, unknown
-from ..network.assembly import Network
-from ..sensing import Receptor, dendrite_tip, receptors, table_senses
+from ..network.assembly import POINTERS, Network
+from ..sensing import Ending, dendrite_tip, endings
 from ..sensing.chemical import as_read
 from ..units import NA_PER_PA
 from ..worm import Worm
@@ -75,7 +76,7 @@ class SensoryCell:
         worm: whose; an intact `Worm()` if None.
 
     Attributes:
-        receptor: row of the table.
+        receptor: row of the table, of this worm.
 
     Raises:
         AnatomyError: for an unknown neuron.
@@ -83,16 +84,16 @@ class SensoryCell:
     """
 
     def __init__(self, neuron: str, field: str | None = None, worm: Worm | None = None) -> None:
-        self.receptor = receptor_of(neuron, field)
         worm = worm or Worm()
+        design = worm.design(np.empty(0))
+        self.receptor = receptor_of(neuron, field, design.endings)
         self.cell = PatchedCell.of_neuron(self.receptor.neuron, worm)
         from neuron import h
 
-        cell = worm.design(np.empty(0)).cell(self.receptor.neuron)
-        section, loc = dendrite_tip(cell, self.receptor.site)
-        self._sensor = h.SensoryTransduction(self.cell.sections[section](loc))
+        section, loc = dendrite_tip(design.cell(self.receptor.neuron), self.receptor.site)
+        self._sensor = getattr(h, self.receptor.mechanism)(self.cell.sections[section](loc))
         self._field = h.Vector(1)
-        self._sensor._ref_concentration = self._field._ref_x[0]
+        setattr(self._sensor, POINTERS[self.receptor.mechanism], self._field._ref_x[0])
         for name, value in self.receptor.mechanism_parameters(worm.parameters).items():
             setattr(self._sensor, name, value)
 
@@ -132,23 +133,27 @@ class SensoryCell:
         return Answer(dt * np.arange(1, after.shape[1] + 1), *after)
 
 
-def receptor_of(neuron: str, field: str | None = None) -> Receptor:
-    """The receptor of a neuron for a field.
+def receptor_of(
+    neuron: str, field: str | None = None, known: Mapping[str, tuple[Ending, ...]] | None = None
+) -> Ending:
+    """The receptor of a neuron for a field, or for touch.
 
     Args:
         neuron: name.
-        field: may be left out where the neuron has one receptor.
+        field: name, or "touch"; may be left out where the neuron has one receptor.
+        known: sense -> endings of a worm; those of every intact worm when None.
 
     Raises:
         AnatomyError: for an unknown neuron.
         ConfigError: if there is none, or none was named of several.
     """
     neuron = anatomy.neuron_name(neuron)
-    known = {each.field: each for sense in table_senses() for each in receptors(sense) if each.neuron == neuron}
-    if not known:
-        raise ConfigError(f"{neuron} has no receptor for a field; docs/senses.md lists the neurons that have one")
-    if field is None and len(known) > 1:
-        raise ConfigError(f"{neuron} has receptors for {' and '.join(known)}; say which field")
-    if field is not None and field not in known:
-        raise ConfigError(f"{neuron} reads {' and '.join(known)}: {unknown('field', field, known)}")
-    return known[field] if field is not None else next(iter(known.values()))
+    every = (endings() if known is None else known).values()
+    own = {each.field: each for rows in every for each in rows if each.neuron == neuron}
+    if not own:
+        raise ConfigError(f"{neuron} has no receptor for a field or touch; docs/senses.md lists those that have")
+    if field is None and len(own) > 1:
+        raise ConfigError(f"{neuron} has receptors for {' and '.join(own)}; say which field")
+    if field is not None and field not in own:
+        raise ConfigError(f"{neuron} reads {' and '.join(own)}: {unknown('field', field, own)}")
+    return own[field] if field is not None else next(iter(own.values()))

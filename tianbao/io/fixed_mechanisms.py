@@ -106,6 +106,86 @@ FUNCTION occupancy(x (1), k (1)) (1) {
     }
 }
 """,
+    "fixed_mechanosensory.mod": """\
+COMMENT
+Mechanosensory without a body: `indentation` is a number that the user sets, at any time of a run, instead of a pointer:
+how deep the body wall is pressed in at the ending (um). finitialize() adapts the cell to what is there.
+ENDCOMMENT
+
+NEURON {
+    POINT_PROCESS FixedMechanosensory
+    NONSPECIFIC_CURRENT i
+    RANGE indentation, g_max, e, k_half, hill, tau, tau_rise, off, tonic, strain, i
+    THREADSAFE
+}
+
+UNITS {
+    (nA) = (nanoamp)
+    (mV) = (millivolt)
+    (uS) = (microsiemens)
+    (um) = (micron)
+}
+
+PARAMETER {
+    indentation = 0 (um)
+    g_max = 0 (uS)
+    e = 10 (mV)
+    k_half = 1.5 (um)
+    hill = 3 (1)
+    tau = 50 (ms)
+    tau_rise = 2 (ms)
+    off = 1 (1)
+    tonic = 0 (1)
+}
+
+ASSIGNED {
+    v (mV)
+    strain (um)
+    i (nA)
+}
+
+STATE {
+    anchor (um)
+    p_open (1)
+}
+
+INITIAL {
+    anchor = indentation
+    strain = felt(indentation, anchor)
+    p_open = opened(strain)
+}
+
+BREAKPOINT {
+    SOLVE follow METHOD cnexp
+    strain = felt(indentation, anchor)
+    i = g_max*p_open*(v - e)
+}
+
+DERIVATIVE follow {
+    anchor' = (indentation - anchor)/tau
+    p_open' = (opened(felt(indentation, anchor)) - p_open)/tau_rise
+}
+
+FUNCTION felt(x (um), a (um)) (um) {
+    felt = x - (1 - tonic)*a
+    if (felt < 0) {
+        felt = -off*felt
+    }
+}
+
+FUNCTION opened(y (um)) (1) {
+    LOCAL ratio
+    : so that no power of nothing is taken
+    ratio = 1
+    if (y > 0) {
+        ratio = y/k_half
+    }
+    opened = 0
+    if (y > 0) {
+        opened = ratio^hill/(ratio^hill + 1)
+    }
+}
+""",
     "fixed_stretch_receptor.mod": """\
 COMMENT
 StretchReceptor without a body: `stretch` is a number that the user sets (mean kappa L over the receptive window,

@@ -54,6 +54,7 @@ _SLABS = 48  # of the default body; here it only tells silenced receptors from t
 _SENSING = {
     "StretchReceptor": ("stretch", "stretch_receptor.mod"),
     "SensoryTransduction": ("concentration", "sensory_transduction.mod"),
+    "Mechanosensory": ("indentation", "mechanosensory.mod"),
 }
 _POOL = "ca_pool"
 _CURRENT = "current"  # NetPyNE label of the clamp that the loop drives
@@ -66,8 +67,8 @@ _handler = None
 def network_parameters(worm: Worm):
     """NetPyNE's `netParams` of a worm, to edit and run as usual; loads Tianbao's mechanisms.
 
-    Receptors sense nothing until `receptor._ref_stretch` (stretch receptors) or `receptor._ref_concentration`
-    (chemosensory endings) points to something.
+    Receptors sense nothing until `receptor._ref_stretch`, `receptor._ref_concentration` (chemosensory endings)
+    or `receptor._ref_indentation` (touch) points to something.
 
     Args:
         worm: with its interventions.

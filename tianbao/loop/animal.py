@@ -12,7 +12,7 @@ from ..muscles import TensionMap
 from ..network.design import NetworkDesign
 from ..network.modulation import Modulation
 from ..registry import find
-from ..sensing import Seen, Sense, StretchSense, receptors, table_senses
+from ..sensing import Seen, Sense, StretchSense, TouchSense, table_senses
 from ..worm_model import WormModel
 from .exchange import Currents
 from .state import gathered, part
@@ -45,7 +45,8 @@ class Animal:
         self._walls = Walls(model.holds, design.stretch_positions, tension_per_curvature, tick)
         self.senses: tuple[Sense, ...] = (
             StretchSense(design.stretch, tick),
-            *(find("sense", name)(receptors(name)) for name in table_senses()),
+            *(find("sense", name)(design.endings[name]) for name in table_senses()),
+            TouchSense(design.endings[TouchSense.name], model.pokes),
             Modulation(design.modulators, tick),
         )
         self._currents = Currents(design, model.pulses, rng, tick)

@@ -52,7 +52,7 @@ class Observation(NamedAttributes):
         voltage: of every soma, in the order of `neurons` [mV], shape (worms, neurons).
         activation: of every muscle, in the order of `muscles` [-], shape (worms, 95).
         inputs: of each worm, what its receptors sense, by name such as "stretch" [kappa L], "chemical" [mM],
-            "gas" [%] or "thermal" [degC]; 0 for what the arena does not hold.
+            "gas" [%], "thermal" [degC] or "touch" [um]; 0 for what the arena does not hold.
         neurons, muscles: names.
     """
 
@@ -236,7 +236,9 @@ class Loop:
         self.body.curvature(self._bend)
         if self.arena.fields:
             self.body.midline(self._line)
-        seen = [Seen(self.time, self._bend[k], self._line[k], self.arena) for k in range(len(self.animals))]
+        loads = [None] * len(self.animals) if self.body.load is None else self.body.load
+        around = zip(self._bend, self._line, loads, strict=True)
+        seen = [Seen(self.time, bend, line, self.arena, load) for bend, line, load in around]
         for each, animal in zip(seen, self.animals, strict=True):
             animal.sense(each)
         return seen

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ConfigError, DivergedError
 from ..interventions import to_command
 from ..recorded import WormTrack
-from ..sensing import Sense, table_senses
+from ..sensing import Sense, TouchSense, endings
 from .loop import Loop
 from .state import check_like, gathered, part
 
@@ -185,8 +185,10 @@ class Recorder:
 def _sensed(loop: Loop) -> dict[str, np.ndarray]:
     """Sense -> which of its receptors read something that is in the arena; senses that read nothing are left out."""
     present, found = {each.name for each in loop.arena.fields}, {}
+    if loop.body.load is not None or any(each.pokes for each in loop.worms):
+        present.add(TouchSense.name)
     for sense in loop.animals[0].senses if present else ():
-        if sense.name in table_senses():
+        if sense.name in endings():
             reads = [getattr(each, "field", None) for each in sense.receptors]
             found[sense.name] = np.array([k for k, field in enumerate(reads) if field is None or field in present], int)
     return {name: columns for name, columns in found.items() if len(columns)}

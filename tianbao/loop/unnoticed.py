@@ -44,6 +44,8 @@ def _of_interventions(worm: WormModel, clock: Clock, duration: float) -> Iterato
             yield f"{what}: start = {start:g} ms lies beyond the end of the run at {duration:g} ms: nothing will happen"
         elif stop - start < clock.dt:
             yield f"{what}: {stop - start:g} ms are shorter than a step of {clock.dt:g} ms: give times in ms, not s"
+        elif table["verb"] in ("touch", "tap") and stop - start < clock.tick:
+            yield f"{what}: {stop - start:g} ms are shorter than a tick of {clock.tick:g} ms and may not be felt"
         amplitude = table.get("amplitude", 1.0)
         if 0.0 < abs(amplitude) < _WEAKEST:
             yield f"{what}: amplitude = {amplitude:g} nA is too weak to change anything: give nA, 0.02 for 20 pA"

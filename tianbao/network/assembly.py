@@ -12,7 +12,7 @@ from ..cells.geometry import constants
 from ..cells.membrane import insert_membrane
 from ..cells.modulation import modulate, point_at_one
 from ..errors import ConfigError
-from ..sensing import dendrite_tip, receptors, table_senses
+from ..sensing import dendrite_tip
 from ..units import NA_PER_PA
 from . import tools
 from .design import NetworkDesign
@@ -26,6 +26,7 @@ _SET_BY_HAND = "pointerParams", "mod", "weight"
 POINTERS = {
     "StretchReceptor": "_ref_stretch",
     "SensoryTransduction": "_ref_concentration",
+    "Mechanosensory": "_ref_indentation",
     "SwitchedConductance": "_ref_light",
 }
 """POINTER of each point process that reads an input."""
@@ -142,8 +143,8 @@ class Network:
         for k, receptor in enumerate(design.stretch.receptors, start=design.inputs["stretch"].start):
             for point in self.receptors(receptor.neuron, "stretch"):
                 yield point, k
-        for sense in table_senses():
-            for k, receptor in enumerate(receptors(sense)):
+        for sense, rows in design.endings.items():
+            for k, receptor in enumerate(rows):
                 for point in self.receptors(receptor.neuron, f"{sense}_{k}"):
                     yield point, design.inputs[sense].start + k
         driven = [index for index, each in enumerate(design.conductances) if each.driven]
@@ -299,11 +300,11 @@ def cell_sections(design: NetworkDesign) -> dict[str, dict]:
                 "saturation": p.stretch_saturation * scale * NA_PER_PA,
                 "share": share,
             }
-    for sense in table_senses():
-        for k, receptor in enumerate(receptors(sense)):
+    for sense, rows in design.endings.items():
+        for k, receptor in enumerate(rows):
             section, loc = dendrite_tip(design.cells[receptor.neuron], receptor.site)
             points = cells[receptor.neuron][section].setdefault("pointps", {})
-            points[f"{sense}_{k}"] = {"mod": "SensoryTransduction", "loc": loc, **receptor.mechanism_parameters(p)}
+            points[f"{sense}_{k}"] = {"mod": receptor.mechanism, "loc": loc, **receptor.mechanism_parameters(p)}
     tools.insert(design.conductances, design.cells, cells)
     for name in design.muscles.index:
         cells[name] = {MUSCLE_SECTION: design.muscle_section()}

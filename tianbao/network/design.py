@@ -19,7 +19,7 @@ from ..cells.templates import Membrane
 from ..errors import ConfigError
 from ..muscles import ActiveMembrane, MuscleMembrane, muscle_section
 from ..parameters import Parameters
-from ..sensing import StretchField, receptors, stretch_field, table_senses
+from ..sensing import Ending, StretchField, TouchReceptor, endings, stretch_field
 from ..sensing.stretch import nmj_centroids
 from .decision import Decision
 from .drives import drives
@@ -48,6 +48,7 @@ class NetworkDesign:
         conductances: what the experimenter opens in single cells.
         cell_source: where the morphologies come from.
         modulators: what multiplies conductances slowly.
+        touchable: neuron -> factor on its touch conductance; 1 for all others.
         key: equal for equal designs, so that what was compiled of one serves the others; None for a design of its own.
     """
 
@@ -64,6 +65,7 @@ class NetworkDesign:
     conductances: tuple[SwitchedConductance, ...] = ()
     cell_source: CellSource = TRACED
     modulators: tuple[Modulator, ...] = ()
+    touchable: Mapping[str, float] = field(default_factory=dict)
     key: tuple | None = None
 
     @cached_property
@@ -99,12 +101,23 @@ class NetworkDesign:
         return replace(felt, weights=felt.weights * heard, fading=felt.fading * heard)
 
     @cached_property
+    def endings(self) -> dict[str, tuple[Ending, ...]]:
+        """Sense -> its endings that are point processes of their own, with the touch conductances of this worm."""
+
+        def own(each: Ending) -> Ending:
+            """The ending with the conductance that it has in this worm."""
+            factor = self.touchable.get(each.neuron, 1.0) if isinstance(each, TouchReceptor) else 1.0
+            return each if factor == 1.0 else replace(each, g=each.g * factor)
+
+        return {sense: tuple(map(own, rows)) for sense, rows in endings().items()}
+
+    @cached_property
     def inputs(self) -> InputLayout:
         """Where each kind of input lies in the vector that the network's POINTERs read."""
         return InputLayout(
             {
                 "stretch": len(self.stretch.receptors),
-                **{sense: len(receptors(sense)) for sense in table_senses()},
+                **{sense: len(rows) for sense, rows in self.endings.items()},
                 "modulation": len(self.modulators),
                 "light": len(self.driven),
             }

@@ -1,11 +1,14 @@
 """What the body and the arena tell the neurons."""
 
 from .chemical import ChemicalSense, GasSense, ThermalSense, dendrite_tip
+from .endings import Ending, ending_units, endings
 from .sense import Receptor, Seen, Sense, receptors, sense_units, table_senses
 from .stretch import StretchField, StretchSense, stretch_field
+from .touch import TouchReceptor, TouchSense, touch_receptors
 
 __all__ = [
     "ChemicalSense",
+    "Ending",
     "GasSense",
     "Receptor",
     "Seen",
@@ -13,9 +16,14 @@ __all__ = [
     "StretchField",
     "StretchSense",
     "ThermalSense",
+    "TouchReceptor",
+    "TouchSense",
     "dendrite_tip",
+    "ending_units",
+    "endings",
     "receptors",
     "sense_units",
     "stretch_field",
     "table_senses",
+    "touch_receptors",
 ]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -44,12 +44,15 @@ class Seen:
         bend: kappa L at the positions of the body's curvature, shape (positions,).
         midline: centres of the body's rings, head first [mm], shape (rings, 3).
         arena: with its fields.
+        load: of contacts on each ring and side, in the order of `anatomy.sides.SIDES` [uN], shape (rings, sides); None
+            where nothing can be touched.
     """
 
     time: float
     bend: np.ndarray
     midline: np.ndarray
     arena: Arena
+    load: np.ndarray | None = None
 
 
 class Sense(Protocol):
@@ -97,6 +100,8 @@ class Receptor:
         tonic: share of the answer that does not adapt.
         origin: value below which nothing is sensed [unit]; of a temperature, counted from that of cultivation.
     """
+
+    mechanism: ClassVar[str] = "SensoryTransduction"
 
     neuron: str
     field: str

@@ -1,4 +1,4 @@
-"""Isolated sensory neurons beside published answers to salt, odours, repellents, gases and temperature.
+"""Isolated sensory neurons beside published answers to salt, odours, repellents, gases, temperature and touch.
 
 What was published is calcium, mostly: its sign, whether it lasts and which stimuli it tells apart can be compared with
 voltage and current, its size cannot. Receptors were given their numbers by the same reports, so that a pass says that
@@ -38,8 +38,8 @@ def answer(neuron: str, field: str, before: float, after: float, duration: float
     """What a step of a field evokes.
 
     Args:
-        neuron, field: name one receptor.
-        before, after: values of the field [its unit].
+        neuron, field: name one receptor; the field of those that are touched is "touch".
+        before, after: values of the field, or indentations [its unit].
         duration: of the record [ms].
     """
     return _cell(neuron, field).answer(before, (after, duration))
@@ -55,6 +55,8 @@ def measured(row) -> float:
     if quantity == "relative":
         alike = targets().query("neuron == @row.neuron and field == @row.field").iloc[0]
         return found.peak_current / answer(row.neuron, row.field, alike.before, alike.after).peak_current
+    if quantity == "current":
+        return found.peak_current
     return {"peak": lambda: found.peak, "size": lambda: abs(found.peak), "rise": found.rise}[quantity]()
 
 

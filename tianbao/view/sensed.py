@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..recorded import RecordedRun, WormTrack
-from ..sensing import sense_units
+from ..sensing import TouchSense, ending_units
 from ..units import MS_PER_S
 from . import settings, style
 
@@ -37,8 +37,14 @@ def has_receptors(recording: RecordedRun, worm: int) -> bool:
 def sensed_size(recording: RecordedRun, worm: int) -> tuple[float, float]:
     """Figure size [inch]: a row per field, a row per neuron."""
     listed = _receptors(recording, worm)
-    fields, neurons = {each.field for each in listed}, {each.neuron for each in listed}
+    fields, neurons = {each.field for each in listed}, _drawn_alone(listed, recording.worms[worm])
     return _WIDE, _MARGIN + _SENSED * max(1, len(fields)) + _VOLTAGE * len(neurons)
+
+
+def _drawn_alone(listed: list[_Receptor], track: WormTrack) -> list[str]:
+    """Neurons that get a panel of their own: of the many that are touched only those that were recorded."""
+    shown = (each.neuron for each in listed if each.field != TouchSense.name or each.neuron in track.neurons)
+    return list(dict.fromkeys(shown))
 
 
 def draw_sensed(figure: Figure, recording: RecordedRun, worm: int) -> None:
@@ -49,7 +55,7 @@ def draw_sensed(figure: Figure, recording: RecordedRun, worm: int) -> None:
         style.say(figure.add_subplot(), sentence if not listed else "fewer than two frames were recorded")
         return
     fields = list(dict.fromkeys(each.field for each in listed))
-    neurons = list(dict.fromkeys(each.neuron for each in listed))
+    neurons = _drawn_alone(listed, track)
     colour = {name: _COLOURS[k % len(_COLOURS)] for k, name in enumerate(neurons)}
     heights = [_SENSED] * len(fields) + [_VOLTAGE] * len(neurons)
     stack = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
@@ -75,13 +81,13 @@ def _receptors(recording: RecordedRun, worm: int) -> list[_Receptor]:
     for sense, values in track.inputs.items():
         for name, column in zip(track.receptors[sense], np.asarray(values).T, strict=True):
             neuron, _, field = name.partition(" ")
-            if field in units or not units:
-                found.append(_Receptor(neuron, field or sense, units.get(field, sense_units().get(sense, "")), column))
+            if field in units or field == sense or not units:
+                found.append(_Receptor(neuron, field or sense, units.get(field, ending_units().get(sense, "")), column))
     return found
 
 
 def _draw_field(axes: Axes, time_ms: np.ndarray, listed: list[_Receptor], colour: dict[str, str]) -> None:
-    """Receptors at the same place read the same: one line, named after all of them."""
+    """Receptors that read the same share one line, named after all of them."""
     alike: list[list[_Receptor]] = []
     for each in listed:
         for group in alike:
@@ -91,7 +97,8 @@ def _draw_field(axes: Axes, time_ms: np.ndarray, listed: list[_Receptor], colour
         else:
             alike.append([each])
     for group in alike:
-        tint = colour[group[0].neuron] if len(group) == 1 else style.INK
+        own = colour.setdefault(group[0].neuron, _COLOURS[len(colour) % len(_COLOURS)])
+        tint = style.INK if len(group) > 1 and len(alike) == 1 else own
         label = ", ".join(each.neuron for each in group)
         axes.plot(time_ms / MS_PER_S, group[0].values, color=tint, linewidth=1.2, label=style.plain(label))
     unit = f" [{listed[0].unit}]" if listed[0].unit else ""
