@@ -21,8 +21,8 @@ OFF, NETWORK = "off", "network"
 MODES = (OFF, NETWORK)
 PLATEAU = "plateau"
 
-# Class -> suffix of its own values, and of the time constant that it has.
-_COMMAND = {"AVA": ("ava", "ava"), "AVD": ("avd", "ave"), "AVE": ("ave", "ave")}
+# Classes with a plateau; each has values of its own, such as plateau_ava.
+_COMMAND = "AVA", "AVD", "AVE", "RIM"
 
 
 @cache
@@ -98,21 +98,22 @@ class Decision:
 
     def noise(self, neuron: str, usual: float) -> float:
         """Standard deviation of a neuron's fluctuating current [pA], where the usual one is given."""
-        return self["command_noise"] if self.decides(neuron) and usual > 0.0 else usual
+        noisy = self.decides(neuron) and anatomy.neuron_class(neuron) != "RIM"
+        return self["command_noise"] if noisy and usual > 0.0 else usual
 
     def with_plateau(self, base: Membrane, neuron: str) -> Membrane:
         """The membrane with the plateau current, if the neuron has one."""
         if not self.decides(neuron):
             return base
-        own, timing = _COMMAND[anatomy.neuron_class(neuron)]
+        own = anatomy.neuron_class(neuron).lower()
         total = self[f"plateau_{own}"] * base.factor(PLATEAU)
         if total == 0.0:
             return base
-        half = self[f"plateau_half_{own}"]
+        half = self["plateau_half_avar" if neuron == "AVAR" else f"plateau_half_{own}"]
         gates = {
             "v_half_m": half, "slope_m": self["plateau_slope"], "tau_m": self["plateau_tau_rise"],
             "v_half_h": half + self["plateau_inactivation"], "slope_h": self["plateau_slope"],
-            "tau_inactivate": self[f"plateau_tau_{timing}"], "tau_recover": self["plateau_recovery"],
+            "tau_inactivate": self[f"plateau_tau_{own}"], "tau_recover": self["plateau_recovery"],
         }  # fmt: skip
         return replace(
             base, conductances={**base.conductances, PLATEAU: total}, kinetics={**base.kinetics, PLATEAU: gates}
