@@ -15,6 +15,7 @@ from .. import anatomy
 from ..cells.templates import Membrane
 from ..errors import ConfigError, shorten, unknown
 from ..rows import number, read_rows
+from ..sensing import receptors, table_senses
 
 TABLE = Path(__file__).with_name("decision.csv")
 OFF, NETWORK = "off", "network"
@@ -34,6 +35,12 @@ def rows() -> Mapping[str, Mapping[str, str]]:
         number(float(row["value"]), where, row["name"], row["unit"], **limits)
         found[row["name"]] = {**row, **limits, "value": float(row["value"]), "where": where}
     return found
+
+
+@cache
+def _sensory() -> frozenset[str]:
+    """Neurons with a receptor of a field (sensing/receptors.csv)."""
+    return frozenset(each.neuron for sense in table_senses() for each in receptors(sense))
 
 
 @dataclass(frozen=True)
@@ -93,8 +100,12 @@ class Decision:
         return self.on and anatomy.neuron_class(neuron) in _COMMAND
 
     def release_half(self, neuron: str) -> float | None:
-        """Voltage of half-maximal release of RIM if the decision is on [mV]; None for all others."""
-        return self["tyramine_release_half"] if self.on and anatomy.neuron_class(neuron) == "RIM" else None
+        """Voltage of half-maximal release of RIM and of sensory neurons if the decision is on [mV]; None for all others."""
+        if not self.on:
+            return None
+        if anatomy.neuron_class(neuron) == "RIM":
+            return self["tyramine_release_half"]
+        return self["sensory_release_half"] if neuron in _sensory() else None
 
     def noise(self, neuron: str, usual: float) -> float:
         """Standard deviation of a neuron's fluctuating current [pA], where the usual one is given."""
