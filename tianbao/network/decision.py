@@ -107,11 +107,6 @@ class Decision:
             return self["tyramine_release_half"]
         return self["sensory_release_half"] if neuron in _sensory() else None
 
-    def noise(self, neuron: str, usual: float) -> float:
-        """Standard deviation of a neuron's fluctuating current [pA], where the usual one is given."""
-        noisy = self.decides(neuron) and anatomy.neuron_class(neuron) != "RIM"
-        return self["command_noise"] if noisy and usual > 0.0 else usual
-
     def with_plateau(self, base: Membrane, neuron: str) -> Membrane:
         """The membrane with the plateau current, if the neuron has one."""
         if not self.decides(neuron):

@@ -133,11 +133,13 @@ class NetworkDesign:
 
         Raises:
             ConfigError: for a modulator, or a channel that waits for the light of `Simulation.step`; for
-                active muscles.
+                active muscles; for a worm that decides.
         """
         what = "modulators" if self.modulators else "channels that wait for the light of a step" if self.driven else ""
         if what:
             raise ConfigError(f"{what} live in Tianbao's loop and cannot be exported: export the worm without them")
+        if self.decision.on:
+            raise ConfigError("a worm that decides cannot be exported yet: export it with decision = off")
         if self.muscle == "active":
             raise ConfigError("active muscles cannot be exported: export the worm with muscle = passive")
 
@@ -173,9 +175,8 @@ class NetworkDesign:
 
     def noise_amplitude(self) -> np.ndarray:
         """Standard deviation of the fluctuating membrane current [pA], shape (302,); like conductances, of any size."""
-        p, decision = self.parameters, self.decision
-        own = [decision.noise(name, p.noise) * input_scale(self.capacitance[name], p) for name in self.neurons]
-        return np.array(own)
+        p = self.parameters
+        return p.noise * np.array([input_scale(self.capacitance[name], p) for name in self.neurons])
 
 
 _UNDECIDED = Decision()

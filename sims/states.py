@@ -1,0 +1,163 @@
+"""How long does a worm that decides move forward and backward, and how much does it turn when it reverses?
+
+Question: worms crawl on agar without food or stimulus, with membrane noise only. Do they reverse by themselves as often
+and as long as animals off food?
+See: mean dwell times of forward and backward movement by both detectors of Roberts et al. (2016), reversals per minute,
+change of heading across reversals and how long a heading is kept, beside the animal's; with --off the same of the
+worm that does not decide; the states of every worm as a picture.
+Time: about nine minutes on two cores for ten worms of 90 s.
+Compare: Roberts et al. 2016 (tianbao/behaviour/motion_states.csv), Zhao et al. 2003 (reversals per minute).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import multiprocessing
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+import tianbao as tb
+from tianbao.behaviour.dwell import dwell_time
+from tianbao.behaviour.hidden_states import PUBLISHED, fit_states
+from tianbao.behaviour.states import ignoring_stutters, reversals_per_minute, threshold_events
+from tianbao.behaviour.tracks import tangential_velocity
+from tianbao.behaviour.turning import heading, heading_memory, reorientations
+from tianbao.cli import run_script
+from tianbao.io.files import prepare_folder, write_atomically
+from tianbao.units import MS_PER_S
+from tianbao.view import style
+
+DROPPED = 5_000.0  # [ms] until the worm crawls
+FRAME, TICK = 40.0, 4.0  # [ms]
+STRIDE = 1_500.0  # [ms] of the gait on agar
+SHORTEST = 0.5  # [s] of a reversal that is counted per minute
+WITHIN = 0.3  # of the published dwell times
+SIGNS = {"touch-cross": "-", "LUA-command": "none"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One worm, in a process of its own: its seed, how it decides, and for how long [ms]."""
+
+    seed: int
+    decision: str
+    duration: float
+
+
+def track_of(job: Job) -> tuple[np.ndarray, np.ndarray]:
+    """Times [ms] and midline [mm] of one worm, after it has begun to crawl."""
+    heading = float(np.random.default_rng(job.seed).uniform(-math.pi, math.pi))
+    worm = tb.Worm(heading=heading, discretisation="d_lambda", decision=job.decision, signs=SIGNS)
+    clock = tb.Clock(tick=TICK, frame=FRAME)
+    simulation = tb.Simulation(worm, seed=job.seed, clock=clock, engine="native", threads=1, progress=False)
+    run = simulation.run(DROPPED + job.duration)
+    kept = run.time >= DROPPED
+    return run.time[kept] - DROPPED, run.worms[0].midline[kept]
+
+
+def measures(tracks: Sequence[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+    """Rows of quantity, value, interval, the animal's value, and whether the criterion holds."""
+    velocities = [tangential_velocity(time, midline) for time, midline in tracks]
+    events = [threshold_events(each) for each in velocities]
+    fit = fit_states(velocities)
+    hidden = fit.rates.dwell_s()
+    rows = []
+
+    def add(quantity: str, value: float, unit: str, low: float = math.nan, high: float = math.nan,
+            animal: float = math.nan, holds: object = "") -> None:  # fmt: skip
+        rows.append({"quantity": quantity, "value": value, "unit": unit, "low": low, "high": high, "animal": animal,
+                     "holds": str(holds) if holds != "" else ""})  # fmt: skip
+
+    for state in ("forward", "reverse", "pause x", "pause y"):
+        value, animal = hidden[state], PUBLISHED[f"dwell {state}"]
+        bar = abs(value / animal - 1.0) <= WITHIN if state in ("forward", "reverse") else ""
+        add(f"dwell {state}, hidden Markov model", value, "s", animal=animal, holds=bar)
+    pooled, plain = [ignoring_stutters(each) for each in events], events
+    for name, group, state, key in (
+        ("forward, threshold", plain, "forward", "threshold dwell forward"),
+        ("reverse, threshold", plain, "reverse", "threshold dwell reverse"),
+        ("forward ignoring stutters", pooled, "forward", "threshold dwell forward ignoring stutters"),
+    ):
+        durations = [dwell_time(each, state) for each in group]
+        total = sum(each.mean_s * each.ends for each in durations if each.ends)
+        ends = sum(each.ends for each in durations)
+        add(f"dwell {name}", total / ends if ends else math.nan, "s", animal=PUBLISHED[key])
+    rates = np.array([reversals_per_minute(each, least_s=SHORTEST) for each in events])
+    half = 1.96 * rates.std(ddof=1) / math.sqrt(len(rates)) if len(rates) > 1 else math.nan
+    add("reversals of 0.5 s or more", rates.mean(), "1/min", rates.mean() - half, rates.mean() + half, 3.4,
+        2.0 <= rates.mean() <= 5.0)  # fmt: skip
+    speed = np.concatenate([piece.mm_s for track in velocities for piece in track])
+    add("share of time backward", float((speed < -0.05).mean()), "-", animal=0.158)
+    turns = [reorientations(*track, each, STRIDE) for track, each in zip(tracks, events, strict=True)]
+    change = np.abs(np.concatenate([each.change_deg for each in turns]))
+    change = change[np.isfinite(change)]
+    add("change of heading across a reversal, median", float(np.median(change)) if len(change) else math.nan, "deg",
+        animal=90.0, holds=bool(len(change) and np.median(change) >= 90.0))  # fmt: skip
+    kinds = np.concatenate([each.kind for each in turns])
+    add("reversals followed by an omega or delta turn", float(np.isin(kinds, ("omega", "delta")).mean()), "-")
+    kept = [heading_memory(*heading(*track, STRIDE)).time_constant_s for track in tracks]
+    kept = [each for each in kept if math.isfinite(each)]
+    add("heading kept", float(np.median(kept)) if kept else math.inf, "s", animal=10.0,
+        holds=bool(kept and 10.0 <= np.median(kept) <= 60.0))  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def picture(tracks: Sequence[tuple[np.ndarray, np.ndarray]], path: Path) -> None:
+    """Velocity of every worm in time, and all tracks from one place."""
+    figure = Figure(figsize=(9.0, 0.5 * len(tracks) + 4.5), layout="constrained")
+    above, below = figure.subplots(2, 1, height_ratios=(0.5 * len(tracks), 4.0))
+    velocities = [tangential_velocity(time, midline)[0] for time, midline in tracks]
+    last = min(len(each.mm_s) for each in velocities)
+    shown = np.array([each.mm_s[:last] for each in velocities])
+    extent = (0.0, last * velocities[0].interval_ms / MS_PER_S, len(shown), 0)
+    image = above.imshow(shown, aspect="auto", cmap="RdBu", vmin=-0.4, vmax=0.4, extent=extent)
+    above.set(xlabel="time [s]", ylabel="worm")
+    figure.colorbar(image, ax=above, label="velocity [mm/s]")
+    for k, (_, midline) in enumerate(tracks):
+        way = midline[:, midline.shape[1] // 2, :2]
+        below.plot(*(way - way[0]).T, lw=0.8, color=style.INK, alpha=0.3 + 0.7 * k / len(tracks))
+    below.set(xlabel="mm", ylabel="mm", aspect="equal")
+    figure.savefig(path, dpi=90)
+
+
+def experiment(args: argparse.Namespace) -> int:
+    """Run all worms; exit code 0 only if every criterion holds."""
+    if min(args.worms, args.workers) < 1 or not args.duration > 0.0:
+        raise tb.ConfigError("--worms, --workers and --duration must be positive")
+    folder = prepare_folder(args.out)
+    decision = "off" if args.off else "network"
+    jobs = [Job(args.first_seed + k, decision, args.duration) for k in range(args.worms)]
+    tracks = []
+    with multiprocessing.get_context("spawn").Pool(args.workers) as pool:
+        for job, track in zip(jobs, pool.imap(track_of, jobs, chunksize=1), strict=True):
+            tracks.append(track)
+            print(f"worm of seed {job.seed} done", flush=True)
+    table = measures(tracks)
+    write_atomically(folder / "states.csv", table.to_csv(index=False, float_format="%.4g").encode())
+    picture(tracks, folder / "states.png")
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
+    print(f"wrote states.csv, states.png in {folder}")
+    return 0 if not (table.holds == "False").any() else 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Options of the experiment."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--worms", type=int, default=10)
+    parser.add_argument("--duration", type=float, default=90_000.0, help="of each worm [ms]")
+    parser.add_argument("--first-seed", type=int, default=201)
+    parser.add_argument("--off", action="store_true", help="the worm that does not decide")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("output/states"))
+    return run_script(experiment, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
