@@ -1,11 +1,11 @@
 COMMENT
-An inactivating plateau current of the command neurons for backward movement. Not one of the 14 channels.
+An inactivating plateau current of AVA, AVD, AVE and RIM in a worm that decides. Not one of the 14 channels.
 
 AVA keeps one of two levels for seconds (Roberts et al. 2016) and falls back by itself. Which channel carries it is not
-known; AVA, AVD and AVE express NMR-1 and UNC-2, AVA and AVE CCA-1 (CeNGEN). It opens at once over a few mV,
-inactivates within seconds while the cell is depolarised and recovers when it is not, so that it is inactivated at the
-rest of a recorded AVA (-24 to -37 mV), where no recording shows it. Kinetics assumed; values in
-tianbao/network/plateau.csv and tianbao/cells/declared.csv.
+known; AVA, AVD, AVE and RIM express NMR-1 and UNC-2, AVA, AVE and RIM CCA-1 (CeNGEN). It opens within a few mV,
+inactivates within seconds while the cell is depolarised and recovers when it is not. At the rest of a recorded AVA (-24
+to -37 mV) it is inactivated, so that recordings from there do not show it. Form assumed; values in
+tianbao/network/decision.csv.
 ENDCOMMENT
 
 NEURON {

@@ -1,13 +1,13 @@
 """Does a worm that decides back away from a touch or a repellent, and only then?
 
 Question: worms crawl on agar with membrane noise. At times spread over a stride, one of these lasts half a second: an
-eyelash on the anterior or posterior half of the body, a probe at the nose; or the plate is tapped, or bathed in glycerol
-for three seconds. Nothing tells the worm to reverse: AVA, AVD, AVE and RIM decide.
+eyelash on the anterior or posterior half of the body, a probe at the nose; or the plate is tapped, or bathed for three
+seconds in glycerol. Nothing tells the worm to reverse: AVA, AVD, AVE and RIM decide.
 See: for each condition the share of trials with a reversal within a second (95 % interval by Wilson), its latency,
 duration and way, and the share that moves forward again; matched controls without stimulus and without the neurons that
 feel it; velocities of all trials as a picture, and a video of one worm.
-Time: about 25 minutes on two cores for 40 trials in each of 11 conditions.
-Compare: Chalfie et al. 1985, Kaplan & Horvitz 1993, Pirri et al. 2009 (duration of 1 to 4 s, forward again without help).
+Time: about 35 minutes on two cores for 40 trials in each of 12 conditions.
+Compare: Chalfie et al. 1985, Kaplan & Horvitz 1993, Pirri et al. 2009.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ STRIDE, PHASES = 1_500.0, 5  # [ms] over which stimuli are spread, and into how 
 TOGETHER = 5  # worms of one simulation
 APART = 5.0  # [mm]
 FRAME, TICK = 40.0, 4.0  # [ms]
-SIGNS = {"touch-cross": "-", "LUA-command": "none"}  # with +, a touch of the tail starts reversals (docs/decision.md)
+SIGNS = {"touch-cross": "-", "LUA-command": "none"}  # otherwise a touch of the tail reverses it (docs/decision.md)
 ANTERIOR, POSTERIOR, NOSE, NOSE_INDENTATION = (0.15, 0.35), (0.7, 0.85), 0.0, 20.0  # [L], [um]
 GLYCEROL, BATHED = 1000.0, 3_000.0  # [mM], twice the half occupancy of ASH (sensing/receptors.csv), and for how long [ms]
 WINDOW, BATH_WINDOW = 1.0, 4.0  # [s] in which a reversal answers a touch; ASH takes a second or more to fire in a bath
@@ -215,8 +215,8 @@ def experiment(args: argparse.Namespace) -> int:
             velocities.setdefault(job.condition.name, []).extend(traces)
             table = pd.DataFrame(rows)
             write_atomically(folder / "escape_trials.csv", table.to_csv(index=False).encode())
-            print(f"{job.condition.name}, seed {job.seed}: {sum(row['reversed'] for row in found)} of {len(found)} back",
-                  flush=True)  # fmt: skip
+            back = sum(row["reversed"] for row in found)
+            print(f"{job.condition.name}, seed {job.seed}: {back} of {len(found)} reversed", flush=True)
     summary = summarise(table)
     write_atomically(folder / "escape.csv", summary.to_csv(index=False, float_format="%.4g").encode())
     picture(velocities, folder / "escape.png")

@@ -17,7 +17,9 @@ import numpy as np
 import pandas as pd
 
 import tianbao as tb
+from tianbao.engine.population import Population
 from tianbao.io.files import prepare_folder
+from tianbao.units import NA_PER_PA
 
 REFERENCE_STEP = 0.0125  # [ms], second order
 STEPS = (0.025, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0)  # [ms]
@@ -29,30 +31,23 @@ SAMPLE = 4.0  # [ms]
 class OpenLoop:
     """A nervous system whose stretch receptors receive a prescribed wave of bending instead of a body."""
 
-    def __init__(self, precision: str = "f64", engine: str = "native") -> None:
-        self._simulation = tb.Simulation(tb.Worm(), progress=False, engine=engine)
-        self._network = self._simulation.network
-        from tianbao.engine.brains import brain
-
-        self.brain = brain(self._network, engine if precision == "f64" else "native-f32")
+    def __init__(self, engine: str = "native") -> None:
+        simulation = tb.Simulation(tb.Worm(), progress=False, engine=engine)
+        self._positions, self._design = simulation.body.curvature_positions, simulation.loop.design()
+        (self._brain,) = Population([self._design], engine).brains
 
     def voltages(self, dt: float, order: int, corrections: int, duration: float) -> np.ndarray:
         """Soma voltages [mV] every 4 ms, shape (samples, 302)."""
-        design, brain = self._network.design, self.brain
-        positions = self._simulation.body.curvature_positions
-        rng = np.random.default_rng(1)
-        for name, start in zip(design.neurons, rng.normal(-60.0, 2.0, len(design.neurons)), strict=True):
-            for section in self._network.cells[name].secs.values():
-                section["hObj"].v = start
-        for name in design.muscles.index:
-            self._network.muscle(name).v = design.muscle_membrane.leak_reversal
+        design, brain = self._design, self._brain
+        neurons = np.random.default_rng(1).normal(-60.0, 2.0, len(design.neurons))
+        muscles = np.full(len(design.muscles), design.muscle_membrane.leak_reversal)
         samples = []
         for k in range(round(duration / TICK)):
-            bend = 8.0 * np.sin(2 * np.pi * (positions / 0.65 - 0.5e-3 * k * TICK))
-            brain.stretch[:] = design.stretch.weights @ bend
-            brain.current[:] = 1e-3 * design.bias()
+            bend = 8.0 * np.sin(2 * np.pi * (self._positions / 0.65 - 0.5e-3 * k * TICK))
+            brain.inputs[design.inputs["stretch"]] = design.stretch.weights @ bend
+            brain.current[:] = design.bias() * NA_PER_PA
             if k == 0:
-                brain.start(dt, order, corrections)
+                brain.start(np.concatenate([neurons, muscles]), dt, order, corrections)
             brain.advance((k + 1) * TICK)
             samples.append(brain.voltage.copy())
         return np.array(samples)

@@ -10,9 +10,9 @@ from tianbao import anatomy
 from tianbao.behaviour.responses import response
 from tianbao.cells import steady
 from tianbao.cells.channels import SPREAD
-from tianbao.electrophysiology.protocols import Epoch, Protocol
 from tianbao.config import RunConfig, config_of, parse_setting
 from tianbao.configured import worms_of
+from tianbao.electrophysiology.protocols import Epoch, Protocol
 from tianbao.network.decision import PLATEAU, Decision, rows
 from tianbao.network.rules import connection_rules
 from tianbao.network.wiring import of_glutamate, of_tyramine

@@ -30,7 +30,7 @@ class WormSection:
     soma_compartments: int = option(2, "1 or 2")
     channel_set: str = option("C19", "kinetic constants of the channels, C19 or H")
     signs: str = option("published", "of synapses: published, predicted, transmitter, or a table of families")
-    decision: str = option("off", "of AVA and AVB between moving forward and backward: off, network, or a table of values")
+    decision: str = option("off", "between forward and backward movement: off, network, or a table of values")
     muscle: str = option("passive", "membrane of the body wall muscles: passive, or active with action potentials")
 
 

@@ -47,14 +47,12 @@ class Worm:
         discretisation: "traced" (15,910 compartments) or "d_lambda".
         soma_compartments: 2, or 1 (15,608 compartments in all when traced).
         channel_set: kinetic parameter set of the channels, "C19" or "H".
-        signs: "published" follows the published signs of network/signs.csv and, elsewhere, makes every synapse
-            that Fenyves et al. 2020 predict negative inhibitory; "predicted" follows these predictions alone;
-            "transmitter" makes only those of GABA neurons and of head cross-inhibition inhibitory. A table such as
-            {"AVA-AVB": "-", "AIB-RIM": "+"} changes families of signs.csv; its key "others" is one of these words.
-            See `tianbao sources --signs`.
-        decision: whether command neurons decide between forward and backward movement: "off" or "network" (the plateau
-            of AVA, AVD and AVE, and tyramine of RIM); a table of values that differ from network/decision.csv is
-            "network" with these.
+        signs: "published" follows network/signs.csv and, elsewhere, the predictions of Fenyves et al. 2020; "predicted"
+            these alone; "transmitter" makes only synapses of GABA neurons and head cross-inhibition inhibitory. A table
+            such as {"AVA-AVB": "-", "AIB-RIM": "+"} changes families of signs.csv (`tianbao sources --signs`); its key
+            "others" is one of these words.
+        decision: between forward and backward movement: "off"; "network", by AVA, AVD, AVE and RIM; or a table of
+            values that differ from network/decision.csv, such as {"tyramine_gain": 0.2}.
         muscle: membrane of the body wall muscles: "passive", or "active", which fires calcium action potentials and
             is also joined to five neurons by gap junctions.
         connectome: name such as "white1986", path of a CSV, or what `anatomy.connectome` returned.
@@ -333,13 +331,11 @@ class Worm:
         Args:
             neurons: names or globs of those that carry it.
             channel: such as "egl-19", a BK complex such as "slo1_unc2", or "leak"; see `tianbao sources NEURON`.
-            value: conductance over area of the whole membrane [S/cm2], as in column density of `tianbao.sources`;
-                0 removes it.
+            value: conductance over area of the whole membrane [S/cm2], as `density` in `tianbao.sources`; 0 for none.
 
         Raises:
             AnatomyError: for a neuron that does not exist.
-            ConfigError: for an unknown channel, cells that do not carry it, or a value that is negative, not a
-                number or beyond any membrane.
+            ConfigError: for an unknown channel, cells that do not carry it, or a value that no membrane has.
         """
         return self._changed("set_conductance", neurons=neurons, channel=channel, value=value)
 
@@ -393,9 +389,8 @@ class Worm:
         """Apply an intervention and add it to the record; one that is refused changes nothing."""
         # Lists in lists and commas are one record, whichever way they were written.
         for name, value in arguments.items():
-            arguments[name] = (
-                tuple(listed(value)) if isinstance(value, tuple) else joined(value) if name in _OF_CELLS else value
-            )
+            one = joined(value) if name in _OF_CELLS else value
+            arguments[name] = tuple(listed(value)) if isinstance(value, tuple) else one
         before = self.model()
         effects = EFFECTS[verb](before.effects, **arguments)
         given = {key: value for key, value in arguments.items() if value is not None}

@@ -26,6 +26,11 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "command_line.md": {"commands": reference.commands},
     "comparison.md": {part: functools.partial(claims.comparison, part) for part in ("original", "peers")},
     "configuration.md": {"configuration": reference.configuration},
+    "decision.md": {
+        "decision": lambda: reference.rows(
+            "tianbao/network/decision.csv", ("name", "value", "unit", "meaning", "source", "certainty")
+        ),
+    },
     "limits.md": {
         "ranges": lambda: reference.rows(
             "tianbao/ranges.csv", ("quantity", "unit", "low", "high", "refuse_below", "refuse_above", "source")

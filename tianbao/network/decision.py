@@ -100,7 +100,7 @@ class Decision:
         return self.on and anatomy.neuron_class(neuron) in _COMMAND
 
     def release_half(self, neuron: str) -> float | None:
-        """Voltage of half-maximal release of RIM and of sensory neurons if the decision is on [mV]; None for all others."""
+        """Voltage of half-maximal release of RIM and of sensory neurons if it is on [mV]; None for all others."""
         if not self.on:
             return None
         if anatomy.neuron_class(neuron) == "RIM":

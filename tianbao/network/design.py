@@ -155,7 +155,7 @@ class NetworkDesign:
         return muscle_section(self.muscle_membrane, self.parameters)
 
     def membrane_of(self, neuron: str) -> Membrane:
-        """Membrane of a neuron, with the declared depolarising conductance of AVB and the plateau of those that decide."""
+        """Membrane of a neuron, with the declared conductance of AVB and the plateau of neurons that decide."""
         driven = with_avb_drive(self.membranes[neuron], self.cell(neuron).capacitance, self.parameters, self.decision)
         return self.decision.with_plateau(driven, neuron)
 
