@@ -26,8 +26,7 @@ from .rows import number, numbers
 from .sensing.touch import touch_constants
 from .worm_model import WormModel
 
-_FARTHEST = 1e4  # [mm] from the origin, where the round-off of a position is still far below a micrometre
-_MOST_TURN = 1e3  # [rad]
+_FARTHEST, _MOST_TURN = 1e4, 1e3  # [mm] from the origin, where positions are exact to well below a um; [rad]
 _DEFAULT = WormSection()
 _OF_CELLS = ("neuron", "neurons", "cells", "pre", "post", "a", "b")  # arguments that name cells in one text
 

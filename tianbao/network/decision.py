@@ -1,12 +1,12 @@
 """The decision between forward and backward movement: what makes the command neurons two states of the network.
 
-Off, AVA, AVD and AVE stay silent and the worm only moves forward. On, these three have a plateau current, RIM inhibits
-AVB, SMD and RMD by tyramine, and synapses that excite by glutamate have a gain of their own (decision.csv).
+Off, AVA, AVD and AVE stay silent and the worm only moves forward. On, these three and RIM have a plateau current, RIM
+inhibits AVB, SMD and RMD by tyramine, and synapses that excite by glutamate have a gain of their own (decision.csv).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -92,11 +92,8 @@ class Decision:
         """A value, in the unit of decision.csv."""
         return dict(self.changed).get(name, rows()[name]["value"])
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(rows())
-
     def decides(self, neuron: str) -> bool:
-        """Whether a neuron is one of those that decide, AVA, AVD and AVE, and the decision is on."""
+        """Whether the decision is on and a neuron has a plateau: AVA, AVD, AVE and RIM."""
         return self.on and anatomy.neuron_class(neuron) in _COMMAND
 
     def release_half(self, neuron: str) -> float | None:
