@@ -39,7 +39,7 @@ APART = 5.0  # [mm]
 FRAME, TICK = 40.0, 4.0  # [ms]
 SIGNS = {"touch-cross": "-", "LUA-command": "none"}  # else a touch of the tail reverses it (docs/decision.md)
 ANTERIOR, POSTERIOR, NOSE, NOSE_INDENTATION = (0.15, 0.35), (0.7, 0.85), 0.0, 20.0  # [L], [um]
-GLYCEROL, BATHED = 1000.0, 3_000.0  # [mM], twice the half occupancy of ASH (sensing/receptors.csv), and for how long [ms]
+GLYCEROL, BATHED = 1000.0, 3_000.0  # [mM], twice the half occupancy of ASH (sensing/receptors.csv); for so long [ms]
 WINDOW, BATH_WINDOW = 1.0, 4.0  # [s] in which a reversal answers a touch; ASH takes a second or more to fire in a bath
 TOUCH_NEURONS, NOSE_NEURONS, TAIL_NEURONS = ("ALM*", "AVM"), ("ASH*", "FLP*", "OLQ*"), ("PLM*",)
 
