@@ -1,0 +1,70 @@
+"""sims/escape.py and sims/states.py: what they give the worms, and how they judge."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from free_worms import crawl
+from test_cli import script
+
+
+def trials(condition: str, reversed_: list[bool], duration: float = 2.0) -> pd.DataFrame:
+    """Trials of one condition; those that reverse do so after 0.4 s and for the duration [s]."""
+    rows = [
+        {"condition": condition, "eligible": True, "reversed": each, "latency_s": 0.4 if each else np.nan,
+         "duration_s": duration if each else np.nan, "distance_body_lengths": 0.4 if each else np.nan,
+         "forward_again": each, "before_mm_s": 0.2, "after_mm_s": 0.1 + 0.001 * k}
+        for k, each in enumerate(reversed_)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(("hits", "holds"), [(9, "True"), (7, "False")])
+def test_a_response_needs_most_trials(hits, holds):
+    table = script("escape").summarise(trials("anterior touch", [k < hits for k in range(10)]))
+    assert table.share.tolist() == [hits / 10] and table.holds.tolist() == [holds]
+    assert table.within_1_to_4_s.tolist() == [1.0] and table.latency_s.tolist() == [0.4]
+
+
+@pytest.mark.parametrize(("hits", "holds"), [(1, "True"), (2, "False")])
+def test_a_control_needs_few(hits, holds):
+    table = script("escape").summarise(trials("anterior touch, mec-4", [k < hits for k in range(10)]))
+    assert table.holds.tolist() == [holds]
+
+
+def test_ineligible_trials_do_not_count():
+    escape = script("escape")
+    table = pd.concat([trials("tap", [True] * 4), trials("tap", [False] * 6).assign(eligible=False)])
+    assert escape.summarise(table).trials.tolist() == [4]
+
+
+def test_every_condition_gives_its_stimulus_at_a_whole_tick():
+    escape = script("escape")
+    for condition in escape.CONDITIONS:
+        job = escape.Job(condition, 7)
+        for number in range(escape.TOGETHER):
+            assert escape.onset(job, number) % escape.TICK == 0.0
+            verbs = [each["verb"] for each in escape.worm_of(job, number).interventions]
+            wanted = {"none": 0, "glycerol": 0}.get(condition.stimulus, 1)
+            assert sum(verb in ("touch", "tap") for verb in verbs) == wanted, condition.name
+            assert ("ablate" in verbs) == bool(condition.killed)
+
+
+def test_states_measures_made_up_worms():
+    """Worms that go forward for 6 s and back for 2 s, again and again."""
+    program = [(6.0, 0.25), (2.0, -0.25)] * 6 + [(0.2, 0.25)]
+    table = script("states").measures([crawl(program, frame=40.0) for _ in range(3)]).set_index("quantity")
+    assert table.value["dwell forward ignoring stutters"] == pytest.approx(6.0, abs=0.3)
+    assert table.value["dwell reverse, threshold"] == pytest.approx(2.0, abs=0.3)
+    assert table.value["share of time backward"] == pytest.approx(0.25, abs=0.03)
+    assert table.holds["reversals of 0.5 s or more"] == "False"  # 7.5 a minute
+
+
+@pytest.mark.slow
+def test_the_voltages_of_an_open_loop_follow_their_step():
+    """sims/neural_convergence.py: half the step, half the error of backward Euler."""
+    loop = script("neural_convergence").OpenLoop()
+    exact = loop.voltages(0.0125, 2, 0, 40.0)
+    errors = [np.abs(loop.voltages(dt, 1, 0, 40.0) - exact).mean() for dt in (0.5, 0.25)]
+    assert errors[0] / errors[1] == pytest.approx(2.0, rel=0.2)
