@@ -177,7 +177,7 @@ def test_load_is_idempotent_and_holds_every_mechanism():
     from neuron import h
 
     assert all(hasattr(h, name) for name in mechanisms.names())
-    assert len(mechanisms.names()) == len(mechanisms.sources()) == 29
+    assert len(mechanisms.names()) == len(mechanisms.sources()) == 30
 
 
 @pytest.fixture

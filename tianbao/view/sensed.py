@@ -74,11 +74,13 @@ def draw_sensed(figure: Figure, recording: RecordedRun, worm: int) -> None:
 
 
 def _receptors(recording: RecordedRun, worm: int) -> list[_Receptor]:
-    """Receptors of a worm, without those of substances that the arena does not hold, which read nothing."""
+    """Receptors of a worm, without those of substances that the arena does not hold, or of touch if nothing touched."""
     track = recording.worms[worm]
     units = {each.name: each.unit for each in settings.fields(recording)}
     found = []
     for sense, values in track.inputs.items():
+        if sense == TouchSense.name and not np.any(values):
+            continue
         for name, column in zip(track.receptors[sense], np.asarray(values).T, strict=True):
             neuron, _, field = name.partition(" ")
             if field in units or field == sense or not units:
