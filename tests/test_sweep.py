@@ -180,7 +180,9 @@ def test_a_run_whose_process_is_killed_twice_fails_and_the_others_go_on(tmp_path
 
 def in_a_process(folder, name="wait_on_three"):
     """A sweep in a process of its own, as a script without a guard calls it."""
-    code = f"import tianbao.sweeps.run as r; r.sweep({job(name)!r}, {str(folder)!r}, workers=2, progress=False)"
+    # A shell that runs the tests in the background lets them ignore Ctrl-C, which a child would inherit.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import tianbao.sweeps.run as r; "
+    code += f"r.sweep({job(name)!r}, {str(folder)!r}, workers=2, progress=False)"
     path = os.pathsep.join([str(Path(__file__).parent), str(ROOT)])
     environment = {**os.environ, "PYTHONPATH": path}
     return subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True)
