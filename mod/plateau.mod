@@ -72,7 +72,11 @@ BREAKPOINT {
 
 DERIVATIVE gates {
     m' = rate*(boltzmann((v - v_half_m)/slope_m) - m)/tau_m
-    h' = rate*(boltzmann((v_half_h - v)/slope_h) - h)/(tau_recover + (tau_inactivate - tau_recover)*boltzmann((v - v_half_h)/slope_h))
+    h' = rate*(boltzmann((v_half_h - v)/slope_h) - h)/tau_h(v)
+}
+
+FUNCTION tau_h(v (mV)) (ms) {
+    tau_h = tau_recover + (tau_inactivate - tau_recover)*boltzmann((v - v_half_h)/slope_h)
 }
 
 FUNCTION boltzmann(x (1)) (1) {

@@ -183,3 +183,8 @@ def test_touched_worms_back_away_and_move_on():
     assert len(counted) >= 6
     assert sum(each.reversed for each in counted) >= 0.75 * len(counted)
     assert all(each.forward_again for each in counted if each.reversed)
+
+
+def test_values_that_differ_little_make_two_nervous_systems():
+    keys = {tb.Worm(decision={"tyramine_gain": value}).model().network_key for value in (0.45, 0.45 + 1e-9)}
+    assert len(keys) == 2

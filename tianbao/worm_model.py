@@ -96,7 +96,7 @@ class WormModel(NamedAttributes):
         options = (self.discretisation, self.soma_compartments, self.channel_set, self.muscle)
         record = json.dumps(self.anatomy_changes, sort_keys=True, default=str)
         members = tuple(self.members.items())
-        made_of = (str(self.decision), *self.provenance.values())
+        made_of = (self.decision, *self.provenance.values())
         return (*options, *made_of, tuple(dict(self.parameters).items()), members, record)
 
     @property

@@ -14,7 +14,7 @@ from pathlib import Path
 from .. import anatomy
 from ..cells.templates import Membrane
 from ..errors import ConfigError, shorten, unknown
-from ..rows import number, read_rows
+from ..rows import finite, number, read_rows
 from ..sensing import receptors, table_senses
 
 TABLE = Path(__file__).with_name("decision.csv")
@@ -31,9 +31,10 @@ def rows() -> Mapping[str, Mapping[str, str]]:
     """Name -> row of decision.csv, with numbers under "value", "low" and "high"."""
     found = {}
     for where, row in read_rows(TABLE):
-        limits = {name: float(row[name]) for name in ("low", "high")}
-        number(float(row["value"]), where, row["name"], row["unit"], **limits)
-        found[row["name"]] = {**row, **limits, "value": float(row["value"]), "where": where}
+        name, unit = row["name"], row["unit"]
+        limits = {each: finite(row[each], where, each, unit) for each in ("low", "high")}
+        value = number(finite(row["value"], where, name, unit), where, name, unit, **limits)
+        found[name] = {**row, **limits, "value": value}
     return found
 
 
@@ -84,9 +85,6 @@ class Decision:
     def option(self) -> str | dict[str, float]:
         """As a configuration holds it."""
         return dict(self.changed) or (NETWORK if self.on else OFF)
-
-    def __str__(self) -> str:
-        return ", ".join([NETWORK if self.on else OFF, *(f"{name} {value:g}" for name, value in self.changed)])
 
     def __getitem__(self, name: str) -> float:
         """A value, in the unit of decision.csv."""
