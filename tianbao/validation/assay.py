@@ -29,17 +29,19 @@ _PHASES = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Placing:
-    """Where worms begin; each heads in a direction drawn for it.
+    """Where worms begin.
 
     Attributes:
         apart: between worms of one run, along y [mm].
         distance: from `centre`, in a direction drawn for each worm; 0 puts them side by side instead [mm].
         centre: x, y [mm].
+        turned: whether each heads in a direction drawn for it; else as worm.heading says.
     """
 
     apart: float = option(5.0, "[mm]")
     distance: float = option(0.0, "[mm]")
     centre: tuple[float, ...] = option((0.0, 0.0), "[mm]")
+    turned: bool = option(True, "")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,8 +111,8 @@ def _animal(found: Found) -> str:
 def summary(outcomes: Sequence[Outcome]) -> str:
     """Number of assays of each verdict, as text."""
     counts = Counter(each.verdict for each in outcomes)
-    parts = [f"{counts[verdict]} {verdict}" for verdict in (REPRODUCED, PARTIAL, ABSENT)]
-    return f"{len(outcomes)} assays: " + ", ".join(parts + ([f"{counts[NOT_RUN]} {NOT_RUN}"] if counts[NOT_RUN] else []))
+    known = [REPRODUCED, PARTIAL, ABSENT, *([NOT_RUN] if counts[NOT_RUN] else [])]
+    return f"{len(outcomes)} assays: " + ", ".join(f"{counts[verdict]} {verdict}" for verdict in known)
 
 
 def write(outcomes: Sequence[Outcome], folder: str | Path, provenance: Mapping[str, str]) -> list[Path]:

@@ -87,10 +87,10 @@ def configured(batch: Batch) -> RunConfig:
     # What happens to the arena happens to all of its worms at once.
     steps = any(len(each.get("steps", ())) > 1 for each in group.config.fields)
     entries = []
-    for place, number in enumerate(batch.numbers):
+    for number in batch.numbers:
         shift = setup.shift(number, group.config.clock.tick, steps)
         done = [_later(each, shift) for each in group.config.interventions]
-        at, heading = _place(setup, group.config, number, place)
+        at, heading = _place(setup, group.config, number)
         entries.append({"at": at, "heading": heading, "interventions": done})
     shift = setup.shift(batch.numbers[0], group.config.clock.tick, steps)
     fields = [_stepped(each, shift) for each in group.config.fields] if steps else group.config.fields
@@ -99,17 +99,18 @@ def configured(batch: Batch) -> RunConfig:
     return replace(group.config, interventions=()).updated(changes, group.name)
 
 
-def _place(setup: Setup, config: RunConfig, number: int, place: int) -> tuple[list[float], float]:
+def _place(setup: Setup, config: RunConfig, number: int) -> tuple[list[float], float]:
     """Where a worm begins [mm] and where it heads [rad], the same in any company."""
-    heading, bearing = np.random.default_rng((config.seed, number)).uniform(-math.pi, math.pi, 2)
+    drawn = float(np.random.default_rng((config.seed, number)).uniform(-math.pi, math.pi))
+    heading = drawn if setup.placing.turned else config.worm.heading
     x, y, z = config.worm.at
     if setup.placing.distance > 0.0:
         (x, y), away = setup.placing.centre, setup.placing.distance
         # Evenly around the source, so that no two worms begin in one place.
         turn = math.tau * (number % setup.together) / setup.together
         turn += float(np.random.default_rng((config.seed, number // setup.together, 1)).uniform(0.0, math.tau))
-        return [x + away * math.cos(turn), y + away * math.sin(turn), z], float(bearing)
-    return [x, y + setup.placing.apart * (number % setup.together), z], float(heading)
+        return [x + away * math.cos(turn), y + away * math.sin(turn), z], heading
+    return [x, y + setup.placing.apart * (number % setup.together), z], heading
 
 
 def _later(table: Mapping[str, Any], shift: float) -> dict[str, Any]:
@@ -244,6 +245,7 @@ def run_groups(
     if kept.others:
         log.warning("rows of other revisions are used, too (%s); give another folder (--out) if all must be alike",
                     ", ".join(each or "none" for each in kept.others))  # fmt: skip
+        kept.others = []
     total = sum(each.group.config.duration * len(each.numbers) for each in todo)
     started, done = time.monotonic(), 0.0
     with Progress(total, label, enabled=progress and bool(todo)) as shown:
