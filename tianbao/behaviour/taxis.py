@@ -138,7 +138,7 @@ def distance_index(place: np.ndarray, source: np.ndarray) -> float:
 
 
 def drift_sums(walk: Walk) -> np.ndarray:
-    """Way up the gradient [mm] and time where there is one [s], shape (2,)."""
+    """Way of one worm up the gradient [mm] and time where there is one [s], shape (2,); see `drift_velocity`."""
     steep = walk.gradient[:-1]
     size = np.linalg.norm(steep, axis=1)
     way = (np.diff(walk.place, axis=0) * steep).sum(axis=1) / np.where(size > 0.0, size, 1.0)
@@ -203,8 +203,14 @@ def pirouette_asymmetry(
     return Asymmetry(falling, rising, ratio, int(sums[:, [0, 2]].sum()) if len(sums) else 0)
 
 
-def turning_sums(walk: Walk, pirouettes: Bouts, before_s: float) -> np.ndarray:
-    """Starts of pirouettes and seconds of run while the concentration falls, then while it rises, shape (4,)."""
+def turning_sums(walk: Walk, pirouettes: Bouts, before_s: float = BEFORE_S) -> np.ndarray:
+    """Starts of pirouettes and seconds of run while the concentration falls, then while it rises, shape (4,).
+
+    Args:
+        walk: of one worm.
+        pirouettes: its bouts of reversals or turns.
+        before_s: see `pirouette_asymmetry`.
+    """
     step = seconds(walk)
     lag = max(1, round(before_s / step))
     change = np.full(len(walk.time_ms), math.nan)

@@ -113,9 +113,8 @@ def _behaviour(args: argparse.Namespace) -> int:
         """Each assay as soon as it is judged."""
         print(assay_report.table([outcome]), flush=True)
 
-    outcomes = behaviour.run(
-        args.assay, args.out, worms=args.worms, seed=args.seed, processes=args.processes or 2, on_outcome=told
-    )
+    processes = {} if args.processes is None else {"processes": args.processes}
+    outcomes = behaviour.run(args.assay, args.out, worms=args.worms, seed=args.seed, on_outcome=told, **processes)
     made_by = versions() | {"mechanisms": mechanism_hash(), "revision": git_revision()}
     files = assay_report.write(outcomes, args.out, made_by)
     print(assay_report.summary(outcomes))

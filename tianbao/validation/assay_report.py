@@ -86,7 +86,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
     """Lines for a terminal: an assay, then its measures and controls."""
     lines = []
     for outcome in outcomes:
-        lines += ["", f"{outcome.assay.name}: {outcome.verdict}", f"  {outcome.assay.title} ({outcome.assay.source})"]
+        lines += ["", f"{outcome.assay.name}: {outcome.verdict}{_fewer(outcome)}", f"  {outcome.assay.title} ({outcome.assay.source})"]
         for found in outcome.found:
             unit = "" if found.wanted.measure.unit == "1" else f" {found.wanted.measure.unit}"
             mark = {True: "in range", False: "out of range", None: ""}[found.in_range]
@@ -98,6 +98,12 @@ def table(outcomes: Sequence[Outcome]) -> str:
                 shown = f"{each.control.expect}: {'yes' if each.shown else 'no'}"
                 lines.append(f"    {each.control.condition:42s} {told(each.value) + unit:34s} {shown}")
     return "\n".join(lines[1:])
+
+
+def _fewer(outcome: Outcome) -> str:
+    """That a verdict is of fewer worms than the assay asks for, and so not to be quoted."""
+    fewest, wanted = min(outcome.worms.values()), outcome.assay.setup.worms
+    return "" if fewest >= wanted else f" (by {fewest} of {wanted} worms only)"
 
 
 def _animal(found: Found) -> str:
@@ -174,7 +180,7 @@ def _section(outcome: Outcome) -> str:
         for verdict, criteria in ((REPRODUCED, assay.rule.reproduced), (PARTIAL, assay.rule.partial))
     )
     about = [f"{assay.question} {assay.source}, {assay.figure}.", f"Rule: {rule}.", assay.limits]
-    worms = ", ".join(f"{name}: {count}" for name, count in outcome.worms.items())
+    worms = ", ".join(f"{name}: {count}" for name, count in outcome.worms.items()) + _fewer(outcome)
     memory = io.BytesIO()
     assay_figure([_panel(each) for each in outcome.found]).savefig(memory, format="png", dpi=110)
     image = base64.b64encode(memory.getvalue()).decode()

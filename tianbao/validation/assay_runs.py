@@ -167,7 +167,7 @@ class Kept:
         prepare_folder(path.parent)
         self._path, self._revision = path, git_revision()
         self._rows: dict[tuple[str, int], dict[str, Any]] = {}
-        others = set()
+        self._cut, others = False, set()
         for row in self._read():
             self._rows[row["digest"], row["worm"]] = row
             others.add(row["revision"])
@@ -175,10 +175,11 @@ class Kept:
 
     def _read(self) -> Iterator[dict[str, Any]]:
         try:
-            lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
+            text = self._path.read_text(encoding="utf-8") if self._path.exists() else ""
         except (OSError, UnicodeDecodeError) as error:
             raise OutputError(f"cannot read the rows in {self._path}: {error}; give another folder (--out)") from error
-        for line in lines:
+        self._cut = bool(text) and not text.endswith("\n")
+        for line in text.splitlines():
             try:
                 row = json.loads(line)
             except ValueError:
@@ -192,9 +193,11 @@ class Kept:
         text = "".join(json.dumps(each) + "\n" for each in made)
         try:
             with open(self._path, "a", encoding="utf-8") as file:
-                file.write(text)
+                # What a broken run left half written must not swallow the next row.
+                file.write("\n" + text if self._cut else text)
         except OSError as error:
             raise OutputError(f"cannot write {self._path}: {error.strerror or error}") from error
+        self._cut = False
         for each in made:
             self._rows[digest, each["worm"]] = each
 
