@@ -86,7 +86,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
     """Lines for a terminal: an assay, then its measures and controls."""
     lines = []
     for outcome in outcomes:
-        lines += ["", f"{outcome.assay.name}: {outcome.verdict}{_fewer(outcome)}", f"  {outcome.assay.title} ({outcome.assay.source})"]
+        assay = outcome.assay
+        lines += ["", f"{assay.name}: {outcome.verdict}{_fewer(outcome)}", f"  {assay.title} ({assay.source})"]
         for found in outcome.found:
             unit = "" if found.wanted.measure.unit == "1" else f" {found.wanted.measure.unit}"
             mark = {True: "in range", False: "out of range", None: ""}[found.in_range]
