@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 import tianbao as tb
+from tianbao.behaviour.estimates import FEWEST
 from tianbao.behaviour.measures import measure_of
 from tianbao.behaviour.taxis import Interval
 from tianbao.cli import run_script
@@ -176,7 +177,7 @@ def groups_of(tests: Sequence[Test], worms: int | None, seconds: float | None, s
 
 def verdict(test: Test, control: float, effect: Interval) -> str:
     """Whether the sign is that of the animal; the interval of the effect decides."""
-    if not (math.isfinite(effect.low) and math.isfinite(effect.high)):
+    if effect.worms < FEWEST or not (math.isfinite(effect.low) and math.isfinite(effect.high)):
         return UNDECIDED
     if test.expected == "same":
         most = SAME * abs(control)

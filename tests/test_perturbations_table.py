@@ -53,6 +53,8 @@ def test_perturbations_share_controls_and_fit_into_the_time_they_are_said_to_tak
 def test_the_interval_of_the_effect_decides(perturbations, expected, low, high, verdict):
     effect = Interval(0.5 * (low + high), low, high, 12)
     assert perturbations.verdict(sign(perturbations, expected), 2.0, effect) == verdict
+    few = Interval(effect.value, low, high, 2)
+    assert perturbations.verdict(sign(perturbations, expected), 2.0, few) == "undecided"
 
 
 def test_worms_are_compared_in_pairs_of_one_seed(perturbations):

@@ -15,11 +15,13 @@ import numpy as np
 from .responses import share_of_trials
 from .taxis import DRAWS, Interval
 
-__all__ = ["Pooled", "Ratio", "Rows", "Share", "Statistic"]
+__all__ = ["FEWEST", "Pooled", "Ratio", "Rows", "Share", "Statistic"]
 
 Rows = Sequence[np.ndarray]
 """A row of numbers per worm; what they mean is told by the measure that they belong to."""
 
+FEWEST = 5
+"""Worms of each group from which on an interval may decide; assumed: drawn anew, fewer give intervals far too short."""
 _NORMAL = 1.959964  # standard deviations on either side that hold 95 % of a normal distribution
 _FEWEST_DRAWS = 200  # of which percentiles are taken; of fewer, the standard deviation
 

@@ -10,6 +10,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ __all__ = ["MEASURES", "Measure", "measure_of"]
 Row = list[float]
 _S_PER_MIN = 60.0
 _LONGEST_S, _LAG_S = 60.0, 0.5  # [s] of the autocorrelation of the heading
-_FITS = 20  # hidden Markov models that are fitted for an interval; each takes a second or more
+_FITS = 10  # hidden Markov models that are fitted for an interval; each takes some 20 s for 20 worms of a minute
 _UNMEASURED = [0.0, 0.0]
 
 
@@ -167,10 +168,18 @@ def _track(trial: Trial) -> Row:
 def _hidden_dwell(state: str) -> Callable[[Rows], float]:
     def value(rows: Rows) -> float:
         """Mean dwell time of the model fitted to all tracks [s]."""
-        tracks = [[Velocity(row[0] * np.arange(len(row) - 2), row[2:], row[0], row[1])] for row in rows if len(row) > 2]
-        return fit_states(tracks).rates.dwell_s()[state] if tracks else math.nan
+        known = tuple(np.asarray(row, float).tobytes() for row in rows if len(row) > 2)
+        return _fitted(known)[state] if known else math.nan
 
     return value
+
+
+@lru_cache(maxsize=4 * _FITS)
+def _fitted(tracks: tuple[bytes, ...]) -> dict[str, float]:
+    """Mean dwell times [s] of the model fitted to rows of `_track`; forward and backward need the same fits."""
+    rows = [np.frombuffer(each) for each in tracks]
+    fit = fit_states([[Velocity(row[0] * np.arange(len(row) - 2), row[2:], row[0], row[1])] for row in rows])
+    return fit.rates.dwell_s()
 
 
 def _turns(trial: Trial) -> Row:

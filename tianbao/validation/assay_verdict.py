@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..behaviour.estimates import FEWEST
 from ..behaviour.taxis import Interval
 from .assay import Assay, Control, Wanted
 from .assay_runs import Group
@@ -137,6 +138,8 @@ def _found(wanted: Wanted, rows: Mapping[str, Sequence[dict[str, Any]]]) -> Foun
 
 
 def _shown(expect: str, difference: Interval) -> bool:
+    if difference.worms < FEWEST:
+        return False
     if expect == "lower":
         return difference.high < 0.0
     if expect == "higher":
@@ -148,6 +151,8 @@ def _side(wanted: Wanted, value: Interval) -> bool | None:
     """Whether a value is clearly on the animal's side of the neutral one."""
     if not wanted.signed:
         return None
+    if value.worms < FEWEST:
+        return False
     if wanted.animal.value > wanted.neutral:
         return value.low > wanted.neutral
     return value.high < wanted.neutral
