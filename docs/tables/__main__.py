@@ -37,6 +37,10 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "decision": lambda: reference.rows(
             "tianbao/network/decision.csv", ("name", "value", "unit", "meaning", "source", "certainty")
         ),
+        "fatigue": lambda: reference.rows(
+            "tianbao/network/fatigue.csv",
+            ("class", "use_per_s", "refill_s", "reserve", "recycle_s", "source", "certainty"),
+        ),
     },
     "limits.md": {
         "ranges": lambda: reference.rows(
