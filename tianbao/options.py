@@ -31,6 +31,7 @@ class WormSection:
     channel_set: str = option("C19", "kinetic constants of the channels, C19 or H")
     signs: str = option("published", "of synapses: published, predicted, transmitter, or a table of families")
     decision: str = option("off", "between forward and backward movement: off, network, or a table of values")
+    amines: str = option("off", "serotonin, dopamine and tyramine as slow states: off, on, or a table of strengths")
     muscle: str = option("passive", "membrane of the body wall muscles: passive, or active with action potentials")
 
 

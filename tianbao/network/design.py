@@ -19,11 +19,12 @@ from ..cells.templates import Membrane
 from ..errors import ConfigError
 from ..muscles import ActiveMembrane, MuscleMembrane, muscle_section
 from ..parameters import Parameters
-from ..sensing import Ending, StretchField, TouchReceptor, endings, stretch_field
+from ..sensing import Ending, FoodSense, StretchField, TouchReceptor, endings, stretch_field
 from ..sensing.stretch import nmj_centroids
+from .amines import Amines, Reached
 from .decision import Decision
 from .drives import drives
-from .inputs import InputLayout
+from .inputs import AMINES, InputLayout
 from .modulation import Modulator
 from .signs import DEFAULT, Signs, families, signed, volume
 from .tools import SwitchedConductance
@@ -48,6 +49,7 @@ class NetworkDesign:
         conductances: what the experimenter opens in single cells.
         cell_source: where the morphologies come from.
         modulators: what multiplies conductances slowly.
+        amines: whether they act beyond synapses, and how strongly.
         touchable: neuron -> factor on its touch conductance; 1 for all others.
         key: equal for equal designs, so that what was compiled of one serves the others; None for a design of its own.
     """
@@ -65,6 +67,7 @@ class NetworkDesign:
     conductances: tuple[SwitchedConductance, ...] = ()
     cell_source: CellSource = TRACED
     modulators: tuple[Modulator, ...] = ()
+    amines: Amines = Amines()
     touchable: Mapping[str, float] = field(default_factory=dict)
     key: tuple | None = None
 
@@ -109,7 +112,9 @@ class NetworkDesign:
             factor = self.touchable.get(each.neuron, 1.0) if isinstance(each, TouchReceptor) else 1.0
             return each if factor == 1.0 else replace(each, g=each.g * factor)
 
-        return {sense: tuple(map(own, rows)) for sense, rows in endings().items()}
+        # Whoever feels food gives off amines, and little else is known of what follows.
+        felt = {sense: rows if sense != FoodSense.name or self.amines.on else () for sense, rows in endings().items()}
+        return {sense: tuple(map(own, rows)) for sense, rows in felt.items()}
 
     @cached_property
     def inputs(self) -> InputLayout:
@@ -118,10 +123,21 @@ class NetworkDesign:
             {
                 "stretch": len(self.stretch.receptors),
                 **{sense: len(rows) for sense, rows in self.endings.items()},
-                "modulation": len(self.modulators),
+                "modulation": len(self.modulated),
                 "light": len(self.driven),
+                AMINES: len(self.amines.ligands),
             }
         )
+
+    @property
+    def modulated(self) -> tuple[Modulator | Reached, ...]:
+        """What multiplies conductances: modulators, then groups of cells that amines reach."""
+        return (*self.modulators, *self.amines.reached)
+
+    @cached_property
+    def gated(self) -> tuple[tuple[str, SwitchedConductance], ...]:
+        """Chloride channels that amines open, each with its amine."""
+        return tuple(self.amines.gated(self.capacitance, self.parameters))
 
     @property
     def driven(self) -> tuple[str, ...]:
@@ -133,13 +149,15 @@ class NetworkDesign:
 
         Raises:
             ConfigError: for a modulator, or a channel that waits for the light of `Simulation.step`; for
-                active muscles; for a worm that decides.
+                active muscles; for a worm that decides or with amines.
         """
         what = "modulators" if self.modulators else "channels that wait for the light of a step" if self.driven else ""
         if what:
             raise ConfigError(f"{what} live in Tianbao's loop and cannot be exported: export the worm without them")
         if self.decision.on:
             raise ConfigError("a worm that decides cannot be exported yet: export it with decision = off")
+        if self.amines.on:
+            raise ConfigError("levels of amines live in Tianbao's loop: export the worm with amines = off")
         if self.muscle == "active":
             raise ConfigError("active muscles cannot be exported: export the worm with muscle = passive")
 
