@@ -26,6 +26,8 @@ RELEASE, CHLORIDE = "release", "chloride"
 
 _UNITS = {RELEASE: "-", CHLORIDE: "nS"}
 _EVERYWHERE = "*"
+# A receptor that was not found, although its effect was: it has no gene, and its row says where it acts.
+_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Effect:
 
     Attributes:
         ligand: that it binds.
-        receptor: its gene.
+        receptor: its gene, or "unknown".
         neurons: that carry it (connectome/monoamine.csv), of the classes that the row names.
         kind: "release", a factor on what they release, or "chloride", a conductance that opens.
         strength: at a level of 1: the factor [-], or the conductance of a neuron of the reference capacitance [nS].
@@ -69,6 +71,11 @@ class Effect:
     strength: float
     low: float
     high: float
+
+    @property
+    def name(self) -> str:
+        """Of the receptor, or of the amine if that is unknown."""
+        return self.ligand if self.receptor == _UNKNOWN else self.receptor
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,7 @@ def effects(path: Path = EFFECTS) -> tuple[Effect, ...]:
         chosen = theirs
         if row["targets"] != _EVERYWHERE:
             chosen = {name for cls in row["targets"].split() for name in _class_members(cls)}
-        if not chosen or not chosen <= theirs:
+        if not chosen or receptor != _UNKNOWN and not chosen <= theirs:
             raise ConfigError(f"{where}: '{row['targets']}' does not carry {receptor} by connectome/monoamine.csv")
         neurons = tuple(name for name in anatomy.neurons().index if name in chosen)
         limits = {each: finite(row[each], where, each) for each in ("low", "high")}
@@ -156,7 +163,7 @@ def amine_genes() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for each in sources():
         found[each.gene] = (*found.get(each.gene, ()), *each.neurons)
-    return {**found, **{each.receptor: each.neurons for each in effects()}}
+    return {**found, **{each.receptor: each.neurons for each in effects() if each.receptor != _UNKNOWN}}
 
 
 @dataclass(frozen=True)
@@ -231,7 +238,9 @@ class Amines:
 
     def without(self, neurons: Collection[str]) -> Amines:
         """With neurons killed: they give nothing off and nothing acts on them."""
-        dead = [(gene, name, 0.0) for gene, carriers in amine_genes().items() for name in carriers if name in neurons]
+        made = [(each.gene, each.neurons) for each in sources()]
+        every = [*made, *((each.receptor, each.neurons) for each in effects())]
+        dead = [(gene, name, 0.0) for gene, carriers in every for name in carriers if name in neurons]
         return replace(self, genes=(*self.genes, *dead)) if self.on else self
 
     @cached_property
@@ -246,10 +255,10 @@ class Amines:
         groups: dict[tuple, list[str]] = {}
         for name in anatomy.neurons().index:
             if name in acting:
-                key = tuple((each.receptor, each.ligand, slope) for each, slope in acting[name])
+                key = tuple((each.name, each.ligand, slope) for each, slope in acting[name])
                 groups.setdefault(key, []).append(name)
         return tuple(
-            Reached(tuple(names), " and ".join(gene for gene, _, _ in key), tuple(each[1:] for each in key))
+            Reached(tuple(names), ", ".join(gene for gene, _, _ in key), tuple(each[1:] for each in key))
             for key, names in groups.items()
         )
 
