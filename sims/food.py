@@ -4,7 +4,7 @@ Question: worms that decide crawl on agar, half of them on a lawn of bacteria th
 them of: CEP, ADE and PDE feel it, NSM feels what is swallowed. Dopamine and serotonin follow these neurons.
 See: speed, reversals per minute, levels of amines and the voltage of NSM on and off food, of the intact worm and of
 cat-2, tph-1, mod-1 and dop-3; a worm without amines, for which food makes no difference; levels in time as a picture.
-Time: about 50 minutes on two cores for ten worms of 40 s in each of eleven conditions.
+Time: about an hour on two cores for ten worms of 40 s in each of eleven conditions.
 Compare: Sawin et al. 2000 (slower on food, not without dopamine), Zhao et al. 2003 (fewer reversals on food).
 """
 
