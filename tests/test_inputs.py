@@ -142,7 +142,7 @@ def all_at_once():
 
 
 def by_hand(engine):
-    changes = {"mM": (5.0, 50.0), "%": (10.0, 20.0), "degC": (20.0, 22.0)}
+    changes = {"mM": (5.0, 50.0), "%": (10.0, 20.0), "degC": (20.0, 22.0), "ug/mm2": (0.0, 10.0)}
     fields = {each.field: each.unit for sense in table_senses() for each in receptors(sense)}
     baths = [
         tb.Bath(name, [(0, before), (60, after), (120, before)], unit=unit)

@@ -18,6 +18,7 @@ from .cells.channels import CHANNELS, EXTRA_CHANNELS
 from .cells.templates import Membrane, channel_of, conductance_of
 from .errors import ConfigError, shorten
 from .network import perturbations, tools
+from .network.amines import Amines, amine_genes
 from .network.modulation import Modulator
 from .network.wiring import Tables
 from .ranges import ranges
@@ -43,6 +44,7 @@ class Effects:
         pokes: touches and taps.
         touchable: neuron -> factor on its touch conductance, where its genes were changed.
         modulators: what multiplies conductances slowly.
+        amines: whether they act beyond synapses, how strongly, and what is left of their genes.
     """
 
     tables: Tables
@@ -54,6 +56,7 @@ class Effects:
     pokes: tuple[Poke, ...] = ()
     touchable: Mapping[str, float] = field(default_factory=dict)
     modulators: tuple[Modulator, ...] = ()
+    amines: Amines = Amines()
 
 
 def after(intact: Effects, interventions: Iterable[Mapping[str, Any]]) -> Effects:
@@ -71,7 +74,8 @@ def after(intact: Effects, interventions: Iterable[Mapping[str, Any]]) -> Effect
 
 def _ablate(worm: Effects, neurons: Iterable[str]) -> Effects:
     gone = anatomy.match_neurons(*neurons)
-    return replace(worm, tables=perturbations.ablate(worm.tables, gone), silenced=worm.silenced.union(gone))
+    tables = perturbations.ablate(worm.tables, gone)
+    return replace(worm, tables=tables, silenced=worm.silenced.union(gone), amines=worm.amines.without(set(gone)))
 
 
 def _silence(
@@ -101,6 +105,8 @@ def _modulate(worm: Effects, gene: str, factor: float, cells: str, start: float,
     _known_gene(gene)
     if gene in touch_genes():
         raise ConfigError(f"modulate {gene}: channels of touch cannot be modulated; use knock_down or over_express")
+    if gene in perturbations.aminergic():
+        raise ConfigError(f"modulate {gene}: amines follow their neurons; use knock_down or over_express")
     chosen, releases = anatomy.match_neurons(cells), tools.release_genes()
     synaptic = gene in releases
     if synaptic:
@@ -112,7 +118,7 @@ def _modulate(worm: Effects, gene: str, factor: float, cells: str, start: float,
         raise ConfigError(f"modulate {gene}: no neuron of '{cells}' carries it, so there is nothing to change")
     name = gene if synaptic else channel_of(gene)
     modulator = Modulator(name, tuple(found), factor, start, stop, tau, synaptic)
-    for each in worm.modulators:
+    for each in (*worm.modulators, *worm.amines.reached):
         modulator.check_beside(each)
     return replace(worm, modulators=(*worm.modulators, modulator))
 
@@ -122,9 +128,7 @@ def _clamp(worm: Effects, neurons: Iterable[str], voltage: float, start: float, 
     return replace(worm, conductances=(*worm.conductances, *clamped))
 
 
-def _stimulate(
-    worm: Effects, neuron: str, amplitude: float, start: float, stop: float, force: bool = False
-) -> Effects:
+def _stimulate(worm: Effects, neuron: str, amplitude: float, start: float, stop: float, force: bool = False) -> Effects:
     pulse, chosen = Pulse(amplitude, start, stop, force), anatomy.match_neurons(neuron)
     for name in chosen:
         beside = [each for cell, each in worm.pulses if cell == name and each.start < stop and each.stop > start]
@@ -161,7 +165,8 @@ def _knock_out(worm: Effects, genes: Iterable[str], cells: str) -> Effects:
     for gene in genes:
         worm, carriers = _expressed(worm, gene, 0.0, cells)
         if not carriers:
-            log.warning("knock_out: no neuron of '%s' carries %s, so nothing changes", cells, gene)
+            why = "" if worm.amines.on or gene not in amine_genes() else "; amines are off, give Worm(amines='on')"
+            log.warning("knock_out: no neuron of '%s' carries %s, so nothing changes%s", cells, gene, why)
     return worm
 
 
@@ -232,10 +237,12 @@ def _expressed(worm: Effects, gene: str, factor: float, cells: str) -> tuple[Eff
     if gene in touch_genes():
         found = {name: worm.touchable.get(name, 1.0) * factor for name in touch_genes()[gene] if name in chosen}
         return replace(worm, touchable={**worm.touchable, **found}), len(found)
+    if gene in perturbations.aminergic():
+        tables, contacts = perturbations.scale_tyramine(worm.tables, gene, chosen, factor)
+        amines, cells_left = worm.amines.scaled(gene, chosen, factor)
+        return replace(worm, tables=tables, amines=amines), contacts + cells_left
     carriers = [name for name in chosen if worm.membranes[name].carries(gene)]
-    membranes = {
-        name: each.scaled(gene, factor) if name in chosen else each for name, each in worm.membranes.items()
-    }
+    membranes = {name: each.scaled(gene, factor) if name in chosen else each for name, each in worm.membranes.items()}
     return replace(worm, membranes=membranes), len(carriers)
 
 
@@ -256,17 +263,20 @@ def _factor(what: str, value: float) -> float:
 
 
 def _known_gene(gene: str) -> None:
-    """Raise for a gene that is neither a channel nor needed for release or touch."""
+    """Raise for a gene that is neither a channel nor needed for release, touch or amines."""
     releases = tools.release_genes()
-    if isinstance(gene, str) and (gene in releases or gene in touch_genes()):
+    amines = perturbations.aminergic()
+    if isinstance(gene, str) and (gene in releases or gene in touch_genes() or gene in amines):
         return
     try:
         channel_of(gene)
     except ConfigError as error:
         # A gene is known by its number: the nearest name would be another gene, unless two digits are swapped.
         channels, letters = [*CHANNELS, *EXTRA_CHANNELS], sorted(filter(str.isalnum, str(gene).lower()))
-        same = [each for each in (*channels, *releases, *touch_genes()) if sorted(each.replace("-", "")) == letters]
-        others = f"for release {', '.join(releases)}, and for touch {', '.join(touch_genes())}"
+        every = (*channels, *releases, *touch_genes(), *amines)
+        same = [each for each in every if sorted(each.replace("-", "")) == letters]
+        kinds = (("release", releases), ("touch", touch_genes()), ("amines", amines))
+        others = ", ".join(f"for {kind} {', '.join(listed)}" for kind, listed in kinds)
         there = f"the model has ion channels {', '.join(channels)}, {others}"
         todo = f"did you mean '{same[0]}'?" if same else there
         if isinstance(gene, str) and any(fnmatch.filter(anatomy.neurons().index, part) for part in gene.split(",")):

@@ -15,6 +15,7 @@ import numpy as np
 from .arguments import NamedAttributes, named_arguments
 from .errors import ConfigError, OutputError, printable, shorten
 from .interventions import described
+from .network.inputs import AMINES
 from .registry import find
 from .units import MS_PER_S
 
@@ -74,8 +75,8 @@ class WormTrack:
         neurons: names, in the order of `voltage`.
         dorsal: unit vectors towards dorsal [-], shape (frames, points, 3); None for a worm that lies in the
             plane, dorsal to the right of its way.
-        inputs: sense -> what receptors sensed, "chemical" [mM], "gas" [%], "thermal" [degC], "touch" [um]; (frames, n).
-        receptors: names, in the order of each of `inputs`, such as "ASEL nacl".
+        inputs: sense -> what receptors sensed, such as "gas" [%]; "amines" -> their levels [-]; each (frames, n).
+        receptors: names, in the order of each of `inputs`, such as "ASEL nacl", "serotonin".
         anatomy: wiring and cells of the worm, user-supplied files with their digests.
     """
 
@@ -371,9 +372,9 @@ class RecordedRun(NamedAttributes):
             ConfigError: if there is no such worm.
         """
         track = self.track(worm)
-        names = tuple(name for sense in track.inputs for name in track.receptors[sense])
-        nothing = np.zeros((len(self.time), 0))
-        return _table(np.concatenate([nothing, *track.inputs.values()], axis=1), self.time, names)
+        read = {sense: values for sense, values in track.inputs.items() if sense != AMINES}
+        names = tuple(name for sense in read for name in track.receptors[sense])
+        return _table(np.concatenate([np.zeros((len(self.time), 0)), *read.values()], axis=1), self.time, names)
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:

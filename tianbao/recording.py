@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .arguments import named_arguments
+from .network.inputs import AMINES
 from .recorded import RecordedRun, WormTrack
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .view.plots import Plots
 
 __all__ = ["Recording", "WormTrack"]
@@ -26,6 +31,18 @@ class Recording(RecordedRun):
         from .view.plots import Plots
 
         return Plots(self)
+
+    def amines(self, worm: int = 0) -> pd.DataFrame:
+        """Levels of amines over time [-], 0 to 1: index `time_ms`, columns such as "serotonin"; none if they are off.
+
+        Raises:
+            ConfigError: if there is no such worm.
+        """
+        import pandas as pd
+
+        track = self.track(worm)
+        levels = track.inputs.get(AMINES, np.zeros((len(self.time), 0)))
+        return pd.DataFrame(levels, pd.Index(self.time, name="time_ms"), list(track.receptors.get(AMINES, ())))
 
     def video(
         self, path: str | Path, *, worm: int | None = None, width: int | None = None, start: float = 0.0,

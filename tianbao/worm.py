@@ -17,6 +17,7 @@ from .cells.geometry import check_discretisation
 from .effects import EFFECTS
 from .errors import ConfigError, shorten, unknown
 from .muscles import MUSCLES
+from .network.amines import Amines
 from .network.decision import Decision
 from .network.fatigue import Fatigue
 from .network.signs import Signs
@@ -54,6 +55,8 @@ class Worm:
         decision: between forward and backward movement: "off"; "network", by AVA, AVD, AVE and RIM; or a table of
             values that differ from network/decision.csv, such as {"tyramine_gain": 0.2}.
         fatigue: of synapses: "off"; "touch", those of touch neurons tire; or a table of class -> use [1/s].
+        amines: "off"; "on", serotonin, dopamine and tyramine as slow states that follow their neurons, and food that
+            is felt; or a table of strengths that differ from network/amines.csv, such as {"mod-1": 0.5}.
         muscle: membrane of the body wall muscles: "passive", or "active", which fires calcium action potentials and
             is also joined to five neurons by gap junctions.
         connectome: name such as "white1986", path of a CSV, or what `anatomy.connectome` returned.
@@ -78,6 +81,7 @@ class Worm:
         signs: str | Mapping[str, str] | Signs = _DEFAULT.signs,
         decision: str | Mapping[str, float] | Decision = _DEFAULT.decision,
         fatigue: str | Mapping[str, float] | Fatigue = _DEFAULT.fatigue,
+        amines: str | Mapping[str, float] | Amines = _DEFAULT.amines,
         muscle: str = _DEFAULT.muscle,
         connectome: str | anatomy.Connectome = _DEFAULT.connectome,
         morphologies: str | anatomy.CellSource = _DEFAULT.morphologies,
@@ -98,6 +102,7 @@ class Worm:
             signs=Signs.of(signs),
             decision=Decision.of(decision),
             fatigue=Fatigue.of(fatigue),
+            amines=Amines.of(amines),
             muscle=muscle,
             wiring=anatomy.connectome(connectome),
             cell_source=anatomy.own_cells(morphologies),
@@ -149,13 +154,9 @@ class Worm:
         return self._changed("silence", neurons=neurons, start=start, stop=stop, conductance=conductance)
 
     def illuminate(
-        self,
-        *neurons: Names,
-        channel: str = "cation",
-        start: float = 0.0,
-        stop: float = math.inf,
+        self, *neurons: Names, channel: str = "cation", start: float = 0.0, stop: float = math.inf,
         conductance: float | None = None,
-    ) -> Worm:
+    ) -> Worm:  # fmt: skip
         """Open light-gated channels: "cation" (channelrhodopsin-2) excites, "chloride" (GtACR) silences.
 
         Args:
@@ -263,7 +264,7 @@ class Worm:
         return self._changed("tap", start=start, stop=stop, indentation=indentation)
 
     def knock_out(self, *genes: Names, cells: Names = "*") -> Worm:
-        """Remove genes: ion channels ("egl-19"), what release needs ("unc-25"; network/genes.csv) or touch ("mec-4").
+        """Remove genes: of ion channels ("egl-19"), release ("unc-25"; genes.csv), touch ("mec-4"), amines ("tph-1").
 
         Args:
             genes: names.
@@ -301,14 +302,9 @@ class Worm:
         return self._changed("over_express", gene=gene, factor=factor, cells=cells)
 
     def modulate(
-        self,
-        gene: str,
-        factor: float,
-        cells: Names = "*",
-        start: float = 0.0,
-        stop: float = math.inf,
+        self, gene: str, factor: float, cells: Names = "*", start: float = 0.0, stop: float = math.inf,
         tau: float = 1000.0,
-    ) -> Worm:
+    ) -> Worm:  # fmt: skip
         """Multiply conductances slowly and for a while, as a modulator or a drug does.
 
         Args:

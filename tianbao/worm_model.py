@@ -15,6 +15,7 @@ from . import anatomy
 from .apparatus import Hold, Poke, Pulse
 from .arguments import NamedAttributes
 from .effects import Effects, after
+from .network.amines import Amines
 from .network.decision import Decision
 from .network.design import NetworkDesign, intact_membranes, intact_tables
 from .network.fatigue import Fatigue
@@ -30,8 +31,8 @@ class WormModel(NamedAttributes):
     """A worm that does not change: what a simulation holds.
 
     Attributes:
-        at, heading, parameters, discretisation, soma_compartments, channel_set, signs, decision, fatigue, muscle: see
-            `Worm`.
+        at, heading, parameters, discretisation, soma_compartments, channel_set, signs, decision, fatigue, amines,
+            muscle: see `Worm`.
         wiring: its connectome.
         cell_source: its morphologies.
         members: recorded cells whose fit is another member of their ensemble -> its number; see `Worm`.
@@ -47,6 +48,7 @@ class WormModel(NamedAttributes):
     signs: Signs
     decision: Decision
     fatigue: Fatigue
+    amines: Amines
     muscle: str
     wiring: anatomy.Connectome
     cell_source: anatomy.CellSource
@@ -56,7 +58,8 @@ class WormModel(NamedAttributes):
     @cached_property
     def effects(self) -> Effects:
         """What the interventions have made of it."""
-        return after(Effects(intact_tables(self.signs, self.wiring), intact_membranes(self.members)), self.record)
+        tables, membranes = intact_tables(self.signs, self.wiring), intact_membranes(self.members)
+        return after(Effects(tables, membranes, amines=self.amines), self.record)
 
     @property
     def connectome(self) -> str:
@@ -99,7 +102,7 @@ class WormModel(NamedAttributes):
         options = (self.discretisation, self.soma_compartments, self.channel_set, self.muscle)
         record = json.dumps(self.anatomy_changes, sort_keys=True, default=str)
         members = tuple(self.members.items())
-        made_of = (self.decision, self.fatigue, *self.provenance.values())
+        made_of = (self.decision, self.fatigue, self.amines, *self.provenance.values())
         return (*options, *made_of, tuple(dict(self.parameters).items()), members, record)
 
     @property
@@ -130,6 +133,7 @@ class WormModel(NamedAttributes):
             conductances=effects.conductances,
             cell_source=self.cell_source,
             modulators=effects.modulators,
+            amines=effects.amines,
             touchable=effects.touchable,
             key=(self.network_key, np.asarray(stretch_positions).tobytes()),
         )

@@ -47,6 +47,16 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
             "tianbao/ranges.csv", ("quantity", "unit", "low", "high", "refuse_below", "refuse_above", "source")
         ),
     },
+    "modulators.md": {
+        "amine sources": lambda: reference.rows(
+            "tianbao/network/amine_sources.csv",
+            ("ligand", "neurons", "gene", "share", "release_half_mV", "tau_ms", "source", "certainty"),
+        ),
+        "amines": lambda: reference.rows(
+            "tianbao/network/amines.csv",
+            ("ligand", "receptor", "targets", "effect", "strength", "unit", "source", "certainty"),
+        ),
+    },
     "perturbations.md": {
         "interventions": reference.interventions,
         "tools": lambda: reference.rows("tianbao/network/tools.csv", ("name", "value", "unit", "source", "certainty")),

@@ -73,7 +73,7 @@ class SensoryCell:
     Args:
         neuron: name.
         field: which of its receptors; may be left out where it has one.
-        worm: whose; an intact `Worm()` if None.
+        worm: whose; an intact one with amines if None.
 
     Attributes:
         receptor: row of the table, of this worm.
@@ -84,7 +84,7 @@ class SensoryCell:
     """
 
     def __init__(self, neuron: str, field: str | None = None, worm: Worm | None = None) -> None:
-        worm = worm or Worm()
+        worm = worm or Worm(amines="on")  # which feels food, too, and has the same membranes
         design = worm.design(np.empty(0))
         self.receptor = receptor_of(neuron, field, design.endings)
         self.cell = PatchedCell.of_neuron(self.receptor.neuron, worm)
@@ -133,9 +133,7 @@ class SensoryCell:
         return Answer(dt * np.arange(1, after.shape[1] + 1), *after)
 
 
-def receptor_of(
-    neuron: str, field: str | None = None, known: Mapping[str, tuple[Ending, ...]] | None = None
-) -> Ending:
+def receptor_of(neuron: str, field: str | None = None, known: Mapping[str, tuple[Ending, ...]] | None = None) -> Ending:
     """The receptor of a neuron for a field, or for touch.
 
     Args:

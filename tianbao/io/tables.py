@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import OutputError
+from ..network.inputs import AMINES
 from ..sensing import ending_units
 from .files import write_atomically
 
@@ -55,7 +56,7 @@ def sensed_table(recording: Recording, worm: int = 0) -> pd.DataFrame:
     """One row per receptor and frame: columns `time_ms`, `receptor` such as "ASEL nacl", `value` and its `unit`."""
     sensed, track = recording.sensed(worm), recording.track(worm)
     table = _long(recording.time, tuple(sensed.columns), sensed.to_numpy(), "receptor", "value")
-    units = [ending_units().get(sense, "") for sense in track.inputs for _ in track.receptors[sense]]
+    units = [ending_units().get(sense, "") for sense in track.inputs if sense != AMINES for _ in track.receptors[sense]]
     table["unit"] = units * (len(table) // max(1, len(units)))
     return table
 

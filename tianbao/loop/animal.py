@@ -9,6 +9,7 @@ import numpy as np
 
 from ..engine.brain import Brain
 from ..muscles import TensionMap
+from ..network.amine_levels import AmineLevels
 from ..network.design import NetworkDesign
 from ..network.modulation import Modulation
 from ..registry import find
@@ -43,11 +44,13 @@ class Animal:
         self.model, self.design, self.brain = model, design, brain
         self._tension = TensionMap(design.muscles, tension_per_curvature, design.parameters.peak_curvature)
         self._walls = Walls(model.holds, design.stretch_positions, tension_per_curvature, tick)
+        levels = AmineLevels(design.amines, design.neurons, brain.voltage, design.parameters.release_slope, tick)
         self.senses: tuple[Sense, ...] = (
             StretchSense(design.stretch, tick),
             *(find("sense", name)(design.endings[name]) for name in table_senses()),
             TouchSense(design.endings[TouchSense.name], model.pokes),
-            Modulation(design.modulators, tick),
+            Modulation(design.modulators, tick, design.amines.reached, levels),
+            levels,
         )
         self._currents = Currents(design, model.pulses, rng, tick)
 

@@ -51,7 +51,7 @@ def described(worms: Sequence[WormModel], arena: Arena, body: SoftBody, clock: C
 
 def _options(worm: WormModel) -> dict[str, Any]:
     options = {name: getattr(worm, name) for name in _OPTIONS}
-    own = {name: getattr(worm, name).option for name in ("signs", "decision", "fatigue")}
+    own = {name: getattr(worm, name).option for name in ("signs", "decision", "fatigue", "amines")}
     return {"at": tuple(map(float, worm.at)), **options, **own}
 
 

@@ -10,8 +10,10 @@ import numpy as np
 
 from ..errors import ConfigError, DivergedError
 from ..interventions import to_command
+from ..network.inputs import AMINES
 from ..recorded import WormTrack
 from ..sensing import Sense, TouchSense, endings
+from .animal import Animal
 from .loop import Loop
 from .state import check_like, gathered, part
 
@@ -95,16 +97,16 @@ class Recorder:
         self._line, self._side = (np.zeros((len(loop.animals), rings, 3)) for _ in range(2))
         self._time = np.zeros(frames)
         self._columns = [[each.design.neurons.index(name) for name in neurons] for each in loop.animals]
-        self._sensed = _sensed(loop)
+        self._sensed = [_sensed(loop, each) for each in loop.animals]
         self._worms = [
             {
                 "midline": np.zeros((frames, rings, 3)),
                 "dorsal": np.zeros((frames, rings, 3)),
                 "activation": np.zeros((frames, len(each.brain.activation))),
                 "voltage": np.zeros((frames, len(neurons))),
-                **{name: np.zeros((frames, len(columns))) for name, columns in self._sensed.items()},
+                **{name: np.zeros((frames, len(columns))) for name, columns in sensed.items()},
             }
-            for each in loop.animals
+            for each, sensed in zip(loop.animals, self._sensed, strict=True)
         ]
         self._count = 0
 
@@ -120,7 +122,7 @@ class Recorder:
             kept["dorsal"][k] = self._side[worm]
             kept["activation"][k] = animal.brain.activation
             kept["voltage"][k] = animal.brain.voltage[self._columns[worm]]
-            for name, columns in self._sensed.items():
+            for name, columns in self._sensed[worm].items():
                 kept[name][k] = animal.inputs(name)[columns]
         self._count += 1
 
@@ -145,7 +147,8 @@ class Recorder:
         if count > len(self._time):
             raise ConfigError("the checkpoint is beyond the end of this run")
         self._count = count
-        check_like(state, self.state(), lambda name: None if name.split("/")[-1] in self._sensed else _LARGEST)
+        sensed = {name for each in self._sensed for name in each}
+        check_like(state, self.state(), lambda name: None if name.split("/")[-1] in sensed else _LARGEST)
         expected = self.every * tick * np.arange(1, count + 1)
         if not np.allclose(state["time"], expected, rtol=1e-9):
             raise ConfigError("the frames of the checkpoint are not of the times of this run: run the simulation again")
@@ -170,31 +173,31 @@ class Recorder:
                 voltage_time=self.time,
                 neurons=self._neurons,
                 dorsal=kept["dorsal"][: self._count],
-                inputs={name: kept[name][: self._count] for name in self._sensed},
-                receptors={
-                    each.name: _names(each, self._sensed[each.name])
-                    for each in animal.senses
-                    if each.name in self._sensed
-                },
+                inputs={name: kept[name][: self._count] for name in sensed},
+                receptors={each.name: _names(each, sensed[each.name]) for each in animal.senses if each.name in sensed},
                 anatomy=animal.model.provenance,
             )
-            for kept, animal in zip(self._worms, loop.animals, strict=True)
+            for kept, animal, sensed in zip(self._worms, loop.animals, self._sensed, strict=True)
         )
 
 
-def _sensed(loop: Loop) -> dict[str, np.ndarray]:
-    """Sense -> which of its receptors read something that is in the arena; senses that read nothing are left out."""
+def _sensed(loop: Loop, animal: Animal) -> dict[str, np.ndarray]:
+    """Sense -> which of its receptors read something that is in the arena, and all amines; empty ones are left out."""
     present, found = {each.name for each in loop.arena.fields}, {}
     if loop.body.load is not None or any(each.pokes for each in loop.worms):
         present.add(TouchSense.name)
-    for sense in loop.animals[0].senses if present else ():
-        if sense.name in endings():
+    for sense in animal.senses:
+        if sense.name == AMINES:
+            found[sense.name] = np.arange(len(sense.receptors))
+        elif present and sense.name in endings():
             reads = [getattr(each, "field", None) for each in sense.receptors]
             found[sense.name] = np.array([k for k, field in enumerate(reads) if field is None or field in present], int)
     return {name: columns for name, columns in found.items() if len(columns)}
 
 
 def _names(sense: Sense, columns: np.ndarray) -> tuple[str, ...]:
-    """What some receptors of a sense are called: their neuron, and what they read."""
+    """What some receptors of a sense are called: their neuron, and what they read; amines by their names."""
     chosen = [sense.receptors[k] for k in columns]
+    if sense.name == AMINES:
+        return tuple(chosen)
     return tuple(" ".join([each.neuron, *([each.field] if hasattr(each, "field") else [])]) for each in chosen)

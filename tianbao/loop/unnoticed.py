@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from ..clock import Clock
 from ..environment import Arena
 from ..errors import shorten
+from ..sensing import FoodSense
 from ..sensing.sense import receptors, table_senses
 from ..worm_model import WormModel
 
@@ -24,7 +25,7 @@ def unnoticed(worms: Sequence[WormModel], arena: Arena, clock: Clock, duration: 
         duration: of the run [ms], infinite if unknown.
     """
     found = [each for worm in worms for each in (*_of_place(worm), *_of_interventions(worm, clock, duration))]
-    return list(dict.fromkeys([*found, *_of_fields(arena)]))
+    return list(dict.fromkeys([*found, *_of_fields(worms, arena)]))
 
 
 def _of_place(worm: WormModel) -> Iterator[str]:
@@ -54,8 +55,10 @@ def _of_interventions(worm: WormModel, clock: Clock, duration: float) -> Iterato
             yield f"{what}: voltage = {table['voltage']:g} mV: if V were meant, give {volts:g}"
 
 
-def _of_fields(arena: Arena) -> Iterator[str]:
-    read = sorted({each.field for sense in table_senses() for each in receptors(sense)})
+def _of_fields(worms: Sequence[WormModel], arena: Arena) -> Iterator[str]:
+    feels_food = any(each.amines.on for each in worms)
+    senses = [each for each in table_senses() if feels_food or each != FoodSense.name]
+    read = sorted({each.field for sense in senses for each in receptors(sense)})
     for each in arena.fields:
         if each.name not in read:
             senses = f"the worm senses {', '.join(read)} (docs/senses.md)"

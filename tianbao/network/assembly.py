@@ -16,7 +16,7 @@ from ..sensing import dendrite_tip
 from ..units import NA_PER_PA
 from . import tools
 from .design import NetworkDesign
-from .modulation import Modulator
+from .inputs import AMINES
 from .rules import MUSCLE_SECTION, Rule, connection_rules
 from .wiring import input_scale
 
@@ -30,8 +30,12 @@ POINTERS = {
     "SwitchedConductance": "_ref_light",
 }
 """POINTER of each point process that reads an input."""
-_RETUNED = {"StretchReceptor": ("gain", "saturation", "share"), "SensoryTransduction": ("origin",)}
-"""Settings of receptors that follow from the parameters of the worm."""
+_RETUNED = {
+    "StretchReceptor": ("gain", "saturation", "share"),
+    "SensoryTransduction": ("origin",),
+    "SwitchedConductance": ("g_max", "e", "tau_on", "tau_off"),
+}
+"""Settings of point processes that follow from the parameters of the worm."""
 
 
 class Network:
@@ -151,23 +155,26 @@ class Network:
         for k, (index, neuron) in enumerate(zip(driven, design.driven, strict=True)):
             for point in self.receptors(neuron, f"switched_{index}"):
                 yield point, design.inputs["light"].start + k
-        for k, modulator in enumerate(design.modulators):
-            for instance in self._modulated(modulator):
-                yield instance, design.inputs["modulation"].start + k
+        for number, (ligand, each) in enumerate(design.gated):
+            for point in self.receptors(each.neuron, f"gated_{number}"):
+                yield point, design.inputs[AMINES].start + design.amines.ligands.index(ligand)
+        yield from self._modulated(design.inputs["modulation"].start)
 
-    def _modulated(self, modulator: Modulator) -> Iterator:
-        """Synapses, or (segment, mechanism) of the densities, that a modulator reaches."""
-        chosen = set(modulator.neurons)
-        if modulator.synaptic:
-            for (point, _), pre in zip(self.partners(), self._sources(), strict=True):
-                if pre in chosen and point.hname().startswith(("GradedSynapse", "TiringSynapse")):
-                    yield point
-            return
-        for name in modulator.neurons:
-            for section in self.cells[name].secs.values():
-                for segment in section["hObj"]:
-                    if hasattr(segment, modulator.gene):
-                        yield segment, modulator.gene
+    def _modulated(self, first: int) -> Iterator[tuple]:
+        """Synapses, and (segment, mechanism) of densities, that a modulator reaches, with the index of its number."""
+        releasing = {}
+        for k, each in enumerate(self.design.modulated, start=first):
+            if each.synaptic:
+                releasing |= dict.fromkeys(each.neurons, k)
+                continue
+            for name in each.neurons:
+                for section in self.cells[name].secs.values():
+                    for segment in section["hObj"]:
+                        if hasattr(segment, each.gene):
+                            yield (segment, each.gene), k
+        for (point, _), pre in zip(self.partners(), self._sources(), strict=True) if releasing else ():
+            if pre in releasing and point.hname().startswith(("GradedSynapse", "TiringSynapse")):
+                yield point, releasing[pre]
 
     def _sources(self) -> Iterator[str]:
         """Presynaptic cell of every entry of `partners`."""
@@ -306,6 +313,7 @@ def cell_sections(design: NetworkDesign) -> dict[str, dict]:
             points = cells[receptor.neuron][section].setdefault("pointps", {})
             points[f"{sense}_{k}"] = {"mod": receptor.mechanism, "loc": loc, **receptor.mechanism_parameters(p)}
     tools.insert(design.conductances, design.cells, cells)
+    tools.insert([each for _, each in design.gated], design.cells, cells, "gated")
     for name in design.muscles.index:
         cells[name] = {MUSCLE_SECTION: design.muscle_section()}
     return cells

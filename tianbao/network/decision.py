@@ -15,7 +15,7 @@ from .. import anatomy
 from ..cells.templates import Membrane
 from ..errors import ConfigError, shorten, unknown
 from ..rows import finite, number, read_rows
-from ..sensing import receptors, table_senses
+from ..sensing import FoodSense, receptors, table_senses
 
 TABLE = Path(__file__).with_name("decision.csv")
 OFF, NETWORK = "off", "network"
@@ -40,8 +40,9 @@ def rows() -> Mapping[str, Mapping[str, str]]:
 
 @cache
 def _sensory() -> frozenset[str]:
-    """Neurons with a receptor of a field (sensing/receptors.csv)."""
-    return frozenset(each.neuron for sense in table_senses() for each in receptors(sense))
+    """Neurons with a receptor of a field (sensing/receptors.csv), but of food: these give off amines."""
+    senses = [sense for sense in table_senses() if sense != FoodSense.name]
+    return frozenset(each.neuron for sense in senses for each in receptors(sense))
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,13 @@ from ..cells.templates import Membrane
 from ..errors import ConfigError
 from ..muscles import ActiveMembrane, MuscleMembrane, muscle_section
 from ..parameters import Parameters
-from ..sensing import Ending, StretchField, TouchReceptor, endings, stretch_field
+from ..sensing import Ending, FoodSense, StretchField, TouchReceptor, endings, stretch_field
 from ..sensing.stretch import nmj_centroids
+from .amines import Amines, Reached
 from .decision import Decision
 from .drives import drives
 from .fatigue import Fatigue
-from .inputs import InputLayout
+from .inputs import AMINES, InputLayout
 from .modulation import Modulator
 from .signs import DEFAULT, Signs, families, signed, volume
 from .tools import SwitchedConductance
@@ -50,6 +51,7 @@ class NetworkDesign:
         conductances: what the experimenter opens in single cells.
         cell_source: where the morphologies come from.
         modulators: what multiplies conductances slowly.
+        amines: whether they act beyond synapses, and how strongly.
         touchable: neuron -> factor on its touch conductance; 1 for all others.
         key: equal for equal designs, so that what was compiled of one serves the others; None for a design of its own.
     """
@@ -68,6 +70,7 @@ class NetworkDesign:
     conductances: tuple[SwitchedConductance, ...] = ()
     cell_source: CellSource = TRACED
     modulators: tuple[Modulator, ...] = ()
+    amines: Amines = Amines()
     touchable: Mapping[str, float] = field(default_factory=dict)
     key: tuple | None = None
 
@@ -112,7 +115,9 @@ class NetworkDesign:
             factor = self.touchable.get(each.neuron, 1.0) if isinstance(each, TouchReceptor) else 1.0
             return each if factor == 1.0 else replace(each, g=each.g * factor)
 
-        return {sense: tuple(map(own, rows)) for sense, rows in endings().items()}
+        # Whoever feels food gives off amines, and little else is known of what follows.
+        felt = {sense: rows if sense != FoodSense.name or self.amines.on else () for sense, rows in endings().items()}
+        return {sense: tuple(map(own, rows)) for sense, rows in felt.items()}
 
     @cached_property
     def inputs(self) -> InputLayout:
@@ -121,10 +126,21 @@ class NetworkDesign:
             {
                 "stretch": len(self.stretch.receptors),
                 **{sense: len(rows) for sense, rows in self.endings.items()},
-                "modulation": len(self.modulators),
+                "modulation": len(self.modulated),
                 "light": len(self.driven),
+                AMINES: len(self.amines.ligands),
             }
         )
+
+    @property
+    def modulated(self) -> tuple[Modulator | Reached, ...]:
+        """What multiplies conductances: modulators, then groups of cells that amines reach."""
+        return (*self.modulators, *self.amines.reached)
+
+    @cached_property
+    def gated(self) -> tuple[tuple[str, SwitchedConductance], ...]:
+        """Chloride channels that amines open, each with its amine."""
+        return tuple(self.amines.gated(self.capacitance, self.parameters))
 
     @property
     def driven(self) -> tuple[str, ...]:
@@ -136,7 +152,7 @@ class NetworkDesign:
 
         Raises:
             ConfigError: for a modulator, or a channel that waits for the light of `Simulation.step`; for
-                active muscles; for a worm that decides, or whose synapses tire.
+                active muscles; for a worm that decides, whose synapses tire, or with amines.
         """
         what = "modulators" if self.modulators else "channels that wait for the light of a step" if self.driven else ""
         if what:
@@ -145,6 +161,8 @@ class NetworkDesign:
             raise ConfigError("a worm that decides cannot be exported yet: export it with decision = off")
         if self.fatigue.on:
             raise ConfigError("synapses that tire cannot be exported yet: export the worm with fatigue = off")
+        if self.amines.on:
+            raise ConfigError("levels of amines live in Tianbao's loop: export the worm with amines = off")
         if self.muscle == "active":
             raise ConfigError("active muscles cannot be exported: export the worm with muscle = passive")
 

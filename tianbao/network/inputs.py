@@ -7,6 +7,9 @@ from types import MappingProxyType
 
 from ..errors import unknown
 
+AMINES = "amines"
+"""Name of the levels of amines among the inputs of a brain and in a recording."""
+
 
 class InputLayout(Mapping[str, slice]):
     """Named slices of the input vector, in the order in which they were given.

@@ -1,7 +1,7 @@
 """Slow modulators: one number per modulator and group of cells, which multiplies conductances of these cells.
 
 The number lies in the slice "modulation" of the input vector, from which the POINTERs of densities and synapses read
-it. A modulator whose level follows an amine or a peptide is one more class with the methods of `Modulation`.
+it. The experimenter's modulators come first, then the groups of cells whose release amines change.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..rows import number
+from .amine_levels import AmineLevels
+from .amines import Reached
 
 _MOST = 1e3  # [-] of a factor
 _LONGEST = 1e9  # [ms]
@@ -51,7 +53,7 @@ class Modulator:
         if not 0.0 <= self.start < self.stop:
             raise ConfigError(f"{where}: from {self.start:g} to {self.stop:g} ms: need 0 <= start < stop")
 
-    def check_beside(self, other: Modulator) -> None:
+    def check_beside(self, other: Modulator | Reached) -> None:
         """Refuse a second modulator of the same conductances.
 
         Raises:
@@ -67,28 +69,41 @@ class Modulation:
 
     Attributes:
         name: "modulation".
-        receptors: the modulators, in the order of the input.
+        receptors: the modulators, then the groups that amines reach, in the order of the input.
     """
 
     name = "modulation"
 
-    def __init__(self, modulators: tuple[Modulator, ...], tick: float) -> None:
+    def __init__(
+        self,
+        modulators: tuple[Modulator, ...],
+        tick: float,
+        reached: tuple[Reached, ...] = (),
+        amines: AmineLevels | None = None,
+    ) -> None:
         """
         Args:
             modulators: of the worm.
             tick: time between two calls of `adapt` [ms].
+            reached: groups of cells whose release amines change.
+            amines: their levels; needed where a group is reached.
         """
-        self.receptors = modulators
+        self.receptors = (*modulators, *reached)
+        self._modulators, self._reached, self._amines = modulators, reached, amines
         self._level = np.full(len(modulators), _REST)
         self._followed = np.array([-math.expm1(-tick / each.tau) for each in modulators])
 
     def write(self, seen, out: np.ndarray) -> None:
-        """Factor of every modulator [-], shape (modulators,)."""
-        out[:] = self._level
+        """Factor of every modulator and of every group [-], shape (modulators + groups,)."""
+        own = len(self._modulators)
+        out[:own] = self._level
+        if self._reached:
+            levels = self._amines.levels
+            out[own:] = [each.factor(levels) for each in self._reached]
 
     def adapt(self, seen) -> None:
         """Let every level approach its target for one tick; `seen.time` [ms] is its start."""
-        aim = [each.factor if each.start <= seen.time < each.stop else _REST for each in self.receptors]
+        aim = [each.factor if each.start <= seen.time < each.stop else _REST for each in self._modulators]
         self._level += self._followed * (aim - self._level)
 
     def state(self) -> dict[str, np.ndarray]:

@@ -10,7 +10,10 @@ import pandas as pd
 
 from ..errors import ConfigError, unknown
 from ..rows import whole
-from .wiring import Tables
+from .amines import amine_genes
+from .wiring import Tables, of_tyramine
+
+_MAKES_TYRAMINE, _TYRAMINE_CHANNEL = "tdc-1", "lgc-55"
 
 
 def ablate(tables: Tables, neurons: Collection[str]) -> Tables:
@@ -64,6 +67,34 @@ def scale_synapses(tables: Tables, pre: Collection[str], post: Collection[str], 
         nmj=_scaled(nmj, onto_muscles, factor),
         volume=_scaled(tables.volume, diffusing, factor),
     )
+
+
+def aminergic() -> tuple[str, ...]:
+    """Genes that make amines or are their receptors, and do something in this model."""
+    return (*amine_genes(), _TYRAMINE_CHANNEL)
+
+
+def scale_tyramine(tables: Tables, gene: str, neurons: Collection[str], factor: float) -> tuple[Tables, int]:
+    """Multiply the conductance of LGC-55 that tyramine opens, at synapses of RIM and where it diffuses.
+
+    Args:
+        tables: the connectome.
+        gene: "tdc-1", which makes tyramine in `neurons`, or "lgc-55", the channel in `neurons`; others change nothing.
+        neurons: in which the gene is changed.
+        factor: from 0.
+
+    Returns:
+        The connectome, and how many contacts have changed.
+    """
+    if gene not in (_MAKES_TYRAMINE, _TYRAMINE_CHANNEL):
+        return tables, 0
+    end = "pre" if gene == _MAKES_TYRAMINE else "post"
+    contacts = tables.chemical[end].isin(neurons) & of_tyramine(tables.chemical)
+    diffusing = tables.volume[end].isin(neurons)
+    changed = replace(
+        tables, chemical=_scaled(tables.chemical, contacts, factor), volume=_scaled(tables.volume, diffusing, factor)
+    )
+    return changed, int(contacts.sum() + diffusing.sum())
 
 
 def _some(found: bool, what: str, first: str, a: Collection[str], second: str, b: Collection[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -121,7 +121,10 @@ def _end(stop: float) -> float:
 
 
 def insert(
-    conductances: tuple[SwitchedConductance, ...], cells: Mapping[str, CellGeometry], sections: dict[str, dict]
+    conductances: Sequence[SwitchedConductance],
+    cells: Mapping[str, CellGeometry],
+    sections: dict[str, dict],
+    name: str = "switched",
 ) -> None:
     """Add the point processes of switched conductances to NetPyNE cells, in place.
 
@@ -129,10 +132,11 @@ def insert(
         conductances: of any neurons.
         cells: geometry of every neuron.
         sections: neuron -> section dictionaries.
+        name: by which they are found again.
     """
     for index, each in enumerate(conductances):
         for k, (section, loc, share) in enumerate(_sites(each, cells[each.neuron])):
-            sections[each.neuron][section].setdefault("pointps", {})[f"switched_{index}_{k}"] = {
+            sections[each.neuron][section].setdefault("pointps", {})[f"{name}_{index}_{k}"] = {
                 "mod": "SwitchedConductance",
                 "loc": loc,
                 "g_max": each.total * share * US_PER_NS,

@@ -1,6 +1,6 @@
 """What the body and the arena tell the neurons."""
 
-from .chemical import ChemicalSense, GasSense, ThermalSense, dendrite_tip
+from .chemical import ChemicalSense, FoodSense, GasSense, ThermalSense, dendrite_tip
 from .endings import Ending, ending_units, endings
 from .sense import Receptor, Seen, Sense, receptors, sense_units, table_senses
 from .stretch import StretchField, StretchSense, stretch_field
@@ -9,6 +9,7 @@ from .touch import TouchReceptor, TouchSense, touch_receptors
 __all__ = [
     "ChemicalSense",
     "Ending",
+    "FoodSense",
     "GasSense",
     "Receptor",
     "Seen",

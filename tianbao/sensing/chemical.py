@@ -1,4 +1,4 @@
-"""Taste, smell, gases and temperature: the field at the ending of each neuron that reads one.
+"""Taste, smell, gases, temperature and food: the field at the ending of each neuron that reads one.
 
 The sense gives values of fields; the response of the neuron (occupancy, adaptation, current) is computed with the
 membrane, in mod/sensory_transduction.mod, so that both engines integrate it.
@@ -88,6 +88,18 @@ class ThermalSense(ChemicalSense):
     """
 
     name = "thermal"
+
+
+class FoodSense(ChemicalSense):
+    """The `Sense` of food, such as a lawn of that name: bacteria at each receptor's place [ug/mm2].
+
+    CEP, ADE and PDE feel them as a texture (Sawin et al. 2000), NSM as they are swallowed (Rhoades et al. 2019).
+
+    Limitations: texture is felt by what lies there, not by how fast the skin brushes over it, and a worm eats wherever
+    there is food: nothing that its neurons do stops pumping.
+    """
+
+    name = "food"
 
 
 def as_read(value: np.ndarray | float, unit: str) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..network.inputs import AMINES
 from ..recorded import RecordedRun, WormTrack
 from ..sensing import TouchSense, ending_units
 from ..units import MS_PER_S
@@ -74,12 +75,12 @@ def draw_sensed(figure: Figure, recording: RecordedRun, worm: int) -> None:
 
 
 def _receptors(recording: RecordedRun, worm: int) -> list[_Receptor]:
-    """Receptors of a worm, without those of substances that the arena does not hold, or of touch if nothing touched."""
+    """Receptors of a worm, without those of what the arena does not hold, and of touch if nothing touched."""
     track = recording.worms[worm]
     units = {each.name: each.unit for each in settings.fields(recording)}
     found = []
     for sense, values in track.inputs.items():
-        if sense == TouchSense.name and not np.any(values):
+        if sense == AMINES or sense == TouchSense.name and not np.any(values):
             continue
         for name, column in zip(track.receptors[sense], np.asarray(values).T, strict=True):
             neuron, _, field = name.partition(" ")
