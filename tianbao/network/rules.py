@@ -8,12 +8,13 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from .. import anatomy
 from ..anatomy import CellSource
 from ..parameters import Parameters
 from ..units import US_PER_NS
 from .design import NetworkDesign, cell_geometry
 from .placement import Placer, Sites
-from .wiring import chemical_weights, gap_weights, nmj_weights, of_tyramine, tyramine, volume_weights
+from .wiring import chemical_weights, gap_weights, input_scale, nmj_weights, of_tyramine, tyramine, volume_weights
 
 MUSCLE_SECTION = "muscle"
 
@@ -44,6 +45,7 @@ def connection_rules(design: NetworkDesign) -> list[Rule]:
     return [
         *_chemical(design, placer),
         *_diffusing(design),
+        *_turning(design),
         _gap(design, placer),
         *_neuromuscular(design, placer),
         _muscle_gap(design),
@@ -110,6 +112,32 @@ def _diffusing(design: NetworkDesign) -> list[Rule]:
     mechanism = {**synapse_mechanism(p, "inhibitory", p.release_half), "tau": tyramine()["tau"]}
     weights = volume_weights(table, design.capacitance, p)
     return [Rule("volume_inhibitory", mechanism, list(table.pre), list(table.post), sites, weights)]
+
+
+def _turning(design: NetworkDesign) -> list[Rule]:
+    """Tyramine of RIM outside synapses on the neurons of the ventral turn: fast inhibition of RIV, slow excitation.
+
+    The fast one ends with the reversal, the slow one outlasts it (docs/decision.md).
+    """
+    decision, p = design.decision, design.parameters
+    if not decision.on:
+        return []
+    rules = []
+    for label, sign, tau, half, targets in (
+        ("turn_fast", "inhibitory", decision["tyramine_tau"], decision["tyramine_release_half"], ("RIV",)),
+        ("turn_slow", "excitatory", decision["turn_tau"], decision["turn_release_half"], ("RIV", "SMDV", "RMDV")),
+    ):
+        pairs = [
+            (pre, post, decision[f"{label}_{cls.lower()}"])
+            for cls in targets for pre in design.neurons for post in design.neurons
+            if anatomy.neuron_class(pre) == "RIM" and anatomy.neuron_class(post) == cls
+        ]  # fmt: skip
+        n, middle = len(pairs), np.full(len(pairs), 0.5)
+        sites = Sites(["soma"] * n, middle, ["soma"] * n, middle, np.zeros(n))
+        weights = np.array([g / 2 * US_PER_NS * input_scale(design.capacitance[post], p) for _, post, g in pairs])
+        mechanism = {**synapse_mechanism(p, sign, half), "tau": tau}
+        rules.append(Rule(label, mechanism, [a for a, _, _ in pairs], [b for _, b, _ in pairs], sites, weights))
+    return rules
 
 
 def _gap(design: NetworkDesign, placer: Placer) -> Rule:
