@@ -227,10 +227,12 @@ def random_network(h, rng):
     places = [section(x) for section in sections for x in (0.0, 0.4, 0.99)]
     for number in range(24):
         pre, post = (places[k] for k in rng.choice(len(places), 2, replace=False))
-        point = (h.GradedSynapse if number % 2 else h.GapJunction)(post)
+        point = ((h.GapJunction, h.GradedSynapse, h.GapJunction, h.TiringSynapse)[number % 4])(post)
         point.weight = rng.uniform(0, 5e-5)
         if number % 2:
             point.e, point.tau, point.v_half = rng.choice([0.0, -80.0]), rng.uniform(2, 30), rng.uniform(-50, -30)
+        if number % 4 == 3:  # pools so fast that 15 ms empty and fill them
+            point.use, point.refill, point.reserve, point.recycle = 0.5, 5.0, 2.0, 10.0
         gid = next(_GIDS)
         parallel.source_var(pre._ref_v, gid, sec=pre.sec)
         parallel.target_var(point, point._ref_vpre, gid)

@@ -177,7 +177,7 @@ def test_load_is_idempotent_and_holds_every_mechanism():
     from neuron import h
 
     assert all(hasattr(h, name) for name in mechanisms.names())
-    assert len(mechanisms.names()) == len(mechanisms.sources()) == 30
+    assert len(mechanisms.names()) == len(mechanisms.sources()) == 31
 
 
 @pytest.fixture
@@ -262,6 +262,56 @@ def test_graded_synapse_follows_the_presynaptic_voltage(h, site):
     advance(h, 10)
     end = sigma(1.0)
     assert synapse.s == pytest.approx(end + (start - end) * math.exp(-1), rel=1e-6)
+
+
+@pytest.fixture
+def tiring(h, site):
+    """A synapse at full release, whose pools are a thousand times as fast as those of fatigue.csv."""
+    synapse = h.TiringSynapse(site)
+    synapse.weight, synapse.e, synapse.v_half, synapse.slope, synapse.tau = 1e-3, 0.0, -40.0, 4.0, 0.01
+    synapse.use, synapse.refill, synapse.reserve, synapse.recycle = 2.0, 25.0, 15.0, 1200.0
+    return synapse
+
+
+def test_a_synapse_that_tires_uses_up_what_it_releases_and_recovers(h, tiring):
+    tiring.vpre = -120.0
+    h.finitialize(-60)
+    assert tiring.available == pytest.approx(1.0, abs=1e-6) and tiring.stored == pytest.approx(1.0, abs=1e-6)
+    tiring.vpre = 40.0
+    advance(h, 0.5, dt=0.01)
+    # Within half a millisecond nothing but the release matters.
+    assert tiring.available == pytest.approx(math.exp(-1.0), rel=0.03)
+    assert tiring.s == pytest.approx(tiring.available, rel=0.05)
+    used, low = tiring.available, tiring.stored
+    tiring.vpre = -120.0
+    advance(h, 25, dt=0.01)
+    # What came back in one time constant, less what the reserve lacks by now.
+    assert tiring.available == pytest.approx(tiring.stored - (1.0 - used) * math.exp(-1.0), rel=0.03)
+    assert low > tiring.stored > 1.0 - 1.0 / 15.0
+    advance(h, 5000)
+    assert tiring.available == pytest.approx(1.0, abs=0.02)
+
+
+def test_a_synapse_that_tires_starts_where_a_steady_voltage_leaves_it(h, tiring):
+    tiring.vpre = -48.0
+    h.finitialize(-60)
+    start = tiring.available, tiring.stored, tiring.s
+    assert 0.01 < start[0] < start[1] < 0.9
+    advance(h, 500)
+    assert (tiring.available, tiring.stored, tiring.s) == pytest.approx(start, rel=1e-6)
+
+
+def test_a_synapse_of_no_use_is_a_graded_synapse(h, site, tiring):
+    graded = h.GradedSynapse(site)
+    for name in ("weight", "e", "v_half", "slope", "tau"):
+        setattr(graded, name, getattr(tiring, name))
+    graded.tau = tiring.tau = 7.0
+    tiring.use = 0.0
+    h.finitialize(-60)
+    for graded.vpre in (-45.0, -20.0, -60.0):
+        tiring.vpre = graded.vpre
+        advance(h, 4)
+        assert tiring.i == pytest.approx(graded.i, rel=1e-12)
 
 
 def test_gap_junction_is_a_conductance_to_the_other_cell(h, site):

@@ -112,8 +112,13 @@ def _check_kind(config: object) -> None:
         raise ConfigError(f"a run needs a RunConfig, not {shorten(repr(config))}: {todo}")
 
 
-def simulation(config: RunConfig, *, progress: bool = True) -> Simulation:
+def simulation(config: RunConfig, *, progress: bool = True, threads: int | None = None) -> Simulation:
     """The simulation that a configuration describes, not yet assembled.
+
+    Args:
+        config: of the run.
+        progress: show time left.
+        threads: see `Simulation`.
 
     Raises:
         ConfigError, AnatomyError: for a value or name that is not possible; before anything is computed.
@@ -131,6 +136,7 @@ def simulation(config: RunConfig, *, progress: bool = True) -> Simulation:
         material=material_of(config),
         engine=config.engine,
         stream=config.stream,
+        threads=threads,
         progress=progress,
     )
     return made.record(voltage=config.record.voltage)

@@ -31,6 +31,7 @@ class WormSection:
     channel_set: str = option("C19", "kinetic constants of the channels, C19 or H")
     signs: str = option("published", "of synapses: published, predicted, transmitter, or a table of families")
     decision: str = option("off", "between forward and backward movement: off, network, or a table of values")
+    fatigue: str = option("off", "synapses that tire: off, touch, or a table of classes and their use [1/s]")
     muscle: str = option("passive", "membrane of the body wall muscles: passive, or active with action potentials")
 
 

@@ -28,8 +28,8 @@ def typed(key: str, value: Any, before: Any, where: str) -> Any:
         value = _float(key, value, where)
     if kind is tuple and isinstance(value, (list, tuple)):
         return _items(key, value, before, where)
-    if key.rpartition(".")[2] in ("signs", "decision") and isinstance(value, Mapping):
-        return dict(value)  # of families of synapses or of values, which the rooms that take them check
+    if key.rpartition(".")[2] in ("signs", "decision", "fatigue") and isinstance(value, Mapping):
+        return dict(value)  # of families of synapses, values or classes, which the rooms that take them check
     if not isinstance(value, kind) or isinstance(value, bool) and kind is not bool:
         wanted = f"of type {kind.__name__}, {_KINDS[kind]}" if kind in _KINDS else "a list, such as [...]"
         if kind is tuple and isinstance(value, str):

@@ -18,6 +18,7 @@ from .effects import EFFECTS
 from .errors import ConfigError, shorten, unknown
 from .muscles import MUSCLES
 from .network.decision import Decision
+from .network.fatigue import Fatigue
 from .network.signs import Signs
 from .network.tools import channel_named
 from .options import WormSection
@@ -52,6 +53,7 @@ class Worm:
             "others" is one of these words.
         decision: between forward and backward movement: "off"; "network", by AVA, AVD, AVE and RIM; or a table of
             values that differ from network/decision.csv, such as {"tyramine_gain": 0.2}.
+        fatigue: of synapses: "off"; "touch", those of touch neurons tire; or a table of class -> use [1/s].
         muscle: membrane of the body wall muscles: "passive", or "active", which fires calcium action potentials and
             is also joined to five neurons by gap junctions.
         connectome: name such as "white1986", path of a CSV, or what `anatomy.connectome` returned.
@@ -75,6 +77,7 @@ class Worm:
         channel_set: str = _DEFAULT.channel_set,
         signs: str | Mapping[str, str] | Signs = _DEFAULT.signs,
         decision: str | Mapping[str, float] | Decision = _DEFAULT.decision,
+        fatigue: str | Mapping[str, float] | Fatigue = _DEFAULT.fatigue,
         muscle: str = _DEFAULT.muscle,
         connectome: str | anatomy.Connectome = _DEFAULT.connectome,
         morphologies: str | anatomy.CellSource = _DEFAULT.morphologies,
@@ -85,7 +88,7 @@ class Worm:
         check_discretisation(discretisation, soma_compartments)
         if channel_set not in PARAMETER_SETS:
             raise ConfigError(unknown("channel set", channel_set, PARAMETER_SETS))
-        model = WormModel(
+        self.__dict__["_model"] = WormModel(
             at=numbers(at, "worm", "at", 3, "mm", most=_FARTHEST),
             heading=number(heading, "worm", "heading", "rad", low=-_MOST_TURN, high=_MOST_TURN),
             parameters=given_or_default(parameters),
@@ -94,12 +97,12 @@ class Worm:
             channel_set=channel_set,
             signs=Signs.of(signs),
             decision=Decision.of(decision),
+            fatigue=Fatigue.of(fatigue),
             muscle=muscle,
             wiring=anatomy.connectome(connectome),
             cell_source=anatomy.own_cells(morphologies),
             members=chosen_members(members or {}),
         )
-        self.__dict__["_model"] = model
 
     def __setattr__(self, name: str, value: object) -> None:
         todo = "give it to Worm(...), or use one of its methods"
@@ -165,8 +168,7 @@ class Worm:
             AnatomyError: for a neuron that does not exist.
             ConfigError: for an unknown channel or a value out of range.
         """
-        channel = channel_named(channel)
-        settings = {"channel": channel, "start": start, "stop": stop, "conductance": conductance}
+        settings = {"channel": channel_named(channel), "start": start, "stop": stop, "conductance": conductance}
         return self._changed("illuminate", neurons=neurons, **settings)
 
     def express(self, channel: str, *neurons: Names, conductance: float | None = None) -> Worm:
@@ -209,9 +211,8 @@ class Worm:
         if not isinstance(pulse, Pulse):
             todo = "give a Pulse(amplitude [nA], start, stop [ms])"
             raise ConfigError(f"stimulate {shorten(joined(neuron))}: {todo}, not {shorten(repr(pulse))}")
-        forced = {"force": True} if pulse.force else {}
-        times = {"start": pulse.start, "stop": pulse.stop}
-        return self._changed("stimulate", neuron=neuron, amplitude=pulse.amplitude, **times, **forced)
+        given = {"start": pulse.start, "stop": pulse.stop, **({"force": True} if pulse.force else {})}
+        return self._changed("stimulate", neuron=neuron, amplitude=pulse.amplitude, **given)
 
     def hold(
         self, curvature: float, front: float = 0.35, back: float = 0.55, start: float = 0.0, stop: float = math.inf
@@ -244,8 +245,8 @@ class Worm:
 
         Limitations: it is felt, but does not push the body.
         """
-        place = list(ends_of(at)) if hasattr(at, "__len__") else at
-        return self._changed("touch", at=place, start=start, stop=stop, indentation=indentation, side=side or None)
+        at = list(ends_of(at)) if hasattr(at, "__len__") else at
+        return self._changed("touch", at=at, start=start, stop=stop, indentation=indentation, side=side or None)
 
     def tap(self, start: float, stop: float | None = None, indentation: float | None = None) -> Worm:
         """Tap the plate: all six touch receptor neurons feel a brief indentation at the same time.
@@ -321,8 +322,7 @@ class Worm:
             ConfigError: for an unknown gene, cells that do not carry it, a value out of range, or conductances that
                 are modulated already.
         """
-        given = {"factor": factor, "cells": cells, "start": start, "stop": stop, "tau": tau}
-        return self._changed("modulate", gene=gene, **given)
+        return self._changed("modulate", gene=gene, factor=factor, cells=cells, start=start, stop=stop, tau=tau)
 
     def set_conductance(self, neurons: Names, channel: str, value: float) -> Worm:
         """Set the conductance of a channel, or the leak, to an absolute density.

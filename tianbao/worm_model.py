@@ -17,6 +17,7 @@ from .arguments import NamedAttributes
 from .effects import Effects, after
 from .network.decision import Decision
 from .network.design import NetworkDesign, intact_membranes, intact_tables
+from .network.fatigue import Fatigue
 from .network.signs import Signs
 from .parameters import Parameters
 
@@ -29,7 +30,8 @@ class WormModel(NamedAttributes):
     """A worm that does not change: what a simulation holds.
 
     Attributes:
-        at, heading, parameters, discretisation, soma_compartments, channel_set, signs, decision, muscle: see `Worm`.
+        at, heading, parameters, discretisation, soma_compartments, channel_set, signs, decision, fatigue, muscle: see
+            `Worm`.
         wiring: its connectome.
         cell_source: its morphologies.
         members: recorded cells whose fit is another member of their ensemble -> its number; see `Worm`.
@@ -44,6 +46,7 @@ class WormModel(NamedAttributes):
     channel_set: str
     signs: Signs
     decision: Decision
+    fatigue: Fatigue
     muscle: str
     wiring: anatomy.Connectome
     cell_source: anatomy.CellSource
@@ -96,7 +99,7 @@ class WormModel(NamedAttributes):
         options = (self.discretisation, self.soma_compartments, self.channel_set, self.muscle)
         record = json.dumps(self.anatomy_changes, sort_keys=True, default=str)
         members = tuple(self.members.items())
-        made_of = (self.decision, *self.provenance.values())
+        made_of = (self.decision, self.fatigue, *self.provenance.values())
         return (*options, *made_of, tuple(dict(self.parameters).items()), members, record)
 
     @property
@@ -117,6 +120,7 @@ class WormModel(NamedAttributes):
             tables=effects.tables,
             membranes=effects.membranes,
             decision=self.decision,
+            fatigue=self.fatigue,
             discretisation=self.discretisation,
             channel_set=self.channel_set,
             stretch_positions=stretch_positions,

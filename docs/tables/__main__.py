@@ -17,11 +17,18 @@ DOCS = HERE.parent
 # Before any installed package, so that a checkout documents itself.
 sys.path[:0] = [str(HERE), str(DOCS.parent)]
 
+import assays  # noqa: E402
 import claims  # noqa: E402
 import reference  # noqa: E402
 
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "anatomy.md": {"connectomes": reference.connectomes, "signs": reference.signs, "gaits": reference.gaits},
+    "assays.md": {
+        "assays": assays.assays,
+        "criteria": assays.criteria,
+        "measures": assays.measures,
+        "perturbations": assays.perturbations,
+    },
     "claims.md": {"claims": claims.table, "validation": claims.validation},
     "command_line.md": {"commands": reference.commands},
     "comparison.md": {part: functools.partial(claims.comparison, part) for part in ("original", "peers")},
@@ -29,6 +36,10 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "decision.md": {
         "decision": lambda: reference.rows(
             "tianbao/network/decision.csv", ("name", "value", "unit", "meaning", "source", "certainty")
+        ),
+        "fatigue": lambda: reference.rows(
+            "tianbao/network/fatigue.csv",
+            ("class", "use_per_s", "refill_s", "reserve", "recycle_s", "source", "certainty"),
         ),
     },
     "limits.md": {

@@ -20,7 +20,8 @@ from .turning import Bouts
 
 __all__ = [
     "Asymmetry", "Bearings", "CountIndex", "CurvingSlope", "Interval", "bearings", "count_index", "curving_slope",
-    "curving_table", "distance_index", "drift_velocity", "over_worms", "pirouette_asymmetry",
+    "curving_table", "distance_index", "drift_sums", "drift_velocity", "over_worms", "pirouette_asymmetry",
+    "turning_sums",
 ]  # fmt: skip
 
 BEFORE_S = 4.0
@@ -136,8 +137,8 @@ def distance_index(place: np.ndarray, source: np.ndarray) -> float:
     return 1.0 - float(away.mean() / away[0]) if len(away) and away[0] > 0.0 else math.nan
 
 
-def _drift_sums(walk: Walk) -> np.ndarray:
-    """Way up the gradient [mm] and time where there is one [s], shape (2,)."""
+def drift_sums(walk: Walk) -> np.ndarray:
+    """Way of one worm up the gradient [mm] and time where there is one [s], shape (2,); see `drift_velocity`."""
     steep = walk.gradient[:-1]
     size = np.linalg.norm(steep, axis=1)
     way = (np.diff(walk.place, axis=0) * steep).sum(axis=1) / np.where(size > 0.0, size, 1.0)
@@ -152,7 +153,7 @@ def drift_velocity(walks: Sequence[Walk], seed: int = 0) -> Interval:
         walks: of all worms.
         seed: of the bootstrap.
     """
-    sums = _per_worm(walks, [_drift_sums(each) for each in walks])
+    sums = _per_worm(walks, [drift_sums(each) for each in walks])
     return over_worms(lambda total: total[..., 0] / total[..., 1], sums, seed=seed)
 
 
@@ -194,7 +195,7 @@ def pirouette_asymmetry(
         seed: of the bootstrap.
     """
     chosen = [turn_bouts(each) for each in walks] if pirouettes is None else list(pirouettes)
-    rows = [_turning_sums(walk, turns, before_s) for walk, turns in zip(walks, chosen, strict=True)]
+    rows = [turning_sums(walk, turns, before_s) for walk, turns in zip(walks, chosen, strict=True)]
     sums = _per_worm(walks, rows)
     falling = over_worms(lambda each: each[..., 0] / each[..., 1] * _S_PER_MIN, sums, seed=seed)
     rising = over_worms(lambda each: each[..., 2] / each[..., 3] * _S_PER_MIN, sums, seed=seed)
@@ -202,8 +203,14 @@ def pirouette_asymmetry(
     return Asymmetry(falling, rising, ratio, int(sums[:, [0, 2]].sum()) if len(sums) else 0)
 
 
-def _turning_sums(walk: Walk, pirouettes: Bouts, before_s: float) -> np.ndarray:
-    """Starts of pirouettes and seconds of run while the concentration falls, then while it rises, shape (4,)."""
+def turning_sums(walk: Walk, pirouettes: Bouts, before_s: float = BEFORE_S) -> np.ndarray:
+    """Starts of pirouettes and seconds of run while the concentration falls, then while it rises, shape (4,).
+
+    Args:
+        walk: of one worm.
+        pirouettes: its bouts of reversals or turns.
+        before_s: see `pirouette_asymmetry`.
+    """
     step = seconds(walk)
     lag = max(1, round(before_s / step))
     change = np.full(len(walk.time_ms), math.nan)

@@ -32,14 +32,26 @@ def register(commands: argparse._SubParsersAction) -> None:
     table.add_argument("--csv", type=Path, help="write the table to this file instead of printing it")
     add_force(table)
     evidence = add_command(
-        commands, "validate", _validate, "compare channels and cells with published values and recordings",
-        "tianbao validate\ntianbao validate --level channel --out output/validation",
+        commands, "validate", _validate, "compare channels, cells and behaviour with published values and recordings",
+        "tianbao validate\ntianbao validate --level channel --out output/validation\n"
+        "tianbao validate --level behaviour --assay anterior_touch --worms 10",
     )  # fmt: skip
-    level = "channel, cell, muscle or sense; may be repeated (default: all)"
+    level = "channel, cell, muscle or sense; may be repeated (default: all of these), or behaviour, which takes hours"
     evidence.add_argument("--level", action="append", help=level)
     evidence.add_argument("--out", type=Path, default=Path("output/validation"), help="folder for JSON and page")
     about = "whole recordings to compare, too: a CSV with columns cell, step, t_s, mV_or_pA"
     evidence.add_argument("--recordings", type=Path, metavar="FILE", help=about)
+    _add_behaviour(evidence)
+
+
+def _add_behaviour(evidence: argparse.ArgumentParser) -> None:
+    about = "of level behaviour: name of a published figure, or a TOML file of your own (default: every assay)"
+    evidence.add_argument("--assay", nargs="+", action="extend", default=[], metavar="NAME", help=about)
+    about = "of level behaviour: worms in each condition (default: as many as each assay says)"
+    evidence.add_argument("--worms", type=int, metavar="N", help=about)
+    evidence.add_argument("--seed", type=int, metavar="N", help="of level behaviour: in place of that of each assay")
+    about = "of level behaviour: runs at a time (default: 2)"
+    evidence.add_argument("--processes", type=int, metavar="N", help=about)
 
 
 def _sources(args: argparse.Namespace) -> int:
@@ -79,6 +91,39 @@ def _with_ratio(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _validate(args: argparse.Namespace) -> int:
+    from ..errors import ConfigError
+    from ..validation.behaviour import LEVEL
+
+    chosen = list(dict.fromkeys(args.level or ()))
+    given = {"--assay": args.assay or None, "--worms": args.worms, "--seed": args.seed, "--processes": args.processes}
+    if LEVEL not in chosen:
+        if wrong := [name for name, value in given.items() if value is not None]:
+            raise ConfigError(f"{wrong[0]} is of level {LEVEL}: add --level {LEVEL}")
+        return _isolated(args, chosen)
+    others = [each for each in chosen if each != LEVEL]
+    first = _isolated(args, others) if others else 0
+    return max(first, _behaviour(args))
+
+
+def _behaviour(args: argparse.Namespace) -> int:
+    from ..loop.provenance import git_revision, mechanism_hash, versions
+    from ..validation import assay_report, behaviour
+
+    def told(outcome) -> None:
+        """Each assay as soon as it is judged."""
+        print(assay_report.table([outcome]), flush=True)
+
+    processes = {} if args.processes is None else {"processes": args.processes}
+    outcomes = behaviour.run(args.assay, args.out, worms=args.worms, seed=args.seed, on_outcome=told, **processes)
+    made_by = versions() | {"mechanisms": mechanism_hash(), "revision": git_revision()}
+    files = assay_report.write(outcomes, args.out, made_by)
+    print(assay_report.summary(outcomes))
+    print("wrote " + ", ".join(path.name for path in files) + f" in {args.out}")
+    return 0
+
+
+def _isolated(args: argparse.Namespace, chosen: list[str]) -> int:
+    """Levels of channels, cells, muscles and senses."""
     from ..electrophysiology.recordings import read_recordings
     from ..io.files import prepare_folder
     from ..loop.provenance import git_revision, mechanism_hash, versions
@@ -87,7 +132,7 @@ def _validate(args: argparse.Namespace) -> int:
     # Fail before the computation, not after it, if the folder cannot be written to.
     prepare_folder(args.out)
     whole = read_recordings(args.recordings) if args.recordings else []
-    results = levels.run(dict.fromkeys(args.level or levels.LEVELS), whole)
+    results = levels.run(chosen or levels.LEVELS, whole)
     print(report.table(results))
     made_by = versions() | {"mechanisms": mechanism_hash(), "revision": git_revision()}
     files = report.write(results, args.out, made_by, whole)

@@ -51,7 +51,8 @@ def described(worms: Sequence[WormModel], arena: Arena, body: SoftBody, clock: C
 
 def _options(worm: WormModel) -> dict[str, Any]:
     options = {name: getattr(worm, name) for name in _OPTIONS}
-    return {"at": tuple(map(float, worm.at)), **options, "signs": worm.signs.option, "decision": worm.decision.option}
+    own = {name: getattr(worm, name).option for name in ("signs", "decision", "fatigue")}
+    return {"at": tuple(map(float, worm.at)), **options, **own}
 
 
 def _entry(worm: WormModel, first: WormModel) -> dict[str, Any]:

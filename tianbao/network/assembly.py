@@ -160,7 +160,7 @@ class Network:
         chosen = set(modulator.neurons)
         if modulator.synaptic:
             for (point, _), pre in zip(self.partners(), self._sources(), strict=True):
-                if pre in chosen and point.hname().startswith("GradedSynapse"):
+                if pre in chosen and point.hname().startswith(("GradedSynapse", "TiringSynapse")):
                     yield point
             return
         for name in modulator.neurons:

@@ -23,6 +23,7 @@ from ..sensing import Ending, StretchField, TouchReceptor, endings, stretch_fiel
 from ..sensing.stretch import nmj_centroids
 from .decision import Decision
 from .drives import drives
+from .fatigue import Fatigue
 from .inputs import InputLayout
 from .modulation import Modulator
 from .signs import DEFAULT, Signs, families, signed, volume
@@ -39,6 +40,7 @@ class NetworkDesign:
         tables: the connectome after perturbations.
         membranes: neuron -> membrane.
         decision: whether the command neurons decide, and by which values.
+        fatigue: which synapses tire.
         discretisation: "traced" or "d_lambda".
         channel_set: kinetic parameter set, "C19" or "H".
         stretch_positions: body coordinates at which kappa L is reported.
@@ -59,6 +61,7 @@ class NetworkDesign:
     channel_set: str
     stretch_positions: np.ndarray = field(repr=False)
     decision: Decision = Decision()
+    fatigue: Fatigue = Fatigue()
     silenced: frozenset[str] = frozenset()
     soma_compartments: int = 2
     muscle: str = "passive"
@@ -133,13 +136,15 @@ class NetworkDesign:
 
         Raises:
             ConfigError: for a modulator, or a channel that waits for the light of `Simulation.step`; for
-                active muscles; for a worm that decides.
+                active muscles; for a worm that decides, or whose synapses tire.
         """
         what = "modulators" if self.modulators else "channels that wait for the light of a step" if self.driven else ""
         if what:
             raise ConfigError(f"{what} live in Tianbao's loop and cannot be exported: export the worm without them")
         if self.decision.on:
             raise ConfigError("a worm that decides cannot be exported yet: export it with decision = off")
+        if self.fatigue.on:
+            raise ConfigError("synapses that tire cannot be exported yet: export the worm with fatigue = off")
         if self.muscle == "active":
             raise ConfigError("active muscles cannot be exported: export the worm with muscle = passive")
 

@@ -165,22 +165,26 @@ def _neuromuscular_gap(design: NetworkDesign, placer: Placer) -> Rule:
 def _by_mechanism(
     design: NetworkDesign, kind: str, table: pd.DataFrame, post: pd.Series, sites: Sites, weights: np.ndarray
 ) -> list[Rule]:
-    """Split a table by sign and by the release threshold of the presynaptic class."""
+    """Split a table by sign, by the release threshold of the presynaptic class, and by classes that tire."""
     # Grouped by what a class declares, never by the value of a parameter: the order must survive re-tuning.
-    declared = [design.release_half(name) for name in table.pre]
+    declared = [(design.release_half(name), design.fatigue.tiring(name)) for name in table.pre]
     rules = []
     for sign in ("excitatory", "inhibitory"):
-        for own_half in sorted(set(declared), key=lambda half: (half is not None, half)):
-            chosen = np.array([half == own_half for half in declared])
+        for own_half, tiring in sorted(set(declared), key=_by_threshold):
+            chosen = np.array([each == (own_half, tiring) for each in declared])
             rows = np.flatnonzero((table.sign == sign).to_numpy() & chosen)
             if len(rows) == 0:
                 continue
             own = "" if own_half is None else f"_release_{own_half:g}"
             threshold = design.parameters.release_half if own_half is None else own_half
+            mechanism = synapse_mechanism(design.parameters, sign, threshold)
+            if tiring is not None:
+                own += f"_tiring_{tiring}"
+                mechanism |= {"mod": "TiringSynapse", **design.fatigue.pools_of(tiring).mechanism_parameters()}
             rules.append(
                 Rule(
                     f"{kind}_{sign}{own}",
-                    synapse_mechanism(design.parameters, sign, threshold),
+                    mechanism,
                     list(table.pre.iloc[rows]),
                     list(post.iloc[rows]),
                     _take(sites, rows),
@@ -188,6 +192,12 @@ def _by_mechanism(
                 )
             )
     return rules
+
+
+def _by_threshold(each: tuple[float | None, str | None]) -> tuple:
+    """Order of the rules of one sign: the general threshold first, what does not tire before what does."""
+    half, tiring = each
+    return half is not None, half or 0.0, tiring is not None, tiring or ""
 
 
 def _take(sites: Sites, rows: np.ndarray) -> Sites:

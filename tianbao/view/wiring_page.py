@@ -100,8 +100,8 @@ def _wired(names: tuple[str, ...], worm: Worm, done: str) -> Wired:
     positions, model = curvature_positions(_POINTS), worm.model()
     intact = Worm(
         parameters=model.parameters, discretisation=model.discretisation, soma_compartments=model.soma_compartments,
-        channel_set=model.channel_set, signs=model.signs, decision=model.decision, muscle=model.muscle,
-        connectome=model.wiring, morphologies=model.cell_source, members=model.members,
+        channel_set=model.channel_set, signs=model.signs, decision=model.decision, fatigue=model.fatigue,
+        muscle=model.muscle, connectome=model.wiring, morphologies=model.cell_source, members=model.members,
     )  # fmt: skip
     table = circuit.compared(worm.design(positions), intact.design(positions))
     return Wired(names, table, circuit.marks(model.record), tuple(circuit.touched(model.record)), done)
