@@ -125,7 +125,7 @@ def _turning(design: NetworkDesign) -> list[Rule]:
     rules = []
     for label, sign, tau, half, targets in (
         ("turn_fast", "inhibitory", decision["tyramine_tau"], decision["tyramine_release_half"], ("RIV",)),
-        ("turn_slow", "excitatory", decision["turn_tau"], decision["turn_release_half"], ("RIV", "SMDV", "RMDV")),
+        ("turn_slow", "excitatory", decision["turn_tau"], decision["turn_release_half"], ("RIV", "SMDV")),
     ):
         pairs = [
             (pre, post, decision[f"{label}_{cls.lower()}"])
