@@ -6,7 +6,9 @@ Occupancy is a Hill function of how far it lies above `origin`; with a negative 
 At and below `origin` nothing is sensed: 0 stands for a field that is absent, whatever its unit. `tau_rise` delays
 occupancy, `weber` lets half occupancy follow the background, `tonic` is the share that does not adapt. `polarity`
 chooses what the rest answers to: +1 a rise (ON), -1 a fall (OFF, which then depolarises), 0 both, a rise with a
-depolarising and a fall with a hyperpolarising current. finitialize() adapts the cell to what is there, and stops with
+depolarising and a fall with a hyperpolarising current. With `whole` above 0 the current saturates: a share `open` of
+the transduction channels is open at rest, `whole` is the current of all of them, and `gain` stays the slope at rest;
+little of it can be lost where few are open. finitialize() adapts the cell to what is there, and stops with
 an error while `concentration` is not set.
 
 Source: form of Izquierdo & Lockery 2010, with Hill function, background and tonic share; the parameters are rows of
@@ -17,7 +19,7 @@ NEURON {
     POINT_PROCESS SensoryTransduction
     NONSPECIFIC_CURRENT i
     POINTER concentration
-    RANGE gain, k_half, hill, origin, tau, tau_rise, weber, tonic, polarity, response, i
+    RANGE gain, k_half, hill, origin, tau, tau_rise, weber, tonic, polarity, whole, open, response, i
     THREADSAFE
 }
 
@@ -35,6 +37,8 @@ PARAMETER {
     weber = 0 (1)
     tonic = 0 (1)
     polarity = 0 (1)
+    whole = 0 (nA)
+    open = 0.5 (1)
 }
 
 ASSIGNED {
@@ -71,7 +75,7 @@ BREAKPOINT {
     if (polarity != 0 && response < 0) {
         response = 0
     }
-    i = -gain*((1 - tonic)*response + tonic*felt(bound))
+    i = -limited(gain*((1 - tonic)*response + tonic*felt(bound)))
 }
 
 DERIVATIVE adapt {
@@ -79,6 +83,16 @@ DERIVATIVE adapt {
     : a rise that takes no time still divides by it
     bound' = (occupancy(concentration - origin, half(background)) - bound)/(tau_rise + 1e-9)
     adaptation' = (felt(bound) - adaptation)/tau
+}
+
+FUNCTION limited(current (nA)) (nA) {
+    LOCAL odds
+    limited = current
+    if (whole > 0) {
+        : a Boltzmann function of the answer, in steps of the slope at rest
+        odds = exp(-current/(whole*open*(1 - open)))*(1 - open)/open
+        limited = whole*(1/(1 + odds) - open)
+    }
 }
 
 FUNCTION above(c (1)) (1) {

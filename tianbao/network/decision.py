@@ -24,6 +24,8 @@ PLATEAU = "plateau"
 
 # Classes with a plateau; each has values of its own, such as plateau_ava.
 _COMMAND = "AVA", "AVD", "AVE", "RIM"
+# Classes whose release has a value of its own, and its name.
+_RELEASES = {"RIM": "tyramine_release_half", "AIY": "aiy_release_half", "AIZ": "aiz_release_half"}
 
 
 @cache
@@ -96,11 +98,12 @@ class Decision:
         return self.on and anatomy.neuron_class(neuron) in _COMMAND
 
     def release_half(self, neuron: str) -> float | None:
-        """Voltage of half-maximal release of RIM and of sensory neurons if it is on [mV]; None for all others."""
+        """Voltage of half-maximal release of RIM, AIY, AIZ and sensory neurons if it is on [mV]; None of others."""
         if not self.on:
             return None
-        if anatomy.neuron_class(neuron) == "RIM":
-            return self["tyramine_release_half"]
+        own = _RELEASES.get(anatomy.neuron_class(neuron))
+        if own is not None:
+            return self[own]
         return self["sensory_release_half"] if neuron in _sensory() else None
 
     def with_plateau(self, base: Membrane, neuron: str) -> Membrane:

@@ -29,7 +29,7 @@ from .inputs import AMINES, InputLayout
 from .modulation import Modulator
 from .signs import DEFAULT, Signs, families, signed, volume
 from .tools import SwitchedConductance
-from .wiring import Tables, extrapolated, gap_totals, input_scale, on_both_sides
+from .wiring import Tables, extrapolated, gap_totals, input_scale, on_both_sides, turning_pairs
 
 
 @dataclass(frozen=True)
@@ -265,7 +265,8 @@ def intact_tables(signs: str | Mapping[str, str] | Signs = DEFAULT, connectome: 
     chemical, nmj = signed(chemical, "neurons", signs), signed(nmj, "muscles", signs)
     chemical, gap, nmj, diffusing = (table.assign(strength=1.0) for table in (chemical, wired.gap, nmj, diffusing))
     muscles, neuromuscular, totals = anatomy.gap_muscle(), anatomy.gap_neuromuscular(), gap_totals(gap)
-    return Tables(chemical, gap, nmj, muscles, neuromuscular, intact_nmj=nmj, gap_totals=totals, volume=diffusing)
+    more = {"intact_nmj": nmj, "gap_totals": totals, "volume": diffusing, "turning": turning_pairs()}
+    return Tables(chemical, gap, nmj, muscles, neuromuscular, **more)
 
 
 def sign_sources(*patterns: str, signs: str | Mapping[str, str] | Signs = DEFAULT) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from ..rows import whole
 from .amines import amine_genes
 from .wiring import Tables, of_tyramine
 
-_MAKES_TYRAMINE, _TYRAMINE_CHANNEL = "tdc-1", "lgc-55"
+_MAKES_TYRAMINE, _TYRAMINE_RECEPTORS = "tdc-1", ("lgc-55", "tyra-3")
 
 
 def ablate(tables: Tables, neurons: Collection[str]) -> Tables:
@@ -26,6 +26,7 @@ def ablate(tables: Tables, neurons: Collection[str]) -> Tables:
         nmj=_without(tables.nmj, gone, "pre"),
         gap_neuromuscular=_without(tables.gap_neuromuscular, gone, "neuron"),
         volume=_without(tables.volume, gone, "pre", "post"),
+        turning=_without(tables.turning, gone, "pre", "post"),
     )
 
 
@@ -59,42 +60,53 @@ def scale_synapses(tables: Tables, pre: Collection[str], post: Collection[str], 
     onto_neurons = chemical.pre.isin(pre) & chemical.post.isin(post)
     onto_muscles = nmj.pre.isin(pre) & nmj.muscle.isin(post)
     diffusing = tables.volume.pre.isin(pre) & tables.volume.post.isin(post)
-    found = onto_neurons.any() or onto_muscles.any() or diffusing.any()
+    turning = tables.turning.pre.isin(pre) & tables.turning.post.isin(post)
+    found = any(each.any() for each in (onto_neurons, onto_muscles, diffusing, turning))
     _some(found, "synapse", "from", pre, "onto", post)
     return replace(
         tables,
         chemical=_scaled(chemical, onto_neurons, factor),
         nmj=_scaled(nmj, onto_muscles, factor),
         volume=_scaled(tables.volume, diffusing, factor),
+        turning=_scaled(tables.turning, turning, factor),
     )
 
 
 def aminergic() -> tuple[str, ...]:
     """Genes that make amines or are their receptors, and do something in this model."""
-    return (*amine_genes(), _TYRAMINE_CHANNEL)
+    return (*amine_genes(), *_TYRAMINE_RECEPTORS)
 
 
 def scale_tyramine(tables: Tables, gene: str, neurons: Collection[str], factor: float) -> tuple[Tables, int]:
-    """Multiply the conductance of LGC-55 that tyramine opens, at synapses of RIM and where it diffuses.
+    """Multiply what tyramine of RIM opens at synapses, where it diffuses, and in the neurons of the turn.
 
     Args:
         tables: the connectome.
-        gene: "tdc-1", which makes tyramine in `neurons`, or "lgc-55", the channel in `neurons`; others change nothing.
+        gene: "tdc-1", which makes tyramine in `neurons`, or "lgc-55" or "tyra-3", its receptors in `neurons`; others
+            change nothing.
         neurons: in which the gene is changed.
         factor: from 0.
 
     Returns:
         The connectome, and how many contacts have changed.
     """
-    if gene not in (_MAKES_TYRAMINE, _TYRAMINE_CHANNEL):
+    makes = gene == _MAKES_TYRAMINE
+    if not makes and gene not in _TYRAMINE_RECEPTORS:
         return tables, 0
-    end = "pre" if gene == _MAKES_TYRAMINE else "post"
+    end = "pre" if makes else "post"
     contacts = tables.chemical[end].isin(neurons) & of_tyramine(tables.chemical)
-    diffusing = tables.volume[end].isin(neurons)
+    diffusing, turning = tables.volume[end].isin(neurons), tables.turning[end].isin(neurons)
+    if not makes:
+        turning &= tables.turning.receptor == gene
+    if gene == "tyra-3":
+        contacts, diffusing = contacts & False, diffusing & False
     changed = replace(
-        tables, chemical=_scaled(tables.chemical, contacts, factor), volume=_scaled(tables.volume, diffusing, factor)
+        tables,
+        chemical=_scaled(tables.chemical, contacts, factor),
+        volume=_scaled(tables.volume, diffusing, factor),
+        turning=_scaled(tables.turning, turning, factor),
     )
-    return changed, int(contacts.sum() + diffusing.sum())
+    return changed, int(contacts.sum() + diffusing.sum() + turning.sum())
 
 
 def _some(found: bool, what: str, first: str, a: Collection[str], second: str, b: Collection[str]) -> None:

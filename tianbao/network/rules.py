@@ -13,7 +13,7 @@ from ..parameters import Parameters
 from ..units import US_PER_NS
 from .design import NetworkDesign, cell_geometry
 from .placement import Placer, Sites
-from .wiring import chemical_weights, gap_weights, nmj_weights, of_tyramine, tyramine, volume_weights
+from .wiring import chemical_weights, gap_weights, nmj_weights, of_tyramine, turning_weights, tyramine, volume_weights
 
 MUSCLE_SECTION = "muscle"
 
@@ -44,6 +44,7 @@ def connection_rules(design: NetworkDesign) -> list[Rule]:
     return [
         *_chemical(design, placer),
         *_diffusing(design),
+        *_turning(design),
         _gap(design, placer),
         *_neuromuscular(design, placer),
         _muscle_gap(design),
@@ -110,6 +111,26 @@ def _diffusing(design: NetworkDesign) -> list[Rule]:
     mechanism = {**synapse_mechanism(p, "inhibitory", p.release_half), "tau": tyramine()["tau"]}
     weights = volume_weights(table, design.capacitance, p)
     return [Rule("volume_inhibitory", mechanism, list(table.pre), list(table.post), sites, weights)]
+
+
+def _turning(design: NetworkDesign) -> list[Rule]:
+    """Tyramine on the neurons of the ventral turn: LGC-55 ends with a reversal, what TYRA-3 opens outlasts it."""
+    table, p, decision = design.tables.turning, design.parameters, design.decision
+    if not decision.on:
+        return []
+    weights = turning_weights(table, design.capacitance, p, decision)
+    rules = []
+    for receptor, sign, tau, half in (
+        ("lgc-55", "inhibitory", "tyramine_tau", "tyramine_release_half"),
+        ("tyra-3", "excitatory", "turn_tau", "turn_release_half"),
+    ):
+        rows = np.flatnonzero((table.receptor == receptor).to_numpy())
+        pre, post = (list(table[end].iloc[rows]) for end in ("pre", "post"))
+        n, middle = len(rows), np.full(len(rows), 0.5)
+        sites = Sites(["soma"] * n, middle, ["soma"] * n, middle, np.zeros(n))
+        mechanism = {**synapse_mechanism(p, sign, decision[half]), "tau": decision[tau]}
+        rules.append(Rule(f"turning_{sign}", mechanism, pre, post, sites, weights[rows]))
+    return rules
 
 
 def _gap(design: NetworkDesign, placer: Placer) -> Rule:

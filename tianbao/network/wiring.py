@@ -27,6 +27,12 @@ _TYRAMINE = Path(__file__).with_name("tyramine.csv")
 _TYRAMINE_FAMILY = "family RIM-tyramine"  # how the source of their sign begins (signs.py)
 # Motor neurons of the cord that differ only in the side they drive.
 _FAMILIES = {"DA": "A", "VA": "A", "DB": "B", "VB": "B", "DD": "D", "VD": "D"}
+TURNING = {
+    ("lgc-55", "RIV"): "turn_lgc55_riv",
+    ("tyra-3", "RIV"): "turn_tyra3_riv",
+    ("tyra-3", "SMDV"): "turn_tyra3_smdv",
+}
+"""Receptor and class of tyramine's effects on the ventral turn, and the value of decision.csv that each has."""
 _CORD = {*_FAMILIES, "AS", "VC"}
 _OTHER_SIDE = {"L": "R", "R": "L"}
 
@@ -47,6 +53,7 @@ class Tables:
             a neuron does not strengthen its neighbours.
         gap_totals: EM sections of all gap junctions of each neuron before any perturbation, for the same reason.
         volume: pre, post, strength: pairs without a synapse between which tyramine diffuses.
+        turning: pre, post, receptor, strength: tyramine on neurons of the ventral turn; counts if the worm decides.
     """
 
     chemical: pd.DataFrame
@@ -57,6 +64,7 @@ class Tables:
     intact_nmj: pd.DataFrame
     gap_totals: pd.Series
     volume: pd.DataFrame
+    turning: pd.DataFrame
 
 
 def chemical_weights(
@@ -96,6 +104,31 @@ def of_tyramine(table: pd.DataFrame) -> np.ndarray:
     """Which chemical synapses of RIM open LGC-55 in the cell that they contact, shape (pairs,)."""
     family = table.sign_source.str.startswith(_TYRAMINE_FAMILY)
     return (family & (table.sign == "inhibitory")).to_numpy()
+
+
+def turning_pairs() -> pd.DataFrame:
+    """Tyramine of RIM that ends a reversal with a ventral turn: pre, post, receptor, strength (docs/decision.md).
+
+    Both receptors are in RIV and TYRA-3 in SMD by connectome/expression.csv, which does not tell SMDV from SMDD.
+    """
+    table = anatomy.neurons()
+    pairs = [
+        (pre, post, receptor)
+        for receptor, cls in TURNING
+        for pre in table.index[table["class"] == "RIM"]
+        for post in table.index[table["class"] == cls]
+    ]
+    return pd.DataFrame(pairs, columns=["pre", "post", "receptor"], dtype=object).assign(strength=1.0)
+
+
+def turning_weights(
+    table: pd.DataFrame, capacitance: Mapping[str, float], p: Parameters, decision: Decision
+) -> np.ndarray:
+    """Conductance [uS] that each RIM can open in each neuron of the turn, shape (pairs,); both together the whole."""
+    classes = table.post.map(anatomy.neuron_class)
+    names = (TURNING[pair] for pair in zip(table.receptor, classes, strict=True))
+    scale = np.array([input_scale(capacitance[post], p) for post in table.post])
+    return np.array([decision[name] for name in names]) / 2 * table.strength.to_numpy() * scale * US_PER_NS
 
 
 def volume_weights(table: pd.DataFrame, capacitance: Mapping[str, float], p: Parameters) -> np.ndarray:

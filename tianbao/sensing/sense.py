@@ -31,6 +31,8 @@ _OPTIONAL = (
     ("weber", "weber", 0.0),
     ("tonic", "tonic", 0.0),
     ("origin", "origin", 0.0),
+    ("whole", "whole_pA", 0.0),
+    ("open", "open", 0.5),
 )
 """What a row of the table may leave empty: attribute, column and usual value."""
 
@@ -99,6 +101,8 @@ class Receptor:
         weber: by how much of the adapted background `k_half` grows.
         tonic: share of the answer that does not adapt.
         origin: value below which nothing is sensed [unit]; of a temperature, counted from that of cultivation.
+        whole: current of all transduction channels [pA]; 0 where the answer is not limited.
+        open: share of them that is open at rest.
     """
 
     mechanism: ClassVar[str] = "SensoryTransduction"
@@ -118,6 +122,8 @@ class Receptor:
     weber: float = 0.0
     tonic: float = 0.0
     origin: float = 0.0
+    whole: float = 0.0
+    open: float = 0.5
 
     def mechanism_parameters(self, parameters: Parameters | None = None) -> dict[str, float]:
         """Parameters of a SensoryTransduction, in the units of mod/sensory_transduction.mod.
@@ -126,9 +132,10 @@ class Receptor:
             parameters: of the worm, with the temperature of its cultivation; the defaults when None.
         """
         grown = (parameters or defaults()).cultivation_temperature if self.unit == "degC" else 0.0
-        same = "k_half", "hill", "tau", "tau_rise", "weber", "tonic", "polarity"
+        same = "k_half", "hill", "tau", "tau_rise", "weber", "tonic", "polarity", "open"
         values = {name: getattr(self, name) for name in same}
-        return {"gain": self.gain * NA_PER_PA, "origin": grown + self.origin, **values}
+        currents = {"gain": self.gain * NA_PER_PA, "whole": self.whole * NA_PER_PA}
+        return {**currents, "origin": grown + self.origin, **values}
 
 
 @cache
@@ -186,6 +193,8 @@ def _receptor(row: Mapping[str, str], where: str) -> Receptor:
         (more["tau_rise"] >= 0.0, "tau_rise_ms cannot be negative"),
         (more["weber"] >= 0.0, "weber cannot be negative"),
         (0.0 <= more["tonic"] <= 1.0, "tonic is a share from 0 to 1"),
+        (more["whole"] >= 0.0, "whole_pA cannot be negative"),
+        (0.0 < more["open"] < 1.0, "open is a share between 0 and 1"),
     ):
         if not fine:
             raise ConfigError(f"{where}: {what}")
