@@ -34,7 +34,7 @@ DROPPED = 8_000.0  # [ms] until the worm crawls and amines have settled
 FRAME, TICK = 40.0, 4.0  # [ms]
 SHORTEST = 0.5  # [s] of a reversal that is counted
 TOGETHER, APART = 2, 5.0  # worms of one simulation, and the distance between them [mm]
-SIGNS = {"touch-cross": "-", "LUA-command": "none"}
+SIGNS = "deciding"  # contested signs by behaviour (docs/decision.md)
 LAWN = {"radius": 25.0, "density": 10.0}  # [mm], beyond the reach of all; [ug/mm2], ten layers of cells
 NSM = "NSML", "NSMR"
 

@@ -36,7 +36,7 @@ from tianbao.view import style
 
 RADIUS, PITCH, FIELD = 0.12, 0.45, 8.1  # [mm], pillars and lanes of sims/pillar_field.py
 FRAME, TICK = 40.0, 4.0  # [ms]
-SIGNS = {"touch-cross": "-", "LUA-command": "none"}  # as in sims/escape.py
+SIGNS = "deciding"  # contested signs by behaviour (docs/decision.md)
 AWAY = 3.0  # [L] from the start, when a worm has crossed
 NOWHERE, LONGEST = 0.1, 20.0  # [L] within which a worm gets nowhere; for so long it may [s]
 CROSSING = 0.9  # least share of worms

@@ -43,7 +43,7 @@ RIGHT, WRONG, UNDECIDED, NOT_APPLICABLE = "right", "wrong", "undecided", "not ap
 WORM = {
     "engine": "native",
     "worm": {"discretisation": "d_lambda", "decision": "network",
-             "signs": {"touch-cross": "-", "LUA-command": "none"}},  # else a touch of the tail reverses it
+             "signs": "deciding"},
     "clock": {"tick": 4.0, "frame": 40.0},
     "record": {"voltage": []},
 }  # fmt: skip

@@ -39,7 +39,7 @@ FRAME, TICK = 40.0, 4.0  # [ms]
 STRIDE = 1_500.0  # [ms] of the gait on agar
 SHORTEST = 0.5  # [s] of a reversal that is counted per minute
 WITHIN = 0.3  # of the published dwell times
-SIGNS = {"touch-cross": "-", "LUA-command": "none"}
+SIGNS = "deciding"  # contested signs by behaviour (docs/decision.md)
 
 
 @dataclass(frozen=True)

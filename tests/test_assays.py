@@ -185,7 +185,7 @@ def test_every_assay_can_be_read(path):
     assert any(each.controls for each in assay.measures)
     for config in assay.conditions.values():
         assert config.worm.decision in ("network", "off") and config.worm.discretisation == "d_lambda"
-        assert config.worm.signs == {"touch-cross": "-", "LUA-command": "none"}
+        assert config.worm.signs == "deciding"
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ class WormSection:
     discretisation: str = option("traced", "traced or d_lambda")
     soma_compartments: int = option(2, "1 or 2")
     channel_set: str = option("C19", "kinetic constants of the channels, C19 or H")
-    signs: str = option("published", "of synapses: published, predicted, transmitter, or a table of families")
+    signs: str = option("published", "of synapses: published, deciding, predicted, transmitter, or a table of families")
     decision: str = option("off", "between forward and backward movement: off, network, or a table of values")
     fatigue: str = option("off", "synapses that tire: off, touch, or a table of classes and their use [1/s]")
     amines: str = option("off", "serotonin, dopamine and tyramine as slow states: off, on, or a table of strengths")

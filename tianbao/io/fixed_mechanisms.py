@@ -13,7 +13,7 @@ ENDCOMMENT
 NEURON {
     POINT_PROCESS FixedSensoryTransduction
     NONSPECIFIC_CURRENT i
-    RANGE concentration, gain, k_half, hill, origin, tau, tau_rise, weber, tonic, polarity, response, i
+    RANGE concentration, gain, k_half, hill, origin, tau, tau_rise, weber, tonic, polarity, whole, open, response, i
     THREADSAFE
 }
 
@@ -32,6 +32,8 @@ PARAMETER {
     weber = 0 (1)
     tonic = 0 (1)
     polarity = 0 (1)
+    whole = 0 (nA)
+    open = 0.5 (1)
 }
 
 ASSIGNED {
@@ -61,7 +63,7 @@ BREAKPOINT {
     if (polarity != 0 && response < 0) {
         response = 0
     }
-    i = -gain*((1 - tonic)*response + tonic*felt(bound))
+    i = -limited(gain*((1 - tonic)*response + tonic*felt(bound)))
 }
 
 DERIVATIVE adapt {
@@ -69,6 +71,16 @@ DERIVATIVE adapt {
     : a rise that takes no time still divides by it
     bound' = (occupancy(concentration - origin, half(background)) - bound)/(tau_rise + 1e-9)
     adaptation' = (felt(bound) - adaptation)/tau
+}
+
+FUNCTION limited(current (nA)) (nA) {
+    LOCAL odds
+    limited = current
+    if (whole > 0 && current != 0) {
+        : a Boltzmann function of the answer, with the slope `gain` at rest; exactly 0 without an answer
+        odds = exp(-current/(whole*open*(1 - open)))*(1 - open)/open
+        limited = whole*(1/(1 + odds) - open)
+    }
 }
 
 FUNCTION above(c (1)) (1) {

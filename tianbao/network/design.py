@@ -241,7 +241,7 @@ def intact_tables(signs: str | Mapping[str, str] | Signs = DEFAULT, connectome: 
     Args:
         signs: "transmitter" (inhibitory are GABA neurons and head cross-inhibition); "predicted", which adds every
             edge that Fenyves et al. 2020 predict negative; "published", which corrects these by the published signs of
-            signs.csv; or a table of families, see `Signs.of`.
+            signs.csv; "deciding", which adds contested families; or a table of families, see `Signs.of`.
         connectome: name, path of a CSV, or what `anatomy.connectome` returned.
 
     Raises:

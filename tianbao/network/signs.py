@@ -22,8 +22,11 @@ from ..options import WormSection
 from ..rows import read_rows
 
 TABLE = Path(__file__).with_name("signs.csv")
-RULES = ("published", "predicted", "transmitter")
-"""For all synapses: published signs and, elsewhere, the predictions of Fenyves et al. 2020; these alone; neither."""
+RULES = ("published", "deciding", "predicted", "transmitter")
+"""For all synapses: published signs and, elsewhere, the predictions of Fenyves et al. 2020; the same, with the contested
+families of `DECIDING`; the predictions alone; neither."""
+DECIDING = {"touch-cross": "-", "LUA-command": "none", "ASEL-AIY": "+"}
+"""Contested families by behaviour: a touch of the tail does not reverse a worm, and a rise of salt does not either."""
 DEFAULT = WormSection().signs
 """The rule of a worm that is told none."""
 
@@ -106,7 +109,8 @@ class Signs:
     def chosen(self) -> dict[str, str]:
         """Family -> sign, of all that differ from the rule of transmitters and predictions."""
         published = {row.family: row.published for row in rows() if row.published}
-        return {**(published if self.others == "published" else {}), **dict(self.families)}
+        of_rule = {"published": published, "deciding": {**published, **DECIDING}}
+        return {**of_rule.get(self.others, {}), **dict(self.families)}
 
     def __str__(self) -> str:
         return ", ".join([self.others, *(f"{name} {sign}" for name, sign in self.families)])
