@@ -48,8 +48,8 @@ class Worm:
         discretisation: "traced" (15,910 compartments) or "d_lambda".
         soma_compartments: 2, or 1 (15,608 compartments in all when traced).
         channel_set: kinetic parameter set of the channels, "C19" or "H".
-        signs: "published" follows network/signs.csv and, elsewhere, the predictions of Fenyves et al. 2020; "deciding" adds
-            the contested families that a worm that decides needs; "predicted" follows the predictions alone;
+        signs: "published" follows network/signs.csv and, elsewhere, the predictions of Fenyves et al. 2020; "deciding"
+            adds contested families that a worm that decides needs; "predicted" follows the predictions alone;
             "transmitter" makes only synapses of GABA neurons and head cross-inhibition inhibitory. A table such as
             {"AVA-AVB": "-", "AIB-RIM": "+"} changes families of signs.csv (`tianbao sources --signs`); its key "others"
             is one of these words.
