@@ -15,6 +15,7 @@ from tianbao.configured import worms_of
 from tianbao.electrophysiology.protocols import Epoch, Protocol
 from tianbao.network.decision import PLATEAU, Decision, rows
 from tianbao.network.rules import connection_rules
+from tianbao.network.signs import DECIDING, Signs
 from tianbao.network.wiring import of_glutamate, of_tyramine
 
 STEPS = np.linspace(0.0, 1.0, 47)
@@ -188,3 +189,55 @@ def test_touched_worms_back_away_and_move_on():
 def test_values_that_differ_little_make_two_nervous_systems():
     keys = {tb.Worm(decision={"tyramine_gain": value}).model().network_key for value in (0.45, 0.45 + 1e-9)}
     assert len(keys) == 2
+
+
+# The ventral turn
+
+
+def turning(worm):
+    return worm.model().effects.tables.turning
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        (lambda worm: worm, {"lgc-55": 4, "tyra-3": 8}),
+        (lambda worm: worm.ablate("RIVL"), {"lgc-55": 2, "tyra-3": 6}),
+        (lambda worm: worm.ablate("RIM*"), {}),
+        (lambda worm: worm.knock_out("tdc-1"), {}),
+        (lambda worm: worm.knock_out("tyra-3"), {"lgc-55": 4}),
+        (lambda worm: worm.knock_out("lgc-55"), {"tyra-3": 8}),
+        (lambda worm: worm.knock_out("tyra-3", cells="SMDV*"), {"lgc-55": 4, "tyra-3": 4}),
+    ],
+)
+def test_perturbations_reach_the_tyramine_of_the_turn(change, left):
+    worm = tb.Worm(decision="network")
+    change(worm)
+    assert turning(worm).receptor.value_counts().to_dict() == left
+
+
+def test_the_slow_effect_of_tyramine_reaches_ventral_neurons_only(on):
+    rules = {each.label: each for each in connection_rules(on) if each.label.startswith("turning")}
+    assert {anatomy.neuron_class(post) for post in rules["turning_excitatory"].post} == {"RIV", "SMDV"}
+    assert set(rules["turning_inhibitory"].post) == {"RIVL", "RIVR"}
+    assert rules["turning_excitatory"].mechanism["tau"] > 10 * rules["turning_inhibitory"].mechanism["tau"]
+
+
+def test_off_no_tyramine_turns_the_worm(off):
+    assert not any(each.label.startswith("turning") for each in connection_rules(off))
+
+
+def test_riv_is_held_down_while_rim_is_active_and_fires_afterwards():
+    """A current into RIM stands for the reversal; the network does the rest."""
+    worm = tb.Worm(discretisation="d_lambda", decision="network", signs="deciding")
+    for rim in ("RIML", "RIMR"):
+        worm.stimulate(rim, tb.Pulse(amplitude=0.03, start=1_000.0, stop=3_000.0))
+    run = tb.Simulation(worm, seed=3, engine="native", progress=False).record(voltage=["RIV*"]).run(4_200.0)
+    riv = run.voltages().mean(axis=1).to_numpy()
+    during, after = riv[(run.time > 2_500.0) & (run.time < 2_950.0)], riv[(run.time > 3_450.0) & (run.time < 3_900.0)]
+    assert during.max() < -45.0 < -35.0 < after.min()
+
+
+def test_the_rule_of_signs_for_worms_that_decide_is_the_published_one_but_for_contested_families():
+    assert Signs.of("deciding").chosen == {**Signs.of("published").chosen, **DECIDING}
+    assert tb.Worm(signs="deciding").signs.option == "deciding"

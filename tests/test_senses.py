@@ -108,7 +108,8 @@ def test_the_current_of_ase_enters_at_the_foremost_end_of_the_dendrite(neuron):
 
 ROW = dict(
     neuron="AWCL", sense="chemical", field="odour", unit="mM", site_s="0", gain_pA="5", k_half="1", tau_ms="500",
-    polarity="-1", hill="", tau_rise_ms="", weber="", tonic="", origin="", source="test", certainty="low",
+    polarity="-1", hill="", tau_rise_ms="", weber="", tonic="", origin="", whole_pA="", open="",
+    source="test", certainty="low",
 )  # fmt: skip
 
 
@@ -122,7 +123,7 @@ def test_another_receptor_is_another_row(tmp_path):
     path = table(tmp_path, {}, {"neuron": "ASHL", "sense": "touch"}, {"neuron": "AWCR", "gain_pA": "-5"})
     found = receptors("chemical", path)
     assert [each.neuron for each in found] == ["AWCL", "AWCR"]
-    plain = {"hill": 1.0, "origin": 0.0, "tau_rise": 0.0, "weber": 0.0, "tonic": 0.0}
+    plain = {"hill": 1.0, "origin": 0.0, "tau_rise": 0.0, "weber": 0.0, "tonic": 0.0, "whole": 0.0, "open": 0.5}
     assert found[1].mechanism_parameters() == {"gain": -5e-3, "k_half": 1.0, "tau": 500.0, "polarity": -1.0, **plain}
     assert receptors("thermal", path) == ()
 
@@ -141,6 +142,8 @@ def test_another_receptor_is_another_row(tmp_path):
         ({"tau_rise_ms": "-1"}, "tau_rise_ms cannot be negative"),
         ({"weber": "-1"}, "weber cannot be negative"),
         ({"tonic": "1.5"}, "tonic is a share"),
+        ({"whole_pA": "-1"}, "whole_pA cannot be negative"),
+        ({"open": "1"}, "open is a share"),
         ({"unit": "ppm"}, "unknown unit 'ppm'"),
         ({"source": " "}, "'source' is empty"),
         ({"certainty": ""}, "'certainty' is empty"),
@@ -259,20 +262,40 @@ def test_asel_answers_a_tenfold_rise_and_aser_a_fall(tasting):
     assert down.max() > 5.0 and down.min() > -0.1
 
 
-@pytest.mark.parametrize(("neuron", "before", "after"), [("ASEL", 5.0, 50.0), ("ASER", 5.0, 50.0), ("ASER", 50.0, 5.0)])
+def unlimited(current, receptor):
+    """Current in proportion to the answer, of which `current` is the Boltzmann function."""
+    share = current / receptor.whole + receptor.open
+    odds = receptor.open / (1.0 - receptor.open)
+    return receptor.whole * receptor.open * (1.0 - receptor.open) * np.log(share / (1.0 - share) / odds)
+
+
+@pytest.mark.parametrize(
+    ("neuron", "before", "after"), [("ASEL", 45.0, 50.0), ("ASER", 45.0, 50.0), ("ASER", 50.0, 45.0)]
+)
 def test_the_current_adapts_with_its_tau(tasting, neuron, before, after):
     cell = tasting[neuron]
-    time, _, current = step(cell, before, after)
+    time, _, limited = step(cell, before, after)
+    current = unlimited(limited, cell.receptor)
     assert decay(time, current) == pytest.approx(cell.receptor.tau, rel=0.005)
     change = after / (after + cell.receptor.k_half) - before / (before + cell.receptor.k_half)
     assert current[0] == pytest.approx(cell.receptor.gain * change, rel=1e-3)
 
 
-@pytest.mark.parametrize(("neuron", "before", "after"), [("ASEL", 0.3, 3.0), ("ASER", 0.3, 3.0), ("ASER", 3.0, 0.3)])
+@pytest.mark.parametrize(
+    ("neuron", "before", "after"), [("ASEL", 0.003, 0.03), ("ASER", 0.003, 0.03), ("ASER", 0.03, 0.003)]
+)
 def test_the_voltage_follows_within_a_twentieth_where_the_membrane_is_linear(tasting, neuron, before, after):
     cell = tasting[neuron]
     time, voltage, _ = step(cell, before, after)
     assert decay(time, voltage) == pytest.approx(cell.receptor.tau, rel=0.05)
+
+
+def test_the_current_of_ase_saturates_and_little_of_it_can_be_lost(tasting):
+    currents = [step(tasting["ASER"], *change)[2] for change in ((200.0, 1.0), (1.0, 200.0), (200.0, 100.0))]
+    whole, share = tasting["ASER"].receptor.whole, tasting["ASER"].receptor.open
+    assert currents[0].max() == pytest.approx(whole * (1.0 - share), rel=0.01)
+    assert currents[1].min() == pytest.approx(-whole * share, rel=0.01)
+    assert currents[2].max() > 0.9 * currents[0].max()
 
 
 @pytest.mark.parametrize("neuron", ["ASEL", "ASER"])
