@@ -107,7 +107,8 @@ def rows(path: str, columns: tuple[str, ...]) -> str:
 
 def receptors() -> str:
     """Every receptor of a field, the two sides in one row where they are alike."""
-    columns = ("field", "gain_pA", "k_half", "hill", "origin", "tau_ms", "tau_rise_ms", "weber", "tonic", "polarity")
+    columns = ("field", "gain_pA", "k_half", "hill", "origin", "tau_ms", "tau_rise_ms", "weber", "tonic", "polarity",
+               "whole_pA", "open")  # fmt: skip
     alike: dict[tuple, list[str]] = {}
     for row in _read(ROOT / "tianbao" / "sensing" / "receptors.csv"):
         values = [f"{row['k_half']} {row['unit']}" if name == "k_half" else row[name] for name in columns]
