@@ -194,6 +194,8 @@ def experiment(args: argparse.Namespace) -> int:
         raise tb.ConfigError(f"--worms must be a multiple of {TOGETHER}, --workers and --duration positive")
     folder = prepare_folder(args.out)
     chosen = [each for each in CONDITIONS if not args.only or each.name in args.only]
+    if not chosen:
+        raise tb.ConfigError(f"--only: no such condition; known are {', '.join(each.name for each in CONDITIONS)}")
     jobs = [Job(each, args.first_seed + k, args.duration) for each in chosen for k in range(args.worms // TOGETHER)]
     rows, levels = [], {}
     with multiprocessing.get_context("spawn").Pool(args.workers) as pool:

@@ -158,9 +158,16 @@ def test_every_measure_gives_numbers_that_json_holds(name):
         assert len(again) > 1000  # the fit takes seconds: tests/test_motion_states.py
         return
     found = MEASURES[name].statistic.estimate([np.array(again)] * 3)
-    assert found.worms == 3 or MEASURES[name].statistic == Share()
+    assert found.worms == (3 if np.any(again) else 0) or MEASURES[name].statistic == Share()
     if MEASURES[name].curve:
         assert {len(each) for each in MEASURES[name].curve([np.array(again)])} == {9}
+
+
+def test_worms_of_which_nothing_was_measured_do_not_count():
+    mean, none = MEASURES["latency"].statistic, np.zeros(2)
+    one = [np.array([0.3, 1.0]), *[none] * 19]
+    assert mean.estimate(one).worms == 1 and math.isnan(mean.estimate(one).low)
+    assert mean.difference(one, [np.array([0.7, 1.0])] * 20).worms == 1
 
 
 def test_a_registered_assay_is_a_measure_and_an_unknown_one_is_refused():

@@ -6,7 +6,7 @@ A worm gives a row of numbers; worms are drawn anew for an interval, not rows of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,6 +55,11 @@ def _drawn(counts: Sequence[int], draws: int, paired: bool, seed: int) -> list[n
     return [often[0]] * len(often) if paired else often
 
 
+def _counted(rows: Iterable[np.ndarray]) -> int:
+    """Worms of which something was measured: whose row is neither empty nor all zeros."""
+    return sum(bool(np.any(each)) for each in rows)
+
+
 def _interval(value: float, drawn: np.ndarray, worms: int) -> Interval:
     """Percentiles of what was drawn; of a few draws, a normal distribution of their spread."""
     drawn = drawn[~np.isnan(drawn)]
@@ -84,23 +89,24 @@ class Ratio:
         return np.array([each if self.sums is None else self.sums(each) for each in rows], float)
 
     def estimate(self, rows: Rows, seed: int = 0) -> Interval:
-        """See `Statistic`."""
+        """See `Statistic`; a worm of which nothing was measured, a row of zeros, does not count."""
         if not len(rows):
             return Interval(math.nan, math.nan, math.nan, 0)
         table = self._table(rows)
+        worms = _counted(table)
         with np.errstate(divide="ignore", invalid="ignore"):
             value = float(self.of(table.sum(axis=0)))
-            if len(table) < 2:
-                return Interval(value, math.nan, math.nan, len(table))
+            if worms < 2:
+                return Interval(value, math.nan, math.nan, worms)
             (often,) = _drawn([len(table)], DRAWS, False, seed)
-            return _interval(value, np.asarray(self.of(often @ table), float), len(table))
+            return _interval(value, np.asarray(self.of(often @ table), float), worms)
 
     def difference(self, rows: Rows, others: Rows, paired: bool = False, seed: int = 0) -> Interval:
         """See `Statistic`."""
         if not len(rows) or not len(others):
             return Interval(math.nan, math.nan, math.nan, 0)
         tables = [self._table(rows), self._table(others)]
-        worms = min(map(len, tables))
+        worms = min(map(_counted, tables))
         with np.errstate(divide="ignore", invalid="ignore"):
             one, other = (float(self.of(each.sum(axis=0))) for each in tables)
             if worms < 2:
@@ -151,16 +157,17 @@ class Pooled:
     def estimate(self, rows: Rows, seed: int = 0) -> Interval:
         """See `Statistic`."""
         rows = list(rows)
-        if len(rows) < 2:
+        worms = _counted(rows)
+        if worms < 2:
             value = self.of(rows) if rows else math.nan
-            return Interval(value, math.nan, math.nan, len(rows))
+            return Interval(value, math.nan, math.nan, worms)
         (often,) = _drawn([len(rows)], self.draws, False, seed)
-        return _interval(self.of(rows), self._values(rows, often), len(rows))
+        return _interval(self.of(rows), self._values(rows, often), worms)
 
     def difference(self, rows: Rows, others: Rows, paired: bool = False, seed: int = 0) -> Interval:
         """See `Statistic`."""
         groups = [list(rows), list(others)]
-        worms = min(map(len, groups))
+        worms = min(map(_counted, groups))
         if not worms:
             return Interval(math.nan, math.nan, math.nan, 0)
         value = self.of(groups[0]) - self.of(groups[1])

@@ -213,6 +213,8 @@ def _plot(args: argparse.Namespace) -> int:
 
 def _nothing(recording: Recording, kind: str, worm: int | None) -> str:
     """Why there is nothing to draw; "" if there is."""
+    from ..network.inputs import AMINES
+
     track = recording.track(worm or 0)
     if len(recording.time) < 2:
         return "fewer than two frames were recorded"
@@ -221,7 +223,7 @@ def _nothing(recording: Recording, kind: str, worm: int | None) -> str:
         "raster": (track.neurons, "no voltages were recorded; choose neurons with record.voltage"),
         "muscles": (track.muscles, "no muscles were recorded; only a simulated worm has them"),
         "activity": (track.muscles or track.neurons, "neither voltages nor muscles were recorded"),
-        "sensed": (track.inputs, "nothing was sensed; give the arena a field"),
+        "sensed": (set(track.inputs) - {AMINES}, "nothing was sensed; give the arena a field"),
     }
     held, why = needed.get(kind, (True, ""))
     return "" if held else why

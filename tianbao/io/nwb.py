@@ -18,6 +18,7 @@ import numpy as np
 
 from ..behaviour.midline import centroid, curvature
 from ..errors import ConfigError, OutputError
+from ..network.inputs import AMINES
 from ..units import MS_PER_S
 from .files import write_atomically
 
@@ -190,8 +191,9 @@ def _add_behaviour(file: NWBFile, time: np.ndarray, track: WormTrack) -> None:
         module.add(_names("muscles", "Columns of muscle_activation", track.muscles, "body wall muscle"))
     for sense, values in track.inputs.items():
         unit, conversion = _SENSED.get(sense, ("1", 1.0))
+        what = "Level of each amine, from 0 to 1" if sense == AMINES else f"What each {sense} receptor sensed"
         module.add(_series(f"sensed_{sense}", time, values, unit, TimeSeries, conversion=conversion, description=(
-            f"What each {sense} receptor sensed, columns as in the table receptors_{sense}")))  # fmt: skip
+            f"{what}, columns as in the table receptors_{sense}")))  # fmt: skip
         about = f"Columns of sensed_{sense}: neuron, and what it senses"
         module.add(_names(f"receptors_{sense}", about, track.receptors[sense], "receptor"))
 

@@ -198,7 +198,7 @@ class Amines:
             return cls(given == ON)
         if not isinstance(given, Mapping) or not given:
             raise ConfigError(f"amines is 'off', 'on' or a table of strengths, not {shorten(repr(given))}")
-        rows = {each.receptor: each for each in effects()}
+        rows = {each.receptor: each for each in effects() if each.receptor != _UNKNOWN}
         for name, value in given.items():
             if name not in rows:
                 raise ConfigError(f"amines: {unknown('receptor', name, rows)}")
