@@ -89,8 +89,8 @@ FUNCTION limited(current (nA)) (nA) {
     LOCAL odds
     limited = current
     if (whole > 0 && current != 0) {
-        : a Boltzmann function of the answer, with the slope `gain` at rest; exactly 0 without an answer
-        odds = exp(-current/(whole*open*(1 - open)))*(1 - open)/open
+        : a Boltzmann function of the answer, with the slope `gain` at rest; finite where `whole` is 0, too
+        odds = exp(-current/(whole*open*(1 - open) + 1e-12))*(1 - open)/open
         limited = whole*(1/(1 + odds) - open)
     }
 }

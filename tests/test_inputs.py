@@ -45,8 +45,8 @@ def test_a_tenfold_rise_and_fall_of_salt_move_asel_and_aser_oppositely(tasting):
 
     (before_l, before_r), (high_l, high_r), (after_l, after_r) = at(300.0), at(500.0), at(900.0)
     assert high_l > before_l + 5.0 and high_r < before_r - 2.0
-    # The fall: ASEL is back where it was or below, ASER above.
-    assert after_l < before_l + 1.0 and after_r > high_r + 3.0
+    # The fall: ASEL is back where it was, but for what ASER's synapses lift it, ASER above.
+    assert after_l < before_l + 2.0 and after_r > high_r + 3.0
 
 
 def test_what_the_arena_holds_is_recorded_drawn_and_saved_and_nothing_else(tasting, tmp_path):
