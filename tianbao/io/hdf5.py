@@ -21,6 +21,7 @@ import numpy as np
 
 from ..errors import OutputError, shorten
 from ..recorded import RecordedRun, WormTrack
+from ..sensing import ending_units
 from .apart import check_bytes, marked
 from .files import reading, write_atomically
 from .limits import bounded_memory, largest_content
@@ -33,7 +34,6 @@ _OLDER = "tianbao results 2"  # its seal covers texts only
 _VERSION = "_version"
 _PLAIN_ATTRIBUTES = ("mechanism_hash", "git_revision", "seed", "created", "wall_s_per_bio_s", "complete")
 _NAMES = ("muscles", "neurons")
-_INPUT_UNITS = {"chemical": "mM"}
 # The checksum (Fletcher, of every chunk) makes an edited or half-lost number an error instead of a result.
 _PACKED = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
 # What HDF5 and NumPy raise on bytes that are not a results file.
@@ -94,7 +94,7 @@ def _write_track(group: h5py.Group, track: WormTrack, packed: dict) -> None:
     for name in _NAMES:
         _put_names(group, name, getattr(track, name))
     for name, values in track.inputs.items():
-        _put(group, f"inputs/{name}", values, _INPUT_UNITS.get(name, "1"), packed)
+        _put(group, f"inputs/{name}", values, ending_units().get(name, "1"), packed)
         _put_names(group, f"receptors/{name}", track.receptors[name])
     group.attrs["anatomy"] = json.dumps(dict(track.anatomy))
 
