@@ -177,7 +177,7 @@ def receptors(sense: str, path: Path = TABLE) -> tuple[Receptor, ...]:
 
 def _receptor(row: Mapping[str, str], where: str) -> Receptor:
     for column in ("field", "unit", "source", "certainty"):
-        if not row[column].strip():
+        if not (row[column] or "").strip():
             raise ConfigError(f"{where}: '{column}' is empty")
     if row["unit"] not in UNITS:
         raise ConfigError(f"{where}: {unknown('unit', row['unit'], UNITS)}")
