@@ -13,7 +13,8 @@ from ..rows import whole
 from .amines import amine_genes
 from .wiring import Tables, of_tyramine
 
-_MAKES_TYRAMINE, _TYRAMINE_RECEPTORS = "tdc-1", ("lgc-55", "tyra-3")
+_MAKES_TYRAMINE, _TYRAMINE_CHANNEL = "tdc-1", "lgc-55"
+_TYRAMINE_RECEPTORS = (_TYRAMINE_CHANNEL, "tyra-3")
 
 
 def ablate(tables: Tables, neurons: Collection[str]) -> Tables:
@@ -94,12 +95,10 @@ def scale_tyramine(tables: Tables, gene: str, neurons: Collection[str], factor: 
     if not makes and gene not in _TYRAMINE_RECEPTORS:
         return tables, 0
     end = "pre" if makes else "post"
-    contacts = tables.chemical[end].isin(neurons) & of_tyramine(tables.chemical)
-    diffusing, turning = tables.volume[end].isin(neurons), tables.turning[end].isin(neurons)
-    if not makes:
-        turning &= tables.turning.receptor == gene
-    if gene == "tyra-3":
-        contacts, diffusing = contacts & False, diffusing & False
+    by_channel = makes or gene == _TYRAMINE_CHANNEL
+    contacts = tables.chemical[end].isin(neurons) & of_tyramine(tables.chemical) & by_channel
+    diffusing = tables.volume[end].isin(neurons) & by_channel
+    turning = tables.turning[end].isin(neurons) & (makes | (tables.turning.receptor == gene))
     changed = replace(
         tables,
         chemical=_scaled(tables.chemical, contacts, factor),

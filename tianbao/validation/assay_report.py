@@ -17,6 +17,7 @@ from ..behaviour.taxis import Interval
 from ..io.files import prepare_folder, write_atomically
 from .assay import CRITERIA
 from .assay_verdict import ABSENT, NOT_RUN, PARTIAL, REPRODUCED, Found, Outcome, told
+from .report import STYLE
 
 __all__ = ["COLUMNS", "rows", "summary", "table", "write"]
 
@@ -28,14 +29,7 @@ COLUMNS = (
 _KINDS = {REPRODUCED: "pass", PARTIAL: "warn", ABSENT: "fail", NOT_RUN: "info"}
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Tianbao: published figures</title><style>
-body {{ font: 15px/1.45 system-ui, sans-serif; color: #2b2b33; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }}
-table {{ border-collapse: collapse; width: 100%; font-size: 13px }}
-th, td {{ text-align: left; padding: .2rem .5rem; border-bottom: 1px solid #ddd6c6; vertical-align: top }}
-td.number {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }}
-.info {{ color: #6d6f7a }}
-.pass {{ color: #2f6f4f }} .warn {{ color: #a8690b }} .fail {{ color: #b3261e; font-weight: bold }}
-img {{ max-width: 100% }}
-</style></head><body>
+{style}</style></head><body>
 <h1>Published figures, animal and model side by side</h1>
 <p>{summary}. Every number was computed by <code>tianbao validate --level behaviour</code>, {provenance}.
 Red: the animal, its range shaded; blue: the model in the condition of the animal; grey: controls. Bars are 95 %
@@ -145,6 +139,7 @@ def write(outcomes: Sequence[Outcome], folder: str | Path, provenance: Mapping[s
     results = [{key: _plain(value) for key, value in each.items()} for each in content]
     whole = {"provenance": dict(provenance), "summary": summary(outcomes), "results": results}
     page = _PAGE.format(
+        style=STYLE,
         summary=summary(outcomes),
         provenance=html.escape(", ".join(f"{name} {value}" for name, value in provenance.items())),
         overview="\n".join(map(_overview, outcomes)),

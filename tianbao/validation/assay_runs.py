@@ -14,7 +14,7 @@ import math
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -167,11 +167,14 @@ class Kept:
         prepare_folder(path.parent)
         self._path, self._revision = path, git_revision()
         self._rows: dict[tuple[str, int], dict[str, Any]] = {}
-        self._cut, others = False, set()
+        self._cut = False
         for row in self._read():
             self._rows[row["digest"], row["worm"]] = row
-            others.add(row["revision"])
-        self.others = sorted(others - {self._revision})
+
+    def other_revisions(self, digests: Collection[str]) -> list[str]:
+        """Revisions, other than that of this code, that made rows with these digests."""
+        made = {row["revision"] for (digest, _), row in self._rows.items() if digest in digests}
+        return sorted(each or "none" for each in made - {self._revision})
 
     def _read(self) -> Iterator[dict[str, Any]]:
         try:
@@ -245,10 +248,9 @@ def run_groups(
     mechanisms = mechanism_hash()
     digests = {each.name: each.digest(mechanisms) for each in groups}
     todo = [batch for each in groups for batch in _batches(each, kept.missing(digests[each.name], each.worms))]
-    if kept.others:
+    if others := kept.other_revisions(digests.values()):
         log.warning("rows of other revisions are used, too (%s); give another folder (--out) if all must be alike",
-                    ", ".join(each or "none" for each in kept.others))  # fmt: skip
-        kept.others = []
+                    ", ".join(others))  # fmt: skip
     total = sum(each.group.config.duration * len(each.numbers) for each in todo)
     started, done = time.monotonic(), 0.0
     with Progress(total, label, enabled=progress and bool(todo)) as shown:

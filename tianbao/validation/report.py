@@ -14,16 +14,19 @@ from ..electrophysiology.recordings import Recorded, recorded_windows, recording
 from ..io.files import prepare_folder, write_atomically
 from .check import Result
 
+STYLE = """\
+body { font: 15px/1.45 system-ui, sans-serif; color: #2b2b33; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; width: 100%; font-size: 13px }
+th, td { text-align: left; padding: .2rem .5rem; border-bottom: 1px solid #ddd6c6; vertical-align: top }
+td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+.info { color: #6d6f7a }
+.pass { color: #2f6f4f } .warn { color: #a8690b } .fail { color: #b3261e; font-weight: bold }
+img { max-width: 100% }
+"""
+"""Of the pages of validation."""
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Tianbao: validation</title><style>
-body {{ font: 15px/1.45 system-ui, sans-serif; color: #2b2b33; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }}
-table {{ border-collapse: collapse; width: 100%; font-size: 13px }}
-th, td {{ text-align: left; padding: .2rem .5rem; border-bottom: 1px solid #ddd6c6; vertical-align: top }}
-td.number {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }}
-.info {{ color: #6d6f7a }}
-.pass {{ color: #2f6f4f }} .warn {{ color: #a8690b }} .fail {{ color: #b3261e; font-weight: bold }}
-img {{ max-width: 100% }}
-</style></head><body>
+{style}</style></head><body>
 <h1>Tianbao compared with recorded and published cells</h1>
 <p>{summary}. Every number was computed by <code>tianbao validate</code>, {provenance}.
 If a bound is given, the measured value must be below it; the predecessor is the fit included in BAAIWorm.
@@ -75,6 +78,7 @@ def write(
     content = {"provenance": provenance, "summary": summary(results), "results": [each.row() for each in results]}
     files = [write_atomically(folder / "validation.json", (json.dumps(content, indent=1) + "\n").encode())]
     page = _PAGE.format(
+        style=STYLE,
         summary=summary(results),
         provenance=html.escape(", ".join(f"{name} {value}" for name, value in provenance.items())),
         rows="\n".join(_row(each) for each in results),
