@@ -53,29 +53,35 @@ class Probe:
     def __init__(self, medium):
         material = Material(internal_viscosity_time=50.0, force_length_falloff=2.0, force_velocity_time=20.0)
         floor = Plane((0.0, 0.0, -0.03), (0.0, 0.2, 1.0), friction=0.5)
-        self.body = SoftBody(material=material, medium=medium, gravity=9.81, obstacles=[floor])
+        self.body = SoftBody(material=material, medium=medium, gravity=9.81, obstacles=[floor], compiled=False)
         self.tension = np.random.default_rng(1).uniform(0.0, 4e4, (1, SLABS, 4))
         self.seconds = 2e-3
         body = self.body
         body.pose(4.0)
         body.flow = np.random.default_rng(3).normal(0.0, 0.1, (1, SLABS + 1, 3))
-        body._around.find_contacts(body._x, body._origin, body._velocity, self.seconds)
-        kernels.begin_step(*body._shared(self.tension, self.seconds), 0.0)
+        its = body.arrays
+        body._around.find_contacts(its.x, body._origin, its.velocity, self.seconds)
+        kernels.begin_step(*self.shared(), 0.0)
         random = np.random.default_rng(2)
         self.x = body.positions + random.normal(0.0, 4e-4, body.positions.shape)
         self.direction = random.normal(0.0, 1.0, body.positions.shape)
 
+    def shared(self):
+        self.body._set_physics(self.seconds)
+        return self.body.kernel_steps.shared(self.tension)
+
     def at(self, x):
-        self.body._x.from_numpy(np.ascontiguousarray(x - self.body._origin[:, None]))
+        body, work = self.body, self.body.kernel_steps
+        body.arrays.x.from_numpy(np.ascontiguousarray(x - body._origin[:, None]))
         # Nothing was rejected: moving by no share of a direction only evaluates.
-        kernels.backtrack(*self.body._shared(self.tension, self.seconds), self.body._direction)
-        return self.body._status[0, kernels.ENERGY], self.body._residual.to_numpy()[0]
+        kernels.backtrack(*self.shared(), work.direction)
+        return body.arrays.status[0, kernels.ENERGY], work.residual.to_numpy()[0]
 
     def stiffness(self):
-        body = self.body
+        work = self.body.kernel_steps
         self.at(self.x)
-        assemble(*body._shared(self.tension, self.seconds), body._stiffness)
-        return dense(body._stiffness.to_numpy()[0])
+        assemble(*self.shared(), work.stiffness)
+        return dense(work.stiffness.to_numpy()[0])
 
 
 def dense(rows):
@@ -112,7 +118,7 @@ def test_stiffness_is_the_derivative_of_the_force(probe):
 
 
 def test_rest_stiffness_is_the_one_the_mesh_was_calibrated_with():
-    body = SoftBody(material=Material(internal_viscosity_time=0.0), medium=Medium("thin", 1e-9, 1e-9))
+    body = SoftBody(material=Material(internal_viscosity_time=0.0), medium=Medium("thin", 1e-9, 1e-9), compiled=False)
     probe = Probe(AGAR)
     probe.body, probe.x, probe.tension = body, body.positions, np.zeros((1, SLABS, 4))
     mesh, material = body.mesh, body.material

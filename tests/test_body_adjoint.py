@@ -22,7 +22,7 @@ class Trial:
         self.body, self.duration = SoftBody(tolerance=1e-10, **options), duration
         self.random = random = np.random.default_rng(seed)
         # In water, what the solver takes for round-off is more than the differences below can bear.
-        self.body._status[:, kernels.FORCE_FLOOR] *= 0.3
+        self.body.arrays.status[:, kernels.FORCE_FLOOR] *= 0.3
         worms = self.body.worms
         for worm in range(worms):
             self.body.pose(3.0 - 2.0 * worm, at=(0.0, 0.5 * worm), worm=worm)
@@ -120,11 +120,12 @@ def test_a_step_taken_in_halves_is_recorded_as_these(monkeypatch):
     halves = trial.roll(trial.tension.repeat(2, axis=0), trial.start)
     halves.body.positions = trial.start
     trial.duration = 8.0
-    minimise = trial.body._minimise
+    minimise = trial.body._steps.minimise
+    physics = trial.body.arrays.physics
     monkeypatch.setattr(
-        trial.body,
-        "_minimise",
-        lambda tension, seconds, predict: minimise(tension, seconds, predict) and seconds < 5e-3,
+        trial.body._steps,
+        "minimise",
+        lambda tension, predict: minimise(tension, predict) and physics[kernels.DT] < 5e-3,
     )
     rollout = trial.roll(trial.tension, trial.start)
     assert [len(pieces) for pieces in rollout._steps] == [2, 2]

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from tianbao import mechanisms, paths
+from tianbao import compiler, mechanisms, paths
 from tianbao.engine import library
 from tianbao.errors import MechanismError
 from tianbao.mechanisms import cache
@@ -40,7 +40,7 @@ def answering(name, calls=None):
 
 
 def answer(path):
-    return library.opened(path).answer()
+    return compiler.opened(path).answer()
 
 
 def cut(path, other):
@@ -90,7 +90,7 @@ def test_a_library_that_is_not_as_it_was_compiled_is_compiled_again(place, fault
 
 def test_who_runs_the_old_library_keeps_it(place):
     (place / "sha256-answer-1.so.txt").unlink()
-    old = library.opened(place / NAME)
+    old = compiler.opened(place / NAME)
     cache.obtain(NAME, answering(OTHER))
     assert old.answer() == 1
 
@@ -196,5 +196,5 @@ def test_neuron_and_the_native_engine_load_ours_from_such_a_path(tmp_path):
 def test_a_library_that_the_system_refuses_is_a_sentence(tmp_path):
     (tmp_path / "x.so").write_text("no library")
     with pytest.raises(MechanismError, match=r"cannot load .*x\.so .*: set TIANBAO_MECHS"):
-        library.opened(tmp_path / "x.so")
-    assert isinstance(library.opened(library.build()), ctypes.CDLL)
+        compiler.opened(tmp_path / "x.so")
+    assert isinstance(compiler.opened(library.build()), ctypes.CDLL)

@@ -29,10 +29,6 @@ _running: dict[str, str] = {}
 # Whether loops run on the calling thread: for one worm they take tens of microseconds, no longer than
 # waking another thread. Read when a kernel is compiled, which is after start.
 serial = False
-# Iterations that a heavy loop has per worm. Taichi hands each CPU thread at least 512 of them at a time, so a worm's
-# own are filled up to that many: it is then one task, and several worms use several threads.
-lanes = 1
-_TASK = 512
 
 
 def _import_backend() -> ModuleType:
@@ -115,9 +111,8 @@ def start(device: str = "cpu", threads: int = 1) -> None:
         )
     if _running:
         return
-    global serial, lanes
+    global serial
     serial = device == "cpu" and threads <= 1
-    lanes = _TASK if device == "cpu" and threads > 1 else 1
     kept = kernel_cache()
     place = {"offline_cache_file_path": str(kept or tempfile.gettempdir())}
     if kept and str(kept) == os.environ.get(_CACHE_VARIABLE):
@@ -170,3 +165,23 @@ def array(values: np.ndarray) -> ti.ndarray:
     out = ti.ndarray(ti.i32 if values.dtype == np.int32 else ti.f64, shape=values.shape)
     out.from_numpy(values)
     return out
+
+
+def can_view() -> bool:
+    """Whether arrays of the kernels are in memory of this process, and tell where."""
+    program = ti.lang.impl.get_runtime().prog
+    return _running.get("device") == "cpu" and hasattr(program, "get_ndarray_data_ptr_as_int")
+
+
+def view(array: ti.ndarray) -> np.ndarray:
+    """The memory of an array on the processor, as long as it lives.
+
+    Raises:
+        ConfigError: on another device, or with a backend that does not tell where its arrays lie.
+    """
+    if not can_view():
+        raise ConfigError("arrays of the kernels cannot be shared with compiled C here: use device='cpu' and taichi")
+    kind = ctypes.c_int32 if array.dtype == ti.i32 else ctypes.c_double
+    shape = tuple(array.shape)
+    place = ti.lang.impl.get_runtime().prog.get_ndarray_data_ptr_as_int(array.arr)
+    return np.ctypeslib.as_array((kind * int(np.prod(shape))).from_address(place)).reshape(shape)

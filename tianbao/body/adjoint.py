@@ -110,7 +110,7 @@ class Rollout:
         """Takes a step and records it; if the body had to divide it, repeats it in halves."""
         body, before, contacts = self.body, self.body.state(), self._free
         body.step(tension, duration)
-        if body._physics[DT] < duration / MS_PER_S:
+        if body.arrays.physics[DT] < duration / MS_PER_S:
             body.restore(before)
             self._take(tension, 0.5 * duration, pieces)
             self._take(tension, 0.5 * duration, pieces)
@@ -120,8 +120,8 @@ class Rollout:
             self._flow = flow
         if around.touch:
             contacts = tuple(each.to_numpy() for each in (around.planes, around.contacts, around.grip))
-        origin, end, start = body._origin[:, None].copy(), body._x.to_numpy(), body._start.to_numpy()
-        around, physics = (self._flow, *contacts), body._physics.copy()
+        origin, end, start = body._origin[:, None].copy(), body.arrays.x.to_numpy(), body.arrays.start.to_numpy()
+        around, physics = (self._flow, *contacts), body.arrays.physics.copy()
         pieces.append(_Piece(float(before["time"]), origin, end, start, tension, around, physics))
 
     def pull_back(self, step: int, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -142,13 +142,14 @@ class Rollout:
         if np.shape(weights) != self._first.shape:
             raise ConfigError(f"rollout: weights have shape {np.shape(weights)}; give {self._first.shape}")
         body, bar = self.body, np.array(weights, float, order="C")
+        its, work = body.arrays, body.kernel_steps
         total = np.zeros((body.worms, body.mesh.slabs, 4))
         for piece in reversed(self._steps[step]):
             tension_bar = np.empty_like(total)
             pull_back_step(
                 body.mesh.ring_size, piece.end, piece.start, piece.tension, *piece.around, piece.physics,
-                body._corners, body._elements, body._slabs, body._vertices, *self._frozen, body._force,
-                body._scalars, body._swell, self._status, body._stiffness, body._residual, body._direction,
+                its.corners, its.elements, its.slabs, its.vertices, *self._frozen, work.force,
+                work.scalars, work.swell, self._status, work.stiffness, work.residual, work.direction,
                 *self._pulled, bar, tension_bar, self._bad,
             )  # fmt: skip
             if self._bad.any():

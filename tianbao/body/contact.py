@@ -32,6 +32,13 @@ class ContactFinder:
 
     Half-spaces are valid for one step, in which a worm must not move further than the reach.
 
+    Attributes:
+        reach: distance from a ring's surface within which contacts are found [mm].
+        radii: of every ring's surface at rest [mm], shape (rings,).
+        obstacles: their number.
+        others: whether worms can touch each other.
+        own: slabs between parts of one worm that can touch, 0 where none can.
+
     Limitations: contacts are detected at the centres of rings, so that pillars thinner than the length of a
     slab can pass between two rings; a worm's thickness is that at rest. Each of two worms is pushed through its own
     vertices at the plane between them. The forces are equal if they lie side by side, but the forces on a nose
@@ -77,9 +84,10 @@ class ContactFinder:
         if skip < 1:
             raise ConfigError(f"contact: skip = {skip} lets a slab touch itself; give 1 or more slabs")
         self.reach = float(reach)
-        self._radii = radii
+        self.radii, self.obstacles = radii, len(obstacles)
         self._shape = (int(worms), len(radii))
         others, own = worms_touch and worms > 1, self_contact and len(radii) > skip + 1
+        self.others, self.own = others, skip if own else 0
         sought = worms * -(-(len(radii) - 1) // kernels.BUNCH) if others or own else 0
         buckets = _power_of_two(sought)
         facts = np.zeros(kernels.RADII)
@@ -107,7 +115,7 @@ class ContactFinder:
         self._given = np.zeros((len(self._solids), *self._shape, kernels.GAP + 1))
         rows = np.array([_row(each) for each in obstacles if not isinstance(each, SignedDistance)]).reshape(-1, 8)
         pillars = rows[:, kernels.KIND] == kernels.PILLAR
-        around = rows[:, kernels.RADIUS] + self._radii.max() + self.reach
+        around = rows[:, kernels.RADIUS] + self.radii.max() + self.reach
         facts[kernels.STONES] = cell = 2.0 * np.median(around[pillars]) if pillars.any() else 1.0
         # The border of a cell must be the same in numpy and in the kernel.
         around = (around * (1.0 + 1e-6) + 1e-6)[:, None]
@@ -190,7 +198,7 @@ class ContactFinder:
         """Half-spaces of the solids, for rings close to them."""
         for solid, given in zip(self._solids, self._given, strict=True):
             distance = solid.distance(centres.reshape(-1, 3)).reshape(self._shape)
-            given[..., kernels.GAP] = distance - self._radii
+            given[..., kernels.GAP] = distance - self.radii
             near = given[..., kernels.GAP] <= self.reach
             if near.any():
                 normal = solid.normal(centres[near])

@@ -40,10 +40,10 @@ PHYSICS = 11
 # Half-spaces that the outer vertices of a ring can be kept in; columns of one: unit normal, offset, friction
 # coefficient. See contact.py.
 PLANES = 8
-OFFSET, FRICTION = 3, 4
+OFFSET, FRICTION, COLUMNS = 3, 4, 5
 
-_RIGID_TOLERANCE = 1e-3
-_ARMIJO = 1e-4
+RIGID_TOLERANCE = 1e-3
+ARMIJO = 1e-4
 
 
 @ti.func
@@ -122,7 +122,7 @@ def sum_up(
     status[worm, LEAST] = least
     drag, floor = ti.sqrt(scale), status[worm, FORCE_FLOOR]
     # A shifted matrix suppresses rigid motion, which small residuals alone would not reveal.
-    balanced = net.norm() <= ti.min(_RIGID_TOLERANCE, physics[TOLERANCE]) * drag + floor
+    balanced = net.norm() <= ti.min(RIGID_TOLERANCE, physics[TOLERANCE]) * drag + floor
     settled = ti.sqrt(squared) <= physics[TOLERANCE] * drag + floor
     status[worm, MOVING] = ti.select(balanced and settled, 0.0, 1.0)
 
@@ -131,7 +131,7 @@ def sum_up(
 def judge(x: T, start: T, velocity: T, dt, status: T, worm):
     """Takes or rejects the last move of the line search; a settled worm keeps the velocity of its step."""
     share = status[worm, SHARE]
-    allowed = status[worm, ENERGY_BEFORE] + _ARMIJO * share * status[worm, SLOPE]
+    allowed = status[worm, ENERGY_BEFORE] + ARMIJO * share * status[worm, SLOPE]
     lower = status[worm, ENERGY] <= allowed or status[worm, RESIDUAL] < status[worm, RESIDUAL_BEFORE]
     taken = share == 0.0 or (lower and status[worm, LEAST] > 0.0)
     status[worm, REJECTED] = ti.select(taken, 0.0, 1.0)

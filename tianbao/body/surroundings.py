@@ -14,7 +14,7 @@ from ..environment.stokes import CentreLineFlow
 from ..errors import ConfigError
 from .contact import ContactFinder
 from .contact_kernels import LEVEL
-from .kernels import OFFSET, PLANES
+from .kernels import COLUMNS, OFFSET, PLANES
 from .material import constant
 from .mesh import RingMesh
 
@@ -28,6 +28,7 @@ class Surroundings:
         load: force of contacts with obstacles and other worms in the last step, on each ring and side in the order of
             `anatomy.sides.SIDES` [uN], shape (worms, rings, sides); level ground and the worm itself left out.
         touchable: whether there is anything that could press so.
+        finder: of the contacts; None where nothing can be touched, not even the worm itself.
         flow: velocity of the medium at every ring [mm/s], that of the arena plus the wake of the worms.
         stokes: computes the wake; None if the worms do not generate flow.
     """
@@ -48,18 +49,18 @@ class Surroundings:
             ConfigError: for a resolved medium that is not Newtonian, or resolved worms that are not together.
         """
         rings = mesh.rings
-        self.planes, self.grip = zeros(worms, rings, PLANES, 5), zeros(worms, rings, PLANES)
+        self.planes, self.grip = zeros(worms, rings, PLANES, COLUMNS), zeros(worms, rings, PLANES)
         self.contacts = ti.ndarray(ti.i32, shape=(worms, rings))
         self.contacts.fill(0)
         self.flow = zeros(worms, rings, 3)
         self.given, self.wake = (np.zeros((worms, rings, 3)) for _ in range(2))
-        self._finder, self.stokes = None, None
+        self.finder, self.stokes = None, None
         self.load = np.zeros((worms, rings, len(SIDES)))
         ground = [isinstance(each, Plane) and each.normal[2] > LEVEL for each in obstacles]
         self.touchable = not all(ground) or (touching and worms > 1)
         if obstacles or touching:
             spacing, skip = mesh.length / mesh.slabs, round(constant("self_contact_skip") * mesh.slabs)
-            self._finder = ContactFinder(
+            self.finder = ContactFinder(
                 obstacles, worms, mesh.surface_radii, spacing=spacing, skip=skip,
                 worms_touch=touching, self_contact=touching,
             )  # fmt: skip
@@ -81,7 +82,7 @@ class Surroundings:
     @property
     def touch(self) -> bool:
         """Whether there is anything to touch."""
-        return self._finder is not None
+        return self.finder is not None
 
     def find_contacts(self, positions: ti.ndarray, origin: np.ndarray, velocities: ti.ndarray, seconds: float) -> None:
         """Finds the half-spaces of a step.
@@ -92,7 +93,7 @@ class Surroundings:
             velocities: in the previous step [mm/s], same shape.
             seconds: length of the step [s].
         """
-        self._finder.predict_contacts(positions, origin, velocities, seconds, self.planes, self.contacts)
+        self.finder.predict_contacts(positions, origin, velocities, seconds, self.planes, self.contacts)
 
     def weigh(self, positions: ti.ndarray, section: ti.ndarray, physics: np.ndarray) -> None:
         """Takes the load of the contacts of the last step.
@@ -103,7 +104,7 @@ class Surroundings:
             physics: constants of the step, see kernels.
         """
         if self.touchable:
-            self._finder.weigh(positions, section, physics, self.planes, self.contacts, self.load)
+            self.finder.weigh(positions, section, physics, self.planes, self.contacts, self.load)
 
     def overlap(self, midline: np.ndarray, radii: np.ndarray) -> float:
         """Depth of rings of these radii in obstacles, or beyond the middle between two worms [mm]; 0 without overlap.
@@ -115,7 +116,7 @@ class Surroundings:
         if not self.touch:
             return 0.0
         planes, count = zeros(*self.planes.shape), ti.ndarray(ti.i32, shape=tuple(self.contacts.shape))
-        self._finder.find(midline, planes, count)
+        self.finder.find(midline, planes, count)
         planes, used = planes.to_numpy(), np.arange(PLANES) < count.to_numpy()[..., None]
         nearest = np.einsum("wrki,wri->wrk", planes[..., :3], midline) - radii[:, None]
         return float(np.max(planes[..., OFFSET] - nearest, where=used, initial=0.0))

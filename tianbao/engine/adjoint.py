@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import compiler
 from ..errors import ConfigError
-from . import library
 from .emit import header
 from .emit_adjoint import parameters, reverse
 from .kinds import Kind
@@ -44,8 +44,8 @@ def _compiled(given: tuple[Kind, ...]) -> tuple[ctypes.CDLL, tuple[int, ...]]:
     engine = header(list(given))  # first: it numbers the nodes of the graphs that the adjoint grows
     adjoint = reverse(given)
     headers = {"mechanisms.h": engine, "adjoint.h": adjoint.code}
-    path = library.compiled("adjoint", headers, [_KERNEL, _SOURCE], "f64")
-    loaded = library.opened(path)
+    path = compiler.compiled("adjoint", headers, [_KERNEL, _SOURCE], ["REAL=double"])
+    loaded = compiler.opened(path)
     if loaded.size_of_sweep() != ctypes.sizeof(_Sweep):
         raise AssertionError("adjoint.c and adjoint.py disagree about struct Sweep")
     return loaded, adjoint.slots

@@ -1,0 +1,389 @@
+/* An implicit step of soft bodies on a CPU, one worm after the other: the equations, the order of decisions and the
+   tolerances of kernels.py, whose names it keeps. Taichi's kernels are the reference, and what runs on a card.
+
+   constants.h is written by compiled.py: the size of a ring, and the columns of every array. Units: mm, s, uN. */
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "constants.h"
+#include "tissue.c"
+#include "banded.c"
+
+/* The arrays of all worms, as in solver.py. */
+typedef struct {
+    const Mesh *mesh;
+    const double *physics;
+    double *x, *start, *velocity, *tangent;
+    const double *flow, *planes;
+    const int32_t *count;
+    double *grip, *status;
+} Bodies;
+
+/* The rows of one of them. */
+typedef struct {
+    const Mesh *mesh;
+    const double *physics, *tension;
+    double *x, *start, *velocity, *tangent;
+    const double *flow, *planes;
+    const int32_t *count;
+    double *grip, *status;
+    Work *work;
+} Worm;
+
+INLINE double dot(const double *a, const double *b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+
+/* Memory for what a step computes on the way; the first call measures it. */
+static int64_t take(const Mesh *m, char *memory, Work *w) {
+    const int64_t rings = m->slabs + 1, group = m->groups * sizeof(V), real = sizeof(double);
+    const int64_t sizes[] = {
+        group * m->tets * 6, group * 2 * BLOCK, group * 2 * BLOCK, group * 4, CELLS * sizeof(V),
+        rings * BLOCK * PAD * real, rings * NEXT * real, (rings + 1) * NEXT * real, rings * BLOCK * real,
+        rings * BLOCK * real,
+    };
+    void **parts[] = {
+        (void **)&w->strain, (void **)&w->force, (void **)&w->swell, (void **)&w->scalars, (void **)&w->cells,
+        (void **)&w->factor, (void **)&w->inverse, (void **)&w->aim, (void **)&w->residual, (void **)&w->turn,
+    };
+    int64_t at = 0;
+    for (int k = 0; k < 10; k++) {
+        *parts[k] = memory + at;
+        at += (sizes[k] + 63) / 64 * 64;
+    }
+    return at;
+}
+
+int64_t work_size(const Mesh *m) {
+    Work w;
+    return take(m, 0, &w);
+}
+
+/* What holds from the start of a step to its end: reference strain, axis of drag, friction of contacts. */
+static void freeze(const Worm *b) {
+    const double *physics = b->physics;
+    const int64_t rings = b->mesh->slabs + 1;
+    freeze_slabs(b->mesh, b->x, b->work);
+    for (int64_t r = 0; r < rings; r++) {
+        const double *ahead = b->x + BLOCK * (r > 0 ? r - 1 : 0), *behind = b->x + BLOCK * (r + 1 < rings ? r + 1 : r);
+        double *t = b->tangent + 3 * r;
+        for (int i = 0; i < 3; i++) t[i] = behind[i] - ahead[i];
+        const double length = sqrt(dot(t, t));
+        for (int i = 0; i < 3; i++) t[i] /= length;
+    }
+    for (int64_t r = 0; r < rings; r++)
+        for (int k = 0; k < b->count[r]; k++) {
+            const double *n = b->planes + (r * PLANES + k) * COLUMNS;
+            double load = 0.0, slip[3] = {0}, square = 0.0;
+            for (int64_t v = 3 * (SIZE * (r + 1) - SIDES); v < BLOCK * (r + 1); v += 3) {
+                const double depth = n[OFFSET] + physics[MARGIN] - dot(n, b->x + v);
+                load += physics[PUSH] * (depth > 0.0 ? depth : 0.0);
+                for (int i = 0; i < 3; i++) slip[i] += b->velocity[v + i] / SIDES;
+            }
+            const double off = dot(n, slip);
+            for (int i = 0; i < 3; i++) square += (slip[i] - off * n[i]) * (slip[i] - off * n[i]);
+            const double speed = sqrt(square), slowest = physics[SLOWEST];
+            b->grip[r * PLANES + k] = n[FRICTION] * load / SIDES / (speed > slowest ? speed : slowest);
+        }
+}
+
+/* Sums slab forces, drag, surface film, weight and contacts into the residual of every vertex and the status. */
+static void sum_up(const Worm *b) {
+    const double *physics = b->physics, dt = physics[DT], hold = physics[HOLD], push = physics[PUSH];
+    const double normal = physics[NORMAL], less = normal - physics[TANGENTIAL];
+    const Work *w = b->work;
+    const int64_t slabs = b->mesh->slabs;
+    double energy = 0.0, squared = 0.0, scale = 0.0, least = 1e300, net[3] = {0};
+    for (int64_t s = 0; s < slabs; s++) {
+        const double mine = w->scalars[4 * (s / W) + LEAST_RATIO][s % W];
+        energy += w->scalars[4 * (s / W) + INCREMENTAL][s % W];
+        least = mine >= least ? least : mine; /* NaN counts as least */
+    }
+    for (int64_t r = 0; r <= slabs; r++) {
+        const double *t = b->tangent + 3 * r, *flow = b->flow + 3 * r;
+        const V *ahead = w->force + 2 * BLOCK * ((r - 1) / W) + BLOCK, *behind = w->force + 2 * BLOCK * (r / W);
+        for (int q = 0; q < SIZE; q++) {
+            const int64_t v = r * SIZE + q;
+            const double *x = b->x + 3 * v, *vertex = b->mesh->vertex + 3 * v, weight = vertex[WEIGHT];
+            double moved[3], along[3], total[3];
+            for (int i = 0; i < 3; i++) {
+                moved[i] = x[i] - b->start[3 * v + i];
+                along[i] = moved[i] - dt * flow[i];
+            }
+            const double forward = dot(t, along);
+            for (int i = 0; i < 3; i++) total[i] = weight / dt * (normal * along[i] - less * forward * t[i]);
+            energy += 0.5 * dot(total, along);
+            scale += dot(total, total);
+            const double lift = x[2] - vertex[HEIGHT], heavy = physics[GRAVITY] * vertex[MASS];
+            total[2] += hold * weight * lift + heavy;
+            energy += 0.5 * hold * weight * lift * lift + heavy * x[2];
+            for (int k = 0; q >= SIZE - SIDES && k < b->count[r]; k++) {
+                const double *n = b->planes + (r * PLANES + k) * COLUMNS, grip = b->grip[r * PLANES + k] / dt;
+                const double depth = n[OFFSET] + physics[MARGIN] - dot(n, x), off = dot(n, moved);
+                if (depth > 0.0) {
+                    for (int i = 0; i < 3; i++) total[i] -= push * depth * n[i];
+                    energy += 0.5 * push * depth * depth;
+                }
+                for (int i = 0; i < 3; i++) {
+                    const double slip = grip * (moved[i] - off * n[i]);
+                    total[i] += slip;
+                    energy += 0.5 * slip * moved[i];
+                }
+            }
+            for (int i = 0; i < 3; i++) {
+                net[i] += total[i];
+                if (r < slabs) total[i] += behind[3 * q + i][r % W];
+                if (r > 0) total[i] += ahead[3 * q + i][(r - 1) % W];
+                w->residual[3 * v + i] = total[i];
+            }
+            squared += dot(total, total);
+        }
+    }
+    double *status = b->status;
+    status[ENERGY] = energy, status[RESIDUAL] = squared, status[LEAST] = least;
+    const double drag = sqrt(scale), floor = status[FORCE_FLOOR], tolerance = physics[TOLERANCE];
+    const int balanced = sqrt(dot(net, net)) <= (tolerance < RIGID_TOLERANCE ? tolerance : RIGID_TOLERANCE) * drag + floor;
+    status[MOVING] = balanced && sqrt(squared) <= tolerance * drag + floor ? 0.0 : 1.0;
+}
+
+/* Energy and residual at the present positions; takes or rejects the last move of the line search. */
+static void evaluate(const Worm *b) {
+    forces_of_slabs(b->mesh, b->x, b->tension, b->physics, b->work);
+    sum_up(b);
+    double *status = b->status, share = status[SHARE];
+    const double allowed = status[ENERGY_BEFORE] + ARMIJO * share * status[SLOPE];
+    const int lower = status[ENERGY] <= allowed || status[RESIDUAL] < status[RESIDUAL_BEFORE];
+    const int taken = share == 0.0 || (lower && status[LEAST] > 0.0);
+    status[REJECTED] = taken ? 0.0 : 1.0;
+    status[CHANGE] = taken ? 0.0 : -0.5 * share;
+    status[SHARE] = share + status[CHANGE];
+    if (taken && status[MOVING] == 0.0)
+        for (int64_t k = 0; k < (b->mesh->slabs + 1) * BLOCK; k++)
+            b->velocity[k] = (b->x[k] - b->start[k]) / b->physics[DT];
+}
+
+/* Adds the second derivative of drag, surface film and contacts, plus a shift. */
+static void outside_stiffness(const Worm *b) {
+    const double *physics = b->physics, dt = physics[DT], normal = physics[NORMAL], less = normal - physics[TANGENTIAL];
+    for (int64_t r = 0; r <= b->mesh->slabs; r++)
+        for (int q = 0; q < SIZE; q++) {
+            const int64_t v = r * SIZE + q;
+            const double *t = b->tangent + 3 * r, *x = b->x + 3 * v, weight = b->mesh->vertex[3 * v + WEIGHT];
+            double d[3][3], *own = b->work->factor + r * BLOCK * PAD + 3 * q * PAD + 3 * q;
+            for (int i = 0; i < 3; i++) {
+                for (int j = 0; j < 3; j++) d[i][j] = -(weight / dt) * less * t[i] * t[j];
+                d[i][i] += weight / dt * normal + b->status[SHIFT];
+            }
+            d[2][2] += physics[HOLD] * weight;
+            for (int k = 0; q >= SIZE - SIDES && k < b->count[r]; k++) {
+                const double *n = b->planes + (r * PLANES + k) * COLUMNS, hold = b->grip[r * PLANES + k] / dt;
+                const double across = (n[OFFSET] + physics[MARGIN] - dot(n, x) > 0.0 ? physics[PUSH] : 0.0) - hold;
+                for (int i = 0; i < 3; i++) {
+                    for (int j = 0; j < 3; j++) d[i][j] += across * n[i] * n[j];
+                    d[i][i] += hold;
+                }
+            }
+            for (int j = 0; j < 3; j++)
+                for (int i = j; i < 3; i++) own[j * PAD + i] += d[i][j];
+        }
+}
+
+static void assemble(const Worm *b) {
+    const Mesh *m = b->mesh;
+    Work *w = b->work;
+    V carry[BLOCK][NV];
+    memset(carry, 0, sizeof carry);
+    for (int64_t g = 0; g < m->groups; g++) {
+        stiffness_of_slabs(m, b->x, b->tension, b->physics, w, g);
+        into_columns(m, w->cells, g, carry, w->factor);
+    }
+    double *last = w->factor + m->slabs * BLOCK * PAD;
+    for (int c = 0; c < BLOCK; c++, last += PAD) {
+        memcpy(last, carry[c], sizeof carry[c]);
+        memset(last + NEXT, 0, NEXT * sizeof *last);
+    }
+    outside_stiffness(b);
+    /* What a pivot is compared with, kept where its reciprocal root will be. */
+    for (int64_t r = 0; r <= m->slabs; r++)
+        for (int c = 0; c < BLOCK; c++) w->inverse[NEXT * r + c] = w->factor[(r * BLOCK + c) * PAD + c];
+}
+
+/* Newton direction of a worm that has still to move. */
+static void aim(const Worm *b) {
+    double *status = b->status;
+    const double shift = status[SHIFT], unit = status[SHIFT_UNIT];
+    status[ENERGY_BEFORE] = status[ENERGY];
+    status[RESIDUAL_BEFORE] = status[RESIDUAL];
+    status[SHARE] = 0.0;
+    assemble(b);
+    if (factorise(b->mesh, b->work) == 0) {
+        substitute(b->mesh, b->work);
+        double slope = 0.0;
+        for (int64_t k = 0; k < (b->mesh->slabs + 1) * BLOCK; k++) slope += b->work->turn[k] * b->work->residual[k];
+        status[SLOPE] = slope;
+        status[SHARE] = 1.0;
+        status[SHIFT] = 0.1 * shift < unit ? 0.0 : 0.1 * shift;
+    } else {
+        status[SHIFT] = 10.0 * shift > unit ? 10.0 * shift : unit;
+    }
+    status[CHANGE] = status[SHARE];
+}
+
+static void move(const Worm *b) {
+    const double change = b->status[CHANGE];
+    if (change == 0.0) return;
+    for (int64_t k = 0; k < (b->mesh->slabs + 1) * BLOCK; k++) b->x[k] += change * b->work->turn[k];
+}
+
+/* Newton's method on the energy of one step of one worm; the number of iterations, less than 0 if it fails:
+   then one less than minus that number. */
+static int64_t minimise_one(const Worm *b, double predict) {
+    double *status = b->status;
+    freeze(b);
+    status[SHARE] = status[SHIFT] = 0.0;
+    status[FAR] = b->x[0] * b->x[0] + b->x[1] * b->x[1] > FAR_OFF * FAR_OFF ? 1.0 : 0.0;
+    for (int64_t k = 0; k < (b->mesh->slabs + 1) * BLOCK; k++) {
+        b->start[k] = b->x[k];
+        b->x[k] += predict * b->physics[DT] * b->velocity[k];
+    }
+    evaluate(b);
+    for (int64_t done = 0; done < ITERATIONS; done++) {
+        if (!(status[LEAST] > 0.0)) return -1 - done;
+        if (status[MOVING] == 0.0) return status[RESIDUAL] < INFINITY ? done : -1 - done;
+        aim(b);
+        move(b);
+        evaluate(b);
+        for (int k = 0; status[REJECTED] != 0.0; k++) {
+            if (k == BACKTRACKS) return -2 - done;
+            move(b);
+            evaluate(b);
+        }
+    }
+    return -1 - ITERATIONS;
+}
+
+/* One step of the worms first to end; the most iterations that one took, as a failure if one failed. */
+int64_t minimise(const Bodies *all, const double *tension, double predict, int64_t first, int64_t end, char *memory) {
+    const Mesh *m = all->mesh;
+    const int64_t rings = m->slabs + 1, vertices = rings * BLOCK;
+    Work work;
+    take(m, memory, &work);
+    int64_t most = 0, failed = 0;
+    for (int64_t k = first; k < end; k++) {
+        const Worm worm = {
+            m, all->physics, tension + 4 * m->slabs * k, all->x + vertices * k, all->start + vertices * k,
+            all->velocity + vertices * k, all->tangent + 3 * rings * k, all->flow + 3 * rings * k,
+            all->planes + rings * PLANES * COLUMNS * k, all->count + rings * k, all->grip + rings * PLANES * k,
+            all->status + STATUS * k, &work,
+        };
+        int64_t done = minimise_one(&worm, predict);
+        if (done < 0) failed = 1, done = -1 - done;
+        most = done > most ? done : most;
+    }
+    return failed ? -1 - most : most;
+}
+
+/* --- measures of the vertices, see observe.py ------------------------------------------------------------------- */
+
+/* Sum of a ring's vertices times a column of their section. */
+INLINE void weighted(const double *x, const double *section, int64_t column, int64_t ring, double out[3]) {
+    out[0] = out[1] = out[2] = 0.0;
+    for (int q = 0; q < SIZE; q++)
+        for (int i = 0; i < 3; i++) out[i] += section[3 * q + column] * x[BLOCK * ring + 3 * q + i];
+}
+
+INLINE double normalise(double *a) {
+    const double length = sqrt(dot(a, a));
+    for (int i = 0; i < 3; i++) a[i] /= length;
+    return length;
+}
+
+void read_midline(
+    const double *x, const double *origin, const double *section, int64_t worms, int64_t rings, double *out) {
+    for (int64_t k = 0; k < worms * rings; k++) {
+        weighted(x, section, CENTRE, k, out + 3 * k);
+        for (int i = 0; i < 3; i++) out[3 * k + i] += origin[3 * (k / rings) + i];
+    }
+}
+
+void read_side(const double *x, const double *section, int64_t side, int64_t worms, int64_t rings, double *out) {
+    for (int64_t k = 0; k < worms * rings; k++) {
+        weighted(x, section, side, k, out + 3 * k);
+        normalise(out + 3 * k);
+    }
+}
+
+void read_curvature(
+    const double *x, const double *section, double length, int64_t side, int64_t worms, int64_t rings, double *out) {
+    for (int64_t worm = 0; worm < worms; worm++)
+        for (int64_t inner = 0; inner < rings - 2; inner++) {
+            double centre[3][3], ahead[3], behind[3], along[3], towards[3], bend[3];
+            const int64_t first = worm * rings + inner;
+            for (int k = 0; k < 3; k++) weighted(x, section, CENTRE, first + k, centre[k]);
+            for (int i = 0; i < 3; i++) {
+                ahead[i] = centre[1][i] - centre[0][i];
+                behind[i] = centre[2][i] - centre[1][i];
+            }
+            const double span = 0.5 * (normalise(ahead) + normalise(behind));
+            for (int i = 0; i < 3; i++) {
+                along[i] = ahead[i] + behind[i];
+                bend[i] = behind[i] - ahead[i];
+            }
+            normalise(along);
+            weighted(x, section, side, first + 1, towards);
+            const double tilt = dot(towards, along);
+            for (int i = 0; i < 3; i++) towards[i] -= tilt * along[i];
+            normalise(towards);
+            const double half = 0.5 * sqrt(dot(bend, bend));
+            const double stretched = half > 1e-9 ? asin(half < 1.0 ? half : 1.0) / half : 1.0;
+            out[worm * (rings - 2) + inner] = length * stretched * dot(bend, towards) / span;
+        }
+}
+
+/* Whether no ring is within reach of a segment at least skip slabs away on its own worm, or of another worm: then no
+   half-spaces need to be sought, see contact.py. centres has worms x rings x 3 numbers and is filled; skip is 0 where
+   worms cannot touch themselves, boxes has worms x 6 numbers where worms can touch each other, else it is null. */
+int64_t nothing_near(
+    const double *x, const double *origin, const double *section, const double *radii, int64_t worms, int64_t rings,
+    int64_t skip, double limit, double *centres, double *boxes) {
+    double thick = 0.0;
+    for (int64_t r = 0; r < rings; r++) thick = radii[r] > thick ? radii[r] : thick;
+    read_midline(x, origin, section, worms, rings, centres);
+    for (int64_t worm = 0; worm < worms && boxes; worm++) {
+        const double *c = centres + 3 * rings * worm, near = thick + 0.5 * limit + 1e-6;
+        double *box = boxes + 6 * worm;
+        for (int i = 0; i < 3; i++) {
+            double low = c[i], high = c[i];
+            for (int64_t r = 0; r < rings; r++) {
+                if (!(c[3 * r + i] == c[3 * r + i])) return 0;
+                low = c[3 * r + i] < low ? c[3 * r + i] : low;
+                high = c[3 * r + i] > high ? c[3 * r + i] : high;
+            }
+            box[i] = low - near, box[3 + i] = high + near;
+        }
+        for (const double *other = boxes; other < box; other += 6) {
+            int apart = 0;
+            for (int i = 0; i < 3; i++) apart |= box[i] > other[3 + i] || other[i] > box[3 + i];
+            if (!apart) return 0;
+        }
+    }
+    for (int64_t worm = 0; worm < worms && skip > 0; worm++) {
+        const double *c = centres + 3 * rings * worm;
+        for (int64_t s = 0; s + 1 < rings; s++) {
+            const double *a = c + 3 * s, *b = a + 3, e[3] = {b[0] - a[0], b[1] - a[1], b[2] - a[2]}, square = dot(e, e);
+            const double inverse = 1.0 / (square > 1e-30 ? square : 1e-30);
+            const double wide = (radii[s] > radii[s + 1] ? radii[s] : radii[s + 1]) + limit + 1e-6;
+            int64_t near = 0;
+            for (int64_t r = 0; r < rings; r++) {
+                if (r <= s + skip && r > s - skip) continue;
+                double d[3] = {c[3 * r] - a[0], c[3 * r + 1] - a[1], c[3 * r + 2] - a[2]}, share = dot(d, e) * inverse;
+                share = share > 0.0 ? share < 1.0 ? share : 1.0 : 0.0;
+                for (int i = 0; i < 3; i++) d[i] -= share * e[i];
+                const double far = radii[r] + wide;
+                near |= !(dot(d, d) > far * far);
+            }
+            if (near) return 0;
+        }
+    }
+    return 1;
+}
