@@ -35,12 +35,14 @@ class Contestant:
     tolerance: float = 1e-3
     scene: str = "free"
     device: str = "cpu"
+    compiled: bool | None = None
     steps: int = 200
 
 
 FIRST = Contestant("441 vertices, agar")
 CONTESTANTS = (
     FIRST,
+    replace(FIRST, name="by the kernels", compiled=False),
     replace(FIRST, name="tolerance 1e-6", tolerance=1e-6),
     replace(FIRST, name="tick 4 ms", tick=4.0),
     replace(FIRST, name="water, tick 2 ms", medium="water", tick=2.0),
@@ -73,7 +75,7 @@ def prepare(each: Contestant):
     mesh = RingMesh.adult(each.slabs, each.layers)
     body = SoftBody(
         mesh, worms=each.worms, medium=Medium.named(each.medium), tolerance=each.tolerance, threads=each.threads,
-        device=each.device, **options,
+        device=each.device, compiled=each.compiled, **options,
     )  # fmt: skip
     side = int(np.ceil(np.sqrt(each.worms)))
     for worm in range(each.worms):
