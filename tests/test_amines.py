@@ -20,6 +20,7 @@ from tianbao.sensing import FoodSense, receptors
 
 STEPS = np.linspace(0.0, 1.0, 47)
 FEELS = ["CEPDL", "CEPDR", "CEPVL", "CEPVR", "ADEL", "ADER", "PDEL", "PDER", "NSML", "NSMR"]
+MISSES = ["AWCL", "AWCR", "ASKL", "ASKR"]
 ON = Amines.of("on")
 
 
@@ -68,8 +69,7 @@ def test_every_share_adds_up_and_every_receptor_is_where_the_table_of_the_connec
     assert beyond == {"unknown", "pdfr-1", "npr-6"}  # rows of "+": by their sources, not by the tables
     given_off = set(zip(carried.ligand, carried.pre, strict=True))
     for each in sources():
-        if each.ligand != "slow dopamine":
-            assert {(each.ligand, name) for name in each.neurons} <= given_off, each
+        assert {(each.ligand, name) for name in each.neurons} <= given_off, each
     assert "unknown" not in amine_genes()
 
 
@@ -246,9 +246,9 @@ def on_food(engine):
     return tb.Simulation(worm(amines="on"), arena, seed=4, engine=engine, progress=False)
 
 
-def test_the_receptors_of_food_are_those_of_the_amine_neurons():
-    assert [each.neuron for each in receptors("food")] == FEELS
-    assert all(any(each.neuron in source.neurons for source in sources()) for each in receptors("food"))
+def test_the_receptors_of_food_are_those_of_the_amine_neurons_and_of_those_that_miss_it():
+    assert [each.neuron for each in receptors("food")] == [*FEELS, *MISSES]
+    assert all(any(name in source.neurons for source in sources()) for name in FEELS)
 
 
 def test_both_engines_agree_and_levels_are_recorded_beside_what_is_sensed(tmp_path):
@@ -258,7 +258,7 @@ def test_both_engines_agree_and_levels_are_recorded_beside_what_is_sensed(tmp_pa
     assert np.abs(runs[0].worms[0].voltage - runs[1].worms[0].voltage).max() < 1e-9
     levels = runs[1].amines()
     assert list(levels.columns) == list(ON.ligands) and levels.iloc[-1].dopamine > 0.0
-    assert list(runs[1].sensed().columns) == [f"{name} food" for name in FEELS]
+    assert list(runs[1].sensed().columns) == [f"{name} food" for name in (*FEELS, *MISSES)]
     again = tb.open(runs[1].save(tmp_path / "food.h5"))
     assert again.amines().equals(levels) and again.sensed().equals(runs[1].sensed())
     assert [axes.get_ylabel() for axes in again.plot.sensed().axes][0] == "food [ug/mm2]"
@@ -282,7 +282,7 @@ def test_worms_with_and_without_amines_share_an_arena():
     arena = tb.Arena("agar", fields=[tb.Lawn("food", radius=8.0, density=10.0)])
     run = tb.Simulation(worms, arena, seed=2, engine="native", progress=False).run(40.0)
     felt = [[name for name in run.sensed(k) if name.endswith("food")] for k in range(2)]
-    assert [len(each) for each in felt] == [0, len(FEELS)]
+    assert [len(each) for each in felt] == [0, len(FEELS) + len(MISSES)]
     assert [run.amines(k).shape[1] for k in range(2)] == [0, len(ON.ligands)]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .amines import OUTLASTING_MS, Amines, sources
+from .amines import Amines, sources
 from .inputs import AMINES
 
 
@@ -49,9 +49,7 @@ class AmineLevels:
         self._followed = np.array([-math.expm1(-tick / each.tau) for each in self._sources])
         self._of = np.array([self.receptors.index(each.ligand) for each in self._sources], int)
         self._share = np.array([each.share for each in self._sources])
-        outlasting = np.array([each.tau >= OUTLASTING_MS for each in self._sources], bool)
-        made = np.array([each.mean() for each in self._made])
-        self._level = np.where(outlasting, amines.fed * made, 0.0)
+        self._level = np.zeros(len(self._sources))
 
     @property
     def levels(self) -> dict[str, float]:

@@ -27,9 +27,6 @@ EFFECTS = Path(__file__).with_name("amines.csv")
 OFF, ON = "off", "on"
 MODES = (OFF, ON)
 RELEASE, SECRETION, CHLORIDE = "release", "secretion", "chloride"
-FED = "fed"
-OUTLASTING_MS = 60_000.0
-"""Time constant from which on a level outlasts food [ms]: a worm can be given it at its start."""
 
 _UNITS = {RELEASE: "-", SECRETION: "-", CHLORIDE: "nS"}
 _EVERYWHERE = "*"
@@ -190,21 +187,18 @@ class Amines:
         on: whether they do.
         changed: receptors and strengths that differ from amines.csv.
         genes: gene, neuron and factor, where genes were changed.
-        fed: at the start, of levels that outlast food by minutes [-]; 0 for a worm that has been off food for long.
     """
 
     on: bool = False
     changed: tuple[tuple[str, float], ...] = field(default=())
     genes: tuple[tuple[str, str, float], ...] = field(default=())
-    fed: float = 0.0
 
     @classmethod
     def of(cls, given: str | Mapping[str, float] | Amines) -> Amines:
         """Amines as a user gives them.
 
         Args:
-            given: "off", "on", or a table of strengths that differ from amines.csv, such as {"mod-1": 0.5}, and of
-                "fed".
+            given: "off", "on", or a table of strengths that differ from amines.csv, such as {"mod-1": 0.5}.
 
         Raises:
             ConfigError: for another word, an unknown receptor, or a number out of range.
@@ -219,20 +213,16 @@ class Amines:
             raise ConfigError(f"amines is 'off', 'on' or a table of strengths, not {shorten(repr(given))}")
         rows = {each.receptor: each for each in effects() if each.receptor != _UNKNOWN}
         for name, value in given.items():
-            if name == FED:
-                number(value, "amines", FED, low=0.0, high=1.0)
-                continue
             if name not in rows:
-                raise ConfigError(f"amines: {unknown('receptor', name, (*rows, FED))}")
+                raise ConfigError(f"amines: {unknown('receptor', name, rows)}")
             row = rows[name]
             number(value, "amines", name, _UNITS[row.kind], low=row.low, high=row.high)
-        changed = tuple((name, float(given[name])) for name in rows if name in given)
-        return cls(True, changed, fed=float(given.get(FED, 0.0)))
+        return cls(True, tuple((name, float(given[name])) for name in rows if name in given))
 
     @property
     def option(self) -> str | dict[str, float]:
         """As a configuration holds it."""
-        return {**dict(self.changed), **({FED: self.fed} if self.fed else {})} or (ON if self.on else OFF)
+        return dict(self.changed) or (ON if self.on else OFF)
 
     @property
     def ligands(self) -> tuple[str, ...]:
