@@ -24,7 +24,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import tianbao as tb
-from tianbao.behaviour.midline import centroid
 from tianbao.behaviour.states import longer_reversals, threshold_events
 from tianbao.behaviour.tracks import tangential_velocity
 from tianbao.cli import run_script
@@ -104,7 +103,7 @@ def measure(job: Job) -> tuple[dict, np.ndarray, np.ndarray]:
     run = simulation.run(DROPPED + job.duration)
     kept = run.time >= DROPPED
     time, midline = run.time[kept] - DROPPED, run.worms[0].midline[kept]
-    path, nose = centroid(midline), midline[:, 0]
+    path, nose = midline.mean(axis=1), midline[:, 0]
     away = np.linalg.norm(path, axis=1)
     back = longer_reversals(threshold_events(tangential_velocity(time, midline)), SHORTEST).start_ms
     falling, rising = by_change(time, salt.at(nose, 0.0), back)

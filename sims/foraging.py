@@ -42,8 +42,9 @@ SHORTEST = 0.5  # [s] of a reversal that is counted
 STRIDE = 1_500.0  # [ms] of the gait on agar
 SOON = 60.0  # [s] after a patch was left
 SIGNS = "deciding"  # contested signs by behaviour (docs/decision.md)
-PATCH, PITCH, DENSITY = 1.0, 3.5, 2.0  # [mm], [mm], [ug/mm2], two layers of cells
-RINGS = 3  # of patches around the one in which a worm begins
+PATCH, PITCH, DENSITY = 1.5, 5.0, 2.0  # [mm] as lawns of Scheer and Bargmann 2023, [mm], [ug/mm2], two layers of cells
+RINGS = 4  # of patches around the one in which a worm begins
+CHANCE = math.pi * PATCH**2 / (math.sqrt(0.75) * PITCH**2)  # share of the plane that patches cover, 0.33
 FEELING = ("CEP*", "ADE*", "PDE*", "NSM*", "AWC*", "ASK*")
 _S_PER_MIN = 60.0
 
@@ -260,6 +261,7 @@ def experiment(args: argparse.Namespace) -> int:
         write_atomically(folder / f"{name}.csv", each.to_csv(index=False, float_format="%.4g").encode())
         print(each.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
     picture(worms, paths, folder / "foraging.png")
+    print(f"patches cover {CHANCE:.2f} of the plane")
     film = ", foraging.mp4" if args.video else ""
     print(f"wrote foraging.csv, foraging_verdicts.csv, foraging_worms.csv, foraging.png{film} in {folder}")
     return 0 if judged.holds.all() else 1

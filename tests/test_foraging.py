@@ -115,7 +115,7 @@ def test_worms_of_foraging_are_what_their_condition_says():
     assert made["amines off"].amines.on is False and made["intact"].amines.on
     assert [each["genes"] for each in made["pdfr-1"].interventions] == [["pdfr-1"]]
     lawn = foraging.patches()
-    assert len(lawn.patches) == 37 and lawn.depth(np.zeros((1, 2)))[0] == foraging.PATCH
+    assert len(lawn.patches) == 61 and lawn.depth(np.zeros((1, 2)))[0] == foraging.PATCH
     place = np.array(lawn.patches)
     apart = np.linalg.norm(place[:, None] - place, axis=2)[~np.eye(len(place), dtype=bool)]
     assert apart.min() == pytest.approx(foraging.PITCH)
