@@ -124,13 +124,14 @@ def since_left(time: np.ndarray, depth: np.ndarray) -> np.ndarray:
     return (time - last) / MS_PER_S
 
 
-def measures(time: np.ndarray, midline: np.ndarray, depth: np.ndarray) -> dict[str, float]:
+def measures(time: np.ndarray, midline: np.ndarray, depth: np.ndarray, since: np.ndarray) -> dict[str, float]:
     """Measures of one worm by its track.
 
     Args:
         time: evenly spaced [ms], shape (frames,).
         midline: [mm], head first, shape (frames, points, 3).
         depth: of the nose inside patches [mm], negative outside, shape (frames,).
+        since: time since the nose was last on food [s], shape (frames,).
     """
     visits, events = residence(time, depth), threshold_events(tangential_velocity(time, midline))
     back = longer_reversals(events, SHORTEST).start_ms
@@ -139,7 +140,7 @@ def measures(time: np.ndarray, midline: np.ndarray, depth: np.ndarray) -> dict[s
     count = np.convolve(np.ones(len(time)), np.ones(wide), "same")
     smooth = np.stack([np.convolve(each, np.ones(wide), "same") / count for each in middle.T], axis=1)
     speed_on, speed_off = speed_inside_outside(time, smooth, depth)
-    states, since = roaming(time, middle), since_left(time, depth)
+    states = roaming(time, middle)
     length = float(time[-1] - time[0]) / max(len(states.start_ms), 1)
     fed = [bool((depth[(time >= a) & (time < a + length)] >= 0.0).all()) for a in states.start_ms]
     soon = (since > 0.0) & (since <= SOON)
@@ -162,15 +163,18 @@ def measure(job: Job) -> tuple[dict, np.ndarray]:
     )
     run = simulation.run(DROPPED + job.duration)
     kept, midline = run.time >= DROPPED, run.worms[0].midline
-    (lawn,), nose = run.fields, midline[kept][:, 0, :2]
+    (lawn,), nose = run.fields, midline[:, 0, :2]
+    depth = lawn.depth(nose)
+    # A worm may have left its first patch before it is measured.
+    since = since_left(run.time, depth)[kept]
     row = {
         "condition": job.condition.name, "seed": job.seed, "eaten_ug": float(lawn.eaten[0]),
-        **measures(run.time[kept], midline[kept], lawn.depth(nose)),
+        **measures(run.time[kept], midline[kept], depth[kept], since),
         **(run.amines()[kept].mean().to_dict() if job.condition.amines != "off" else {}),
     }  # fmt: skip
     if job.video is not None:
         run.video(job.video, progress=False)
-    return row, nose
+    return row, nose[kept]
 
 
 def summarise(worms: pd.DataFrame) -> pd.DataFrame:

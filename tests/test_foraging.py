@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from free_worms import crawl
 from test_cli import script
 
 import tianbao as tb
@@ -128,6 +129,17 @@ def test_time_since_food_and_rates_of_events():
     assert np.isinf(since[0]) and since[1000] == 0.0 and since[-1] == pytest.approx(60.0, abs=0.1)
     assert foraging.rate(np.array([30_000.0, 70_000.0]), time, depth >= 0.0) == pytest.approx(1.5, rel=0.01)
     assert math.isnan(foraging.rate(np.zeros(0), time, np.zeros(len(time), bool)))
+
+
+def test_measures_of_a_worm_that_leaves_a_patch_and_reverses():
+    foraging = script("foraging")
+    time, line = crawl([(20.0, 0.2), (2.0, -0.2), (8.0, 0.2), (2.0, -0.2), (8.0, 0.2)], frame=40.0)
+    depth = np.where(time < 18_000.0, 0.5, -0.5)
+    found = foraging.measures(time, line, depth, foraging.since_left(time, depth))
+    assert found["share_on_food"] == pytest.approx(0.45, abs=0.01) and found["left"] == 1
+    assert found["reversals_on_per_min"] == 0.0 and found["reversals_soon_per_min"] == pytest.approx(5.5, rel=0.05)
+    assert math.isnan(found["reversals_late_per_min"]) and found["share_roaming"] == 1.0
+    assert found["speed_on_mm_s"] > found["speed_off_mm_s"] > 0.0
 
 
 def test_the_experiment_of_climbing():
