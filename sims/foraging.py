@@ -229,7 +229,7 @@ def picture(worms: pd.DataFrame, paths: dict[str, list[np.ndarray]], path: Path)
         ("reversals_on_per_min", "reversals_off_per_min"), ("reversals_soon_per_min", "reversals_late_per_min"),
     )  # fmt: skip
     labels = ("eaten [ug]", "share on food", "share roaming", "speed on, off [mm/s]", "reversals on, off [1/min]",
-              "reversals soon, later [1/min]")  # fmt: skip
+              "soon, later [1/min]")  # fmt: skip
     for axes, columns, label in zip(below.subplots(1, len(pairs)), pairs, labels, strict=True):
         for k, (column, tint) in enumerate(zip(columns, (style.INK, style.FAINT), strict=False)):
             values = worms.groupby("condition", sort=False)[column].mean()

@@ -85,7 +85,7 @@ def test_patches_that_are_no_places_are_refused(wrong):
 def test_awc_and_ask_feel_that_food_was_lost_and_adapt_over_minutes():
     lost = [each for each in receptors("food") if each.polarity == -1.0]
     assert [each.neuron for each in lost] == ["AWCL", "AWCR", "ASKL", "ASKR"]
-    assert {each.tau for each in lost} == {300_000.0} and not any(each.tonic for each in lost)
+    assert {each.tau for each in lost} == {900_000.0} and not any(each.tonic for each in lost)
 
 
 # --- experiments
