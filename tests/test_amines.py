@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_cli import script
 
@@ -12,13 +13,14 @@ from tianbao.config import config_of
 from tianbao.configured import worms_of
 from tianbao.loop.loop import Loop
 from tianbao.network.amine_levels import AmineLevels
-from tianbao.network.amines import CHLORIDE, Amines, amine_genes, effects, sources
+from tianbao.network.amines import CHLORIDE, RELEASE, SECRETION, Amines, amine_genes, effects, sources
 from tianbao.network.modulation import Modulation
 from tianbao.network.wiring import of_tyramine
 from tianbao.sensing import FoodSense, receptors
 
 STEPS = np.linspace(0.0, 1.0, 47)
 FEELS = ["CEPDL", "CEPDR", "CEPVL", "CEPVR", "ADEL", "ADER", "PDEL", "PDER", "NSML", "NSMR"]
+MISSES = ["AWCL", "AWCR", "ASKL", "ASKR"]
 ON = Amines.of("on")
 
 
@@ -61,10 +63,13 @@ def test_what_is_no_option_is_refused(given, says):
 def test_every_share_adds_up_and_every_receptor_is_where_the_table_of_the_connectome_says():
     for ligand in ON.ligands:
         assert sum(each.share for each in sources() if each.ligand == ligand) == pytest.approx(1.0)
-    carried = anatomy.monoamine()
-    for each in effects():
-        found = set(carried.post[carried.receptor == each.receptor])
-        assert each.receptor == "unknown" or set(each.neurons) <= found, each.receptor
+    carried = pd.concat([anatomy.monoamine(), anatomy.neuropeptide()])
+    of = {gene: set(theirs) for gene, theirs in carried.groupby("receptor").post}
+    beyond = {each.receptor for each in effects() if not set(each.neurons) <= of.get(each.receptor, set())}
+    assert beyond == {"unknown", "pdfr-1", "npr-6"}  # rows of "+": by their sources, not by the tables
+    given_off = set(zip(carried.ligand, carried.pre, strict=True))
+    for each in sources():
+        assert {(each.ligand, name) for name in each.neurons} <= given_off, each
     assert "unknown" not in amine_genes()
 
 
@@ -112,12 +117,12 @@ def test_the_state_of_levels_comes_back_to_the_bit():
     levels, _ = levels_of(ON, {"NSM": -45.0, "RIM": -20.0})
     for _ in range(100):
         levels.adapt(None)
-    state, seen = levels.state(), np.zeros(3)
+    state, seen = levels.state(), np.zeros(len(ON.ligands))
     levels.write(None, seen)
     for _ in range(100):
         levels.adapt(None)
     levels.restore(state)
-    again = np.zeros(3)
+    again = np.zeros(len(ON.ligands))
     levels.write(None, again)
     assert np.array_equal(seen, again) and seen.max() > 0.0
 
@@ -128,12 +133,37 @@ def test_release_of_a_motor_neuron_has_the_product_of_its_receptors():
         levels.adapt(None)
     out = np.zeros(len(ON.reached))
     Modulation((), 4.0, ON.reached, levels).write(None, out)
-    strength = {each.receptor: each.strength for each in effects()}
+    strength = {each.receptor: each.strength for each in effects() if each.kind == RELEASE}
     factor = {name: value for group, value in zip(ON.reached, out, strict=True) for name in group.neurons}
     assert factor["VB3"] == pytest.approx(strength["dop-3"] * strength["dop-1"], abs=1e-3)
     assert factor["DD2"] == pytest.approx(strength["dop-3"], abs=1e-3)
     assert factor["RIBL"] == pytest.approx(strength["dop-1"], abs=1e-2)  # and SER-4, without serotonin
     assert "ASIL" not in factor
+
+
+def test_receptors_change_what_a_cell_gives_off():
+    quiet, _ = levels_of(ON, {"RIC": -54.0, "AVK": -52.0, "SIAV": -45.0})
+    fed, _ = levels_of(ON, {"RIC": -54.0, "AVK": -52.0, "SIAV": -45.0, "CEP": 0.0, "ADE": 0.0, "PDE": 0.0})
+    for _ in range(20_000):
+        quiet.adapt(None)
+        fed.adapt(None)
+    before, after = quiet.levels, fed.levels
+    dop3 = next(each.strength for each in effects() if each.receptor == "dop-3" and each.kind == SECRETION)
+    assert before["octopamine"] > 0.6 and before["flp-1"] == pytest.approx(0.5, abs=1e-3)
+    assert after["octopamine"] == pytest.approx(dop3 * before["octopamine"], rel=1e-2)
+    assert after["flp-1"] < 0.5 * before["flp-1"] and after["pdf-1"] < 0.6 * before["pdf-1"]
+    without, _ = levels_of(design(worm(amines="on").knock_out("dop-3")).amines, {"RIC": -54.0, "CEP": 0.0})
+    for _ in range(20_000):
+        without.adapt(None)
+    assert without.levels["octopamine"] == pytest.approx(before["octopamine"], rel=1e-2)
+
+
+def test_what_a_cell_gives_off_is_never_more_than_full():
+    levels, _ = levels_of(ON, {"RIC": 0.0, "SIAV": 0.0})
+    for _ in range(20_000):
+        levels.adapt(None)
+    share = next(each.share for each in sources() if "SIAVL" in each.neurons)
+    assert levels.levels["pdf-1"] == pytest.approx(share, abs=2e-3) and levels.levels["octopamine"] <= 1.0
 
 
 # --- genes
@@ -161,6 +191,27 @@ def test_a_knock_out_of_a_receptor_takes_its_effect_away():
     half = design(worm(amines="on").knock_down("mod-1", 0.5, cells="RIM*"))
     total = [sum(each.total for ligand, each in made.gated if each.neuron == "RIML") for made in (intact, half)]
     assert total[1] == pytest.approx(0.5 * total[0])
+
+
+@pytest.mark.parametrize(
+    ("gene", "ligand"), [("tbh-1", "octopamine"), ("tdc-1", "octopamine"), ("pdf-1", "pdf-1"), ("flp-1", "flp-1")]
+)
+def test_a_peptide_and_octopamine_are_gone_without_their_genes(gene, ligand):
+    active = {each: 0.0 for each in ("RIC", "AVB", "PVP", "SIAV", "RID", "AVK")}
+    levels, _ = levels_of(design(worm(amines="on").knock_out(gene)).amines, active)
+    for _ in range(2_000):
+        levels.adapt(None)
+    gone = {name for name in ("octopamine", "pdf-1", "flp-1") if levels.levels[name] == 0.0}
+    assert gone == {ligand}
+
+
+def test_pdfr_1_and_npr_1():
+    mutant = design(worm(amines="on").knock_out("pdfr-1")).amines
+    assert not any("pdfr-1" in each.gene for each in mutant.reached)
+    assert any("pdfr-1" in each.gene for each in ON.reached)
+    for change in (lambda w: w.knock_out("npr-1"), lambda w: w.knock_down("npr-1", 0.5)):
+        with pytest.raises(tb.ConfigError, match="npr-1 has nothing to act on here"):
+            change(worm(amines="on"))
 
 
 @pytest.mark.parametrize("amines", ["off", "on"])
@@ -195,9 +246,9 @@ def on_food(engine):
     return tb.Simulation(worm(amines="on"), arena, seed=4, engine=engine, progress=False)
 
 
-def test_the_receptors_of_food_are_those_of_the_amine_neurons():
-    assert [each.neuron for each in receptors("food")] == FEELS
-    assert all(any(each.neuron in source.neurons for source in sources()) for each in receptors("food"))
+def test_the_receptors_of_food_are_those_of_the_amine_neurons_and_of_those_that_miss_it():
+    assert [each.neuron for each in receptors("food")] == [*FEELS, *MISSES]
+    assert all(any(name in source.neurons for source in sources()) for name in FEELS)
 
 
 def test_both_engines_agree_and_levels_are_recorded_beside_what_is_sensed(tmp_path):
@@ -206,8 +257,8 @@ def test_both_engines_agree_and_levels_are_recorded_beside_what_is_sensed(tmp_pa
         runs.append(on_food(engine).record(voltage=["*"], every=4.0).run(80.0))
     assert np.abs(runs[0].worms[0].voltage - runs[1].worms[0].voltage).max() < 1e-9
     levels = runs[1].amines()
-    assert list(levels.columns) == ["serotonin", "dopamine", "tyramine"] and levels.iloc[-1].dopamine > 0.0
-    assert list(runs[1].sensed().columns) == [f"{name} food" for name in FEELS]
+    assert list(levels.columns) == list(ON.ligands) and levels.iloc[-1].dopamine > 0.0
+    assert list(runs[1].sensed().columns) == [f"{name} food" for name in (*FEELS, *MISSES)]
     again = tb.open(runs[1].save(tmp_path / "food.h5"))
     assert again.amines().equals(levels) and again.sensed().equals(runs[1].sensed())
     assert [axes.get_ylabel() for axes in again.plot.sensed().axes][0] == "food [ug/mm2]"
@@ -231,7 +282,8 @@ def test_worms_with_and_without_amines_share_an_arena():
     arena = tb.Arena("agar", fields=[tb.Lawn("food", radius=8.0, density=10.0)])
     run = tb.Simulation(worms, arena, seed=2, engine="native", progress=False).run(40.0)
     felt = [[name for name in run.sensed(k) if name.endswith("food")] for k in range(2)]
-    assert [len(each) for each in felt] == [0, len(FEELS)] and [run.amines(k).shape[1] for k in range(2)] == [0, 3]
+    assert [len(each) for each in felt] == [0, len(FEELS) + len(MISSES)]
+    assert [run.amines(k).shape[1] for k in range(2)] == [0, len(ON.ligands)]
 
 
 def test_such_a_worm_is_not_exported():

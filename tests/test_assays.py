@@ -133,6 +133,7 @@ def test_measures_of_a_worm_that_goes_back_and_forth():
 
     assert value("forward_speed") == pytest.approx(0.25, rel=0.1)
     assert value("reversal_rate") == pytest.approx(7.4, rel=0.05)
+    assert MEASURES["reversal_rate"].row(worm, from_s=9.0, until_s=33.0) == pytest.approx([3.0, 24.0], abs=0.1)
     assert value("reversal_length") == pytest.approx(0.5, rel=0.1)
     assert value("threshold_dwell", state="forward") == pytest.approx(6.0, abs=0.3)
     assert value("share_backward") == pytest.approx(0.25, abs=0.03)

@@ -106,7 +106,7 @@ def _modulate(worm: Effects, gene: str, factor: float, cells: str, start: float,
     if gene in touch_genes():
         raise ConfigError(f"modulate {gene}: channels of touch cannot be modulated; use knock_down or over_express")
     if gene in perturbations.aminergic():
-        raise ConfigError(f"modulate {gene}: amines follow their neurons; use knock_down or over_express")
+        raise ConfigError(f"modulate {gene}: amines and peptides follow their neurons; use knock_down or over_express")
     chosen, releases = anatomy.match_neurons(cells), tools.release_genes()
     synaptic = gene in releases
     if synaptic:
@@ -268,6 +268,8 @@ def _known_gene(gene: str) -> None:
     amines = perturbations.aminergic()
     if isinstance(gene, str) and (gene in releases or gene in touch_genes() or gene in amines):
         return
+    if isinstance(gene, str) and gene in perturbations.WITHOUT_EFFECT:
+        raise ConfigError(f"{gene} has nothing to act on here: it {perturbations.WITHOUT_EFFECT[gene]}")
     try:
         channel_of(gene)
     except ConfigError as error:

@@ -32,7 +32,7 @@ class WormSection:
     signs: str = option("published", "of synapses: published, deciding, predicted, transmitter, or a table of families")
     decision: str = option("off", "between forward and backward movement: off, network, or a table of values")
     fatigue: str = option("off", "synapses that tire: off, touch, or a table of classes and their use [1/s]")
-    amines: str = option("off", "serotonin, dopamine and tyramine as slow states: off, on, or a table of strengths")
+    amines: str = option("off", "amines and peptides as slow states: off, on, or a table of strengths")
     muscle: str = option("passive", "membrane of the body wall muscles: passive, or active with action potentials")
 
 

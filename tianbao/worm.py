@@ -56,8 +56,8 @@ class Worm:
         decision: between forward and backward movement: "off"; "network", by AVA, AVD, AVE and RIM; or a table of
             values that differ from network/decision.csv, such as {"tyramine_gain": 0.2}.
         fatigue: of synapses: "off"; "touch", those of touch neurons tire; or a table of class -> use [1/s].
-        amines: "off"; "on", serotonin, dopamine and tyramine as slow states that follow their neurons, and food that
-            is felt; or a table of strengths that differ from network/amines.csv, such as {"mod-1": 0.5}.
+        amines: "off"; "on", amines, PDF-1 and FLP-1 as slow states that follow their neurons, and food that is felt;
+            or a table of strengths that differ from network/amines.csv, such as {"mod-1": 0.5}.
         muscle: membrane of the body wall muscles: "passive", or "active", which fires calcium action potentials and
             is also joined to five neurons by gap junctions.
         connectome: name such as "white1986", path of a CSV, or what `anatomy.connectome` returned.

@@ -12,8 +12,10 @@ from ..environment import Lawn
 from ..recorded import RecordedRun
 from ..units import MS_PER_S
 from .dwell import dwell_time
-from .patches import depth_in_disc, residence
+from .midline import centroid
+from .patches import residence
 from .paths import walks_of
+from .roaming import roaming
 from .states import FORWARD, REVERSE, Events, ignoring_stutters, threshold_events
 from .states import reversals_per_minute as rate_of_reversals
 from .taxis import drift_velocity
@@ -93,5 +95,10 @@ def share_on_food(recording: RecordedRun, worm: int = 0) -> float:
     if not lawns or not len(recording.time):
         return float("nan")
     nose = recording.track(worm).midline[:, 0, :2]
-    depth = np.max([depth_in_disc(nose, each.centre[:2], each.radius) for each in lawns], axis=0)
+    depth = np.max([each.depth(nose) for each in lawns], axis=0)
     return residence(recording.time, depth).share
+
+
+def share_roaming(recording: RecordedRun, worm: int = 0) -> float:
+    """Share of intervals of ten seconds in which a worm roams, by its speed and turning [-]; see roaming.py."""
+    return roaming(recording.time, centroid(recording.track(worm).midline)).share

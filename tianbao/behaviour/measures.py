@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import ConfigError, unknown
 from ..registry import find, registered
 from ..typed import typed
+from ..units import MS_PER_S
 from .estimates import Pooled, Ratio, Rows, Share, Statistic
 from .hidden_states import fit_states
 from .midline import centroid
@@ -142,8 +143,14 @@ def _of_gait(name: str) -> Callable[[Trial], Row]:
     return row
 
 
-def _reversals(trial: Trial, least_s: float = 0.5, least_body_lengths: float = 0.0) -> Row:
-    return [float(len(longer_reversals(trial.events, least_s, least_body_lengths))), trial.events.observed_s]
+def _reversals(
+    trial: Trial, least_s: float = 0.5, least_body_lengths: float = 0.0, from_s: float = 0.0, until_s: float = 0.0
+) -> Row:
+    """Starts of reversals, and seconds observed, from one time of the run to another (its end if 0)."""
+    back, every = longer_reversals(trial.events, least_s, least_body_lengths), trial.events
+    first, last = from_s * MS_PER_S, until_s * MS_PER_S or math.inf
+    seen = np.clip(every.stop_ms, first, last) - np.clip(every.start_ms, first, last)
+    return [float(((back.start_ms >= first) & (back.start_ms < last)).sum()), float(seen.sum()) / MS_PER_S]
 
 
 def _reversal_length(trial: Trial, least_s: float = 0.5) -> Row:

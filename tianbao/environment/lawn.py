@@ -1,4 +1,4 @@
-"""Food that worms eat and that runs out: a round lawn of bacteria on a grid of its own."""
+"""Food that worms eat and that runs out: round lawns of bacteria on a grid of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..arguments import named_arguments
-from ..errors import ConfigError
+from ..errors import ConfigError, shorten
 from ..rows import named_values, number, numbers
 from ..units import MS_PER_S
 from .fields import FARTHEST, LARGEST, Described, fill, identified, positive, value_of
@@ -25,20 +25,22 @@ _MOST_CELLS = 2_000_000
 @named_arguments
 @dataclass(frozen=True)
 class Lawn(Described):
-    """A round lawn of bacteria on a surface: every worm eats within reach of its mouth, and what is eaten is gone.
+    """A round lawn of bacteria on a surface, or patches of it; what worms eat within reach of their mouths is gone.
 
     A mouth takes up rate x density / (density + half), the density being the mean within its reach. Worms whose reaches
     overlap share in proportion to what each would take. What is left and what was eaten add up to what there was.
 
     Attributes:
         name: of the food.
-        radius: of the lawn [mm].
+        radius: of the lawn, or of every patch [mm].
         density: wet mass of bacteria on the surface [ug/mm2]; 1 ug/mm2 is about 1 um thick, a layer of single cells.
         centre: x, y and the height z of the surface [mm].
         rate: the most that a worm eats [ug/h].
         half: density at which it eats half of that [ug/mm2].
         reach: of a mouth [mm]; nothing is eaten by one that is farther above or below the surface.
         spacing: of the grid [mm].
+        patches: x and y of the middle of each patch from `centre` [mm]; one round lawn around `centre` if empty. Where
+            patches overlap there is no more food than in one.
 
     Raises:
         ConfigError: for what is not a number or not positive, a reach shorter than 0.71 of the spacing, or a grid of
@@ -60,6 +62,7 @@ class Lawn(Described):
     half: float = _FEEDING["half"]
     reach: float = _FEEDING["reach"]
     spacing: float = _FEEDING["spacing"]
+    patches: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         where = identified(self.name, self.unit)
@@ -75,13 +78,20 @@ class Lawn(Described):
         if self.reach < 0.71 * self.spacing:
             todo = "give a spacing of at most 1.4 times the reach, so that a mouth always reaches a cell"
             raise ConfigError(f"{where}: 'reach' = {self.reach:g} mm on a grid of {self.spacing:g} mm; {todo}")
-        across = 2 * math.ceil((self.radius + self.reach) / self.spacing) + 1
+        if isinstance(self.patches, str) or not hasattr(self.patches, "__iter__"):
+            raise ConfigError(f"{where}: 'patches' = {shorten(repr(self.patches))} must be a list of x and y in mm")
+        fill(self, patches=tuple(numbers(each, where, "patches", 2, "mm", most=FARTHEST) for each in self.patches))
+        out = max((abs(place) for each in self.patches for place in each), default=0.0)
+        across = 2 * math.ceil((out + self.radius + self.reach) / self.spacing) + 1
         if across**2 > _MOST_CELLS:
             todo = f"more than {_MOST_CELLS}; give a larger 'spacing'"
             raise ConfigError(f"{where}: 'spacing' = {self.spacing:g} mm makes {across} x {across} cells, {todo}")
         # Cells lie symmetrically about the centre; those on the edge are filled as far as the lawn covers them.
         axis = self.spacing * (np.arange(across) - across // 2)
-        covered = np.clip((self.radius - np.hypot(axis[:, None], axis)) / self.spacing + 0.5, 0.0, 1.0)
+        depth = np.full((across, across), -math.inf)
+        for x, y in self.patches or ((0.0, 0.0),):
+            np.maximum(depth, self.radius - np.hypot(axis[:, None] - x, axis - y), out=depth)
+        covered = np.clip(depth / self.spacing + 0.5, 0.0, 1.0)
         fill(self, _axis=axis, _mass=self.density * self.spacing**2 * covered, _eaten=np.zeros(0))
 
     def __deepcopy__(self, memo: dict) -> Lawn:
@@ -97,6 +107,16 @@ class Lawn(Described):
     def eaten(self) -> np.ndarray:
         """Mass that each worm has eaten [ug], shape (worms,); empty before the first step."""
         return self._eaten.copy()
+
+    def depth(self, place: np.ndarray) -> np.ndarray:
+        """How deep points lie inside the lawn or a patch of it, eaten or not [mm], negative outside, shape (points,).
+
+        Args:
+            place: x and y [mm], shape (points, 2).
+        """
+        middles = np.asarray(self.patches or ((0.0, 0.0),), float) + self.centre[:2]
+        away = np.linalg.norm(np.asarray(place, float)[:, None, :] - middles, axis=2)
+        return self.radius - away.min(axis=1)
 
     def at(self, points: np.ndarray, time: float) -> np.ndarray:
         """Density that is left [ug/mm2] at points (..., 3) [mm], shape (...), linear between the cells; 0 outside."""

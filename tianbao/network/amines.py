@@ -1,15 +1,19 @@
-"""Amines: which neurons give them off, which receptors answer, and what that changes (amine_sources.csv, amines.csv).
+"""Amines and peptides: which neurons give them off, which receptors answer, and what that changes.
 
-Off, no neuron releases an amine but RIM at its synapses, and food is not felt. On, each amine has a level that follows
-the voltages of its neurons, and every cell that carries a receptor is reached: by diffusion, wherever it lies.
+The tables are amine_sources.csv and amines.csv. Off, no neuron releases an amine but RIM at its synapses, and food is
+not felt. On, each amine and peptide has a level that follows the voltages of its neurons, and every cell that carries
+a receptor is reached: by diffusion, wherever it lies.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
+
+import pandas as pd
 
 from .. import anatomy
 from ..errors import ConfigError, shorten, unknown
@@ -22,22 +26,24 @@ SOURCES = Path(__file__).with_name("amine_sources.csv")
 EFFECTS = Path(__file__).with_name("amines.csv")
 OFF, ON = "off", "on"
 MODES = (OFF, ON)
-RELEASE, CHLORIDE = "release", "chloride"
+RELEASE, SECRETION, CHLORIDE = "release", "secretion", "chloride"
 
-_UNITS = {RELEASE: "-", CHLORIDE: "nS"}
+_UNITS = {RELEASE: "-", SECRETION: "-", CHLORIDE: "nS"}
 _EVERYWHERE = "*"
+# Before classes that carry a receptor by the source of the row, and not by the tables of the connectome.
+_BEYOND = "+"
 # A receptor that was not found, although its effect was: it has no gene, and its row says where it acts.
 _UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A class of neurons that gives off an amine: a row of amine_sources.csv.
+    """A class of neurons that gives off an amine or a peptide: a row of amine_sources.csv.
 
     Attributes:
         ligand: such as "serotonin".
         neurons: of the class.
-        gene: without which they make none.
+        genes: without any of which they make none.
         share: of the level that they bring when all release fully [-].
         release_half: voltage of half-maximal release [mV].
         tau: time constant with which the level follows release [ms].
@@ -45,7 +51,7 @@ class Source:
 
     ligand: str
     neurons: tuple[str, ...]
-    gene: str
+    genes: tuple[str, ...]
     share: float
     release_half: float
     tau: float
@@ -58,8 +64,9 @@ class Effect:
     Attributes:
         ligand: that it binds.
         receptor: its gene, or "unknown".
-        neurons: that carry it (connectome/monoamine.csv), of the classes that the row names.
-        kind: "release", a factor on what they release, or "chloride", a conductance that opens.
+        neurons: that carry it (connectome/monoamine.csv, neuropeptide.csv), of the classes that the row names.
+        kind: "release", a factor on what they release at synapses; "secretion", one on the amines and peptides that
+            they give off; or "chloride", a conductance that opens.
         strength: at a level of 1: the factor [-], or the conductance of a neuron of the reference capacitance [nS].
         low, high: of the strength.
     """
@@ -124,7 +131,7 @@ def sources(path: Path = SOURCES) -> tuple[Source, ...]:
         tau = finite(row["tau_ms"], where, "tau_ms", "ms")
         if not tau > 0.0:
             raise ConfigError(f"{where}: tau_ms = {tau:g} must be positive")
-        found.append(Source(row["ligand"], members, row["gene"], share, half, tau))
+        found.append(Source(row["ligand"], members, tuple(row["gene"].split()), share, half, tau))
     return tuple(found)
 
 
@@ -133,10 +140,11 @@ def effects(path: Path = EFFECTS) -> tuple[Effect, ...]:
     """Every effect, in the order of the table.
 
     Raises:
-        ConfigError: for an amine without a source, an unknown effect, a class that does not carry the receptor, or a
-            number out of range.
+        ConfigError: for an amine without a source, an unknown effect, a class that does not carry the receptor, a
+            receptor with strengths in two units, or a number out of range.
     """
-    made, carried, found = {each.ligand for each in sources()}, anatomy.monoamine(), []
+    made, found = {each.ligand for each in sources()}, []
+    carried = pd.concat([anatomy.monoamine(), anatomy.neuropeptide()])
     for where, row in read_rows(path):
         ligand, receptor, kind = row["ligand"], row["receptor"], row["effect"]
         for what, value, choice in (("amine", ligand, made), ("effect", kind, _UNITS)):
@@ -145,12 +153,15 @@ def effects(path: Path = EFFECTS) -> tuple[Effect, ...]:
         if row["unit"] != _UNITS[kind]:
             raise ConfigError(f"{where}: the strength of {kind} has the unit {_UNITS[kind]}, not {row['unit']}")
         theirs = set(carried.post[(carried.ligand == ligand) & (carried.receptor == receptor)])
-        chosen = theirs
+        chosen, beyond = theirs, receptor == _UNKNOWN or row["targets"].startswith(_BEYOND)
         if row["targets"] != _EVERYWHERE:
-            chosen = {name for cls in row["targets"].split() for name in _class_members(cls)}
-        if not chosen or receptor != _UNKNOWN and not chosen <= theirs:
-            raise ConfigError(f"{where}: '{row['targets']}' does not carry {receptor} by connectome/monoamine.csv")
+            chosen = {name for cls in row["targets"].lstrip(_BEYOND).split() for name in _class_members(cls)}
+        if not chosen or not (beyond or chosen <= theirs):
+            tables = "connectome/monoamine.csv or neuropeptide.csv"
+            raise ConfigError(f"{where}: '{row['targets']}' does not carry {receptor} by {tables}")
         neurons = tuple(name for name in anatomy.neurons().index if name in chosen)
+        if any(each.receptor == receptor != _UNKNOWN and _UNITS[each.kind] != row["unit"] for each in found):
+            raise ConfigError(f"{where}: {receptor} has a strength in another unit already; give both the same")
         limits = {each: finite(row[each], where, each) for each in ("low", "high")}
         strength = number(finite(row["strength"], where, "strength"), where, "strength", row["unit"], **limits)
         found.append(Effect(ligand, receptor, neurons, kind, strength, **limits))
@@ -161,9 +172,11 @@ def effects(path: Path = EFFECTS) -> tuple[Effect, ...]:
 def amine_genes() -> dict[str, tuple[str, ...]]:
     """Gene -> neurons in which it makes an amine or is its receptor, and does something in this model."""
     found: dict[str, tuple[str, ...]] = {}
-    for each in sources():
-        found[each.gene] = (*found.get(each.gene, ()), *each.neurons)
-    return {**found, **{each.receptor: each.neurons for each in effects() if each.receptor != _UNKNOWN}}
+    having = [(gene, each.neurons) for each in sources() for gene in each.genes]
+    having += [(each.receptor, each.neurons) for each in effects() if each.receptor != _UNKNOWN]
+    for gene, neurons in having:
+        found[gene] = tuple(dict.fromkeys((*found.get(gene, ()), *neurons)))
+    return found
 
 
 @dataclass(frozen=True)
@@ -188,7 +201,7 @@ class Amines:
             given: "off", "on", or a table of strengths that differ from amines.csv, such as {"mod-1": 0.5}.
 
         Raises:
-            ConfigError: for another word, an unknown receptor, or a strength out of range.
+            ConfigError: for another word, an unknown receptor, or a number out of range.
         """
         if isinstance(given, Amines):
             return given
@@ -238,10 +251,25 @@ class Amines:
 
     def without(self, neurons: Collection[str]) -> Amines:
         """With neurons killed: they give nothing off and nothing acts on them."""
-        made = [(each.gene, each.neurons) for each in sources()]
+        made = [(gene, each.neurons) for each in sources() for gene in each.genes]
         every = [*made, *((each.receptor, each.neurons) for each in effects())]
         dead = [(gene, name, 0.0) for gene, carriers in every for name in carriers if name in neurons]
         return replace(self, genes=(*self.genes, *dead)) if self.on else self
+
+    def made(self, source: Source) -> list[float]:
+        """What every neuron of a class gives off, of what it does in the intact worm [-]."""
+        return [math.prod(self.left(gene, name) for gene in source.genes) for name in source.neurons]
+
+    def secretion(self, source: Source) -> list[tuple[str, list[float]]]:
+        """What receptors change in what a class gives off: ligand, and change per level in every neuron [-]."""
+        return [
+            (each.ligand, [
+                (self.strength(each) - 1.0) * self.left(each.receptor, name) if name in each.neurons else 0.0
+                for name in source.neurons
+            ])
+            for each in (effects() if self.on else ())
+            if each.kind == SECRETION and set(each.neurons) & set(source.neurons)
+        ]  # fmt: skip
 
     @cached_property
     def reached(self) -> tuple[Reached, ...]:

@@ -15,6 +15,11 @@ from .wiring import Tables, of_tyramine
 
 _MAKES_TYRAMINE, _TYRAMINE_CHANNEL = "tdc-1", "lgc-55"
 _TYRAMINE_RECEPTORS = (_TYRAMINE_CHANNEL, "tyra-3")
+WITHOUT_EFFECT = {
+    "npr-1": "holds back RMG and URX by no published conductance and acts on aggregation and aerotaxis, which are not "
+    "modelled; scale_gap_junctions and stimulate change RMG",
+}
+"""Genes that one asks for and that have nothing sound to act on: why, and what to do instead."""
 
 
 def ablate(tables: Tables, neurons: Collection[str]) -> Tables:
@@ -74,7 +79,7 @@ def scale_synapses(tables: Tables, pre: Collection[str], post: Collection[str], 
 
 
 def aminergic() -> tuple[str, ...]:
-    """Genes that make amines or are their receptors, and do something in this model."""
+    """Genes that make amines or peptides or are their receptors, and do something in this model."""
     return (*amine_genes(), *_TYRAMINE_RECEPTORS)
 
 

@@ -93,7 +93,8 @@ class ThermalSense(ChemicalSense):
 class FoodSense(ChemicalSense):
     """The `Sense` of food, such as a lawn of that name: bacteria at each receptor's place [ug/mm2].
 
-    CEP, ADE and PDE feel them as a texture (Sawin et al. 2000), NSM as they are swallowed (Rhoades et al. 2019).
+    CEP, ADE and PDE feel them as a texture (Sawin et al. 2000), NSM as they are swallowed (Rhoades et al. 2019). AWC
+    and ASK feel that they were lost, for minutes (Lopez-Cruz et al. 2019).
 
     Limitations: texture is felt by what lies there, not by how fast the skin brushes over it, and a worm eats wherever
     there is food: nothing that its neurons do stops pumping.
