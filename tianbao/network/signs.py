@@ -25,8 +25,8 @@ TABLE = Path(__file__).with_name("signs.csv")
 RULES = ("published", "deciding", "predicted", "transmitter")
 """For all synapses: published signs and, elsewhere, predictions of Fenyves et al. 2020; the same, with the contested
 families of `DECIDING`; the predictions alone; neither."""
-DECIDING = {"touch-cross": "-", "LUA-command": "none", "ASEL-AIY": "+"}
-"""Contested families by behaviour: a touch of the tail does not reverse a worm, and a rise of salt does not either."""
+DECIDING = {"touch-cross": "-", "LUA-command": "none", "ASEL-AIY": "+", "AWA-AIZ": "-"}
+"""Contested families by behaviour: a touch of the tail does not reverse a worm, nor does a rise of an attractant."""
 DEFAULT = WormSection().signs
 """The rule of a worm that is told none."""
 
