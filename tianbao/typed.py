@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from .errors import ConfigError, shorten
+from .errors import ConfigError, shorten, unknown
 
 _KINDS = {float: "a number", int: "a whole number", str: "a text in quotes", bool: "true or false"}
 
@@ -41,6 +41,38 @@ def typed(key: str, value: Any, before: Any, where: str) -> Any:
     if kind is float and not math.isfinite(value):
         raise ConfigError(f"{where}: '{key}' = {value} is not a finite number")
     return value
+
+
+def word_or_table(
+    option: str, given: object, words: Sequence[str], table_of: tuple[str, str], known: Collection[str],
+    check: Callable[[str, Any], object],
+) -> str | dict[str, float]:  # fmt: skip
+    """An option that is a word or a table of numbers, as a user gives it.
+
+    Args:
+        option: its name, for messages.
+        given: by the user.
+        words: that it can be.
+        table_of: what a key of the table is, and several of them are called.
+        known: keys that the table can have, in the order of the answer.
+        check: raises for a number that a key cannot have.
+
+    Raises:
+        ConfigError: for another word, an empty table, an unknown key, or from `check`.
+    """
+    if isinstance(given, str):
+        if given not in words:
+            raise ConfigError(unknown(option, given, words))
+        return given
+    one, several = table_of
+    if not isinstance(given, Mapping) or not given:
+        choice = ", ".join(f"'{each}'" for each in words)
+        raise ConfigError(f"{option} is {choice} or a table of {several}, not {shorten(repr(given))}")
+    for name, value in given.items():
+        if name not in known:
+            raise ConfigError(f"{option}: {unknown(one, name, known)}")
+        check(name, value)
+    return {name: float(given[name]) for name in known if name in given}
 
 
 def _listed(text: str, before: tuple) -> str:

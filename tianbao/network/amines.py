@@ -16,9 +16,10 @@ from pathlib import Path
 import pandas as pd
 
 from .. import anatomy
-from ..errors import ConfigError, shorten, unknown
+from ..errors import ConfigError, unknown
 from ..parameters import Parameters
 from ..rows import finite, number, read_rows
+from ..typed import word_or_table
 from .tools import NEVER, SwitchedConductance
 from .wiring import input_scale
 
@@ -205,19 +206,14 @@ class Amines:
         """
         if isinstance(given, Amines):
             return given
-        if isinstance(given, str):
-            if given not in MODES:
-                raise ConfigError(unknown("amines", given, MODES))
-            return cls(given == ON)
-        if not isinstance(given, Mapping) or not given:
-            raise ConfigError(f"amines is 'off', 'on' or a table of strengths, not {shorten(repr(given))}")
         rows = {each.receptor: each for each in effects() if each.receptor != _UNKNOWN}
-        for name, value in given.items():
-            if name not in rows:
-                raise ConfigError(f"amines: {unknown('receptor', name, rows)}")
-            row = rows[name]
-            number(value, "amines", name, _UNITS[row.kind], low=row.low, high=row.high)
-        return cls(True, tuple((name, float(given[name])) for name in rows if name in given))
+
+        def check(name: str, value: object) -> None:
+            """Refuses a strength out of its row's range."""
+            number(value, "amines", name, _UNITS[rows[name].kind], low=rows[name].low, high=rows[name].high)
+
+        found = word_or_table("amines", given, MODES, ("receptor", "strengths"), rows, check)
+        return cls(found == ON) if isinstance(found, str) else cls(True, tuple(found.items()))
 
     @property
     def option(self) -> str | dict[str, float]:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from .. import anatomy
 from ..cells.templates import Membrane
-from ..errors import ConfigError, shorten, unknown
 from ..rows import finite, number, read_rows
 from ..sensing import FoodSense, receptors, table_senses
+from ..typed import word_or_table
 
 TABLE = Path(__file__).with_name("decision.csv")
 OFF, NETWORK = "off", "network"
@@ -47,6 +47,11 @@ def _sensory() -> frozenset[str]:
     return frozenset(each.neuron for sense in senses for each in receptors(sense))
 
 
+def _check(name: str, value: object) -> None:
+    row = rows()[name]
+    number(value, "decision", name, row["unit"], low=row["low"], high=row["high"])
+
+
 @dataclass(frozen=True)
 class Decision:
     """Whether the command neurons decide, and by which values.
@@ -71,18 +76,8 @@ class Decision:
         """
         if isinstance(given, Decision):
             return given
-        if isinstance(given, str):
-            if given not in MODES:
-                raise ConfigError(unknown("decision", given, MODES))
-            return cls(given == NETWORK)
-        if not isinstance(given, Mapping) or not given:
-            raise ConfigError(f"decision is 'off', 'network' or a table of values, not {shorten(repr(given))}")
-        for name, value in given.items():
-            if name not in rows():
-                raise ConfigError(f"decision: {unknown('value', name, rows())}")
-            row = rows()[name]
-            number(value, "decision", name, row["unit"], low=row["low"], high=row["high"])
-        return cls(True, tuple((name, float(given[name])) for name in rows() if name in given))
+        found = word_or_table("decision", given, MODES, ("value", "values"), rows(), _check)
+        return cls(found == NETWORK) if isinstance(found, str) else cls(True, tuple(found.items()))
 
     @property
     def option(self) -> str | dict[str, float]:

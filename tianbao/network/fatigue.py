@@ -12,8 +12,9 @@ from functools import cache
 from pathlib import Path
 
 from .. import anatomy
-from ..errors import ConfigError, shorten, unknown
+from ..errors import ConfigError, unknown
 from ..rows import finite, number, read_rows
+from ..typed import word_or_table
 from ..units import MS_PER_S
 
 TABLE = Path(__file__).with_name("fatigue.csv")
@@ -82,6 +83,10 @@ def pools(path: Path = TABLE) -> Mapping[str, Pools]:
     return found
 
 
+def _check(name: str, use: object) -> None:
+    number(use, "fatigue", name, "1/s", low=0.0, high=_MOST_USE)
+
+
 @dataclass(frozen=True)
 class Fatigue:
     """Which synapses tire.
@@ -107,19 +112,12 @@ class Fatigue:
         """
         if isinstance(given, Fatigue):
             return given
-        if isinstance(given, str):
-            if given not in MODES:
-                raise ConfigError(unknown("fatigue", given, MODES))
-            rows = pools().items() if given == TOUCH else ()
-            return cls(tuple((name, each.use) for name, each in rows if name != ANY), given)
-        if not isinstance(given, Mapping) or not given:
-            raise ConfigError(f"fatigue is 'off', 'touch' or a table of classes, not {shorten(repr(given))}")
         classes = sorted(set(anatomy.neurons()["class"]))
-        for name, use in given.items():
-            if name not in classes:
-                raise ConfigError(f"fatigue: {unknown('class', name, classes)}")
-            number(use, "fatigue", name, "1/s", low=0.0, high=_MOST_USE)
-        return cls(tuple((name, float(given[name])) for name in sorted(given)), "")
+        found = word_or_table("fatigue", given, MODES, ("class", "classes"), classes, _check)
+        if isinstance(found, str):
+            rows = pools().items() if found == TOUCH else ()
+            return cls(tuple((name, each.use) for name, each in rows if name != ANY), found)
+        return cls(tuple(found.items()), "")
 
     @property
     def on(self) -> bool:
