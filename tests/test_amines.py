@@ -231,6 +231,10 @@ def test_tdc_1_and_lgc_55_end_tyramine_at_synapses_with_or_without_slow_amines(a
 def test_a_gene_of_amines_that_are_off_is_told_and_cannot_be_modulated(caplog):
     tb.Worm().knock_out("tph-1")
     assert "amines are off" in caplog.text
+    tb.Worm(decision="network").knock_out("tyra-3")
+    assert "does not decide" not in caplog.text
+    tb.Worm().knock_out("tyra-3")
+    assert "does not decide" in caplog.text
     for gene in amine_genes():
         with pytest.raises(tb.ConfigError, match="follow their neurons"):
             tb.Worm().modulate(gene, 2.0)

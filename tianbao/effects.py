@@ -165,9 +165,17 @@ def _knock_out(worm: Effects, genes: Iterable[str], cells: str) -> Effects:
     for gene in genes:
         worm, carriers = _expressed(worm, gene, 0.0, cells)
         if not carriers:
-            why = "" if worm.amines.on or gene not in amine_genes() else "; amines are off, give Worm(amines='on')"
-            log.warning("knock_out: no neuron of '%s' carries %s, so nothing changes%s", cells, gene, why)
+            log.warning("knock_out: no neuron of '%s' carries %s, so nothing changes%s", cells, gene, _why(worm, gene))
     return worm
+
+
+def _why(worm: Effects, gene: str) -> str:
+    """Which option of the worm lets a gene do something, if it is off."""
+    if gene in amine_genes():
+        return "" if worm.amines.on else "; amines are off, give Worm(amines='on')"
+    if gene in perturbations.aminergic() and worm.tables.turning.empty:
+        return "; the worm does not decide, give Worm(decision='network')"
+    return ""
 
 
 def _knock_down(worm: Effects, gene: str, remaining: float, cells: str) -> Effects:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -59,6 +59,8 @@ class WormModel(NamedAttributes):
     def effects(self) -> Effects:
         """What the interventions have made of it."""
         tables, membranes = intact_tables(self.signs, self.wiring), intact_membranes(self.members)
+        if not self.decision.on:
+            tables = replace(tables, turning=tables.turning[:0])
         return after(Effects(tables, membranes, amines=self.amines), self.record)
 
     @property

@@ -116,7 +116,7 @@ def _diffusing(design: NetworkDesign) -> list[Rule]:
 def _turning(design: NetworkDesign) -> list[Rule]:
     """Tyramine on the neurons of the ventral turn: LGC-55 ends with a reversal, what TYRA-3 opens outlasts it."""
     table, p, decision = design.tables.turning, design.parameters, design.decision
-    if not decision.on:
+    if table.empty:
         return []
     weights = turning_weights(table, design.capacitance, p, decision)
     rules = []

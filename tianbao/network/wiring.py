@@ -53,7 +53,7 @@ class Tables:
             a neuron does not strengthen its neighbours.
         gap_totals: EM sections of all gap junctions of each neuron before any perturbation, for the same reason.
         volume: pre, post, strength: pairs without a synapse between which tyramine diffuses.
-        turning: pre, post, receptor, strength: tyramine on neurons of the ventral turn; counts if the worm decides.
+        turning: pre, post, receptor, strength: tyramine on neurons of the ventral turn; empty unless the worm decides.
     """
 
     chemical: pd.DataFrame

@@ -113,7 +113,8 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     """Number of assays of each verdict, as text."""
     counts = Counter(each.verdict for each in outcomes)
     known = [REPRODUCED, PARTIAL, ABSENT, *([NOT_RUN] if counts[NOT_RUN] else [])]
-    return f"{len(outcomes)} assays: " + ", ".join(f"{counts[verdict]} {verdict}" for verdict in known)
+    many = "assay" if len(outcomes) == 1 else "assays"
+    return f"{len(outcomes)} {many}: " + ", ".join(f"{counts[verdict]} {verdict}" for verdict in known)
 
 
 def write(outcomes: Sequence[Outcome], folder: str | Path, provenance: Mapping[str, str]) -> list[Path]:
