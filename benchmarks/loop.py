@@ -1,8 +1,8 @@
 """Where the time of a run goes, as ratios measured in one go on one machine.
 
 Runs the default loop, then the same with one thing changed, each in a process of its own, one after
-the other. Prints computing time per second of biology, the ratio to the default, and the share that
-the body takes.
+the other. Prints and writes computing time per second of biology, the ratio to the default, and the share that the body
+takes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import time
+from pathlib import Path
+
+import pandas as pd
 
 VARIANTS = {
     "default (NEURON)": {},
@@ -18,6 +21,8 @@ VARIANTS = {
     "native f32": {"engine": "native-f32"},
     "native, tables": {"engine": "native-tables"},
     "d_lambda cells": {"worm.discretisation": "d_lambda"},
+    "native, d_lambda cells": {"engine": "native", "worm.discretisation": "d_lambda"},
+    "native, water": {"engine": "native", "arena.medium": "water", "clock.tick": 2.0},
     "neural dt halved": {"clock.dt": 0.25},
     "tick halved": {"clock.tick": 2.0},
     "axial mesh doubled": {"body.slabs": 96},
@@ -52,14 +57,19 @@ def main() -> None:
     """Run every variant and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--duration", type=float, default=3_000.0, help="ms of biology each")
+    parser.add_argument("--out", type=Path, default=Path("output/benchmarks"))
     args = parser.parse_args()
-    reference = None
+    reference, rows = None, []
     print(f"{'variant':22s}{'build s':>9s}{'s per bio-s':>13s}{'ratio':>8s}{'body share':>12s}")
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         jobs = [(name, changes, args.duration) for name, changes in VARIANTS.items()]
         for name, built, wall, share in pool.imap(measure, jobs, chunksize=1):
             reference = reference or wall
             print(f"{name:22s}{built:9.1f}{wall:13.2f}{wall / reference:8.2f}{share:12.0%}", flush=True)
+            rows.append({"variant": name, "wall_s_per_bio_s": wall, "ratio": wall / reference, "body_share": share})
+    args.out.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(args.out / "loop.csv", index=False, float_format="%.3g")
+    print(f"wrote loop.csv in {args.out}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import multiprocessing
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from matplotlib.figure import Figure
 import tianbao as tb
 from tianbao.behaviour.states import longer_reversals, threshold_events
 from tianbao.behaviour.tracks import tangential_velocity
-from tianbao.cli import run_script
+from tianbao.cli import in_processes, run_script
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.units import MS_PER_S
 from tianbao.view import style
@@ -166,13 +165,12 @@ def experiment(args: argparse.Namespace) -> int:
     folder = prepare_folder(args.out)
     jobs = [Job(each, args.first_seed + k, args.duration) for each in chosen for k in range(args.worms)]
     rows, tracks = [], {}
-    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=4) as pool:
-        for job, (row, time, path) in zip(jobs, pool.imap(measure, jobs, chunksize=1), strict=True):
-            rows.append(row)
-            tracks.setdefault(job.condition.name, []).append((time, path))
-            worms = pd.DataFrame(rows)
-            write_atomically(folder / "climb_worms.csv", worms.to_csv(index=False, float_format="%.4g").encode())
-            print("{condition}, seed {seed}: {first_mm:.2f} to {last_mm:.2f} mm".format(**row), flush=True)
+    for job, (row, time, path) in zip(jobs, in_processes(measure, jobs, args.workers, tasks=4), strict=True):
+        rows.append(row)
+        tracks.setdefault(job.condition.name, []).append((time, path))
+        worms = pd.DataFrame(rows)
+        write_atomically(folder / "climb_worms.csv", worms.to_csv(index=False, float_format="%.4g").encode())
+        print("{condition}, seed {seed}: {first_mm:.2f} to {last_mm:.2f} mm".format(**row), flush=True)
     table = summarise(worms)
     write_atomically(folder / "climb.csv", table.to_csv(index=False, float_format="%.4g").encode())
     picture(tracks, folder / "climb.png")

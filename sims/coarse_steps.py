@@ -10,12 +10,12 @@ Time: about four minutes on two cores for 9 s of biology per row.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import sys
 from pathlib import Path
 
 import pandas as pd
 
+from tianbao.cli import in_processes
 from tianbao.config import RunConfig
 from tianbao.errors import DivergedError
 from tianbao.experiment import simulation
@@ -61,8 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     prepare_folder(args.out)
     jobs = [(medium, *pair, args.duration) for medium, pairs in STEPS.items() for pair in pairs]
-    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
-        table = table_of(list(pool.imap(measure, jobs, chunksize=1)))
+    table = table_of(list(in_processes(measure, jobs, args.workers)))
     table.to_csv(args.out / "coarse_steps.csv", index=False, float_format="%.5g")
     print(table.to_string(float_format=lambda value: f"{value:.3f}"))
     print(f"wrote coarse_steps.csv in {args.out}")

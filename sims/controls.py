@@ -11,7 +11,6 @@ Compare: Wen 2012 (proprioception), Xu 2018 (AVB-B gap junctions), Chalfie 1985 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import pandas as pd
 import tianbao as tb
 from tianbao import anatomy
 from tianbao.behaviour.gait import METRICS, Gait, crawled
+from tianbao.cli import in_processes
 from tianbao.io.files import prepare_folder
 from tianbao.network.signs import Signs
 
@@ -182,11 +182,10 @@ def main(arguments: list[str] | None = None) -> int:
         for each in CONTROLS
         for seed in range(1, args.seed + 1)
     ]
-    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
-        for done, row in enumerate(pool.imap(measure, jobs, chunksize=1), start=1):
-            rows.append(row)
-            pd.DataFrame(rows).to_csv(folder / "controls.csv", index=False)
-            print(f"{done:3d}/{len(jobs)} {line_of(row)}", flush=True)
+    for done, row in enumerate(in_processes(measure, jobs, args.workers), start=1):
+        rows.append(row)
+        pd.DataFrame(rows).to_csv(folder / "controls.csv", index=False)
+        print(f"{done:3d}/{len(jobs)} {line_of(row)}", flush=True)
     table = pd.DataFrame(rows)
     summary = verdicts(table)
     summary.to_csv(folder / "verdicts.csv", index=False)

@@ -10,12 +10,12 @@ Time: about two minutes on two cores for 23 s of biology per row.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import sys
 from pathlib import Path
 
 import pandas as pd
 
+from tianbao.cli import in_processes
 from tianbao.config import RunConfig
 from tianbao.experiment import simulation
 from tianbao.io.files import prepare_folder
@@ -67,8 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
         for seed in range(1, args.seed + 1)
         for name, changes in variants(RunConfig()).items()
     ]
-    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
-        table = table_of(list(pool.imap(measure, jobs, chunksize=1)))
+    table = table_of(list(in_processes(measure, jobs, args.workers)))
     table.to_csv(args.out / "convergence.csv")
     print(table.to_string(float_format=lambda value: f"{value:.3f}"))
     print(f"wrote convergence.csv in {args.out}")

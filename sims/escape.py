@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import multiprocessing
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -28,7 +27,7 @@ from scipy.stats import wilcoxon
 import tianbao as tb
 from tianbao.behaviour.responses import acceleration, response, share_of_trials
 from tianbao.behaviour.tracks import tangential_velocity
-from tianbao.cli import run_script
+from tianbao.cli import in_processes, run_script
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.view import style
 
@@ -209,14 +208,13 @@ def experiment(args: argparse.Namespace) -> int:
     if not args.no_video:
         jobs.append(Job(CONDITIONS[1], args.first_seed + groups, args.decision, video=folder / "escape.mp4"))
     rows, velocities = [], {}
-    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=4) as pool:
-        for job, (found, traces) in zip(jobs, pool.imap(measure, jobs, chunksize=1), strict=True):
-            rows += found
-            velocities.setdefault(job.condition.name, []).extend(traces)
-            table = pd.DataFrame(rows)
-            write_atomically(folder / "escape_trials.csv", table.to_csv(index=False).encode())
-            back = sum(row["reversed"] for row in found)
-            print(f"{job.condition.name}, seed {job.seed}: {back} of {len(found)} reversed", flush=True)
+    for job, (found, traces) in zip(jobs, in_processes(measure, jobs, args.workers, tasks=4), strict=True):
+        rows += found
+        velocities.setdefault(job.condition.name, []).extend(traces)
+        table = pd.DataFrame(rows)
+        write_atomically(folder / "escape_trials.csv", table.to_csv(index=False).encode())
+        back = sum(row["reversed"] for row in found)
+        print(f"{job.condition.name}, seed {job.seed}: {back} of {len(found)} reversed", flush=True)
     summary = summarise(table)
     write_atomically(folder / "escape.csv", summary.to_csv(index=False, float_format="%.4g").encode())
     picture(velocities, folder / "escape.png")

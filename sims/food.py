@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import multiprocessing
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from matplotlib.figure import Figure
 import tianbao as tb
 from tianbao.behaviour.states import reversals_per_minute, threshold_events
 from tianbao.behaviour.tracks import tangential_velocity
-from tianbao.cli import run_script
+from tianbao.cli import in_processes, run_script
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.units import MS_PER_S
 from tianbao.view import style
@@ -198,12 +197,11 @@ def experiment(args: argparse.Namespace) -> int:
         raise tb.ConfigError(f"--only: no such condition; known are {', '.join(each.name for each in CONDITIONS)}")
     jobs = [Job(each, args.first_seed + k, args.duration) for each in chosen for k in range(args.worms // TOGETHER)]
     rows, levels = [], {}
-    with multiprocessing.get_context("spawn").Pool(args.workers) as pool:
-        for job, (found, amines) in zip(jobs, pool.imap(measure, jobs, chunksize=1), strict=True):
-            rows += found
-            levels.setdefault(job.condition, amines)
-            food = "on" if job.condition.food else "off"
-            print(f"{job.condition.name} {food} food, seed {job.seed} done", flush=True)
+    for job, (found, amines) in zip(jobs, in_processes(measure, jobs, args.workers, tasks=None), strict=True):
+        rows += found
+        levels.setdefault(job.condition, amines)
+        food = "on" if job.condition.food else "off"
+        print(f"{job.condition.name} {food} food, seed {job.seed} done", flush=True)
     trials = pd.DataFrame(rows)
     table = summarise(trials)
     judged = verdicts(table)

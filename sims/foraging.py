@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import multiprocessing
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ from tianbao.behaviour.patches import residence, speed_inside_outside
 from tianbao.behaviour.roaming import roaming
 from tianbao.behaviour.states import longer_reversals, threshold_events
 from tianbao.behaviour.tracks import tangential_velocity
-from tianbao.cli import run_script
+from tianbao.cli import in_processes, run_script
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.units import MS_PER_S
 from tianbao.view import style
@@ -253,13 +252,12 @@ def experiment(args: argparse.Namespace) -> int:
         for each in chosen for k in range(args.worms)
     ]  # fmt: skip
     rows, paths = [], {}
-    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=4) as pool:
-        for job, (row, nose) in zip(jobs, pool.imap(measure, jobs, chunksize=1), strict=True):
-            rows.append(row)
-            paths.setdefault(job.condition.name, []).append(nose)
-            worms = pd.DataFrame(rows)
-            write_atomically(folder / "foraging_worms.csv", worms.to_csv(index=False, float_format="%.4g").encode())
-            print("{condition}, seed {seed}: {eaten_ug:.4f} ug, on food {share_on_food:.2f}".format(**row), flush=True)
+    for job, (row, nose) in zip(jobs, in_processes(measure, jobs, args.workers, tasks=4), strict=True):
+        rows.append(row)
+        paths.setdefault(job.condition.name, []).append(nose)
+        worms = pd.DataFrame(rows)
+        write_atomically(folder / "foraging_worms.csv", worms.to_csv(index=False, float_format="%.4g").encode())
+        print("{condition}, seed {seed}: {eaten_ug:.4f} ug, on food {share_on_food:.2f}".format(**row), flush=True)
     table, judged = summarise(worms), verdicts(worms)
     for name, each in (("foraging", table), ("foraging_verdicts", judged)):
         write_atomically(folder / f"{name}.csv", each.to_csv(index=False, float_format="%.4g").encode())

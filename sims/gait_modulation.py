@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import multiprocessing
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from matplotlib.figure import Figure
 import tianbao as tb
 import tianbao.behaviour
 from tianbao.behaviour.gait import PUBLISHED
-from tianbao.cli import run_script
+from tianbao.cli import in_processes, run_script
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.view import style
 
@@ -170,11 +169,10 @@ def experiment(args: argparse.Namespace) -> int:
     done = {(row["sweep"], row["value"], row["seed"]) for row in rows}
     missing = [each for each in cases(args.seed) if (each.sweep, each.value, each.seed) not in done]
     jobs = [(each, args.duration, args.slow_duration, args.engine) for each in missing]
-    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
-        for row in pool.imap(measure, jobs, chunksize=1):
-            rows.append(row)
-            write_atomically(folder / "gait_modulation.csv", pd.DataFrame(rows).to_csv(index=False).encode())
-            print(line_of(row), flush=True)
+    for row in in_processes(measure, jobs, args.workers):
+        rows.append(row)
+        write_atomically(folder / "gait_modulation.csv", pd.DataFrame(rows).to_csv(index=False).encode())
+        print(line_of(row), flush=True)
     table = pd.DataFrame(rows)
     picture = style.render(lambda figure: draw(figure, table), (9.0, 6.0), folder / "gait_modulation.png")
     print(f"wrote gait_modulation.csv and {picture.name} in {folder}")

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import multiprocessing
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -28,7 +27,7 @@ from matplotlib.figure import Figure
 
 import tianbao as tb
 from tianbao.behaviour.responses import response, share_of_trials
-from tianbao.cli import run_script
+from tianbao.cli import in_processes, run_script
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.units import MS_PER_S
 
@@ -211,13 +210,12 @@ def experiment(args: argparse.Namespace) -> int:
     """Run all series; exit code 0 only if every one that tires ends below its first answer."""
     jobs, rows = jobs_of(args), []
     folder = prepare_folder(args.out)
-    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=2) as pool:
-        for job, found in zip(jobs, pool.imap(measure, jobs, chunksize=1), strict=True):
-            rows += found
-            trials = pd.DataFrame(rows)
-            write_atomically(folder / "habituation_trials.csv", trials.to_csv(index=False).encode())
-            back = sum(bool(row["reversed"]) for row in found)
-            print(f"{job.condition.name}, seed {job.seed}: {back} of {len(found)} reversed", flush=True)
+    for job, found in zip(jobs, in_processes(measure, jobs, args.workers, tasks=2), strict=True):
+        rows += found
+        trials = pd.DataFrame(rows)
+        write_atomically(folder / "habituation_trials.csv", trials.to_csv(index=False).encode())
+        back = sum(bool(row["reversed"]) for row in found)
+        print(f"{job.condition.name}, seed {job.seed}: {back} of {len(found)} reversed", flush=True)
     table, summary = curve(trials), summarise(trials)
     write_atomically(folder / "habituation_curve.csv", table.to_csv(index=False, float_format="%.4g").encode())
     write_atomically(folder / "habituation.csv", summary.to_csv(index=False, float_format="%.4g").encode())

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import multiprocessing
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from tianbao.behaviour.responses import response, share_of_trials
 from tianbao.behaviour.states import reversals_per_minute, threshold_events
 from tianbao.behaviour.tracks import tangential_velocity
 from tianbao.body import RingMesh
-from tianbao.cli import run_script
+from tianbao.cli import in_processes, run_script
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.units import MS_PER_S
 from tianbao.view import style
@@ -202,14 +201,13 @@ def experiment(args: argparse.Namespace) -> int:
         for each in chosen for k in range(args.worms)
     ]  # fmt: skip
     rows, paths = [], {}
-    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=4) as pool:
-        for job, (row, centre) in zip(jobs, pool.imap(measure, jobs, chunksize=1), strict=True):
-            rows.append(row)
-            paths.setdefault(job.condition.name, []).append(centre)
-            table = pd.DataFrame(rows)
-            write_atomically(folder / "lattice_worms.csv", table.to_csv(index=False, float_format="%.4g").encode())
-            print("{condition}, seed {seed}: {net_body_lengths:.1f} L, nowhere for {nowhere_s:.1f} s at most, "
-                  "backed out of {backed_out} of {met_head_on}".format(**row), flush=True)  # fmt: skip
+    for job, (row, centre) in zip(jobs, in_processes(measure, jobs, args.workers, tasks=4), strict=True):
+        rows.append(row)
+        paths.setdefault(job.condition.name, []).append(centre)
+        table = pd.DataFrame(rows)
+        write_atomically(folder / "lattice_worms.csv", table.to_csv(index=False, float_format="%.4g").encode())
+        print("{condition}, seed {seed}: {net_body_lengths:.1f} L, nowhere for {nowhere_s:.1f} s at most, "
+              "backed out of {backed_out} of {met_head_on}".format(**row), flush=True)  # fmt: skip
     summary = summarise(table)
     write_atomically(folder / "lattice.csv", summary.to_csv(index=False, float_format="%.4g").encode())
     picture(paths, folder / "lattice.png")

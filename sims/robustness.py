@@ -9,7 +9,6 @@ Time: about six minutes for sixteen draws on two cores.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import sys
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import tianbao as tb
 from tianbao import parameters
 from tianbao.body import Material
 from tianbao.body.material import constant
-from tianbao.cli import run_script
+from tianbao.cli import in_processes, run_script
 from tianbao.io.files import prepare_folder
 
 # Fitted values of the tissue: row of body.csv -> attribute of Material.
@@ -82,13 +81,12 @@ def experiment(args: argparse.Namespace) -> int:
     folder = prepare_folder(args.out)
     jobs = [(draw, medium, args.spread) for draw in range(args.draws + 1) for medium in MEDIA]
     rows = []
-    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
-        for row in pool.imap(measure, jobs, chunksize=1):
-            rows.append(row)
-            print(
-                "  ".join(f"{value:.3g}" if isinstance(value, float) else f"{value!s:>5}" for value in row.values()),
-                flush=True,
-            )
+    for row in in_processes(measure, jobs, args.workers):
+        rows.append(row)
+        print(
+            "  ".join(f"{value:.3g}" if isinstance(value, float) else f"{value!s:>5}" for value in row.values()),
+            flush=True,
+        )
     table = pd.DataFrame(rows)
     table.to_csv(folder / "robustness.csv", index=False)
     share = table[table.draw > 0].groupby("medium").moves.mean()

@@ -11,7 +11,6 @@ Compare: tianbao/behaviour/published.csv.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 import tianbao as tb
-from tianbao.cli import run_script
+from tianbao.cli import in_processes, run_script
 from tianbao.io.files import prepare_folder
 from tianbao.io.results import moved
 from tianbao.network.signs import MINUS, NONE, OTHERS, PLUS, RECEPTORS, RULES, allowed, family_names
@@ -83,14 +82,13 @@ def experiment(args: argparse.Namespace) -> int:
             raise tb.ConfigError(f"--only {name}: give some of {', '.join(wanted)}")
     jobs = [(wanted[name], medium, args.count, args.scale) for name in args.only or wanted for medium in MEDIA]
     rows = []
-    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=8) as pool:
-        for found in pool.imap(measure, jobs, chunksize=1):
-            rows += found
-            pd.DataFrame(rows).to_csv(folder / "signs.csv", index=False)
-            for row in found:
-                numbers = "  ".join(f"{row[name]:8.3g}" for name in SHOWN)
-                said = f"{row['signs']:24s} {row['medium']:6s} worm {row['worm']} {numbers}  {row['criteria']}"
-                print(said, flush=True)
+    for found in in_processes(measure, jobs, args.workers, tasks=8):
+        rows += found
+        pd.DataFrame(rows).to_csv(folder / "signs.csv", index=False)
+        for row in found:
+            numbers = "  ".join(f"{row[name]:8.3g}" for name in SHOWN)
+            said = f"{row['signs']:24s} {row['medium']:6s} worm {row['worm']} {numbers}  {row['criteria']}"
+            print(said, flush=True)
     means = pd.DataFrame(rows).groupby(["signs", "medium"], sort=False)[["criteria", *SHOWN]].mean()
     print(means.to_string(float_format=lambda value: f"{value:.3f}"))
     print(f"wrote signs.csv in {folder}")

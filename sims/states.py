@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import multiprocessing
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from tianbao.behaviour.hidden_states import PUBLISHED, fit_states
 from tianbao.behaviour.states import ignoring_stutters, reversals_per_minute, threshold_events
 from tianbao.behaviour.tracks import tangential_velocity
 from tianbao.behaviour.turning import heading, heading_memory, reorientations
-from tianbao.cli import run_script
+from tianbao.cli import in_processes, run_script
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.units import MS_PER_S
 from tianbao.view import style
@@ -135,10 +134,9 @@ def experiment(args: argparse.Namespace) -> int:
     decision = "off" if args.off else "network"
     jobs = [Job(args.first_seed + k, decision, args.duration) for k in range(args.worms)]
     tracks = []
-    with multiprocessing.get_context("spawn").Pool(args.workers) as pool:
-        for job, track in zip(jobs, pool.imap(track_of, jobs, chunksize=1), strict=True):
-            tracks.append(track)
-            print(f"worm of seed {job.seed} done", flush=True)
+    for job, track in zip(jobs, in_processes(track_of, jobs, args.workers, tasks=None), strict=True):
+        tracks.append(track)
+        print(f"worm of seed {job.seed} done", flush=True)
     table = measures(tracks)
     write_atomically(folder / "states.csv", table.to_csv(index=False, float_format="%.4g").encode())
     picture(tracks, folder / "states.png")

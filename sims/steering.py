@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import multiprocessing
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from matplotlib.figure import Figure
 import tianbao as tb
 from tianbao.behaviour.midline import centroid
 from tianbao.behaviour.turns import turning_rate
-from tianbao.cli import run_script
+from tianbao.cli import in_processes, run_script
 from tianbao.commands import steer
 from tianbao.config import parse_setting
 from tianbao.io.files import prepare_folder, write_atomically
@@ -115,13 +114,12 @@ def experiment(args: argparse.Namespace) -> int:
     seeds = range(1, args.seeds + 1)
     jobs = [(each, seed, args.duration, args.engine, parameters) for seed in seeds for each in DIFFERENCES]
     rows, paths = [], {}
-    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
-        for row, path in pool.imap(measure, jobs, chunksize=1):
-            rows.append(row)
-            if path is not None and row["seed"] == 1:
-                paths[row["difference_pa"]] = path
-            write_atomically(folder / "steering.csv", pd.DataFrame(rows).to_csv(index=False).encode())
-            print(line_of(row), flush=True)
+    for row, path in in_processes(measure, jobs, args.workers):
+        rows.append(row)
+        if path is not None and row["seed"] == 1:
+            paths[row["difference_pa"]] = path
+        write_atomically(folder / "steering.csv", pd.DataFrame(rows).to_csv(index=False).encode())
+        print(line_of(row), flush=True)
     table = pd.DataFrame(rows)
     picture = style.render(lambda figure: draw(figure, table, paths), (9.0, 4.0), folder / "steering.png")
     slope, drift = fitted(table)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import multiprocessing
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +26,7 @@ from matplotlib.figure import Figure
 import tianbao as tb
 from tianbao.behaviour.midline import curvature, curvature_positions
 from tianbao.behaviour.reversals import amplitude
-from tianbao.cli import run_script
+from tianbao.cli import in_processes, run_script
 from tianbao.config import parse_setting
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.view import style
@@ -130,11 +129,10 @@ def experiment(args: argparse.Namespace) -> int:
     folder, rows = prepare_folder(args.out), []
     shared = (args.medium, args.crawl, args.duration, args.engine, changes)
     jobs = [(fields, channel, *shared) for fields in FIELDS for channel in CHANNELS]
-    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
-        for row in pool.imap(measure, jobs, chunksize=1):
-            rows.append(row)
-            write_atomically(folder / "trap.csv", pd.DataFrame(rows).to_csv(index=False).encode())
-            print(line_of(row), flush=True)
+    for row in in_processes(measure, jobs, args.workers):
+        rows.append(row)
+        write_atomically(folder / "trap.csv", pd.DataFrame(rows).to_csv(index=False).encode())
+        print(line_of(row), flush=True)
     table = pd.DataFrame(rows)
     picture = style.render(lambda figure: draw(figure, table), (9.0, 3.8), folder / "trap.png")
     follows = summary(table)

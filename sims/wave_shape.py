@@ -10,7 +10,6 @@ Compare: tianbao/behaviour/published.csv.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import sys
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import pandas as pd
 
 import tianbao as tb
 from tianbao.behaviour.kymograph import Kymograph
-from tianbao.cli import run_script
+from tianbao.cli import in_processes, run_script
 from tianbao.cli.animals import add_animal, animal_of
 from tianbao.io.files import prepare_folder
 from tianbao.view.kymographs import plot_kymographs
@@ -61,16 +60,15 @@ def experiment(args: argparse.Namespace) -> int:
     seeds = range(args.first, args.first + args.seed)
     jobs = [(medium, noise, seed, args.scale) for medium in RUNS for noise in (default, 0.0) for seed in seeds]
     rows, pictures = [], [animal] if animal else []
-    with multiprocessing.get_context("spawn").Pool(args.workers, maxtasksperchild=1) as pool:
-        for row, picture in pool.imap(measure, jobs, chunksize=1):
-            rows.append(row)
-            pictures += [picture] if row["seed"] == args.first else []
-            pd.DataFrame(rows).to_csv(folder / "waves.csv", index=False)
-            print(
-                f"{picture[0]:26s} {row['forward_speed_mm_s']:+.3f} mm/s  R2 {row['travelling_r2']:.3f}  "
-                f"{row['wave_frequency_hz']:.2f} Hz  {row['wave_length']:+.2f} L",
-                flush=True,
-            )
+    for row, picture in in_processes(measure, jobs, args.workers):
+        rows.append(row)
+        pictures += [picture] if row["seed"] == args.first else []
+        pd.DataFrame(rows).to_csv(folder / "waves.csv", index=False)
+        print(
+            f"{picture[0]:26s} {row['forward_speed_mm_s']:+.3f} mm/s  R2 {row['travelling_r2']:.3f}  "
+            f"{row['wave_frequency_hz']:.2f} Hz  {row['wave_length']:+.2f} L",
+            flush=True,
+        )
     drawn = plot_kymographs(pictures, folder / "kymographs.png")
     means = pd.DataFrame(rows).groupby(["medium", "noise"])[list(PRINTED)].mean().T
     print(means.to_string(float_format=lambda value: f"{value:.3f}"))

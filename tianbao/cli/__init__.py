@@ -10,9 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 from .. import __doc__ as about
 from .. import streams
 from .run import crawl_parser, run_crawl
-from .session import EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, Parser, delivered, run_script
+from .session import EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, Parser, delivered, in_processes, run_script
 
-__all__ = ["EXIT_ERROR", "EXIT_FAILED", "EXIT_INTERRUPTED", "crawl_parser", "main", "run_crawl", "run_script"]
+__all__ = [
+    "EXIT_ERROR", "EXIT_FAILED", "EXIT_INTERRUPTED", "crawl_parser", "in_processes", "main", "run_crawl", "run_script",
+]  # fmt: skip
 
 _MODULES = ("run", "sweep", "see", "export", "wiring", "evidence", "inspect", "doctor")
 

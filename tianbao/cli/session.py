@@ -1,18 +1,21 @@
-"""Shared by all commands: errors printed as one sentence, exit codes, help texts with examples."""
+"""Shared by commands and scripts: errors as one sentence, exit codes, help with examples, processes side by side."""
 
 from __future__ import annotations
 
 import argparse
 import logging
+import multiprocessing
+import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from .. import streams
 from ..config import full_place
 from ..errors import OutputError, TianbaoError, shorten, unknown
+from ..orphans import end_with
 
 if TYPE_CHECKING:
     from ..recording import Recording
@@ -92,6 +95,23 @@ def run_script(act: Callable[[argparse.Namespace], int], args: argparse.Namespac
         where = f" ({error.filename})" if error.filename else ""
         print(f"tianbao: {error.strerror or error}{where}; check the file and the disk", file=sys.stderr)
         return EXIT_ERROR
+
+
+def in_processes(act: Callable, jobs: Sequence, workers: int, *, tasks: int | None = 1) -> Iterator:
+    """Results of a function for many jobs, in their order, computed side by side in processes of their own.
+
+    Args:
+        act: takes a job; a function of a module, as processes are spawned.
+        jobs: that can be pickled.
+        workers: processes at a time.
+        tasks: jobs after which a process is replaced, as NEURON keeps what it has built; None for never.
+    """
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(workers, end_with, (os.getpid(),), maxtasksperchild=tasks) as pool:
+        yield from pool.imap(act, jobs, chunksize=1)
+        # Left at once, processes would be ended in the middle of tidying up.
+        pool.close()
+        pool.join()
 
 
 def delivered(code: int) -> int:
