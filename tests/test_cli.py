@@ -1,6 +1,7 @@
 """The command line and the scripts speak in sentences and write every file they name."""
 
 import importlib.util
+import math
 import os
 import platform
 import shutil
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tianbao.cli import main
+from tianbao.cli import in_processes, main
 
 SIMS = Path(__file__).parents[1] / "sims"
 
@@ -24,6 +25,14 @@ def script(name):
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def test_jobs_in_processes_come_back_in_order_and_leave_nothing_behind():
+    code = "import math\nfrom tianbao.cli import in_processes\nprint(list(in_processes(math.sqrt, [9.0, 4.0, 1.0], 2)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[3.0, 2.0, 1.0]" and not done.stderr
+    with pytest.raises(ValueError, match="math domain error|nonnegative"):
+        list(in_processes(math.sqrt, [-1.0], 1))
 
 
 def test_forward_crawl_writes_every_file_and_fails_when_there_was_no_time_to_crawl(tmp_path, capsys):
