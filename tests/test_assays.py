@@ -336,3 +336,10 @@ def test_an_assay_runs_from_its_file_to_its_verdict_and_not_twice(tmp_path, monk
     monkeypatch.setattr(assay_runs, "measured", never)
     (again,) = behaviour.run([str(small(tmp_path))], tmp_path / "out", processes=1, progress=False)
     assert again.found[0].value == outcome.found[0].value
+
+
+def test_processes_that_are_replaced_do_not_stop_the_rest(monkeypatch):
+    monkeypatch.setattr(assay_runs, "measured", len)
+    monkeypatch.setattr(assay_runs, "_MOST_BATCHES", 1)
+    todo = [tuple(range(k)) for k in range(5)]
+    assert sorted(assay_runs._computed(todo, 2)) == [(each, len(each)) for each in todo]

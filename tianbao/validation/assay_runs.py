@@ -271,11 +271,19 @@ def _computed(todo: Sequence[Batch], processes: int) -> Iterator[tuple[Batch, li
     if processes == 1 or len(todo) < 2:
         yield from ((batch, measured(batch)) for batch in todo)
         return
+    # New processes after some batches each, as NEURON keeps what it has built. An executor that replaces its own
+    # (max_tasks_per_child) can stop for ever when all are due at the same time: CPython's issue 115634.
+    most = processes * _MOST_BATCHES
+    for first in range(0, len(todo), most):
+        yield from _side_by_side(todo[first : first + most], processes)
+
+
+def _side_by_side(todo: Sequence[Batch], processes: int) -> Iterator[tuple[Batch, list[dict[str, Any]]]]:
+    """Batches and their rows, as they are done, in processes of their own."""
     # NEURON and Taichi do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        min(processes, len(todo)), context, initializer=end_with, initargs=(os.getpid(),),
-        max_tasks_per_child=_MOST_BATCHES,
+        min(processes, len(todo)), context, initializer=end_with, initargs=(os.getpid(),)
     ) as pool:  # fmt: skip
         running = {pool.submit(measured, batch): batch for batch in todo}
         try:
