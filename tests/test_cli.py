@@ -29,7 +29,7 @@ def script(name):
 
 def test_jobs_in_processes_come_back_in_order_and_leave_nothing_behind():
     code = "import math\nfrom tianbao.cli import in_processes\nprint(list(in_processes(math.sqrt, [9.0, 4.0, 1.0], 2)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120.0)
     assert done.stdout.strip() == "[3.0, 2.0, 1.0]" and not done.stderr
     with pytest.raises(ValueError, match="math domain error|nonnegative"):
         list(in_processes(math.sqrt, [-1.0], 1))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import multiprocessing
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, NoReturn
 from .. import streams
 from ..config import full_place
 from ..errors import OutputError, TianbaoError, shorten, unknown
-from ..orphans import end_with
 
 if TYPE_CHECKING:
     from ..recording import Recording
@@ -106,8 +104,8 @@ def in_processes(act: Callable, jobs: Sequence, workers: int, *, tasks: int | No
         workers: processes at a time.
         tasks: jobs after which a process is replaced, as NEURON keeps what it has built; None for never.
     """
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, end_with, (os.getpid(),), maxtasksperchild=tasks) as pool:
+    # Not with orphans.end_with: a thread of the pool starts the later processes, and they would be killed with it.
+    with multiprocessing.get_context("spawn").Pool(workers, maxtasksperchild=tasks) as pool:
         yield from pool.imap(act, jobs, chunksize=1)
         # Left at once, processes would be ended in the middle of tidying up.
         pool.close()
