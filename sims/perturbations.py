@@ -5,7 +5,7 @@ lower, higher or the same. Perturbed worms are compared with control worms of th
 share one control.
 See: for each row the control's and the perturbed value, their difference with its 95 % interval (worms drawn anew in
 pairs of one seed), and a verdict: right, wrong, undecided, or not applicable with a reason.
-Time: about 80 minutes on two cores; called again with the same folder, it goes on where it was broken off.
+Time: about half an hour on two cores; called again with the same folder, it goes on where it was broken off.
 Compare: Chalfie et al. 1985, Kaplan & Horvitz 1993, Gray et al. 2005, Deng et al. 2021, and others named in the table.
 """
 
