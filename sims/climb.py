@@ -23,7 +23,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import tianbao as tb
-from tianbao.behaviour.states import longer_reversals, threshold_events
+from tianbao.behaviour.states import longer_reversals, starts_per_minute, threshold_events
 from tianbao.behaviour.tracks import tangential_velocity
 from tianbao.cli import in_processes, run_script
 from tianbao.io.files import prepare_folder, write_atomically
@@ -39,7 +39,6 @@ PEAK, WIDTH, BACKGROUND = 60.0, 6.0, 5.0  # [mM], [mm], [mM]
 AWAY = 6.0  # [mm] from the peak at which worms begin, where a Gaussian is steepest
 TASTING = ("ASE*",)
 CHEMICAL = ("ASE*", "AWC*", "AWA*")
-_S_PER_MIN = 60.0
 
 
 @dataclass(frozen=True)
@@ -84,12 +83,7 @@ def by_change(time: np.ndarray, salt: np.ndarray, start: np.ndarray) -> tuple[fl
     """
     back = round(BEFORE / float(time[1] - time[0]))
     change = np.concatenate([np.full(min(back, len(salt)), math.nan), salt[back:] - salt[:-back]])[: len(salt)]
-    at = np.clip(np.searchsorted(time, start), 0, len(time) - 1)
-    rates = []
-    for counted in (change < 0.0, change > 0.0):
-        minutes = counted.sum() * float(time[1] - time[0]) / MS_PER_S / _S_PER_MIN
-        rates.append(float(counted[at].sum() / minutes) if minutes > 0.0 else math.nan)
-    return rates[0], rates[1]
+    return starts_per_minute(start, time, change < 0.0), starts_per_minute(start, time, change > 0.0)
 
 
 def measure(job: Job) -> tuple[dict, np.ndarray, np.ndarray]:

@@ -28,7 +28,7 @@ import tianbao as tb
 from tianbao.behaviour.midline import centroid
 from tianbao.behaviour.patches import residence, speed_inside_outside
 from tianbao.behaviour.roaming import roaming
-from tianbao.behaviour.states import longer_reversals, threshold_events
+from tianbao.behaviour.states import longer_reversals, starts_per_minute, threshold_events
 from tianbao.behaviour.tracks import tangential_velocity
 from tianbao.cli import in_processes, run_script
 from tianbao.io.files import prepare_folder, write_atomically
@@ -45,7 +45,6 @@ PATCH, PITCH, DENSITY = 1.5, 5.0, 2.0  # [mm] as lawns of Scheer and Bargmann 20
 RINGS = 4  # of patches around the one in which a worm begins
 CHANCE = math.pi * PATCH**2 / (math.sqrt(0.75) * PITCH**2)  # share of the plane that patches cover, 0.33
 FEELING = ("CEP*", "ADE*", "PDE*", "NSM*", "AWC*", "ASK*")
-_S_PER_MIN = 60.0
 
 
 @dataclass(frozen=True)
@@ -104,19 +103,6 @@ def worm_of(job: Job) -> tb.Worm:
     return worm.ablate(*each.killed) if each.killed else worm
 
 
-def rate(start: np.ndarray, time: np.ndarray, counted: np.ndarray) -> float:
-    """Events per minute of the frames that count [1/min]; NaN without any.
-
-    Args:
-        start: of the events [ms], shape (events,).
-        time: evenly spaced [ms], shape (frames,).
-        counted: shape (frames,).
-    """
-    minutes = counted.sum() * float(time[1] - time[0]) / MS_PER_S / _S_PER_MIN
-    at = np.clip(np.searchsorted(time, start), 0, len(time) - 1)
-    return float(counted[at].sum() / minutes) if minutes > 0.0 else math.nan
-
-
 def since_left(time: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """Time since the nose was last on food [s], shape (frames,); 0 on it, infinite before the first visit."""
     last = np.maximum.accumulate(np.where(depth >= 0.0, time, -math.inf))
@@ -146,9 +132,10 @@ def measures(time: np.ndarray, midline: np.ndarray, depth: np.ndarray, since: np
     return {
         "share_on_food": visits.share, "visits": len(visits.start_ms), "left": int(visits.ended.sum()),
         "speed_on_mm_s": speed_on, "speed_off_mm_s": speed_off,
-        "reversals_on_per_min": rate(back, time, depth >= 0.0), "reversals_off_per_min": rate(back, time, depth < 0.0),
-        "reversals_soon_per_min": rate(back, time, soon),
-        "reversals_late_per_min": rate(back, time, np.isfinite(since) & (since > SOON)),
+        "reversals_on_per_min": starts_per_minute(back, time, depth >= 0.0),
+        "reversals_off_per_min": starts_per_minute(back, time, depth < 0.0),
+        "reversals_soon_per_min": starts_per_minute(back, time, soon),
+        "reversals_late_per_min": starts_per_minute(back, time, np.isfinite(since) & (since > SOON)),
         "share_roaming": float(states.roams[fed].mean()) if any(fed) else math.nan,
         "net_mm": float(np.linalg.norm(middle[-1] - middle[0])),
     }  # fmt: skip

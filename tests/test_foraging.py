@@ -12,6 +12,7 @@ from test_cli import script
 
 import tianbao as tb
 from tianbao.behaviour.roaming import roaming
+from tianbao.behaviour.states import starts_per_minute
 from tianbao.errors import OutputError
 from tianbao.sensing import receptors
 from tianbao.validation.assay_file import assays, read_assay
@@ -127,8 +128,8 @@ def test_time_since_food_and_rates_of_events():
     depth = np.where((time >= 20_000.0) & (time < 60_000.0), 0.1, -0.1)
     since = foraging.since_left(time, depth)
     assert np.isinf(since[0]) and since[1000] == 0.0 and since[-1] == pytest.approx(60.0, abs=0.1)
-    assert foraging.rate(np.array([30_000.0, 70_000.0]), time, depth >= 0.0) == pytest.approx(1.5, rel=0.01)
-    assert math.isnan(foraging.rate(np.zeros(0), time, np.zeros(len(time), bool)))
+    assert starts_per_minute(np.array([30_000.0, 70_000.0]), time, depth >= 0.0) == pytest.approx(1.5, rel=0.01)
+    assert math.isnan(starts_per_minute(np.zeros(0), time, np.zeros(len(time), bool)))
 
 
 def test_measures_of_a_worm_that_leaves_a_patch_and_reverses():

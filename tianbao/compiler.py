@@ -1,4 +1,4 @@
-"""Compiles C once per content and machine, and loads it."""
+"""Compiles C once per content and machine, loads it, and gives it memory."""
 
 from __future__ import annotations
 
@@ -16,15 +16,25 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from .errors import MechanismError
 from .mechanisms import cache as libraries
 
 log = logging.getLogger(__name__)
 
+CACHE_LINE = 64  # [bytes]
 # Without trapping and errno the compiler may turn a choice into a masked vector operation.
 _FLAGS = ["-O3", "-std=gnu11", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd"]
 # Tried in this order: not every compiler has the same flag for the local processor.
 _TUNED = (["-march=native", "-mprefer-vector-width=512"], ["-march=native"], ["-mcpu=native"], [])
+
+
+def aligned(size: int) -> np.ndarray:
+    """Zeroed bytes that start on a cache line, shape (size,)."""
+    raw = np.zeros(size + CACHE_LINE, np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE
+    return raw[start : start + size]
 
 
 def compiled(name: str, headers: Mapping[str, str], sources: Sequence[Path], macros: Sequence[str] = ()) -> Path:

@@ -9,6 +9,7 @@ One clock, in ms, in every public argument.
 from __future__ import annotations
 
 MS_PER_S = 1000.0
+S_PER_MIN = 60.0
 NA_PER_PA = 1e-3
 US_PER_NS = 1e-3
 UN_MM2_PER_N_M2 = 1e12

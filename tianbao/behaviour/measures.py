@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import ConfigError, unknown
 from ..registry import find, registered
 from ..typed import typed
-from ..units import MS_PER_S
+from ..units import MS_PER_S, S_PER_MIN
 from .estimates import Pooled, Ratio, Rows, Share, Statistic
 from .hidden_states import fit_states
 from .midline import centroid
@@ -33,7 +33,6 @@ from .turning import bouts, heading, heading_memory, reorientations
 __all__ = ["MEASURES", "Measure", "measure_of"]
 
 Row = list[float]
-_S_PER_MIN = 60.0
 _LONGEST_S, _LAG_S = 60.0, 0.5  # [s] of the autocorrelation of the heading
 _FITS = 10  # hidden Markov models that are fitted for an interval; each takes some 20 s for 20 worms of a minute
 _UNMEASURED = [0.0, 0.0]
@@ -103,7 +102,7 @@ def _over(total: np.ndarray) -> np.ndarray:
 
 def _per_minute(total: np.ndarray) -> np.ndarray:
     """Events per seconds as events per minute."""
-    return total[..., 0] / total[..., 1] * _S_PER_MIN
+    return total[..., 0] / total[..., 1] * S_PER_MIN
 
 
 _MEAN = Ratio(_over)

@@ -13,19 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..units import MS_PER_S
+from ..units import MS_PER_S, S_PER_MIN
 from .tracks import Velocity
 
 __all__ = [
     "FORWARD", "PAUSE", "REVERSE", "THRESHOLD_MM_S", "Events", "events_of", "ignoring_stutters", "longer_reversals",
-    "reversals_per_minute", "threshold_events",
+    "reversals_per_minute", "starts_per_minute", "threshold_events",
 ]  # fmt: skip
 
 FORWARD, REVERSE, PAUSE = "forward", "reverse", "pause"
 THRESHOLD_MM_S = 0.05
 """Speed below which a worm pauses [mm/s]: Rakowski et al. 2013, as used by Roberts et al. 2016 (eLife 5:e12572)."""
 
-_S_PER_MIN = 60.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,4 +187,17 @@ def reversals_per_minute(events: Events, least_s: float = 0.0, least_body_length
     """
     if events.observed_s <= 0.0:
         return float("nan")
-    return len(longer_reversals(events, least_s, least_body_lengths)) / events.observed_s * _S_PER_MIN
+    return len(longer_reversals(events, least_s, least_body_lengths)) / events.observed_s * S_PER_MIN
+
+
+def starts_per_minute(start_ms: np.ndarray, time_ms: np.ndarray, counted: np.ndarray) -> float:
+    """Starts of events per minute of the frames that count, such as those on food [1/min]; NaN without any.
+
+    Args:
+        start_ms: of the events [ms], shape (events,).
+        time_ms: evenly spaced [ms], shape (frames,).
+        counted: whether a frame counts, shape (frames,).
+    """
+    minutes = counted.sum() * float(time_ms[1] - time_ms[0]) / MS_PER_S / S_PER_MIN
+    at = np.clip(np.searchsorted(time_ms, start_ms), 0, len(time_ms) - 1)
+    return float(counted[at].sum() / minutes) if minutes > 0.0 else float("nan")

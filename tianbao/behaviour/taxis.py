@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import OutputError
+from ..units import S_PER_MIN
 from .paths import Curving, Walk, direction, seconds, turn_bouts
 from .turning import Bouts
 
@@ -29,7 +30,6 @@ BEFORE_S = 4.0
 DRAWS = 2000
 EDGES = np.arange(-2.25, 2.26, 0.5)
 """Edges of the bins of the normal gradient [mM/mm]: centred on those of Kunitomo et al. 2013, fig. S6."""
-_S_PER_MIN = 60.0
 
 
 @dataclass(frozen=True)
@@ -197,8 +197,8 @@ def pirouette_asymmetry(
     chosen = [turn_bouts(each) for each in walks] if pirouettes is None else list(pirouettes)
     rows = [turning_sums(walk, turns, before_s) for walk, turns in zip(walks, chosen, strict=True)]
     sums = _per_worm(walks, rows)
-    falling = over_worms(lambda each: each[..., 0] / each[..., 1] * _S_PER_MIN, sums, seed=seed)
-    rising = over_worms(lambda each: each[..., 2] / each[..., 3] * _S_PER_MIN, sums, seed=seed)
+    falling = over_worms(lambda each: each[..., 0] / each[..., 1] * S_PER_MIN, sums, seed=seed)
+    rising = over_worms(lambda each: each[..., 2] / each[..., 3] * S_PER_MIN, sums, seed=seed)
     ratio = over_worms(lambda each: each[..., 0] / each[..., 1] / (each[..., 2] / each[..., 3]), sums, seed=seed)
     return Asymmetry(falling, rising, ratio, int(sums[:, [0, 2]].sum()) if len(sums) else 0)
 

@@ -39,7 +39,8 @@ class Arrays:
             medium: around it.
             worms: number of worms.
         """
-        self._load(mesh, material, medium)
+        shear = calibration.shear_moduli(mesh, material)
+        self._load(mesh, material, medium, shear)
         count = len(mesh.vertices)
         self.x, self.start, self.velocity = (zeros(worms, count, 3) for _ in range(3))
         self.tangent = zeros(worms, mesh.rings, 3)
@@ -48,13 +49,12 @@ class Arrays:
         self.physics[kernels.MARGIN] = constant("contact_margin")
         self.physics[kernels.SLOWEST] = constant("slowest_slip")
         self.status = np.zeros((worms, kernels.STATUS))
-        self.status[:, kernels.FORCE_FLOOR] = _ROUND_OFF * float(self.shear.max() * mesh.radii.max() ** 2)
-        self.status[:, kernels.SHIFT_UNIT] = 1e-4 * float(self.shear.mean() * mesh.length / mesh.slabs)
+        self.status[:, kernels.FORCE_FLOOR] = _ROUND_OFF * float(shear.max() * mesh.radii.max() ** 2)
+        self.status[:, kernels.SHIFT_UNIT] = 1e-4 * float(shear.mean() * mesh.length / mesh.slabs)
         self.slack = np.zeros((worms, mesh.slabs, 4))
 
-    def _load(self, mesh: RingMesh, material: Material, medium: Medium) -> None:
-        self.shear = calibration.shear_moduli(mesh, material)
-        viscosity = 2.0 * self.shear * material.internal_viscosity_time / MS_PER_S
+    def _load(self, mesh: RingMesh, material: Material, medium: Medium, shear: np.ndarray) -> None:
+        viscosity = 2.0 * shear * material.internal_viscosity_time / MS_PER_S
         rising = np.argsort(mesh.tets, axis=-1)
         tets = np.take_along_axis(mesh.tets, rising, axis=-1)
         gradients = np.take_along_axis(mesh.gradients, rising[..., None], axis=-2)
@@ -64,7 +64,7 @@ class Arrays:
         rest, long = mesh.volumes.sum(axis=1), np.full(mesh.slabs, mesh.length / mesh.slabs)
         springs = calibration.axial_springs(mesh, material)
         self.slabs = array(
-            np.column_stack([self.shear, viscosity, material.bulk_ratio * self.shear, rest, springs, long])
+            np.column_stack([shear, viscosity, material.bulk_ratio * shear, rest, springs, long])
         )
         self.section = array(observe.section_weights(mesh.section))
         volume = np.zeros(len(mesh.vertices))

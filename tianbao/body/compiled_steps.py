@@ -26,7 +26,6 @@ from .surroundings import Surroundings
 log = logging.getLogger(__name__)
 
 _LANES = 8
-_ALIGNED = 64
 _SOURCES = [Path(__file__).with_name(f"{name}.c") for name in ("tissue", "banded", "step")]
 _I, _P, _D = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
 
@@ -80,19 +79,13 @@ def available(ring_size: int) -> bool:
     return True
 
 
-def _aligned(values: np.ndarray) -> np.ndarray:
-    """A copy that starts on a cache line."""
-    raw = np.zeros(values.nbytes + _ALIGNED, np.uint8)
-    start = -raw.ctypes.data % _ALIGNED
-    out = raw[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
-    out[...] = values
-    return out
-
-
 def _by_lanes(rows: np.ndarray) -> np.ndarray:
     """From one row per slab to W slabs side by side, the last one repeated, shape (groups, ..., W)."""
     padded = np.concatenate([rows, np.repeat(rows[-1:], -len(rows) % _LANES, axis=0)])
-    return _aligned(np.moveaxis(padded.reshape(-1, _LANES, *rows.shape[1:]), 1, -1))
+    sorted_in = np.moveaxis(padded.reshape(-1, _LANES, *rows.shape[1:]), 1, -1)
+    out = compiler.aligned(sorted_in.nbytes).view(rows.dtype).reshape(sorted_in.shape)
+    out[...] = sorted_in
+    return out
 
 
 class CompiledSteps:
@@ -142,7 +135,7 @@ class CompiledSteps:
         parts = min(threads, self._worms)
         self._scratch = np.empty((self._worms, self._rings, 3)), np.empty((self._worms, 6))
         size = self._library.work_size(ctypes.byref(self._mesh))
-        self._memory = [_aligned(np.zeros(size, np.uint8)) for _ in range(parts)]
+        self._memory = [compiler.aligned(size) for _ in range(parts)]
         self._bounds = [self._worms * part // parts for part in range(parts + 1)]
         self._pool = ThreadPoolExecutor(parts, "body") if parts > 1 else None
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..cells.temperature import RATE
+from ..compiler import CACHE_LINE, aligned
 from ..errors import ConfigError, unknown
 from . import library
 from .extract import Extract, Instances
 from .kinds import Kind
-from .layout import CACHE_LINE, lay_out
+from .layout import lay_out
 
 _I, _P = ctypes.c_int64, ctypes.c_void_p
 
@@ -67,10 +68,9 @@ class _Memory:
 
     def zeros(self, size: int) -> np.ndarray:
         """Zeroed reals that start on a cache line."""
-        raw = np.zeros(size * self._dtype.itemsize + CACHE_LINE, np.uint8)
-        start = -raw.ctypes.data % CACHE_LINE
-        self._kept.append(raw)
-        return raw[start : start + size * self._dtype.itemsize].view(self._dtype)
+        array = aligned(size * self._dtype.itemsize).view(self._dtype)
+        self._kept.append(array)
+        return array
 
     def filled(self, values) -> np.ndarray:
         """Reals that start on a cache line."""

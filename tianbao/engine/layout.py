@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CACHE_LINE = 64  # [bytes]
-
 
 @dataclass(frozen=True)
 class Forest:

@@ -31,6 +31,7 @@ from ..io.files import prepare_folder
 from ..loop.provenance import git_revision, mechanism_hash
 from ..orphans import end_with
 from ..progress import Progress
+from ..units import S_PER_MIN
 from .assay import Setup
 
 __all__ = ["Batch", "Group", "Kept", "configured", "measured", "run_groups"]
@@ -40,7 +41,6 @@ log = logging.getLogger(__name__)
 _TIMED = ("touch", "tap", "stimulate", "illuminate", "silence", "clamp", "modulate", "hold")
 _MOST_BATCHES = 12  # of one process, which grows with every network it builds
 _DIGITS = 6
-_MINUTE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,7 @@ def run_groups(
             amount = batch.group.config.duration * len(batch.numbers)
             done += amount
             shown.advance(amount)
-            left = (time.monotonic() - started) * (total / done - 1.0) / _MINUTE_S
+            left = (time.monotonic() - started) * (total / done - 1.0) / S_PER_MIN
             log.info("%s: run %d of %d (%s), %.1f min left", label, number, len(todo), batch.group.name, left)
             if on_done is not None:
                 on_done(batch)
