@@ -31,10 +31,6 @@ def worm_contestants() -> list[Contestant]:
     from tianbao import mechanisms
 
     folder = compiled(mechanisms.sources())
-    # The package looks for its compiled mechanisms there, by the digest of mod/.
-    root = folder.parent / "mechs" / mechanisms.digest()
-    root.mkdir(parents=True)
-    shutil.copy(next(folder.glob("libnrnmech.*")), root)
     return [
         Contestant("NEURON, one long call", worm_run, {"folder": folder, "core": False}),
         Contestant("CoreNEURON, one long call", worm_run, {"folder": folder, "core": True}, "NEURON, one long call"),
@@ -77,12 +73,19 @@ def without_pointers(text: str) -> str:
 
 def worm_run(folder: Path, core: bool) -> Callable[[float], tuple[float, np.ndarray]]:
     """Build the worm on mechanisms that CoreNEURON knows; the function it gives ignores the duration."""
-    os.environ["TIANBAO_MECHS"] = str(folder.parent / "mechs")
+    from tianbao import mechanisms
+    from tianbao.mechanisms import cache
+    from tianbao.network.assembly import Network
+
+    # The package looks for its compiled mechanisms there, by the digest of mod/.
+    os.environ[cache.VARIABLE] = str(folder.parent / "mechs")
+    cache.keep(mechanisms.library_name(), lambda path: shutil.copy(next(folder.glob("libnrnmech.*")), path), 1)
     use(folder)
     import worm_brain
 
-    network = worm_brain.assembled(2)
-    design, parallel = network.design, network.sim.pc
+    design = worm_brain.designed(2)
+    network = Network(design)
+    parallel = network.sim.pc
     felt = design.stretch.weights @ worm_brain.bend(0.0)
     for receptor, stretch in zip(design.stretch.receptors, felt, strict=True):
         for point in network.receptors(receptor.neuron, "stretch"):
@@ -90,7 +93,14 @@ def worm_run(folder: Path, core: bool) -> Callable[[float], tuple[float, np.ndar
     for name, current in zip(design.neurons, 1e-3 * design.bias(), strict=True):
         network.current_clamp(name).amp = current
     somas = [network.soma(name)(0.5) for name in design.neurons]
-    return lambda _duration: marginal(parallel, somas, core, 0.5, lambda: worm_brain.rest(network))
+
+    def rest() -> None:
+        """Set the voltages of a run's first moment."""
+        for cell, start in zip(network.cells_in_order(), worm_brain.rest(design), strict=True):
+            for section in cell:
+                section.v = start
+
+    return lambda _duration: marginal(parallel, somas, core, 0.5, rest)
 
 
 def marginal(

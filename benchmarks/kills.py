@@ -59,7 +59,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     chance = random.Random(args.seed)
-    config = RunConfig().updated({"engine": "native", "duration": DURATION, "checkpoint.every": 20.0})
+    config = RunConfig().updated({"duration": DURATION, "checkpoint.every": 20.0})
     whole = simulation(config, progress=False).run(DURATION).worms[0]
     bad = same = 0
     with tempfile.TemporaryDirectory() as place:

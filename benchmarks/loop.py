@@ -15,14 +15,13 @@ from pathlib import Path
 import pandas as pd
 
 VARIANTS = {
-    "default (NEURON)": {},
-    "native engine": {"engine": "native"},
-    "native, second order": {"engine": "native", "clock.order": 2, "clock.corrections": 1},
-    "native f32": {"engine": "native-f32"},
-    "native, tables": {"engine": "native-tables"},
+    "NEURON": {"engine": "neuron"},
+    "native": {},
+    "second order": {"clock.order": 2, "clock.corrections": 1},
+    "f32": {"engine": "native-f32"},
+    "tables": {"engine": "native-tables"},
     "d_lambda cells": {"worm.discretisation": "d_lambda"},
-    "native, d_lambda cells": {"engine": "native", "worm.discretisation": "d_lambda"},
-    "native, water": {"engine": "native", "arena.medium": "water", "clock.tick": 2.0},
+    "water": {"arena.medium": "water", "clock.tick": 2.0},
     "neural dt halved": {"clock.dt": 0.25},
     "tick halved": {"clock.tick": 2.0},
     "axial mesh doubled": {"body.slabs": 96},

@@ -155,11 +155,11 @@ def neuron_run(folder: Path, core: bool = False) -> Callable[[float], tuple[floa
 def native_run(folder: Path, precision: str) -> Callable[[float], tuple[float, np.ndarray]]:
     """The same network taken out of NEURON, its mechanisms compiled by the native engine."""
     cells = Cells(folder)
-    from tianbao.engine.extract import Partner
     from tianbao.engine.kinds import kinds
     from tianbao.engine.mechanism import understand
     from tianbao.engine.native import NativeBrain
     from tianbao.engine.nmodl import parse
+    from tianbao.engine.reader import Partner
 
     known = [understand(parse(path.read_text(encoding="utf-8"), path.name)) for path in _sources()]
     partners = [Partner(*each) for each in zip(cells.points, cells.partners, strict=True)]

@@ -26,7 +26,7 @@ def measure(workers: int, runs: int, duration: float, folder: Path) -> tuple[flo
     """Wall time of a sweep and of its runs [s], in the order of their numbers; computing time of its processes [s]."""
     from tianbao.sweeps.run import sweep
 
-    plan = {"base": {"engine": "native"}, "duration": duration, "seeds": list(range(1, runs + 1))}
+    plan = {"duration": duration, "seeds": list(range(1, runs + 1))}
     started, computed = time.perf_counter(), _computed()
     table = sweep(plan, folder, workers=workers, progress=False)
     wall = time.perf_counter() - started

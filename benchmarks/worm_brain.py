@@ -64,22 +64,22 @@ def brain_run(
     discretisation: str = "traced",
 ) -> Callable[[float], tuple[float, np.ndarray]]:
     """Build the brain; the function it gives runs it for a duration [ms]."""
-    network = assembled(soma, discretisation)
-    from tianbao.engine.brains import brain
+    from tianbao.engine.population import Population
 
-    integrator = brain(network, engine)
+    design = designed(soma, discretisation)
+    (integrator,) = Population([design], engine).brains
+    stretch = integrator.inputs[design.inputs["stretch"]]
 
     def run(duration: float) -> tuple[float, np.ndarray]:
-        design, samples = network.design, []
-        rest(network)
-        integrator.stretch[:] = design.stretch.weights @ bend(0.0)
+        samples = []
+        stretch[:] = design.stretch.weights @ bend(0.0)
         integrator.current[:] = 1e-3 * design.bias()
-        integrator.start(dt, order, corrections)
+        integrator.start(rest(design), dt, order, corrections)
         ticks = round(duration / TICK)
 
         def steps() -> None:
             for k in range(ticks):
-                integrator.stretch[:] = design.stretch.weights @ bend(k * TICK)
+                stretch[:] = design.stretch.weights @ bend(k * TICK)
                 integrator.advance((k + 1) * TICK)
                 samples.append(integrator.voltage.copy())
 
@@ -88,13 +88,11 @@ def brain_run(
     return run
 
 
-def assembled(soma: int, discretisation: str = "traced"):
-    """The network in NEURON, without a body."""
+def designed(soma: int, discretisation: str = "traced"):
+    """The worm's nervous system, for the rings of its body."""
     import tianbao as tb
-    from tianbao.network.assembly import Network
 
-    worm = tb.Worm(soma_compartments=soma, discretisation=discretisation)
-    return Network(worm.design(POSITIONS))
+    return tb.Worm(soma_compartments=soma, discretisation=discretisation).model().design(POSITIONS)
 
 
 def bend(time: float) -> np.ndarray:
@@ -102,12 +100,7 @@ def bend(time: float) -> np.ndarray:
     return 8.0 * np.sin(2 * np.pi * (POSITIONS / 0.65 - 0.5e-3 * time))
 
 
-def rest(network) -> None:
-    """Set the voltages of a run's first moment, the same for every engine."""
-    design = network.design
+def rest(design) -> np.ndarray:
+    """Voltages of a run's first moment, the same for every engine [mV], shape (cells,)."""
     offsets = np.random.default_rng(1).normal(-60.0, 2.0, len(design.neurons))
-    for name, start in zip(design.neurons, offsets, strict=True):
-        for section in network.cells[name].secs.values():
-            section["hObj"].v = start
-    for name in design.muscles.index:
-        network.muscle(name).v = design.muscle_membrane.leak_reversal
+    return np.append(offsets, np.full(len(design.muscles), design.muscle_membrane.leak_reversal))

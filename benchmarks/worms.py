@@ -17,7 +17,7 @@ def simulated(count: int, engine_threads: int | None, duration: float, first: in
 
     started = time.perf_counter()
     worms = [tb.Worm(at=(1.5 * (k % 3), 1.5 * (k // 3), 0.0)) for k in range(first, first + count)]
-    made = tb.Simulation(worms, engine="native", threads=engine_threads, progress=False)
+    made = tb.Simulation(worms, threads=engine_threads, progress=False)
     made.reset()
     built = time.perf_counter() - started
     made.run(duration)

@@ -52,7 +52,7 @@ def trial(args: argparse.Namespace) -> int:
     given = specs.SimConfig({SWEPT: parameters.defaults()[SWEPT]})
     given.update()
     worm = tb.Worm(parameters=parameters.defaults().replace(**{SWEPT: float(given[SWEPT])}))
-    sim = tb.Simulation(worm, tb.Arena("agar"), seed=args.seed, engine="native", progress=False)
+    sim = tb.Simulation(worm, tb.Arena("agar"), seed=args.seed, progress=False)
     track = sim.run(args.duration).worms[0].midline
     moved = np.linalg.norm(track[-1].mean(axis=0) - track[0].mean(axis=0))
     comm.initialize()

@@ -91,7 +91,7 @@ def measure(job: Job) -> tuple[dict, np.ndarray, np.ndarray]:
     salt = tb.Gaussian("nacl", PEAK, WIDTH, background=BACKGROUND)
     clock, arena = tb.Clock(tick=TICK, frame=FRAME), tb.Arena("water", fields=(salt,))
     simulation = tb.Simulation(
-        worm_of(job), arena, seed=job.seed, clock=clock, engine="native", threads=1, progress=False
+        worm_of(job), arena, seed=job.seed, clock=clock, threads=1, progress=False
     )
     run = simulation.run(DROPPED + job.duration)
     kept = run.time >= DROPPED

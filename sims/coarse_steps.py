@@ -34,7 +34,7 @@ def measure(job: tuple[str, float, float, float]) -> dict:
     """Gait of one medium and pair of steps, in a process of its own; NaN where the run diverged."""
     medium, dt, tick, duration = job
     clock = {"clock.dt": dt, "clock.tick": tick, "clock.frame": max(FRAME, tick)}
-    config = RunConfig(engine="native").updated({"parameters.noise": 0.0, "arena.medium": medium, **clock})
+    config = RunConfig().updated({"parameters.noise": 0.0, "arena.medium": medium, **clock})
     row = {"medium": medium, "dt_ms": dt, "tick_ms": tick}
     try:
         gait = simulation(config, progress=False).run(duration).gait()

@@ -86,7 +86,7 @@ def drive_of(design, neuron: str) -> float:
 def crawl(worm: tb.Worm, seed: int, voltage: tuple[str, ...]) -> tb.Recording:
     """A crawl of which the voltages of some neurons are kept."""
     clock, arena = tb.Clock(tick=TICK), tb.Arena("agar")
-    simulation = tb.Simulation(worm, arena, seed=seed, clock=clock, engine="native", progress=False)
+    simulation = tb.Simulation(worm, arena, seed=seed, clock=clock, progress=False)
     return simulation.record(voltage=list(voltage)).run(DURATION)
 
 

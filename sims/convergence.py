@@ -39,7 +39,7 @@ def variants(default: RunConfig) -> dict[str, dict]:
 def measure(job: tuple[str, dict, float, int]) -> dict:
     """Gait of one variant and seed, in a process of its own."""
     name, changes, duration, seed = job
-    config = RunConfig(engine="native", seed=seed).updated({"parameters.noise": 0.0, **changes})
+    config = RunConfig(seed=seed).updated({"parameters.noise": 0.0, **changes})
     run = simulation(config, progress=False).run(duration)
     return {"variant": name, "seed": seed, **run.gait().as_dict(), "wall_s_per_bio_s": run.wall_s_per_bio_s}
 

@@ -141,7 +141,7 @@ def measure(job: tuple[Removal, str, int]) -> dict:
         if medium == "agar":
             back_up(worm, *BACK)
         clock, arena = tb.Clock(tick=tick), tb.Arena(medium)
-        simulation = tb.Simulation(worm, arena, seed=seed, clock=clock, engine="native", progress=False)
+        simulation = tb.Simulation(worm, arena, seed=seed, clock=clock, progress=False)
         try:
             run = simulation.run(duration)
         except tb.DivergedError:

@@ -130,7 +130,7 @@ def measure(job: Job) -> tuple[list[dict], list[np.ndarray]]:
     worms = [worm_of(job, k) for k in range(TOGETHER)]
     clock = tb.Clock(tick=TICK, frame=FRAME)
     simulation = tb.Simulation(
-        worms, tb.Arena("agar", fields=fields), seed=job.seed, clock=clock, engine="native", threads=1, progress=False
+        worms, tb.Arena("agar", fields=fields), seed=job.seed, clock=clock, threads=1, progress=False
     )
     run = simulation.run(BEFORE + STRIDE + job.after)
     rows, velocities = [], []

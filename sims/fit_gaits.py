@@ -175,7 +175,7 @@ def build(worker: str) -> None:
     """Build the network that a worker process reuses for all candidates."""
     global _simulation
     medium = "water" if worker == "water" else "agar"
-    _simulation = tb.Simulation(worm_of(worker), tb.Arena(medium), engine="native", progress=False)
+    _simulation = tb.Simulation(worm_of(worker), tb.Arena(medium), progress=False)
 
 
 def numbers_of(job: tuple[str, dict[str, float], int, bool]) -> dict[str, float] | None:

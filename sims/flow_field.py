@@ -24,7 +24,7 @@ from tianbao.view.flow import flow_picture
 def swim(viscosity: float, resolved: bool, duration: float) -> tuple[tb.Simulation, tb.Recording]:
     """The worm in a Newtonian fluid [Pa s] for a time [ms], with or without its wake."""
     arena = tb.Arena(tb.Medium.newtonian(viscosity), resolved=resolved)
-    simulation = tb.Simulation(tb.Worm(), arena, clock=tb.Clock(tick=2.0), engine="native")
+    simulation = tb.Simulation(tb.Worm(), arena, clock=tb.Clock(tick=2.0))
     return simulation, simulation.run(duration)
 
 

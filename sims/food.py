@@ -96,7 +96,7 @@ def measure(job: Job) -> tuple[list[dict], pd.DataFrame]:
     worms = [worm_of(job, k) for k in range(TOGETHER)]
     clock, arena = tb.Clock(tick=TICK, frame=FRAME), tb.Arena("agar", fields=fields)
     simulation = tb.Simulation(
-        worms, arena, seed=job.seed, clock=clock, engine="native", threads=1, progress=False
+        worms, arena, seed=job.seed, clock=clock, threads=1, progress=False
     ).record(voltage=NSM, every=FRAME)
     run = simulation.run(DROPPED + job.duration)
     kept = run.time >= DROPPED

@@ -145,7 +145,7 @@ def measure(job: Job) -> tuple[dict, np.ndarray]:
     """Row of measures of one worm, and the path of its nose [mm], shape (frames, 2)."""
     clock, arena = tb.Clock(tick=TICK, frame=FRAME), tb.Arena("agar", fields=(patches(),))
     simulation = tb.Simulation(
-        worm_of(job), arena, seed=job.seed, clock=clock, engine="native", threads=1, progress=False
+        worm_of(job), arena, seed=job.seed, clock=clock, threads=1, progress=False
     )
     run = simulation.run(DROPPED + job.duration)
     kept, midline = run.time >= DROPPED, run.worms[0].midline

@@ -117,7 +117,7 @@ def measure(job: Job) -> list[dict]:
     worms = [worm_of(job, k) for k in range(job.worms)]
     clock = tb.Clock(tick=TICK, frame=FRAME)
     simulation = tb.Simulation(
-        worms, tb.Arena("agar"), seed=job.seed, clock=clock, engine="native", threads=1, progress=False
+        worms, tb.Arena("agar"), seed=job.seed, clock=clock, threads=1, progress=False
     )
     run = simulation.run(onsets(job, job.worms - 1)[-1] + AFTER)
     rows = []

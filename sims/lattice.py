@@ -129,7 +129,7 @@ def measure(job: Job) -> tuple[dict, np.ndarray]:
         worm.ablate(*job.condition.killed)
     clock = tb.Clock(tick=TICK, frame=FRAME)
     simulation = tb.Simulation(
-        worm, tb.Arena(job.medium, obstacles=pillars), seed=job.seed, clock=clock, engine="native", threads=1,
+        worm, tb.Arena(job.medium, obstacles=pillars), seed=job.seed, clock=clock, threads=1,
         progress=False,
     )  # fmt: skip
     run = simulation.run(job.duration)

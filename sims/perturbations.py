@@ -41,7 +41,6 @@ EXPECTED = ("lower", "higher", "same")
 SAME = 0.25  # assumed: of the control's value, by which a perturbed worm that is "the same" may differ
 RIGHT, WRONG, UNDECIDED, NOT_APPLICABLE = "right", "wrong", "undecided", "not applicable"
 WORM = {
-    "engine": "native",
     "worm": {"discretisation": "d_lambda", "decision": "network",
              "signs": "deciding"},
     "clock": {"tick": 4.0, "frame": 40.0},

@@ -64,7 +64,7 @@ def measure(job: tuple[int, str, float]) -> dict:
     values, material = drawn(draw, spread)
     simulation = tb.Simulation(
         tb.Worm(parameters=values), tb.Arena(medium), seed=1 + draw, clock=tb.Clock(tick=tick), material=material,
-        engine="native", progress=False,
+        progress=False,
     )  # fmt: skip
     try:
         gait = simulation.run(duration).gait()

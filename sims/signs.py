@@ -58,7 +58,7 @@ def measure(job: tuple[dict[str, str], str, int, float]) -> list[dict]:
     duration, tick = MEDIA[medium]
     equal = [tb.Worm(at=(0.0, APART * k, 0.0), signs=switch, discretisation="d_lambda") for k in range(worms)]
     clock = tb.Clock(tick=tick)
-    simulation = tb.Simulation(equal, tb.Arena(medium), seed=1, clock=clock, threads=1, engine="native", progress=False)
+    simulation = tb.Simulation(equal, tb.Arena(medium), seed=1, clock=clock, threads=1, progress=False)
     rows = [{"signs": name_of(switch), "medium": medium, "worm": k} for k in range(worms)]
     try:
         run = simulation.run(duration * scale)

@@ -170,7 +170,7 @@ def crawl(job: tuple[float, str, int]) -> dict:
     duration, tick = MEDIA[medium]
     worm = tb.Worm(parameters=defaults().replace(capacitance_exponent=exponent))
     simulation = tb.Simulation(
-        worm, tb.Arena(medium), seed=seed, clock=tb.Clock(tick=tick), engine="native", progress=False
+        worm, tb.Arena(medium), seed=seed, clock=tb.Clock(tick=tick), progress=False
     )
     gait = simulation.run(duration).gait()
     return {"exponent": exponent, "medium": medium, "seed": seed, **{name: getattr(gait, name) for name in GAIT}}

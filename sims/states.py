@@ -55,7 +55,7 @@ def track_of(job: Job) -> tuple[np.ndarray, np.ndarray]:
     heading = float(np.random.default_rng(job.seed).uniform(-math.pi, math.pi))
     worm = tb.Worm(heading=heading, discretisation="d_lambda", decision=job.decision, signs=SIGNS)
     clock = tb.Clock(tick=TICK, frame=FRAME)
-    simulation = tb.Simulation(worm, seed=job.seed, clock=clock, engine="native", threads=1, progress=False)
+    simulation = tb.Simulation(worm, seed=job.seed, clock=clock, threads=1, progress=False)
     run = simulation.run(DROPPED + job.duration)
     kept = run.time >= DROPPED
     return run.time[kept] - DROPPED, run.worms[0].midline[kept]

@@ -14,7 +14,7 @@ import sys
 from tianbao.cli import crawl_parser, run_crawl
 
 # Movements are faster in water: brain and body exchange more often than on agar.
-WATER = {"arena.medium": "water", "clock.tick": 2.0, "duration": 8_000.0, "engine": "native"}
+WATER = {"arena.medium": "water", "clock.tick": 2.0, "duration": 8_000.0}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -38,7 +38,7 @@ def measure(job: tuple[str, float, int, float]) -> tuple[dict, tuple]:
     duration, tick, dropped = RUNS[medium]
     worm = tb.Worm(parameters=tb.Worm().parameters.replace(noise=noise))
     clock = tb.Clock(tick=tick)
-    run = tb.Simulation(worm, tb.Arena(medium), seed=seed, clock=clock, engine="native", progress=False).run(
+    run = tb.Simulation(worm, tb.Arena(medium), seed=seed, clock=clock, progress=False).run(
         max(duration * scale, 2.0 * clock.frame)
     )
     track = run.track()

@@ -19,8 +19,8 @@ from neuron import h  # noqa: E402
 from tianbao.cells.modulation import modulate  # noqa: E402
 from tianbao.cells.temperature import set_rates  # noqa: E402
 from tianbao.engine.adjoint import Adjoint  # noqa: E402
-from tianbao.engine.extract import Partner, Pointer  # noqa: E402
 from tianbao.engine.native import NativeBrain  # noqa: E402
+from tianbao.engine.reader import Partner, Pointer  # noqa: E402
 from tianbao.errors import MechanismError  # noqa: E402
 
 TICK, TICKS = 4.0, 60  # [ms]

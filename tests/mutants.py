@@ -30,7 +30,8 @@ WIRING, DESIGN, RULES = "tianbao/network/wiring.py", "tianbao/network/design.py"
 ASSEMBLY, STRETCH = "tianbao/network/assembly.py", "tianbao/sensing/stretch.py"
 SIMULATION, ANIMAL, THE_LOOP = "tianbao/loop/simulation.py", "tianbao/loop/animal.py", "tianbao/loop/loop.py"
 RUN, NATIVE, CHEMICAL = "tianbao/loop/run.py", "tianbao/engine/flat.py", "tianbao/sensing/chemical.py"
-BRAINS, TENSION, WALLS = "tianbao/engine/brains.py", "tianbao/muscles/tension.py", "tianbao/loop/walls.py"
+BRAIN, COMPILED, IN_NEURON = (f"tianbao/engine/{each}.py" for each in ("brain", "compiled_brain", "neuron_brain"))
+TENSION, WALLS = "tianbao/muscles/tension.py", "tianbao/loop/walls.py"
 
 # The likely ones first: the first failure ends a mutant.
 STATIC = "tests/test_strengths.py", "tests/test_wiring.py", "tests/test_exchange.py"
@@ -85,12 +86,12 @@ MUTANTS = (
            '{"posterior": -1.0, "anterior": 1.0}', STATIC),
     mutant("RMDD feel the ventral side", "tianbao/sensing/stretch.csv", "RMDD,head,dorsal", "RMDD,head,ventral",
            NETWORK),
-    mutant("temperature not handed to the native engine", BRAINS, "dt, order, corrections, rate, shared)",
+    mutant("temperature not handed to the native engine", COMPILED, "dt, order, corrections, rate, shared)",
            "dt, order, corrections, 1.0, shared)", LOOP),
-    mutant("no lead at order 2", BRAINS, "2: (2, 0.5)", "2: (2, 0.0)", ENGINE),
-    mutant("corrections ignored", BRAINS, "dt, order, corrections, rate, shared)", "dt, order, 0, rate, shared)",
+    mutant("no lead at order 2", BRAIN, "2: (2, 0.5)", "2: (2, 0.0)", ENGINE),
+    mutant("corrections ignored", COMPILED, "dt, order, corrections, rate, shared)", "dt, order, 0, rate, shared)",
            ENGINE),
-    mutant("NEURON gets the currents a tick late", BRAINS,
+    mutant("NEURON gets the currents a tick late", IN_NEURON,
            "        self._clamps.scatter(self._current)\n        self._parallel.psolve(time)\n",
            "        self._parallel.psolve(time)\n        self._clamps.scatter(self._current)\n", (*LOOP, *ENGINE)),
     mutant("currents of the next tick", ANIMAL, "_currents.write(seen.time,", "_currents.write(seen.time + 4.0,", LOOP),

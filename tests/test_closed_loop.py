@@ -22,7 +22,8 @@ def clamps(network):
 @pytest.fixture(scope="module")
 def neuron():
     """A short and a longer run in NEURON, and what its objects held at their ends; numbers only."""
-    simulation = tb.Simulation(tb.Worm(), seed=1, progress=False, clock=tb.Clock(frame=TICK)).record(voltage=["*"])
+    clock = tb.Clock(frame=TICK)
+    simulation = tb.Simulation(tb.Worm(), seed=1, engine="neuron", progress=False, clock=clock).record(voltage=["*"])
     early = simulation.run(20.0).worms[0]
     network = simulation.network
     capacitance = np.array([network.design.capacitance[name] for name in network.design.neurons])

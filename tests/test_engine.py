@@ -194,7 +194,7 @@ def test_without_a_compiler_the_reason_is_one_sentence(monkeypatch, tmp_path):
 
 def random_network(h, rng):
     """Sections of a few random trees with random channels; synapses and gap junctions between them."""
-    from tianbao.engine.extract import Partner
+    from tianbao.engine.reader import Partner
 
     sections, partners, kept = [], [], []
     for cell in range(4):

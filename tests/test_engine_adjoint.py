@@ -10,8 +10,8 @@ from neuron import h
 
 from tianbao import mechanisms
 from tianbao.engine.adjoint import Adjoint
-from tianbao.engine.extract import Partner, Pointer
 from tianbao.engine.native import NativeBrain
+from tianbao.engine.reader import Partner, Pointer
 from tianbao.errors import ConfigError
 
 METHODS = [(1, 0), (2, 0), (1, 1), (2, 2)]
@@ -206,12 +206,13 @@ def test_single_precision_is_refused():
 @pytest.mark.parametrize("method", [(1, 0), (2, 1)])
 def test_all_weights_of_the_worm_together_have_the_slope_of_central_differences(method):
     import tianbao as tb
-    from tianbao.engine.brains import METHODS as LEADS
-    from tianbao.engine.brains import brain
+    from tianbao.engine.brain import METHODS as LEADS
 
-    simulation = tb.Simulation(tb.Worm(), progress=False)
-    network, design = simulation.network, simulation.network.design
-    native = brain(network, "native").native
+    network = tb.Simulation(tb.Worm(), progress=False).network
+    design = network.design
+    pointers = [Pointer(point, index) for point, index in network.pointers()]
+    partners = [Partner(*each) for each in network.partners()]
+    native = NativeBrain(network.sections, partners, pointers, design.inputs.size)
     names = [name for name in design.neurons if name.startswith(("AVB", "DB"))]
     adjoint = Adjoint(native, [network.soma(name)(0.5) for name in names], [("muscle_activation", "a")], 10)
     h.celsius, h.lead_GapJunction = 20.0, LEADS[method[0]][1]

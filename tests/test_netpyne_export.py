@@ -69,7 +69,7 @@ OURS = INVENTORY + '''
 import sys
 from tianbao import Worm
 from tianbao.behaviour import curvature_positions
-from tianbao.engine.brains import NeuronBrain
+from tianbao.engine.neuron_brain import NeuronBrain
 from tianbao.network.assembly import Network
 from tianbao.units import NA_PER_PA
 

@@ -121,7 +121,7 @@ def test_every_neuron_carries_channels_in_its_soma(network):
 
 def test_calcium_reversal_is_held_while_cai_moves():
     worm = Worm().stimulate("AWCL", Pulse(0.02, start=0.0, stop=100.0))
-    simulation = Simulation(worm, progress=False)
+    simulation = Simulation(worm, engine="neuron", progress=False)
     simulation.run(60.0)
     soma = simulation.network.soma("AWCL")(0.5)
     assert soma.eca == pytest.approx(60.0)

@@ -348,7 +348,7 @@ def test_the_estimate_counts_steps_worms_and_engines():
                      {"engine": "neuron"})
     )  # fmt: skip
     assert two == pytest.approx(2 * one) and slow > 2 * one
-    assert one == pytest.approx(20_000 * 68.4e-6 + 2_500 * 852.5e-6)
+    assert one == pytest.approx(20_000 * rate["native_step"] * 1e-6 + 2_500 * rate["agar_tick"] * 1e-6)
 
 
 def test_the_estimate_is_corrected_by_finished_runs_and_says_so(tmp_path):

@@ -12,7 +12,6 @@ import pytest
 
 import tianbao as tb
 from tianbao.config import RunConfig, on_a_grid, read_config
-from tianbao.engine.brains import NervousSystem
 from tianbao.engine.population import assembled
 from tianbao.experiment import simulation, worms_of
 from tianbao.loop.state import RunState
@@ -139,7 +138,10 @@ def test_equal_worms_share_their_constants_and_differ_in_what_changes():
 
 def test_a_nervous_system_is_arrays_that_survive_a_journey():
     made = tb.Simulation(tb.Worm(), engine="native", progress=False)
-    system = NervousSystem.read(assembled(made.loop.design()))
+    network = assembled(made.loop.design())
+    from tianbao.engine.reader import nervous_system
+
+    system = nervous_system(network)
     away = pickle.loads(pickle.dumps(system))
     assert np.array_equal(away.extract.forest.axial, system.extract.forest.axial)
     assert [each.kind for each in away.extract.instances] == [each.kind for each in system.extract.instances]
@@ -149,7 +151,7 @@ def test_neuron_refuses_a_second_brain_and_auto_chooses():
     two = [tb.Worm(), tb.Worm(at=FAR)]
     with pytest.raises(tb.ConfigError, match="one brain per process.*choose engine 'native'"):
         tb.Simulation(two, engine="neuron")
-    assert tb.Simulation(two).engine == "native" and tb.Simulation(tb.Worm()).engine == "neuron"
+    assert tb.Simulation(two).engine == "native" == tb.Simulation(tb.Worm()).engine
 
 
 # --- what a simulation holds does not change under its hands
@@ -268,17 +270,18 @@ def test_a_worm_that_is_carried_far_away_leaves_the_bits_of_the_others_alone():
 
 
 def test_a_nervous_system_is_compiled_once_for_equal_worms_and_again_for_what_differs(monkeypatch):
-    from tianbao.engine import brains, library
+    from tianbao.engine import kept, library, reader
 
     def run(worm, seed=3):
         return tb.Simulation(worm, engine="native", seed=seed, progress=False).run(20.0).track()
 
-    def counted(cls, network):
+    def counted(network):
         read.append(network)
-        return original(cls, network)
+        return original(network)
 
-    read, original = [], NervousSystem.read.__func__
-    monkeypatch.setattr(brains.NervousSystem, "read", classmethod(counted))
+    read, original = [], reader.nervous_system
+    monkeypatch.setattr(reader, "nervous_system", counted)
+    monkeypatch.setattr(kept, "find", lambda key: None)
     worm = tb.Worm().scale_synapses("AVA*", "DA*", 0.9)
     first = run(worm)
     run(tb.Worm(at=(1.0, 0.0, 0.0)).scale_synapses("AVA*", "DA*", 0.9), seed=4)

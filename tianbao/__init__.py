@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from .errors import AnatomyError, ConfigError, DivergedError, MechanismError, OutputError, TianbaoError
 
 if TYPE_CHECKING:
+    from .agreement import verify
     from .apparatus import Pulse
     from .behaviour.kymograph import Kymograph, read_kymograph
     from .body import Material
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from .membranes import sources
     from .network.design import sign_sources
     from .parameters import Parameters
+    from .placing import scattered
     from .recording import Recording
     from .sweeps.run import sweep
     from .view.live import Live
@@ -83,9 +85,11 @@ _HOMES = {
     "read_kymograph": ".behaviour.kymograph",
     "read_track": ".io.import_track",
     "resume": ".experiment",
+    "scattered": ".placing",
     "sign_sources": ".network.design",
     "sources": ".membranes",
     "sweep": ".sweeps.run",
+    "verify": ".agreement",
     "voltage_steps": ".electrophysiology.protocols",
 }
 
@@ -129,9 +133,11 @@ __all__ = [
     "read_kymograph",
     "read_track",
     "resume",
+    "scattered",
     "sign_sources",
     "sources",
     "sweep",
+    "verify",
     "voltage_steps",
 ]
 

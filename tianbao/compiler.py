@@ -81,8 +81,17 @@ def _compile(compiler: list[str], out: Path, source: Path) -> None:
     raise MechanismError("\n".join([f"{source.name} of Tianbao does not compile; the compiler reports:", *lines]))
 
 
+def is_at_hand() -> bool:
+    """Whether there is a C compiler."""
+    return shutil.which(_command()) is not None
+
+
+def _command() -> str:
+    return shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
+
+
 def _compiler() -> list[str]:
-    command = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[:1]
+    command = [_command()]
     if shutil.which(command[0]) is None:
         raise MechanismError(
             f"C compiler '{command[0]}' not found, which the native engine and the body's step need: install one "

@@ -44,7 +44,7 @@ class RunConfig:
         duration: [ms]
         seed: of noise, initial voltages and posture.
         stream: of random numbers; worm k takes stream + k of those that the seed gives.
-        engine: one of `tianbao.engine.ENGINES`, or "auto".
+        engine: one of `tianbao.engine.choice.ENGINES`, or "auto".
         worm, arena, clock, body, record, checkpoint: sections.
         medium: drags of a medium of your own; empty when `arena.medium` is a name.
         material: changes of the tissue, rows of body.csv.
@@ -59,7 +59,7 @@ class RunConfig:
     duration: float = option(10_000.0, "[ms]")
     seed: int = option(1, "of noise, initial voltages and posture")
     stream: int = option(0, "of random numbers: worm k takes stream + k of those that the seed gives")
-    engine: str = option("auto", "auto (neuron for one worm, native for several), neuron or native")
+    engine: str = option("auto", "auto (native, or neuron for one worm without a C compiler), neuron or native")
     worm: WormSection = option(WormSection, "")
     arena: ArenaSection = option(ArenaSection, "")
     clock: Clock = option(Clock, "")

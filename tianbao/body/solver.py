@@ -197,6 +197,8 @@ class SoftBody:
 
     def overlap(self) -> float:
         """Depth of overlap with obstacles or other worms, with the radii at rest [mm]; 0 without overlap."""
+        if self._around.touch and self._steps.nothing_near(self._origin, self._around.finder):
+            return 0.0
         return self._around.overlap(self.midline(), self.mesh.radii)
 
     def curvature(self, out: np.ndarray | None = None, side: str = "dorsal") -> np.ndarray:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import SPACING, RunConfig, on_a_grid, parse_setting, read_config
-from ..engine import AUTO, ENGINES
+from ..engine.choice import AUTO, ENGINES
 from ..errors import ConfigError, DivergedError, printable, shorten
 from .session import EXIT_FAILED, EXIT_INTERRUPTED, Parser, add_command, run_script
 
@@ -105,6 +105,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, out: str, default: RunCon
         "--out", type=Path, help=f"folder for results (default {out}; if that holds a finished run {out}_2 and so on)"
     )
     parser.add_argument("--force", action="store_true", help="replace the finished run in --out")
+    parser.add_argument("--verify", action="store_true", help="first compare both engines over a second")
     parser.add_argument("--no-video", action="store_true", help="skip the video")
     _add_live(parser)
 
@@ -175,6 +176,8 @@ def _run(args: argparse.Namespace) -> int:
     config = configured(args)
     if args.print_config:
         return _print_config(config)
+    if args.verify and not _verified(config):
+        return EXIT_FAILED
     folder = args.out or _free(args.default_out, args.force)
     try:
         live = _live(args, config.duration)
@@ -183,6 +186,15 @@ def _run(args: argparse.Namespace) -> int:
         print(f"saved before the error: {', '.join(map(str, error.files))}", file=sys.stderr)
         raise
     return _tell(outcome, folder)
+
+
+def _verified(config: RunConfig) -> bool:
+    """Whether both engines do the same with a configuration, in words."""
+    from ..agreement import verify
+
+    found = verify(config)
+    print(found)
+    return found.holds
 
 
 def _free(folder: Path, force: bool) -> Path:

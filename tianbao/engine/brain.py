@@ -11,6 +11,11 @@ from typing import Protocol
 
 import numpy as np
 
+# Order -> NEURON's `secondorder`, and how many steps gap junctions look ahead of the transferred voltage: a
+# Crank-Nicolson step takes currents in its middle, and without the half step it is of first order only.
+METHODS = {1: (0, 0.0), 2: (2, 0.5)}
+LEAD = "lead_GapJunction"
+
 
 class Brain(Protocol):
     """What an engine offers to the loop.

@@ -9,9 +9,9 @@ from neuron import h
 
 from ..errors import ConfigError
 from . import library
-from .extract import Partner, Pointer, extract, shared_values
 from .flat import FlatBrain, NativeNetwork
 from .kinds import Kind
+from .reader import Partner, Pointer, extract, shared_values
 
 
 class NativeBrain(FlatBrain):

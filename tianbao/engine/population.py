@@ -5,23 +5,23 @@ from __future__ import annotations
 import os
 import weakref
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import forks
+from .. import forks, mechanisms
 from ..network.assembly import Network
 from ..network.design import NetworkDesign
-from . import PRECISIONS, chosen
-
-if TYPE_CHECKING:
-    from .brains import CompiledNervousSystem
+from . import kept, library
+from .brain import LEAD
+from .choice import PRECISIONS, chosen
+from .compiled_brain import CompiledBrain, CompiledNervousSystem
+from .extract import NervousSystem
 
 _KEPT = 4
 # The latest nervous systems compiled in this process, so that a second simulation of the same worm starts at once.
-_compiled: OrderedDict[tuple, object] = OrderedDict()
+_compiled: OrderedDict[tuple, CompiledNervousSystem] = OrderedDict()
 
 
 class Population:
@@ -57,15 +57,13 @@ class Population:
     def _in_neuron(self) -> tuple:
         # NEURON's first import belongs to the mechanisms that the network loads.
         self._network = network = assembled(self.designs[0])
-        from .brains import NeuronBrain
+        from .neuron_brain import NeuronBrain
 
         return (NeuronBrain(network),)
 
     def _compiled(self, precision: str) -> tuple:
         of_design = {id(each): each for each in self.designs}
         found = {name: compiled(design, precision) for name, design in of_design.items()}
-        from .brains import CompiledBrain
-
         return tuple(CompiledBrain(found[id(design)]) for design in self.designs)
 
     @property
@@ -110,18 +108,52 @@ def compiled(design: NetworkDesign, precision: str) -> CompiledNervousSystem:
     """
     newest = Network.newest()
     if design.key is None or (newest is not None and newest.design is design):
-        return _read(assembled(design), precision)
+        return CompiledNervousSystem(_read(assembled(design)), precision)
     key = (design.key, precision)
-    if key not in _compiled or not _compiled[key].is_current():
-        _compiled[key] = _read(assembled(design), precision)
+    if key not in _compiled or not _is_current(_compiled[key].network.extract.shared):
+        _compiled[key] = CompiledNervousSystem(_system(design), precision)
     _compiled.move_to_end(key)
     while len(_compiled) > _KEPT:
         _compiled.popitem(last=False)
     return _compiled[key]
 
 
-def _read(network: Network, precision: str) -> CompiledNervousSystem:
-    # NEURON's first import belongs to the mechanisms that the network has loaded.
-    from .brains import CompiledNervousSystem, NervousSystem
+def _system(design: NetworkDesign) -> NervousSystem:
+    """The nervous system of a design: the one that an earlier run has kept, or read out of NEURON."""
+    system = kept.find(design.key)
+    if system is None or not _is_current(system.extract.shared):
+        system = _read(assembled(design))
+        if _own(system.extract.shared) == _own(_declared()):
+            kept.keep(design.key, system)
+    return system
 
-    return CompiledNervousSystem(NervousSystem.read(network), precision)
+
+def _read(network: Network) -> NervousSystem:
+    # NEURON's first import belongs to the mechanisms that the network has loaded.
+    from .reader import nervous_system
+
+    return nervous_system(network)
+
+
+def _is_current(shared: Mapping[str, float]) -> bool:
+    """Whether what all instances of a mechanism share is as in NEURON now; as in the files, before it has started."""
+    if not mechanisms.loaded():
+        return _own(shared) == _own(_declared())
+    from .reader import shared_values
+
+    return _own(shared) == _own(shared_values(library.all_kinds()))
+
+
+def _own(shared: Mapping[str, float]) -> dict[str, float]:
+    """What all instances share, but for what a start sets."""
+    return {name: each for name, each in shared.items() if name not in ("celsius", LEAD)}
+
+
+def _declared() -> dict[str, float]:
+    """What all instances of a mechanism share, by the files of mod/."""
+    return {
+        f"{name}_{each.name}": each.source.parameters.get(name, 0.0)
+        for each in library.understood()
+        for name in each.uniform
+        if name not in ("dt", "celsius")
+    }

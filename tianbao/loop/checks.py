@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from ..body import SoftBody
 from ..clock import Clock
-from ..engine import chosen
+from ..engine.choice import chosen
 from ..environment import Arena
 from ..errors import ConfigError, shorten
 from ..ranges import ranges

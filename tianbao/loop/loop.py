@@ -77,7 +77,7 @@ class Loop:
         arena: where they are.
         clock: time steps.
         body: of all worms together.
-        engine: one of `tianbao.engine.ENGINES`.
+        engine: one of `tianbao.engine.choice.ENGINES`.
         threads: how many brains are integrated at the same time; the bits do not depend on it.
         initial_curvature: amplitude of the initial bend [kappa L].
         stream: of random numbers that the first worm takes.

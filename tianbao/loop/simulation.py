@@ -52,8 +52,8 @@ class Simulation(NamedAttributes):
         slabs: axial resolution of the body mesh.
         material: of the tissue; values of body.csv when None.
         initial_curvature: amplitude of the initial bend [kappa L].
-        engine: what integrates the neurons, one of `tianbao.engine.ENGINES`; "native" equals "neuron" to rounding.
-            "auto" takes NEURON for one worm and the native engine for several.
+        engine: what integrates the neurons, one of `tianbao.engine.choice.ENGINES`; "native" equals "neuron" to
+            rounding. "auto" takes "native", and NEURON for one worm where there is no C compiler.
         stream: of random numbers that the first worm takes; the others take those that follow.
         threads: how many worms are computed at the same time; one per processor when None. Results do not depend on it.
         progress: show time left and the real-time ratio.
@@ -163,7 +163,10 @@ class Simulation(NamedAttributes):
 
     @property
     def network(self) -> Network:
-        """The first worm's assembled network: in NEURON from the first use on, until another takes its place."""
+        """The first worm's assembled network: in NEURON from the first use on, until another takes its place.
+
+        Runs read it, and what was changed in it, but only those with engine "neuron" leave their state in it.
+        """
         from ..engine.population import assembled
 
         return assembled(self._loop.design())

@@ -99,6 +99,11 @@ def ensure() -> tuple[Path, bool]:
     return cache.obtain(library_name(), _compile)
 
 
+def loaded() -> bool:
+    """Whether NEURON holds the mechanisms in this process."""
+    return _loaded is not None
+
+
 def load() -> Path:
     """Load the mechanisms into NEURON, compiling them first if necessary; a second call does nothing.
 

@@ -1,7 +1,7 @@
-"""Where compiled libraries are kept: each beside its digest, checked before it is loaded, replaced as a whole.
+"""Where compiled libraries and what else can be made again are kept: each file beside its digest, replaced as a whole.
 
 A library that was cut short, changed or swapped for another would crash the process or compute something else without
-a word, so nothing is loaded whose digest does not lie beside it; it is compiled again instead.
+a word, so nothing is loaded whose digest does not lie beside it; it is made again instead.
 """
 
 from __future__ import annotations
@@ -84,6 +84,42 @@ def obtain(name: str, make: Callable[[Path], Path]) -> tuple[Path, bool]:
                 raise
             _keep(made, root, name)
     return root / name, True
+
+
+def keep(name: str, write: Callable[[Path], object], most: int) -> None:
+    """Keep a file that can be made again, where that is possible; those of its folder that were used longest ago go.
+
+    Args:
+        name: relative path in the folder of libraries.
+        write: writes it to the path that it is given, which has the same suffix.
+        most: how many files its folder keeps.
+    """
+    root = next(filter(paths.can_write, roots()), None)
+    if root is None:
+        return
+    try:
+        with _lock(root), _scratch(root) as work:
+            made = work / Path(name).name
+            write(made)
+            _keep(made, root, name)
+            _forget((root / name).parent, most)
+    except OSError as error:
+        log.info("%s was not kept in %s (%s)", name, root, error.strerror or error)
+
+
+def used(path: Path) -> None:
+    """Note that a file was used, so that `keep` does not let it go before others."""
+    with contextlib.suppress(OSError):  # another user's
+        os.utime(path)
+
+
+def _forget(folder: Path, most: int) -> None:
+    """Remove all but the files used last, with their digests."""
+    seals = {_seal(each) for each in folder.iterdir()}
+    files = sorted((each for each in folder.iterdir() if each not in seals), key=lambda each: each.stat().st_mtime)
+    for each in files[:-most]:
+        for path in (each, _seal(each)):
+            path.unlink(missing_ok=True)
 
 
 def _is_whole(path: Path, name: str) -> bool:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from .. import anatomy
 from ..config import RunConfig
+from ..engine.choice import chosen
 from ..errors import AnatomyError
 from ..units import MS_PER_S
 from .folder import SUMMARY, run_folder
@@ -87,7 +88,7 @@ _MOST_WEIGHED = 20  # finished runs whose files are weighed
 def seconds_of(config: RunConfig) -> float:
     """Estimated computing time of an experiment on one core [s], from measured times per step."""
     rate, worms = rates(), max(1, len(config.worms))
-    engine = "neuron" if config.engine == "neuron" or (config.engine == "auto" and worms == 1) else "native"
+    engine = "neuron" if chosen(config.engine, worms) == "neuron" else "native"
     body = "agar" if config.arena.medium == "agar" else "other"
     steps, ticks = config.duration / config.clock.dt, config.duration / config.clock.tick
     per_worm = steps * rate[f"{engine}_step"] * _US + ticks * rate[f"{body}_tick"] * _US

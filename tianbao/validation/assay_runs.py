@@ -94,8 +94,7 @@ def configured(batch: Batch) -> RunConfig:
         entries.append({"at": at, "heading": heading, "interventions": done})
     shift = setup.shift(batch.numbers[0], group.config.clock.tick, steps)
     fields = [_stepped(each, shift) for each in group.config.fields] if steps else group.config.fields
-    engine = "native" if group.config.engine == "auto" else group.config.engine
-    changes = {"worms": entries, "stream": group.config.stream + batch.numbers[0], "engine": engine, "fields": fields}
+    changes = {"worms": entries, "stream": group.config.stream + batch.numbers[0], "fields": fields}
     return replace(group.config, interventions=()).updated(changes, group.name)
 
 

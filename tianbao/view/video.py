@@ -21,6 +21,7 @@ from ..progress import Progress
 from ..recorded import RecordedRun
 from ..rows import number, whole
 from ..units import MS_PER_S
+from .crowd import CrowdScene
 from .scene import Scene
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ LOOP_SIZE = (640, 360)
 LOOP_FRAMES_PER_S = 12.5
 _NARROWEST, _WIDEST = 320, 3840  # [pixel]
 _CRF = "20"
+_MOST_APART = 12  # worms with a number and a trail each; of more, the whole crowd is drawn
 _LOOPS = {
     ".gif": {"disposal": 1, "optimize": True},
     ".webp": {"quality": 62, "method": 4, "minimize_size": False},
@@ -58,7 +60,8 @@ def write_video(
     Args:
         recording: with at least two frames.
         path: .gif and .webp give an endless loop; .mp4, .mov and .mkv become .gif if ffmpeg is missing.
-        worm: the one the camera follows; if None, all are in view, as far as they can still be seen.
+        worm: the one the camera follows; if None, all are in view, as far as they can still be seen; more than twelve
+            as a crowd, each in the colour of its brain's state.
         width: of the picture [pixel]; its height is 9/16 of it.
         start, stop: part to show [ms]; to the end if None.
         progress: show time left.
@@ -83,7 +86,8 @@ def write_video(
     rate = LOOP_FRAMES_PER_S if loops else FRAMES_PER_S
     size = _size(width, LOOP_SIZE if loops else SIZE)
     times = _times(recording, start, stop, rate)
-    scene, step = Scene(recording, size, worm), MS_PER_S / rate
+    crowded = worm is None and len(recording.worms) > _MOST_APART
+    scene, step = CrowdScene(recording, size) if crowded else Scene(recording, size, worm), MS_PER_S / rate
     shown = Progress(step * len(times), "video", enabled=progress, doing="draw")
     with replacing(path) as partial, shown:
         pictures = _pictures(scene, times, step, shown)
@@ -125,7 +129,7 @@ def _times(recording: RecordedRun, start: float, stop: float | None, rate: float
     return np.arange(low, high + 1e-6, MS_PER_S / rate)
 
 
-def _pictures(scene: Scene, times: np.ndarray, step: float, shown: Progress) -> Iterator[np.ndarray]:
+def _pictures(scene: Scene | CrowdScene, times: np.ndarray, step: float, shown: Progress) -> Iterator[np.ndarray]:
     for time in times:
         yield scene.draw(time)
         shown.advance(step)
