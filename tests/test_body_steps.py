@@ -11,7 +11,7 @@ from tianbao.body.contact import ContactFinder
 from tianbao.body.material import Material
 from tianbao.body.mesh import RingMesh
 from tianbao.body.solver import SoftBody
-from tianbao.environment import Medium, Pillar, Plane
+from tianbao.environment import Dish, Medium, Pillar, Plane
 from tianbao.errors import ConfigError, DivergedError, MechanismError
 
 AGAR, WATER = Medium.named("agar"), Medium.named("water")
@@ -161,3 +161,32 @@ def test_a_view_is_the_memory_of_the_array():
 
 def test_columns_of_the_section_are_those_that_c_is_told():
     assert (observe.DORSAL, observe.RIGHT, observe.SHARE) == (0, 1, 2)
+
+
+def test_worms_among_ghosts_move_as_in_company():
+    count, steps = 4, 60
+
+    def placed(body, worms):
+        for slot, k in enumerate(worms):
+            bend = 3.0 * np.sin(2.0 * np.pi * body.curvature_positions / 0.65 + k)
+            body.pose(curvature=bend, at=(0.05 * k, 0.09 * k), heading=0.3 * (-1) ** k + np.pi * (k % 2), worm=slot)
+        return body
+
+    options = {"medium": Medium.named("agar"), "touching": True, "obstacles": [Dish(0.75)]}
+    whole = placed(SoftBody(RingMesh.adult(24), None, count, **options), range(count))
+    parts = [(0, 2), (1,), (3,)]
+    bodies = [placed(SoftBody(RingMesh.adult(24), None, len(each), ghosts=3, **options), each) for each in parts]
+    pressed = 0.0
+    for step in range(steps):
+        tension = 150.0 * np.abs(np.random.default_rng(step).normal(size=(count, 24, 4)))
+        rings = {k: each for part, body in zip(parts, bodies, strict=True)
+                 for k, each in zip(part, body.rings(), strict=True)}  # fmt: skip
+        whole.step(tension, 4.0)
+        for part, body in zip(parts, bodies, strict=True):
+            # Their order does not matter, nor that one more slot is empty.
+            body.place_ghosts(np.array([rings[k] for k in reversed(range(count)) if k not in part]))
+            body.step(np.ascontiguousarray(tension[list(part)]), 4.0)
+            assert np.array_equal(body.positions, whole.positions[list(part)]), step
+            assert np.array_equal(body.load, whole.load[list(part)])
+        pressed = max(pressed, whole.load.max())
+    assert pressed > 0.1  # [uN]

@@ -190,7 +190,7 @@ class CompiledSteps:
             origin: of each worm's frame [mm], shape (worms, 3).
             finder: of the contacts.
         """
-        if finder.obstacles:
+        if finder.obstacles or finder.ghosts:
             return False
         centres, boxes = self._scratch
         return bool(

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..backend import array, ti
+from ..backend import array, ti, view
 from ..environment.obstacles import Dish, Obstacle, Pillar, Plane, SignedDistance
 from ..errors import ConfigError
 from . import contact_kernels as kernels
@@ -25,6 +25,8 @@ SKIP = 6
 SPACING = 1.0 / 48.0
 # A pillar that covers more cells than this is tested by every ring.
 _MOST_CELLS = 4096
+# Where ghosts are that are not near: further than any worm gets [mm].
+_NOWHERE = 1e7
 
 
 class ContactFinder:
@@ -57,11 +59,13 @@ class ContactFinder:
         worms_touch: bool = True,
         self_contact: bool = True,
         friction: float = 0.0,
+        ghosts: int = 0,
     ) -> None:
         """
         Args:
             obstacles: in the arena.
             worms: number of worms.
+            ghosts: further worms, whose rings others move and `place_ghosts` tells.
             radii: of every ring's surface at rest [mm], shape (rings,).
             reach: distance from a ring's surface within which contacts are found [mm].
             spacing: of the rings at rest [mm]; a worm stretched beyond twice its length may be missed.
@@ -85,10 +89,10 @@ class ContactFinder:
             raise ConfigError(f"contact: skip = {skip} lets a slab touch itself; give 1 or more slabs")
         self.reach = float(reach)
         self.radii, self.obstacles = radii, len(obstacles)
-        self._shape = (int(worms), len(radii))
-        others, own = worms_touch and worms > 1, self_contact and len(radii) > skip + 1
+        self._shape, self._worms, self.ghosts = (int(worms) + ghosts, len(radii)), int(worms), ghosts
+        others, own = worms_touch and worms + ghosts > 1, self_contact and len(radii) > skip + 1
         self.others, self.own = others, skip if own else 0
-        sought = worms * -(-(len(radii) - 1) // kernels.BUNCH) if others or own else 0
+        sought = self._shape[0] * -(-(len(radii) - 1) // kernels.BUNCH) if others or own else 0
         buckets = _power_of_two(sought)
         facts = np.zeros(kernels.RADII)
         facts[[kernels.LIMIT, kernels.THICKEST, kernels.BETWEEN]] = reach, radii.max(), friction
@@ -96,6 +100,7 @@ class ContactFinder:
         head = np.zeros(kernels.HEAD, int)
         alone = 0 if others and own else 1 if own else 2
         head[[kernels.SOUGHT, kernels.TABLE, kernels.APART, kernels.ALONE]] = sought, buckets, skip, alone
+        head[kernels.MOVED] = worms
         self._place(list(obstacles), facts, head)
         self._sought = sought
         self._facts = array(np.concatenate([facts, radii]))
@@ -103,6 +108,24 @@ class ContactFinder:
         self._partners = ti.ndarray(ti.f64, shape=(*self._shape, PLANES))
         self._centres, self._drift = (ti.ndarray(ti.f64, shape=(*self._shape, 3)) for _ in range(2))
         self._table = ti.ndarray(ti.i32, shape=(buckets + 1 + (kernels.RECORD + 2) * sought,))
+        if ghosts:
+            self.place_ghosts(np.zeros((0, len(radii), 2, 3)))
+
+    def place_ghosts(self, rings: np.ndarray) -> None:
+        """Says where the rings of ghosts are in the step to come; those not mentioned are nowhere.
+
+        Args:
+            rings: centres [mm] and their velocities in the last step [mm/s], shape (ghosts, rings, 2, 3).
+        """
+        first, end = self._worms, self._worms + len(rings)
+        centres, drift = view(self._centres), view(self._drift)
+        centres[first:end], drift[first:end] = rings[:, :, 0], rings[:, :, 1]
+        centres[end:], drift[end:] = _NOWHERE, 0.0
+
+    def rings(self, positions: ti.ndarray, origin: np.ndarray, velocities: ti.ndarray) -> np.ndarray:
+        """Where the rings are and how they move, as `place_ghosts` takes them, shape (worms, rings, 2, 3)."""
+        kernels.locate(positions, origin, velocities, self._centres, self._drift)
+        return np.stack([view(each)[: self._worms] for each in (self._centres, self._drift)], axis=2)
 
     def _place(self, obstacles: list, facts: np.ndarray, head: np.ndarray) -> None:
         """Sorts obstacles into those tested by every ring, pillars by cell, and solids."""

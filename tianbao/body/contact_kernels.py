@@ -20,9 +20,10 @@ GAP = 5
 # Facts of a finder: reach, cells of pillars and of segments, largest ring [mm], friction; then the radii.
 LIMIT, STONES, CELL, THICKEST, BETWEEN, RADII = range(6)
 # Head of its index: obstacles that concern every ring, buckets of pillars, bunches of segments to look for,
-# buckets for these, slabs between parts that touch, and whether only a worm's own segments count (1), only
-# others' (2) or both (0); then where each bucket of pillars starts in the index, then the pillars in them.
-EVERYWHERE, BUCKETS, SOUGHT, TABLE, APART, ALONE, HEAD = range(7)
+# buckets for these, slabs between parts that touch, whether only a worm's own segments count (1), only others' (2) or
+# both (0), and the worms whose half-spaces are sought, which come before the ghosts; then where each bucket of pillars
+# starts in the index, then the pillars in them.
+EVERYWHERE, BUCKETS, SOUGHT, TABLE, APART, ALONE, MOVED, HEAD = range(8)
 # A bunch of segments sorted by its cell: the cell, its number.
 ACROSS, UP, NUMBER, RECORD = range(4)
 # Whose a half-space is if it is no worm's: an obstacle's, or level ground, which is not felt as touch.
@@ -37,6 +38,7 @@ _STRETCH = 3
 _TIE = 1e-9
 _BEYOND = 1e-3
 _NOWHERE = 1e-9
+_STEPS = 2.0**32
 
 
 @ti.func
@@ -153,7 +155,8 @@ def _test_segment(centres: T, facts: T, other, segment, c, radius, planes: T, co
             n = _aside(centres, other, segment, worm < other or (worm == other and ring <= segment))
         # From the ring's centre to the middle of the gap.
         middle = 0.5 * (distance + radius - there)
-        place = other * centres.shape[1] + segment + share
+        # In steps that no number of worms rounds, so that it does not matter in whose company they are found.
+        place = other * centres.shape[1] + segment + ti.floor(share * _STEPS) / _STEPS
         _offer(planes, count, partners, c, n, n.dot(c) - middle, facts[BETWEEN], place, worm, ring)
 
 
@@ -213,7 +216,7 @@ def find(
     starts, the bunches sorted by bucket, and the cells of the bunches in their own order.
     """
     ti.loop_config(serialize=backend.serial)
-    for worm, ring in ti.ndrange(centres.shape[0], centres.shape[1]):
+    for worm, ring in ti.ndrange(index[MOVED], centres.shape[1]):
         c, furthest = vector(centres, worm, ring), facts[RADII + ring] + facts[LIMIT]
         count[worm, ring] = 0
         for k in range(index[EVERYWHERE]):
@@ -254,7 +257,7 @@ def find(
         place = index[TABLE] + 1 + RECORD * table[b]
         table[place + ACROSS], table[place + UP], table[place + NUMBER] = table[cell], table[cell + 1], k
     ti.loop_config(serialize=backend.serial)
-    for mine in range(index[SOUGHT]):
+    for mine in range(index[SOUGHT] // centres.shape[0] * index[MOVED]):
         _search_around(centres, facts, bunches, index, table, mine, planes, count, partners)
 
 
@@ -295,7 +298,7 @@ def locate(x: R3, origin: R2, velocity: R3, centres: R3, drift: R3):
     """World coordinates and velocities of the centres of the rings."""
     size = x.shape[1] // centres.shape[1]
     ti.loop_config(serialize=backend.serial)
-    for worm, ring in ti.ndrange(centres.shape[0], centres.shape[1]):
+    for worm, ring in ti.ndrange(x.shape[0], centres.shape[1]):
         place, speed = Vec3(0.0), Vec3(0.0)
         for vertex in range((ring + 1) * size - SIDES, (ring + 1) * size):
             place += vector(x, worm, vertex)
@@ -309,7 +312,7 @@ def locate(x: R3, origin: R2, velocity: R3, centres: R3, drift: R3):
 def localise(planes: R4, count: I2, origin: R2):
     """Makes the offsets of half-spaces relative to the origin of each worm's frame."""
     ti.loop_config(serialize=backend.serial)
-    for worm, ring in ti.ndrange(planes.shape[0], planes.shape[1]):
+    for worm, ring in ti.ndrange(origin.shape[0], planes.shape[1]):
         for k in range(count[worm, ring]):
             for i in ti.static(range(3)):
                 planes[worm, ring, k, OFFSET] -= planes[worm, ring, k, i] * origin[worm, i]

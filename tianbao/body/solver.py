@@ -56,6 +56,7 @@ class SoftBody:
         device: str = "cpu",
         threads: int = 1,
         compiled: bool | None = None,
+        ghosts: int = 0,
     ) -> None:
         """
         Args:
@@ -74,6 +75,7 @@ class SoftBody:
             threads: how many worms are stepped at the same time; results do not depend on it.
             compiled: whether a step is taken by compiled C, which only a processor can, or by Taichi's kernels; by C
                 wherever there is a compiler when None.
+            ghosts: most worms that are moved elsewhere and can be touched, see place_ghosts.
 
         Raises:
             ConfigError: for no worm, a device that is not there, or compiled C on another device than the processor.
@@ -92,7 +94,7 @@ class SoftBody:
         self.worms = worms
         self.time = 0.0
         self.arrays = Arrays(self.mesh, self.material, self.medium, worms)
-        self._around = Surroundings(self.mesh, worms, self.medium, obstacles, touching, resolved)
+        self._around = Surroundings(self.mesh, worms, self.medium, obstacles, touching, resolved, ghosts)
         if compiled is None:
             compiled = compiled_steps.available(self.mesh.ring_size)
         self._steps: CompiledSteps | KernelSteps = (
@@ -194,6 +196,17 @@ class SoftBody:
         out = _into(out, (self.worms, self.mesh.rings, 3))
         self._steps.side(observe.DORSAL, out)
         return out
+
+    def rings(self) -> np.ndarray:
+        """Where the rings are [mm] and how they moved in the last step [mm/s], shape (worms, rings, 2, 3).
+
+        That is all that others need to touch these worms, which must be able to touch each other or themselves.
+        """
+        return self._around.finder.rings(self.arrays.x, self._origin, self.arrays.velocity)
+
+    def place_ghosts(self, rings: np.ndarray) -> None:
+        """Says where worms that are moved elsewhere are in the step to come, as their `rings` has told."""
+        self._around.finder.place_ghosts(rings)
 
     def overlap(self) -> float:
         """Depth of overlap with obstacles or other worms, with the radii at rest [mm]; 0 without overlap."""

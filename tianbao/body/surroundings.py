@@ -34,8 +34,9 @@ class Surroundings:
     """
 
     def __init__(
-        self, mesh: RingMesh, worms: int, medium: Medium, obstacles: Sequence[Obstacle], touching: bool, resolved: bool
-    ) -> None:
+        self, mesh: RingMesh, worms: int, medium: Medium, obstacles: Sequence[Obstacle], touching: bool, resolved: bool,
+        ghosts: int = 0,
+    ) -> None:  # fmt: skip
         """
         Args:
             mesh: of every worm.
@@ -44,25 +45,26 @@ class Surroundings:
             obstacles: that the worms cannot enter.
             touching: whether worms touch each other and themselves.
             resolved: whether they generate flow in the fluid.
+            ghosts: worms that are moved elsewhere and can be touched.
 
         Raises:
             ConfigError: for a resolved medium that is not Newtonian, or resolved worms that are not together.
         """
         rings = mesh.rings
-        self.planes, self.grip = zeros(worms, rings, PLANES, COLUMNS), zeros(worms, rings, PLANES)
-        self.contacts = ti.ndarray(ti.i32, shape=(worms, rings))
+        self.planes, self.grip = zeros(worms + ghosts, rings, PLANES, COLUMNS), zeros(worms, rings, PLANES)
+        self.contacts = ti.ndarray(ti.i32, shape=(worms + ghosts, rings))
         self.contacts.fill(0)
         self.flow = zeros(worms, rings, 3)
         self.given, self.wake = (np.zeros((worms, rings, 3)) for _ in range(2))
         self.finder, self.stokes = None, None
         self.load = np.zeros((worms, rings, len(SIDES)))
         ground = [isinstance(each, Plane) and each.normal[2] > LEVEL for each in obstacles]
-        self.touchable = not all(ground) or (touching and worms > 1)
+        self.touchable = not all(ground) or (touching and worms + ghosts > 1)
         if obstacles or touching:
             spacing, skip = mesh.length / mesh.slabs, round(constant("self_contact_skip") * mesh.slabs)
             self.finder = ContactFinder(
                 obstacles, worms, mesh.surface_radii, spacing=spacing, skip=skip,
-                worms_touch=touching, self_contact=touching,
+                worms_touch=touching, self_contact=touching, ghosts=ghosts,
             )  # fmt: skip
         self._changed = False
         if resolved:
