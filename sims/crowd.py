@@ -4,7 +4,7 @@ Question: worms that decide crawl in a round dish on agar, each with its own 302
 push and rub; who is touched may reverse. Nothing else makes them take notice of each other.
 See: a video of every body in the colour of its command neurons; how many touch, in which clusters, and how many keep to
 the wall.
-Time: about two minutes on two cores for a hundred worms and 10 s.
+Time: about three minutes on two cores for a hundred worms and 10 s; --parts 2 deals them out to two processes.
 Compare: nothing yet. N2 animals are solitary on food, those without npr-1 gather and keep to its border (de Bono and
 Bargmann 1998); what makes them do so, oxygen and pheromones that worms use up and give off, is not modelled.
 """
@@ -43,8 +43,9 @@ def simulated(args: argparse.Namespace) -> tb.Simulation:
     arena = tb.Arena(args.medium, obstacles=[Dish(radius)])
     clock = tb.Clock(tick=TICK, frame=FRAME)
     simulation = tb.Simulation(
-        worms, arena, seed=args.seed, clock=clock, threads=args.threads, engine=args.engine, initial_curvature=0.0
-    )
+        worms, arena, seed=args.seed, clock=clock, threads=args.threads, engine=args.engine, initial_curvature=0.0,
+        parts=args.parts, backend=args.backend, address=args.address,
+    )  # fmt: skip
     return simulation.record(voltage=["AVA*", "AVB*"])
 
 
@@ -111,6 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--engine", default="auto", help='such as "native-f32", a quarter faster')
     parser.add_argument("--threads", type=int, help="worms at a time; results do not depend on it (default: all cores)")
+    parser.add_argument("--parts", type=int, default=1, help="processes that the worms are dealt out to, by tiles")
+    parser.add_argument("--backend", default="processes", help="where these are: processes of this machine, or ray")
+    parser.add_argument("--address", help="of a running Ray cluster, such as auto")
     parser.add_argument("--no-video", action="store_true", help="skip the video")
     parser.add_argument("--out", type=Path, default=Path("output/crowd"))
     return run_script(experiment, parser.parse_args(arguments))

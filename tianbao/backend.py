@@ -124,6 +124,8 @@ def start(device: str = "cpu", threads: int = 1) -> None:
                 arch=getattr(ti, device),
                 enable_fallback=False,
                 default_fp=ti.f64,
+                # Otherwise a loop that is run by one thread is rounded differently from one that is shared by several.
+                fast_math=False,
                 offline_cache=kept is not None,
                 **place,
                 log_level=ti.WARN,

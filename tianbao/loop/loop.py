@@ -138,7 +138,7 @@ class Loop:
             ConfigError: for a worm that starts inside an obstacle or another.
         """
         for_start, for_noise = self._generators(seed)
-        brains = self._brains()
+        brains = self._brains(seed)
         per_curvature = self.body.tension_per_curvature()
         self.animals = tuple(
             Animal(model, self.design(k), brains.brains[k], per_curvature, for_noise[k], self.clock.tick)
@@ -156,8 +156,8 @@ class Loop:
         brains.start(voltages, clock.dt, clock.order, clock.corrections, [rate] * len(voltages))
         return self.observe()
 
-    def _brains(self):
-        """The brains, built anew when the nervous systems have changed or NEURON no longer holds them."""
+    def _brains(self, seed: int):
+        """The brains of a run, built anew when the nervous systems have changed or NEURON no longer holds them."""
         # NEURON's first import belongs to the mechanisms that a network loads.
         from ..engine.population import Population
 
@@ -169,9 +169,15 @@ class Loop:
 
     def _generators(self, seed: int) -> tuple[list[np.random.Generator], list[np.random.Generator]]:
         """Generators of each worm: of its start, and of its noise."""
-        children = np.random.SeedSequence(seed).spawn(2 * (self.stream + len(self.worms)))
-        generators = [np.random.default_rng(each) for each in children[2 * self.stream :]]
-        return generators[::2], generators[1::2]
+        streams = self.streams
+        children = np.random.SeedSequence(seed).spawn(2 * (max(streams) + 1))
+        first, second = ([np.random.default_rng(children[2 * k + which]) for k in streams] for which in (0, 1))
+        return first, second
+
+    @property
+    def streams(self) -> Sequence[int]:
+        """Streams of random numbers of the worms."""
+        return range(self.stream, self.stream + len(self.worms))
 
     def check_start(self, seed: int) -> None:
         """Refuse worms that cannot start where they are.
@@ -188,6 +194,10 @@ class Loop:
             phase = rng.uniform(0.0, 2.0 * np.pi)
             bend = self.initial_curvature * np.sin(2.0 * np.pi * s / _POSTURE_WAVELENGTH + phase)
             body.pose(curvature=bend, at=model.at, heading=model.heading, worm=k)
+        self._check_room()
+
+    def _check_room(self) -> None:
+        body = self.body
         depth = body.overlap()
         if depth > _INSIDE * body.mesh.radii.max():
             what = "the worm starts" if len(self.worms) == 1 else "a worm starts"
@@ -211,6 +221,15 @@ class Loop:
 
     def advance(self, action: Action | None = None) -> None:
         """Once around the loop, as `tick`, without an observation."""
+        self._move(action)
+        self._step_fields(self.clock.tick)
+        self.ticks += 1
+
+    def refresh(self) -> None:
+        """Let `animals`, `body` and `arena` tell of this moment, before someone looks at them; here they always do."""
+
+    def _move(self, action: Action | None) -> None:
+        """All of a tick but what it changes in the fields."""
         tick, body, arena = self.clock.tick, self.body, self.arena
         seen = self._sense()
         for k, animal in enumerate(self.animals):
@@ -221,15 +240,16 @@ class Loop:
         if arena.flow is not None:
             body.flow = arena.velocity(body.midline(), body.time)
         body.step(self._pull, tick)
-        self._step_fields(tick)
-        self.ticks += 1
 
     def _step_fields(self, duration: float) -> None:
         """Let time [ms] pass in the fields, with the worms where they are."""
-        if self.arena.fields:
-            self.body.midline(self._line)
+        lines = self._everyone() if self.arena.fields else self._line
         for field in self.arena.fields:
-            field.step(duration, self._line)
+            field.step(duration, lines)
+
+    def _everyone(self) -> np.ndarray:
+        """Midlines of all worms in the arena [mm], shape (worms, rings, 3)."""
+        return self.body.midline(self._line)
 
     def _sense(self) -> list[Seen]:
         """Let every worm sense where it is now; what each saw."""
@@ -251,6 +271,7 @@ class Loop:
         """
         if not self.animals:
             raise ConfigError("nothing to observe yet: call reset first")
+        self.refresh()
         design = self.animals[0].design
         return Observation(
             time=self.time,

@@ -100,9 +100,10 @@ class Run:
                 bar = stack.enter_context(Progress(left, self._plan.label, enabled=self._plan.progress))
                 while loop.ticks < self._planned and not interrupt.asked:
                     loop.advance()
-                    for each in self._observers:
-                        if loop.ticks % each.every == 0:
-                            each(loop)
+                    if due_now := [each for each in self._observers if loop.ticks % each.every == 0]:
+                        loop.refresh()
+                    for each in due_now:
+                        each(loop)
                     bar.advance(tick)
                     if due and loop.ticks % due == 0:
                         self._keep()

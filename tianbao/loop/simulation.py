@@ -28,6 +28,7 @@ from .description import described
 from .loop import Loop, Observation, with_parameters
 from .observers import DivergenceGuard, Observer
 from .run import Plan, Run, check_fit
+from .split import SplitLoop
 from .state import Checkpoints, RunState
 from .unnoticed import unnoticed
 
@@ -56,6 +57,9 @@ class Simulation(NamedAttributes):
             rounding. "auto" takes "native", and NEURON for one worm where there is no C compiler.
         stream: of random numbers that the first worm takes; the others take those that follow.
         threads: how many worms are computed at the same time; one per processor when None. Results do not depend on it.
+        parts: how many processes the worms are dealt out to; results do not depend on it.
+        backend: where these are: "processes" of this machine, or actors of "ray".
+        address: of a running Ray cluster, such as "auto"; None starts Ray on this machine.
         progress: show time left and the real-time ratio.
 
     Raises:
@@ -77,6 +81,9 @@ class Simulation(NamedAttributes):
         engine: str = _DEFAULT.engine,
         stream: int = _DEFAULT.stream,
         threads: int | None = None,
+        parts: int = 1,
+        backend: str = "processes",
+        address: str | None = None,
         progress: bool = True,
     ) -> None:
         models = _models(worms)
@@ -91,11 +98,14 @@ class Simulation(NamedAttributes):
         self.progress = progress
         self._slabs = slabs
         threads = min(len(models), _processors() if threads is None else whole(threads, "simulation", "threads", low=1))
-        self._loop = Loop(
-            models, arena, clock, _body(arena, slabs, material, len(models), threads),
-            engine=engine, threads=threads, initial_curvature=float(initial_curvature),
-            stream=whole(stream, "simulation", "stream", high=_MOST_STREAMS),
-        )  # fmt: skip
+        body = _body(arena, slabs, material, len(models), threads)
+        stream = whole(stream, "simulation", "stream", high=_MOST_STREAMS)
+        options = {"engine": engine, "initial_curvature": float(initial_curvature), "stream": stream}
+        if whole(parts, "simulation", "parts", low=1) > 1 or backend != "processes":
+            place = {"parts": parts, "backend": backend, "address": address}
+            self._loop = SplitLoop(models, arena, clock, body, **options, **place)
+        else:
+            self._loop = Loop(models, arena, clock, body, **options, threads=threads)
         self._neurons: tuple[str, ...] = ()
         self._told: list[str] = []
         self._outside()
@@ -354,6 +364,7 @@ class Simulation(NamedAttributes):
         action = action_of(self._loop, current, light, force)
         for _ in range(ticks):
             self._loop.advance(action)
+        self._loop.refresh()
         DivergenceGuard(ticks, said(current))(self._loop)
         return self._loop.observe()
 

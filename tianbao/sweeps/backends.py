@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import os
 import shlex
-import socket
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..import_path import command, import_path
 from ..io.files import prepare_folder, write_atomically
 from ..io.own_files import check_own_folder
+from ..ray_cluster import joined
 from .folder import OPEN, outcome
-from .import_path import command, import_path
 from .pool import MayStart, OnDone, Worker, once_more
 from .work import Task
 
@@ -25,8 +22,6 @@ log = logging.getLogger(__name__)
 
 BACKENDS = ("pool", "ray", "slurm")
 SCRIPT = "job.sh"
-_NO_CLUSTER = "no Ray cluster answers at '{address}': start one with ray start --head, or leave out the address"
-_REACH_S = 5.0
 _SLURM = """#!/bin/bash
 #SBATCH --job-name=tianbao
 #SBATCH --array={array}
@@ -59,61 +54,8 @@ def ray_tasks(
     Raises:
         ConfigError: if Ray is missing, or no cluster answers.
     """
-    ray = _ray()
-    path = import_path()
-    # Ray's own processes import from the folder in which it is started: an empty one.
-    with _empty_folder():
-        _join(ray, workers, address, path)
-        try:
-            _follow(ray, tasks, on_done, may_start)
-        finally:
-            ray.shutdown()
-
-
-@contextlib.contextmanager
-def _empty_folder() -> Iterator[None]:
-    here = os.getcwd()
-    with tempfile.TemporaryDirectory(prefix="tianbao-ray-") as empty:
-        os.chdir(empty)
-        try:
-            yield
-        finally:
-            os.chdir(here)
-
-
-def _ray():
-    # Ray reports its use to its makers unless told not to.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise ConfigError("the backend ray needs Ray: pip install 'tianbao[ray]', or use the backend pool") from error
-    return ray
-
-
-def _join(ray, workers: int, address: str | None, path: list[str]) -> None:
-    options = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
-    if address is None:
-        variables = {"PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}
-        here = {"address": "local", "num_cpus": workers, "runtime_env": {"env_vars": variables}}
-        ray.init(**options, **here)
-        return
-    _reach(address)
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise ConfigError(_NO_CLUSTER.format(address=address)) from error
-
-
-def _reach(address: str) -> None:
-    """Refuse an address where nothing listens: Ray itself would try for minutes."""
-    host, colon, port = address.rpartition("//")[2].rpartition(":")
-    if not colon:
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=_REACH_S).close()
-    except (OSError, ValueError, OverflowError) as error:
-        raise ConfigError(_NO_CLUSTER.format(address=address)) from error
+    with joined(workers, address) as ray:
+        _follow(ray, tasks, on_done, may_start)
 
 
 def _follow(ray, tasks: list[Task], on_done: OnDone, may_start: MayStart) -> None:

@@ -12,8 +12,8 @@ import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ..import_path import command, import_path
 from .folder import LOG, OPEN, open_log, outcome
-from .import_path import command, import_path
 from .work import Task, fail
 
 log = logging.getLogger(__name__)

@@ -26,11 +26,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import RunConfig, read_config
 from ..errors import ConfigError, OutputError, TianbaoError
+from ..import_path import add_declared
 from ..io.files import write_atomically
 from ..io.own_files import check_own_folder
 from ..orphans import ORPHANED, end_with
 from .folder import CONFIG, ERROR, SUMMARY, held, open_log, run_folder
-from .import_path import add_declared
 from .plan import Plan, PlannedRun
 
 if TYPE_CHECKING:

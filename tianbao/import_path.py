@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-_PACKAGE = Path(__file__).resolve().parents[2]  # folder from which Tianbao itself is imported
+_PACKAGE = Path(__file__).resolve().parents[1]  # folder from which Tianbao itself is imported
 
 
 def import_path() -> list[str]:
