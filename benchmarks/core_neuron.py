@@ -83,8 +83,14 @@ def worm_run(folder: Path, core: bool) -> Callable[[float], tuple[float, np.ndar
     use(folder)
     import worm_brain
 
+    class WithoutPointers(Network):
+        """The network whose receptors hold a number of their own."""
+
+        def _connect_inputs(self) -> None:
+            """Nothing: there is no POINTER to connect."""
+
     design = worm_brain.designed(2)
-    network = Network(design)
+    network = WithoutPointers(design)
     parallel = network.sim.pc
     felt = design.stretch.weights @ worm_brain.bend(0.0)
     for receptor, stretch in zip(design.stretch.receptors, felt, strict=True):

@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # What a source archive must hold so that it can be tested, documented and used as a checkout.
 IN_ARCHIVE = ("Makefile", "CHANGELOG.md", "LICENSE", "THIRD_PARTY.md", "ruff.toml", "mod/egl19.mod", "sims/cfg.py")
-IN_ARCHIVE += ("tests/conftest.py", "docs/index.md", "benchmarks/worms.py", "connectome/chemical.csv")
+IN_ARCHIVE += ("tests/conftest.py", "docs/index.md", "benchmarks/scale.py", "connectome/chemical.csv")
 IN_ARCHIVE += ("morphologies/AVAL.swc", "tianbao/engine/kernel.c")
 CONFIG = """duration = 200.0
 engine = "native"
