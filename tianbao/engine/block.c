@@ -1,9 +1,8 @@
 /* The native engine for many worms of one nervous system: a block of threads per worm.
 
-   NVRTC compiles this file for a graphics card; a C compiler makes of it a twin that takes the turns of
-   a block's threads one thread after another, the last one first, so that a loop that depends on the
-   order of its turns does not pass unnoticed. Sums are taken in the order of kernel.c on one processor,
-   each by one thread, so that the bits do not depend on the number of threads. */
+   NVRTC compiles this file for a graphics card, a C compiler makes its twin of it, which needs none.
+   Sums are taken in the order of kernel.c on one processor, each by one thread, so that the bits do not
+   depend on the number of threads. */
 
 #define BLOCK
 
@@ -26,13 +25,17 @@ typedef int int32_t;
 #else
 #pragma GCC optimize("fp-contract=off")
 #endif
+#include <stdlib.h>
+#include <ucontext.h>
 #define INLINE static inline __attribute__((always_inline))
-static int threads;
-#define EACH(i, from, to)                                  \
-    for (int thread = threads - 1; thread >= 0; thread--)  \
-        for (int i = (int)(from) + thread; i < (int)(to); i += threads)
-#define SYNC
-#define ONCE
+/* A block's threads as contexts that pass on at every SYNC: each goes from one SYNC to the next before another
+   starts, so that whatever depends on what another thread has done meanwhile comes out differently. */
+static int threads, thread, last_first, done;
+static ucontext_t host, *context;
+static void pass_on(void) { if (threads > 1) swapcontext(&context[thread], &host); }
+#define EACH(i, from, to) for (int i = (int)(from) + thread; i < (int)(to); i += threads)
+#define SYNC pass_on()
+#define ONCE if (thread == 0)
 #endif
 
 #define EXPORTED static /* the system's C library has an `advance` of its own */
@@ -61,25 +64,60 @@ typedef struct {
 static void fetch(Brain *b) { EACH(i, 0, b->outputs) b->output[i] = b->own[b->fetched[i]]; }
 
 #ifdef __CUDACC_RTC__
-#define ENTRY(name, ...)                                                               \
-    extern "C" __global__ void __launch_bounds__(THREADS) name(Brain *brains, int64_t steps) { \
-        __shared__ Brain here;                                                         \
-        if (threadIdx.x == 0) here = brains[blockIdx.x];                               \
-        __syncthreads();                                                               \
-        Brain *const b = &here;                                                        \
-        __VA_ARGS__;                                                                   \
-        SYNC;                                                                          \
-        if (threadIdx.x == 0) brains[blockIdx.x].t = here.t;                           \
+#define ENTRY(name, ...)                                                                         \
+    extern "C" __global__ void __launch_bounds__(THREADS) name(Brain *brains, int64_t steps) {   \
+        __shared__ Brain here;                                                                   \
+        ONCE here = brains[blockIdx.x];                                                          \
+        SYNC;                                                                                    \
+        Brain *const b = &here;                                                                  \
+        __VA_ARGS__;                                                                             \
+        SYNC;                                                                                    \
+        ONCE brains[blockIdx.x].t = here.t;                                                      \
     }
 #else
-#define ENTRY(name, ...)                                                               \
-    void name(Brain *brains, int64_t steps, int64_t blocks, int64_t wide) {            \
-        threads = (int)wide;                                                           \
-        for (int64_t block = 0; block < blocks; block++) {                             \
-            Brain *const b = &brains[block];                                           \
-            (void)steps;                                                               \
-            __VA_ARGS__;                                                               \
-        }                                                                              \
+static Brain *of_block;
+static int64_t steps_of_block;
+enum { STACK = 1 << 18 };
+
+/* One block; returns 0, or 1 if its threads did not meet at the same SYNCs. */
+static int run(void (*body)(void)) {
+    thread = done = 0;
+    if (threads == 1) return body(), 0;
+    context = malloc(sizeof(ucontext_t) * threads);
+    char *stacks = malloc((size_t)STACK * threads);
+    for (int k = 0; k < threads; k++) {
+        getcontext(&context[k]);
+        context[k].uc_stack.ss_sp = stacks + (size_t)STACK * k;
+        context[k].uc_stack.ss_size = STACK;
+        context[k].uc_link = &host;
+        makecontext(&context[k], body, 0);
+    }
+    while (done == 0)
+        for (int k = 0; k < threads; k++) {
+            thread = last_first ? threads - 1 - k : k;
+            swapcontext(&host, &context[thread]);
+        }
+    free(context);
+    free(stacks);
+    return done != threads;
+}
+
+#define ENTRY(name, ...)                                                                         \
+    static void name##_by_thread(void) {                                                         \
+        Brain *const b = of_block;                                                               \
+        const int64_t steps = steps_of_block;                                                    \
+        (void)steps;                                                                             \
+        __VA_ARGS__;                                                                             \
+        done++;                                                                                  \
+    }                                                                                            \
+    int name(Brain *brains, int64_t steps, int64_t blocks, int64_t wide, int64_t backwards) {    \
+        int apart = 0;                                                                           \
+        threads = (int)wide, last_first = (int)backwards, steps_of_block = steps;                \
+        for (int64_t k = 0; k < blocks; k++) {                                                   \
+            of_block = &brains[k];                                                               \
+            apart |= run(name##_by_thread);                                                      \
+        }                                                                                        \
+        return apart;                                                                            \
     }
 #endif
 

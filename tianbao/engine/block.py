@@ -89,7 +89,7 @@ class Region:
 
 
 def by_place(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Turns that add to the same place, in order: where each place's turns start, shape (places + 1,), and the turns."""
+    """Turns by the place they add to: where those of each place start, shape (places + 1,), and all turns in order."""
     turns = np.argsort(targets, kind="stable")
     _, first = np.unique(targets[turns], return_index=True)
     return np.append(first, len(targets)).astype(np.int32), turns.astype(np.int32)

@@ -12,7 +12,6 @@ import numpy as np
 
 from ..cells.temperature import RATE, reference
 from ..errors import ConfigError
-from . import library
 from .block import PER_WORM, Place, Plan, memory, sources
 from .brain import LEAD, METHODS
 from .compiled_brain import CompiledNervousSystem

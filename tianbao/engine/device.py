@@ -53,15 +53,16 @@ class Device(Protocol):
 
 
 class HostDevice:
-    """The processor as a device: blocks one after another, the threads of a block in turns.
+    """The processor as a device: blocks one after another, the threads of a block in turns from barrier to barrier.
 
     Args:
         threads: of a block.
+        last_first: whether the last thread has the first turn.
     """
 
-    def __init__(self, threads: int = 1) -> None:
+    def __init__(self, threads: int = 1, last_first: bool = False) -> None:
         self.name = f"processor, {threads} threads in turns"
-        self._threads = threads
+        self._threads, self._last_first = threads, last_first
         self._kept: list[np.ndarray] = []
         self._library: ctypes.CDLL | None = None
 
@@ -93,8 +94,14 @@ class HostDevice:
         ctypes.memmove(array.ctypes.data, address, array.nbytes)
 
     def launch(self, entry: str, blocks: int, brains: int, steps: int = 0) -> None:
-        """See `Device`."""
-        getattr(self._library, entry)(_P(brains), _I(steps), _I(blocks), _I(self._threads))
+        """See `Device`.
+
+        Raises:
+            AssertionError: where the threads of a block do not meet at the same barriers.
+        """
+        call = getattr(self._library, entry)
+        if call(_P(brains), _I(steps), _I(blocks), _I(self._threads), _I(self._last_first)):
+            raise AssertionError(f"block.c: the threads of a block part in {entry}")
 
     def close(self) -> None:
         """See `Device`."""

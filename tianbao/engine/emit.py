@@ -101,9 +101,7 @@ class _Function:
         stores, scatters = self._stores(outputs)
         name = f"{self._kind.name}_{self._phase}"
         scratch = {"d": "s->scratch", "b": "s->scratch + s->n"}
-        gathers = [
-            f"GATHER({k}, {source}, {index})" for k, (source, index) in enumerate(self._gathered, start=2)
-        ]
+        gathers = [f"GATHER({k}, {source}, {index})" for k, (source, index) in enumerate(self._gathered, start=2)]
         if self._tabulated:
             gathers.append(f"interpolate(s, b->v, {len(self._tabulated)}, {self._fields.index('@tabulated 0')});")
         loads = [

@@ -206,7 +206,7 @@ INLINE void interpolate(const Set *restrict s, const R *restrict v, const int wi
 
 /* Factorise and eliminate towards the roots. d holds the diagonal without the conductance to the
    parent, so that nothing is ever subtracted: with q = 1/(d + a) the parent gains a d q on its
-   diagonal and a q b on its right side. On return d holds q. */
+   diagonal and a q b on its right side. On return d holds q. A chain keeps its lane, and so its thread. */
 static void eliminate(Brain *restrict b) {
     for (int64_t k = b->batches - 1; k >= 0; k--) {
         const int first = b->batch_level[k], last = b->batch_level[k + 1] - 1;
@@ -221,8 +221,8 @@ static void eliminate(Brain *restrict b) {
                 up_r[c] += p * r[c];
                 d[c] = q;
             }
-            SYNC;
         }
+        SYNC;
         const int w = b->level_width[first];
         R *restrict d = b->d + b->level_start[first], *restrict r = b->b + b->level_start[first];
         const R *restrict a = b->axial + b->level_start[first];
@@ -248,12 +248,12 @@ static void eliminate_again(Brain *restrict b) {
             const R *restrict q = b->d + b->level_start[l], *restrict a = b->axial + b->level_start[l];
             R *restrict r = b->b + b->level_start[l], *restrict up_r = b->b + b->level_start[l - 1];
             EACH(c, 0, w) up_r[c] += a[c] * q[c] * r[c];
-            SYNC;
         }
+        SYNC;
         const int o = b->level_start[first];
         const int *parent = b->head_parent + b->head_start[k];
-        const int heads = b->head_start[k + 1] - b->head_start[k];
-        EACH_SHARING(c, heads, b->by_parent[k]) b->b[parent[c]] += b->axial[o + c] * b->d[o + c] * b->b[o + c];
+        EACH_SHARING(c, b->head_start[k + 1] - b->head_start[k], b->by_parent[k])
+            b->b[parent[c]] += b->axial[o + c] * b->d[o + c] * b->b[o + c];
         SYNC;
     }
 }
@@ -280,15 +280,14 @@ INLINE void back(Brain *restrict b, const int finish, const int second) {
             b->x[i] = b->b[i] * b->d[i];
             if (finish) FINISH(i);
         }
-        SYNC;
         for (int l = first + 1; l < end; l++) {
             const R *restrict up = b->x + b->level_start[l - 1] - b->level_start[l];
             EACH(i, b->level_start[l], b->level_start[l] + b->level_width[l]) {
                 b->x[i] = (b->b[i] + b->axial[i] * up[i]) * b->d[i];
                 if (finish) FINISH(i);
             }
-            SYNC;
         }
+        SYNC;
     }
 }
 
