@@ -29,7 +29,7 @@ class CudaBrains:
     Args:
         compiled: their nervous system, laid out for "f64" or "f32".
         worms: how many.
-        device: what they run on; the first graphics card when None.
+        device: what they run on, these brains alone; the first graphics card when None.
 
     Attributes:
         inputs: what receptors read, shape (worms, inputs); written by the caller.
@@ -53,8 +53,8 @@ class CudaBrains:
         activations = self.plan.field(compiled.muscle_group, "a")
         voltage = self.plan.states["voltage"]
         self.plan.fetch(np.concatenate([voltage.start + compiled.soma, activations.start + compiled.muscle]))
-        self._allocate()
         weakref.finalize(self, self.device.close)
+        self._allocate()
         self.device.load(sources(network), "double" if network.dtype == np.float64 else "float")
         self._upload_constants()
         self.inputs = np.zeros((worms, network.extract.external))
