@@ -20,10 +20,10 @@ from ..errors import ConfigError
 from .emit import header
 from .emit_adjoint import parameters, reverse
 from .kinds import Kind
+from .library import SOURCES
 from .native import NativeBrain
 
 _SOURCE = Path(__file__).with_name("adjoint.c")
-_KERNEL = Path(__file__).with_name("kernel.c")
 _I, _P = ctypes.c_int64, ctypes.c_void_p
 _OVER_NODES = ("v", "x", "d", "b", "first_b", "tick_d", "tick_b", "sum_d", "sum_b", "capacitance")
 
@@ -44,7 +44,7 @@ def _compiled(given: tuple[Kind, ...]) -> tuple[ctypes.CDLL, tuple[int, ...]]:
     engine = header(list(given))  # first: it numbers the nodes of the graphs that the adjoint grows
     adjoint = reverse(given)
     headers = {"mechanisms.h": engine, "adjoint.h": adjoint.code}
-    path = compiler.compiled("adjoint", headers, [_KERNEL, _SOURCE], ["REAL=double"])
+    path = compiler.compiled("adjoint", headers, [*SOURCES, _SOURCE], ["REAL=double"])
     loaded = compiler.opened(path)
     if loaded.size_of_sweep() != ctypes.sizeof(_Sweep):
         raise AssertionError("adjoint.c and adjoint.py disagree about struct Sweep")

@@ -6,11 +6,11 @@ memory; the compiler turns it into vector instructions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from .blocks import TRANSFERRED
 from .graph import COMPARISONS, Graph, Level
-from .kinds import CONDITIONS, Kind, phases
+from .kinds import CONDITIONS, PHASES, Kind, phases
 
 
 def header(found: list[Kind], tables: bool = False) -> str:
@@ -25,6 +25,22 @@ def header(found: list[Kind], tables: bool = False) -> str:
         names = [functions.add(f"{kind.name}_{each}", _Function(kind, each, tables).text()) for each in phases(tables)]
         rows.append("{" + ", ".join(names) + "}")
     return functions.with_table("Kind kinds", rows)
+
+
+def straight(found: Sequence[Kind]) -> str:
+    """The same functions for one network, and for each phase a macro that calls those of its sets one by one.
+
+    Args:
+        found: kind of each set of instances, in the order of the sets.
+    """
+    functions = Functions()
+    calls: dict[str, list[str]] = {phase: [] for phase in PHASES}
+    for k, kind in enumerate(found):
+        for phase, each in calls.items():
+            name = functions.add(f"{kind.name}_{phase}", _Function(kind, phase, False).text())
+            each += [f"{name}(&b->set[{k}], b);"] if name != "0" else []
+    macros = [f"#define EVERY_{phase} {' '.join(each)}" for phase, each in calls.items()]
+    return functions.with_lines(macros)
 
 
 class Functions:
@@ -46,7 +62,11 @@ class Functions:
 
     def with_table(self, declared: str, rows: Iterable[str]) -> str:
         """All that was added, then a table of it."""
-        return "\n".join([*self._texts, f"static const {declared}[] = {{\n" + ",\n".join(rows) + "\n};\n"])
+        return self.with_lines([f"static const {declared}[] = {{\n" + ",\n".join(rows) + "\n};\n"])
+
+    def with_lines(self, lines: Iterable[str]) -> str:
+        """All that was added, then more lines."""
+        return "\n".join([*self._texts, *lines])
 
 
 class _Function:
@@ -81,24 +101,21 @@ class _Function:
         stores, scatters = self._stores(outputs)
         name = f"{self._kind.name}_{self._phase}"
         scratch = {"d": "s->scratch", "b": "s->scratch + s->n"}
-        gathers = [
-            f"gather(s->scratch + {k} * s->n, b->{source}, s->k[{index}], s->n);"
-            for k, (source, index) in enumerate(self._gathered, start=2)
-        ]
+        gathers = [f"GATHER({k}, {source}, {index})" for k, (source, index) in enumerate(self._gathered, start=2)]
         if self._tabulated:
             gathers.append(f"interpolate(s, b->v, {len(self._tabulated)}, {self._fields.index('@tabulated 0')});")
         loads = [
             *(f"R *const restrict f{k} = s->f[{k}];" for k in sorted(self._used_fields)),
             *(f"const int *const restrict k{k} = s->k[{k}];" for k in sorted(self._used_indices)),
             *(f"R *const restrict to_{key} = {where};" for key, where in scratch.items() if key in outputs),
-            *(f"const R *const restrict g{k} = s->scratch + {k} * s->n;" for k in range(2, 2 + len(self._gathered))),
         ]
         return "\n".join([
             f"static void {name}(const Set *restrict s, Brain *restrict b) {{",
             *(f"    {each}" for each in (*gathers, *loads, *scalars)),
-            "    SIMD for (long i = 0; i < s->n; i++) {",
+            "    EACH(i, 0, s->n) {",
             *(f"        {each}" for each in (*lines, *stores)),
             "    }",
+            "    SYNC;",
             *(f"    {each}" for each in scatters),
             "}",
         ])  # fmt: skip
@@ -207,7 +224,7 @@ class _Function:
         what = source, self._kind.indices.index(name)
         if what not in self._gathered:
             self._gathered.append(what)
-        return f"g{2 + self._gathered.index(what)}[i]"
+        return f"GATHERED({2 + self._gathered.index(what)})"
 
     def _index(self, name: str) -> str:
         k = self._kind.indices.index(name)
@@ -230,7 +247,8 @@ class _Function:
                 stores.append(f"b->{array}[{index}] += {term};")
             else:
                 stores.append(self._store(name.removeprefix("="), term))
-        scatters = ["for (long i = 0; i < s->n; i++) {", *(f"    {each}" for each in sums), "}"] if sums else []
+        over = "EACH_SHARING(i, s->n, s->by_node[0]) {"
+        scatters = [over, *(f"    {each}" for each in sums), "}", "SYNC;"] if sums else []
         return stores, scatters
 
     def _store(self, name: str, term: str) -> str:

@@ -8,15 +8,15 @@
    time and only the heads of chains reach their parent through an index. Rows are padded with
    nodes that are connected to nothing.
 
-   REAL is double or float. mechanisms.h is generated from the .mod files (emit.py). */
+   REAL is double or float. mechanisms.h is generated from the .mod files (emit.py).
 
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
+   Loops are written once: simd.c runs them on one processor, block.c on a block of threads. Between two
+   SYNCs no turn of a loop may touch what a turn of another number writes. */
 
 typedef REAL R;
-#define SIMD _Pragma("omp simd")
-#define INLINE static inline __attribute__((always_inline))
+#ifndef BLOCK
+#include "simd.c"
+#endif
 
 /* --- elementary functions: inline, so that every compiler can vectorise them -------------------- */
 
@@ -132,6 +132,7 @@ typedef struct {
     int64_t groups, width;
     const int *group, *first_of_group;
     R *table;
+    SHARING(by_node)
 } Set;
 
 typedef struct Brain {
@@ -168,6 +169,9 @@ typedef struct Brain {
     int64_t probes;
     const int *probe;
     R *record;
+    SHARING(by_parent) /* one per batch */
+    SHARING(by_clamped)
+    FETCHED
 } Brain;
 
 typedef void Phase(const Set *restrict s, Brain *restrict b);
@@ -177,18 +181,6 @@ typedef struct {
     void (*table)(const Set *restrict s, Brain *restrict b, int64_t i, R *restrict to);
 #endif
 } Kind;
-
-/* One value after another: the gather instructions of many processors are slower. */
-#ifdef __clang__
-#define UNVECTORISED
-#define IN_ORDER _Pragma("clang loop vectorize(disable)")
-#else
-#define UNVECTORISED __attribute__((noinline, optimize("no-tree-vectorize")))
-#define IN_ORDER
-#endif
-UNVECTORISED static void gather(R *restrict to, const R *restrict from, const int *restrict index, int64_t n) {
-    IN_ORDER for (int64_t i = 0; i < n; i++) to[i] = from[index[i]];
-}
 
 /* Tables of what depends on the voltage alone, interpolated linearly; the ends hold beyond them. Rows
    are so fine because a cell near a switch of its state magnifies their error a hundredfold. */
@@ -210,15 +202,11 @@ INLINE void interpolate(const Set *restrict s, const R *restrict v, const int wi
 
 #include "mechanisms.h"
 
-#define EVERY(phase)                                              \
-    for (int64_t j = 0; j < b->sets; j++)                         \
-        if (kinds[b->kind[j]].phase && b->set[j].n) kinds[b->kind[j]].phase(&b->set[j], b)
-
 /* --- the linear system ----------------------------------------------------------------------------- */
 
 /* Factorise and eliminate towards the roots. d holds the diagonal without the conductance to the
    parent, so that nothing is ever subtracted: with q = 1/(d + a) the parent gains a d q on its
-   diagonal and a q b on its right side. On return d holds q. */
+   diagonal and a q b on its right side. On return d holds q. A chain keeps its lane, and so its thread. */
 static void eliminate(Brain *restrict b) {
     for (int64_t k = b->batches - 1; k >= 0; k--) {
         const int first = b->batch_level[k], last = b->batch_level[k + 1] - 1;
@@ -227,25 +215,27 @@ static void eliminate(Brain *restrict b) {
             R *restrict d = b->d + b->level_start[l], *restrict up_d = b->d + b->level_start[l - 1];
             R *restrict r = b->b + b->level_start[l], *restrict up_r = b->b + b->level_start[l - 1];
             const R *restrict a = b->axial + b->level_start[l];
-            SIMD for (int c = 0; c < w; c++) {
+            EACH(c, 0, w) {
                 const R q = (R)1 / (d[c] + a[c]), p = a[c] * q;
                 up_d[c] += p * d[c];
                 up_r[c] += p * r[c];
                 d[c] = q;
             }
         }
+        SYNC;
         const int w = b->level_width[first];
         R *restrict d = b->d + b->level_start[first], *restrict r = b->b + b->level_start[first];
         const R *restrict a = b->axial + b->level_start[first];
         const int *parent = b->head_parent + b->head_start[k];
         const int heads = b->head_start[k + 1] - b->head_start[k];
-        for (int c = 0; c < heads; c++) {
+        EACH_SHARING(c, heads, b->by_parent[k]) {
             const R q = (R)1 / (d[c] + a[c]), p = a[c] * q;
             b->d[parent[c]] += p * d[c];
             b->b[parent[c]] += p * r[c];
             d[c] = q;
         }
-        SIMD for (int c = heads; c < w; c++) d[c] = (R)1 / (d[c] + a[c]);
+        EACH(c, heads, w) d[c] = (R)1 / (d[c] + a[c]);
+        SYNC;
     }
 }
 
@@ -257,12 +247,14 @@ static void eliminate_again(Brain *restrict b) {
             const int w = b->level_width[l];
             const R *restrict q = b->d + b->level_start[l], *restrict a = b->axial + b->level_start[l];
             R *restrict r = b->b + b->level_start[l], *restrict up_r = b->b + b->level_start[l - 1];
-            SIMD for (int c = 0; c < w; c++) up_r[c] += a[c] * q[c] * r[c];
+            EACH(c, 0, w) up_r[c] += a[c] * q[c] * r[c];
         }
+        SYNC;
         const int o = b->level_start[first];
         const int *parent = b->head_parent + b->head_start[k];
-        const int heads = b->head_start[k + 1] - b->head_start[k];
-        for (int c = 0; c < heads; c++) b->b[parent[c]] += b->axial[o + c] * b->d[o + c] * b->b[o + c];
+        EACH_SHARING(c, b->head_start[k + 1] - b->head_start[k], b->by_parent[k])
+            b->b[parent[c]] += b->axial[o + c] * b->d[o + c] * b->b[o + c];
+        SYNC;
     }
 }
 
@@ -283,18 +275,19 @@ INLINE void back(Brain *restrict b, const int finish, const int second) {
         const int *parent = b->head_parent + b->head_start[k];
         const int heads = b->head_start[k + 1] - b->head_start[k];
         const int w0 = b->level_width[first];
-        for (int c = 0; c < heads; c++) b->b[o + c] += b->axial[o + c] * b->x[parent[c]];
-        SIMD for (int i = o; i < o + w0; i++) {
+        EACH_BY_INDEX(c, 0, heads) b->b[o + c] += b->axial[o + c] * b->x[parent[c]];
+        EACH(i, o, o + w0) {
             b->x[i] = b->b[i] * b->d[i];
             if (finish) FINISH(i);
         }
         for (int l = first + 1; l < end; l++) {
             const R *restrict up = b->x + b->level_start[l - 1] - b->level_start[l];
-            SIMD for (int i = b->level_start[l]; i < b->level_start[l] + b->level_width[l]; i++) {
+            EACH(i, b->level_start[l], b->level_start[l] + b->level_width[l]) {
                 b->x[i] = (b->b[i] + b->axial[i] * up[i]) * b->d[i];
                 if (finish) FINISH(i);
             }
         }
+        SYNC;
     }
 }
 
@@ -305,13 +298,14 @@ static void finish_second_order(Brain *restrict b) { back(b, 1, 1); }
 /* --- a run ------------------------------------------------------------------------------------------- */
 
 /* What depends on nothing but parameters and the step. */
-void prepare(Brain *b) {
+EXPORTED void prepare(Brain *b) {
     const R rate = (R)(b->order == 2 ? 2 : 1) / b->step;
-    for (int64_t i = 0; i < b->nodes; i++) {
+    EACH(i, 0, b->nodes) {
         b->charge[i] = rate * b->capacitance[i];
         b->base_d[i] = b->charge[i] + b->leak_d[i];
         b->base_b[i] = b->leak_b[i];
     }
+    SYNC;
     EVERY(prepare);
 #ifdef TABLES
     for (int64_t j = 0; j < b->sets; j++) {
@@ -323,7 +317,7 @@ void prepare(Brain *b) {
 }
 
 /* Start of a run: states from the voltages in v. */
-void initial(Brain *b) {
+EXPORTED void initial(Brain *b) {
     prepare(b);
     EVERY(initial);
     prepare(b); /* once more, from what INITIAL has set for good */
@@ -331,44 +325,51 @@ void initial(Brain *b) {
 
 /* The right side and diagonal that every step starts from, before mechanisms add to them. */
 static void begin(Brain *restrict b) {
-    memcpy(b->tick_d, b->base_d, sizeof(R) * b->nodes);
-    memcpy(b->tick_b, b->base_b, sizeof(R) * b->nodes);
+    COPY(b->tick_d, b->base_d, b->nodes);
+    COPY(b->tick_b, b->base_b, b->nodes);
+    SYNC;
     EVERY(tick);
-    SIMD for (int64_t i = 0; i < b->nodes; i++) {
+    EACH(i, 0, b->nodes) {
         b->d[i] = b->tick_d[i];
         b->b[i] = b->tick_b[i] + b->charge[i] * b->v[i];
     }
+    SYNC;
 }
 
 /* As NEURON does it, `t` is the middle of the step in currents and its end in states. */
 static void currents(Brain *restrict b) {
     const double middle = b->t;
-    for (int64_t i = 0; i < b->clamps; i++)
+    EACH_SHARING(i, b->clamps, b->by_clamped[0])
         if (middle >= b->clamp_start[i] && middle < b->clamp_stop[i]) b->b[b->clamp_node[i]] += b->clamp_current[i];
-    for (int64_t i = 0; i < b->ions; i++) b->ion_current[i] = b->ion_slope[i] = 0;
+    EACH_BY_INDEX(i, 0, b->ions) b->ion_current[i] = b->ion_slope[i] = 0;
+    SYNC;
     EVERY(current);
 }
 
 /* At second order NEURON moves ion currents to the middle of the step, too. */
 static void move_ion_currents(Brain *restrict b) {
-    for (int64_t i = 0; i < b->ions; i++) {
+    EACH_BY_INDEX(i, 0, b->ions) {
         const int n = b->ion_node[i];
         b->ion_current[i] += b->ion_slope[i] * (b->v[n] - b->x[n]); /* x lies between the old v and the new */
     }
+    SYNC;
 }
 
 /* Take steps. Everything set from outside (external, clamps) holds for all of them. */
-void advance(Brain *restrict b, int64_t steps) {
+EXPORTED void advance(Brain *restrict b, int64_t steps) {
     begin(b);
     const double start = b->t;
     for (int64_t step = 0; step < steps; step++) {
-        b->t = start + ((double)step + 0.5) * b->step;
+        ONCE b->t = start + ((double)step + 0.5) * b->step;
+        SYNC;
         currents(b);
-        if (b->corrections) memcpy(b->first_b, b->b, sizeof(R) * b->nodes);
+        if (b->corrections) COPY(b->first_b, b->b, b->nodes);
+        SYNC;
         eliminate(b);
         for (int64_t c = 0; c < b->corrections; c++) {
             substitute_back(b);
-            memcpy(b->b, b->first_b, sizeof(R) * b->nodes);
+            COPY(b->b, b->first_b, b->nodes);
+            SYNC;
             EVERY(correct);
             eliminate_again(b);
         }
@@ -378,11 +379,12 @@ void advance(Brain *restrict b, int64_t steps) {
         } else {
             finish_first_order(b);
         }
-        b->t = start + (double)(step + 1) * b->step;
+        ONCE b->t = start + (double)(step + 1) * b->step;
+        SYNC;
         EVERY(state);
-        for (int64_t i = 0; i < b->probes; i++) b->record[step * b->probes + i] = b->v[b->probe[i]];
+        EACH_BY_INDEX(i, 0, b->probes) b->record[step * b->probes + i] = b->v[b->probe[i]];
     }
 }
 
-int64_t table_rows(void) { return TABLE_ROWS; }
-int64_t size_of_brain(void) { return sizeof(Brain); }
+EXPORTED int64_t table_rows(void) { return TABLE_ROWS; }
+EXPORTED int64_t size_of_brain(void) { return sizeof(Brain); }

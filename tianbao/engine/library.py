@@ -21,7 +21,11 @@ REALS = {
 }
 """What the engine can be compiled for: double or single precision, rates computed or read from tables."""
 
-_KERNEL = Path(__file__).with_name("kernel.c")
+SOURCES = [Path(__file__).with_name(name) for name in ("simd.c", "kernel.c")]
+"""What is compiled, the last of them."""
+
+BLOCK = Path(__file__).with_name("block.c")
+"""The same for a block of threads per worm."""
 
 
 @cache
@@ -55,7 +59,7 @@ def build(precision: str = "f64", given: tuple[Kind, ...] | None = None) -> Path
     """
     text = header(list(given if given is not None else all_kinds()), precision.endswith("tables"))
     macros = [f"REAL={REALS[precision][0]}", *(["TABLES"] if precision.endswith("tables") else [])]
-    return compiler.compiled(f"native-{precision}", {"mechanisms.h": text}, [_KERNEL], macros)
+    return compiler.compiled(f"native-{precision}", {"mechanisms.h": text}, SOURCES, macros)
 
 
 def load(precision: str = "f64", given: tuple[Kind, ...] | None = None) -> ctypes.CDLL:
