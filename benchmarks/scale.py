@@ -3,8 +3,8 @@
 Question: how much time and memory does each further worm take, and how much is won by a second core?
 See: a table; every variant runs in a process of its own, one after the other, the fastest of a few rounds counts.
 Time: about six minutes on two cores.
-Compare: docs/measured/scale.csv. Seconds depend on the machine and its load; `ratio` (time for a worm and second, to that
-of one worm alone) and `gain` (over one core) hardly do.
+Compare: docs/measured/scale.csv. Seconds depend on the machine and its load; `ratio` (time for a worm and second,
+to that of one worm alone) and `gain` (over one core) hardly do.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ HOMES = {
     "h5py": ("io/",),
     "tqdm": ("progress.py",),
     "pyvista": ("view/",),
-    "ray": ("sweeps/backends.py",),
+    "ray": ("ray_cluster.py",),
     "pynwb": ("io/",),
     "neuroml": ("io/",),
 }

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Pillar,
         Plane,
         Plume,
+        Ring,
         SignedDistance,
         pillar_array,
     )
@@ -76,6 +77,7 @@ _HOMES = {
     "Plume": ".environment",
     "Pulse": ".apparatus",
     "Recording": ".recording",
+    "Ring": ".environment",
     "SignedDistance": ".environment",
     "Simulation": ".loop",
     "Worm": ".worm",
@@ -122,6 +124,7 @@ __all__ = [
     "Plume",
     "Pulse",
     "Recording",
+    "Ring",
     "SignedDistance",
     "Simulation",
     "TianbaoError",

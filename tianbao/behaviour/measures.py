@@ -10,7 +10,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from .midline import centroid
 from .paths import Curving, curving, turn_bouts
 from .responses import acceleration, response
 from .states import FORWARD, REVERSE, THRESHOLD_MM_S, ignoring_stutters, longer_reversals
-from .taxis import curving_table, drift_sums, turning_sums
+from .taxis import curving_table, drift_sums, encounters, turning_sums
 from .tracks import Velocity
 from .trials import STRIDE_MS, Trial
 from .turning import bouts, heading, heading_memory, reorientations
@@ -264,6 +264,17 @@ def _reached(trial: Trial, source: tuple[float, ...] = (0.0, 0.0), radius_mm: fl
     return [float((away <= radius_mm).any()), 1.0]
 
 
+def _encounters(
+    trial: Trial, edge_mm: float = 0.0, source: tuple[float, ...] = (0.0, 0.0), deep_mm: float = 0.5,
+    within_s: float = 20.0, left: bool = True,
+) -> Row:  # fmt: skip
+    """Encounters with a circle that were left, or in which the worm went deep, and all encounters."""
+    nose = np.linalg.norm(trial.midline[:, 0, :2] - np.asarray(source, float), axis=1) - edge_mm
+    depths, stays = encounters(trial.time, nose, deep_mm)
+    chosen = stays <= within_s if left else depths > deep_mm
+    return [float((chosen & (depths <= deep_mm) if left else chosen).sum()), float(len(depths))]
+
+
 def _drift(trial: Trial, field: str = "") -> Row:
     rows = [drift_sums(each) for each in trial.walks(field)]
     return np.sum(rows, axis=0).tolist() if rows else _UNMEASURED
@@ -355,6 +366,10 @@ MEASURES: dict[str, Measure] = {
     "speed_change": Measure("velocity after the stimulus less before it", "mm/s", _speed_change, _MEAN),
     "chemotaxis_index": Measure("(near the source - near its mirror) / all, at the end", "1", _near_source, _MEAN),
     "reached": Measure("share of worms whose nose came near the source", "1", _reached, Share()),
+    "encounters_left": Measure("share of encounters with a circle that the nose left within 20 s, not deep in it", "1",
+                               _encounters, _MEAN),
+    "encounters_deep": Measure("share of encounters with a circle in which the nose went more than 0.5 mm deep", "1",
+                               partial(_encounters, left=False), _MEAN),
     "drift": Measure("mean velocity up the gradient", "mm/s", _drift, _MEAN),
     "time_within": Measure("share of time with the field at the nose between two values", "1", _time_within, _MEAN),
     "pirouette_asymmetry": Measure("pirouettes per time while the field falls over while it rises", "1", _asymmetry,

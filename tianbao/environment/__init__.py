@@ -16,6 +16,7 @@ __all__ = [
     "Drop",
     "Field",
     "Gaussian",
+    "Ring",
     "Gradient",
     "Lawn",
     "Medium",

@@ -146,6 +146,50 @@ class Gaussian(Given):
 
 @named_arguments
 @dataclass(frozen=True)
+class Ring(Given):
+    """A concentration along a circle, such as a repellent that was drawn on agar: exp(-(r - radius)^2 / (2 width^2)).
+
+    Attributes:
+        name: of the substance.
+        peak: by how much the circle exceeds the background [unit].
+        radius: of the circle [mm].
+        width: standard deviation across it [mm].
+        centre: x, y of its middle [mm]; it is the same at every height.
+        background: far from the circle [unit].
+        unit: one of `UNITS`.
+
+    Raises:
+        ConfigError: for what is not a number, no radius or width, or a value below the least that its unit allows.
+
+    Limitations: it does not spread with time.
+    """
+
+    kind: ClassVar[str] = "ring"
+
+    name: str
+    peak: float
+    radius: float
+    width: float
+    centre: tuple[float, float] = (0.0, 0.0)
+    background: float = 0.0
+    unit: str = "mM"
+
+    def __post_init__(self) -> None:
+        where = identified(self.name, self.unit)
+        background = value_of(self.background, where, "background", self.unit)
+        peak = number(self.peak, where, "peak", self.unit, low=0.0, high=LARGEST)
+        radius, width = (positive(getattr(self, name), where, name, "mm") for name in ("radius", "width"))
+        centre = numbers(self.centre, where, "centre", 2, "mm", most=FARTHEST)
+        fill(self, background=background, peak=peak, radius=radius, width=width, centre=centre)
+
+    def at(self, points: np.ndarray, time: float) -> np.ndarray:
+        """Value [unit] at points (..., 3) [mm], shape (...); the same at any time."""
+        away = np.linalg.norm(np.asarray(points, float)[..., :2] - self.centre, axis=-1)
+        return self.background + self.peak * np.exp(-np.square(away - self.radius) / (2.0 * self.width**2))
+
+
+@named_arguments
+@dataclass(frozen=True)
 class Bath(Given):
     """A bath that is the same everywhere and whose concentration changes at given times.
 
