@@ -14,10 +14,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..backend import array, ti
-from ..environment.obstacles import Dish, Obstacle, Pillar, Plane, SignedDistance
+from ..environment.obstacles import Dish, Lattice, Obstacle, Pillar, Plane, SignedDistance
 from ..errors import ConfigError
 from . import contact_kernels as kernels
 from .kernels import FRICTION, OFFSET, PLANES
+from .lattice_kernels import WIDTH, columns
 
 REACH = 0.03
 SKIP = 6
@@ -105,15 +106,15 @@ class ContactFinder:
         self._table = ti.ndarray(ti.i32, shape=(buckets + 1 + (kernels.RECORD + 2) * sought,))
 
     def _place(self, obstacles: list, facts: np.ndarray, head: np.ndarray) -> None:
-        """Sorts obstacles into those tested by every ring, pillars by cell, and solids."""
+        """Sorts obstacles into those tested by every ring (lattices among them), pillars by cell, and solids."""
         for each in obstacles:
             if not isinstance(each, Obstacle):
                 raise ConfigError(
-                    f"contact: {type(each).__name__} is not an obstacle; give Plane, Pillar, Dish or SignedDistance"
+                    f"contact: {type(each).__name__} is not an obstacle; give Plane, Pillar, Lattice, Dish or SignedDistance"
                 )
         self._solids = [each for each in obstacles if isinstance(each, SignedDistance)]
         self._given = np.zeros((len(self._solids), *self._shape, kernels.GAP + 1))
-        rows = np.array([_row(each) for each in obstacles if not isinstance(each, SignedDistance)]).reshape(-1, 8)
+        rows = np.array([_row(each) for each in obstacles if not isinstance(each, SignedDistance)]).reshape(-1, WIDTH)
         pillars = rows[:, kernels.KIND] == kernels.PILLAR
         around = rows[:, kernels.RADIUS] + self.radii.max() + self.reach
         facts[kernels.STONES] = cell = 2.0 * np.median(around[pillars]) if pillars.any() else 1.0
@@ -128,7 +129,7 @@ class ContactFinder:
         index, head[kernels.BUCKETS] = _hashed(low[chosen[first:]], width[chosen[first:]], first)
         index[: head[kernels.BUCKETS] + 1] += kernels.HEAD
         self._index = array(np.concatenate([head, index]).astype(np.int32))
-        self._obstacles = array(rows[chosen] if len(rows) else np.zeros((1, 8)))
+        self._obstacles = array(rows[chosen] if len(rows) else np.zeros((1, WIDTH)))
 
     def predict_contacts(
         self, positions: ti.ndarray, origin: np.ndarray, velocities: ti.ndarray, seconds: float, planes: ti.ndarray,
@@ -207,13 +208,19 @@ class ContactFinder:
                 given[near, FRICTION] = solid.friction
 
 
-def _row(obstacle: Plane | Pillar | Dish) -> tuple[float, ...]:
+def _row(obstacle: Plane | Pillar | Lattice | Dish) -> tuple[float, ...]:
     """Columns of an obstacle, see kernels.KIND."""
     if isinstance(obstacle, Plane):
-        return (kernels.PLANE, *obstacle.point, *obstacle.normal, obstacle.friction)
-    if isinstance(obstacle, Pillar):
-        return (kernels.PILLAR, obstacle.x, obstacle.y, 0.0, obstacle.radius, 0.0, 0.0, obstacle.friction)
-    return (kernels.DISH, *obstacle.centre, 0.0, obstacle.radius, 0.0, 0.0, obstacle.friction)
+        first = (kernels.PLANE, *obstacle.point, *obstacle.normal)
+    elif isinstance(obstacle, Pillar):
+        first = (kernels.PILLAR, obstacle.x, obstacle.y, 0.0, obstacle.radius, 0.0, 0.0)
+    elif isinstance(obstacle, Lattice):
+        return (
+            kernels.LATTICE, *obstacle.origin, 0.0, obstacle.radius, 0.0, 0.0, obstacle.friction, *columns(obstacle)
+        )  # fmt: skip
+    else:
+        first = (kernels.DISH, *obstacle.centre, 0.0, obstacle.radius, 0.0, 0.0)
+    return (*first, obstacle.friction, *np.zeros(WIDTH - len(first) - 1))
 
 
 def _hashed(low: np.ndarray, width: np.ndarray, first: int) -> tuple[np.ndarray, int]:

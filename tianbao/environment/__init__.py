@@ -2,6 +2,7 @@
 
 from .arena import Arena
 from .fields import Bath, Field, Gaussian, field_of
+from .lattice import Lattice
 from .lawn import Lawn
 from .medium import Medium
 from .obstacles import Dish, Obstacle, Pillar, Plane, SignedDistance, pillar_array
@@ -17,6 +18,7 @@ __all__ = [
     "Field",
     "Gaussian",
     "Gradient",
+    "Lattice",
     "Lawn",
     "Medium",
     "Obstacle",
