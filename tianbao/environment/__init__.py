@@ -6,7 +6,7 @@ from .lattice import Lattice
 from .lawn import Lawn
 from .medium import Medium
 from .obstacles import Dish, Obstacle, Pillar, Plane, SignedDistance, pillar_array
-from .replayed import made_again, replayed
+from .replayed import circles, made_again, replayed
 from .sources import Basin, Drop, Gradient, Plume
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Plane",
     "Plume",
     "SignedDistance",
+    "circles",
     "field_of",
     "made_again",
     "pillar_array",
