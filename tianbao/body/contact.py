@@ -17,6 +17,7 @@ from ..backend import array, ti
 from ..environment.obstacles import Dish, Lattice, Obstacle, Pillar, Plane, SignedDistance
 from ..errors import ConfigError
 from . import contact_kernels as kernels
+from .compiled_contacts import CompiledContacts
 from .kernels import FRICTION, OFFSET, PLANES
 from .lattice_kernels import WIDTH, columns
 
@@ -39,6 +40,7 @@ class ContactFinder:
         obstacles: their number.
         others: whether worms can touch each other.
         own: slabs between parts of one worm that can touch, 0 where none can.
+        apart: whether no worm is within reach of another or of itself in the coming step, as far as is known.
 
     Limitations: contacts are detected at the centres of rings, so that pillars thinner than the length of a
     slab can pass between two rings; a worm's thickness is that at rest. Each of two worms is pushed through its own
@@ -97,6 +99,8 @@ class ContactFinder:
         head = np.zeros(kernels.HEAD, int)
         alone = 0 if others and own else 1 if own else 2
         head[[kernels.SOUGHT, kernels.TABLE, kernels.APART, kernels.ALONE]] = sought, buckets, skip, alone
+        self.apart = False
+        self._compiled: CompiledContacts | None = None
         self._place(list(obstacles), facts, head)
         self._sought = sought
         self._facts = array(np.concatenate([facts, radii]))
@@ -131,6 +135,24 @@ class ContactFinder:
         self._index = array(np.concatenate([head, index]).astype(np.int32))
         self._obstacles = array(rows[chosen] if len(rows) else np.zeros((1, WIDTH)))
 
+    def compile(self, x: ti.ndarray, section: ti.ndarray, planes: ti.ndarray, count: ti.ndarray) -> None:
+        """From now on compiled C finds obstacles and weighs contacts, for these arrays.
+
+        Args:
+            x: positions of the vertices in the frame of their worm [mm], shape (worms, vertices, 3).
+            section: weights of the vertices of a ring, see observe.section_weights.
+            planes: see find.
+            count: see find.
+
+        Raises:
+            ConfigError: if they are not in the memory of the processor.
+            MechanismError: see compiler.compiled.
+        """
+        self._compiled = CompiledContacts(
+            section.shape[0], x=x, section=section, facts=self._facts, obstacles=self._obstacles, index=self._index,
+            planes=planes, partners=self._partners, count=count,
+        )  # fmt: skip
+
     def predict_contacts(
         self, positions: ti.ndarray, origin: np.ndarray, velocities: ti.ndarray, seconds: float, planes: ti.ndarray,
         count: ti.ndarray,
@@ -149,11 +171,21 @@ class ContactFinder:
             planes: see find; offsets count from each worm's origin.
             count: see find.
         """
-        kernels.locate(positions, origin, velocities, self._centres, self._drift)
-        self.find(self._centres, planes, count)
-        if self._sought:
+        # Obstacles and offsets always by the same code: worms far away must not change the last bits.
+        if self._compiled:
+            self._compiled.find(origin)
+            if self._solids or not self.apart:
+                kernels.locate(positions, origin, velocities, self._centres, self._drift)
+                self._find_others(self._centres, planes, count)
+        else:
+            kernels.locate(positions, origin, velocities, self._centres, self._drift)
+            self.find(self._centres, planes, count)
+        if self._sought and not self.apart:
             kernels.carry(self._drift, seconds, planes, count, self._partners)
-        kernels.localise(planes, count, origin)
+        if self._compiled:
+            self._compiled.localise(origin)
+        else:
+            kernels.localise(planes, count, origin)
 
     def find(self, centres: np.ndarray, planes: ti.ndarray, count: ti.ndarray) -> None:
         """Writes the half-spaces of every ring, nearest first; those between worms in the middle of their gap.
@@ -171,10 +203,15 @@ class ContactFinder:
             raise ConfigError(f"contact: centres have shape {tuple(centres.shape)}; give {(*self._shape, 3)}")
         if isinstance(centres, np.ndarray):
             centres = np.ascontiguousarray(centres, dtype=float)
-        kernels.find(
-            centres, self._facts, self._obstacles, self._index, self._bunches, self._table, planes, count,
-            self._partners,
-        )  # fmt: skip
+        kernels.find_obstacles(centres, self._facts, self._obstacles, self._index, planes, count, self._partners)
+        self._find_others(centres, planes, count)
+
+    def _find_others(self, centres: np.ndarray, planes: ti.ndarray, count: ti.ndarray) -> None:
+        """Adds the half-spaces between worms and those of solids."""
+        if self._sought:
+            kernels.find_worms(
+                centres, self._facts, self._index, self._bunches, self._table, planes, count, self._partners
+            )
         if self._solids:
             self._measure(centres if isinstance(centres, np.ndarray) else centres.to_numpy())
             kernels.add(centres, self._given, self.reach, planes, count, self._partners)
@@ -193,6 +230,9 @@ class ContactFinder:
             count: see find.
             out: filled [uN], shape (worms, rings, sides), sides as in anatomy/sides.py.
         """
+        if self._compiled:
+            self._compiled.weigh(physics, out)
+            return
         kernels.weigh(section.shape[0], positions, section, planes, count, self._partners, physics, out)
 
     def _measure(self, centres: np.ndarray) -> None:

@@ -38,7 +38,7 @@ ROW = 40503
 _STRETCH = 3
 _TIE = 1e-9
 _BEYOND = 1e-3
-_NOWHERE = 1e-9
+NOWHERE = 1e-9
 
 
 @ti.func
@@ -83,7 +83,7 @@ def _tangent(x, y, radius, c):
     """Normal towards a ring of the plane that touches a pillar at the point nearest to it, and the distance there."""
     away = Vec3(c[0] - x, c[1] - y, 0.0)
     far = away.norm()
-    n = ti.select(far > _NOWHERE, away / ti.max(far, _NOWHERE), Vec3(1.0, 0.0, 0.0))
+    n = ti.select(far > NOWHERE, away / ti.max(far, NOWHERE), Vec3(1.0, 0.0, 0.0))
     return n, far - radius
 
 
@@ -157,7 +157,7 @@ def _aside(centres: T, other, segment, first):
     e = vector(centres, other, segment + 1) - vector(centres, other, segment)
     n = Vec3(-e[1], e[0], 0.0)
     length = n.norm()
-    n = ti.select(length > _NOWHERE, n / ti.max(length, _NOWHERE), Vec3(1.0, 0.0, 0.0))
+    n = ti.select(length > NOWHERE, n / ti.max(length, NOWHERE), Vec3(1.0, 0.0, 0.0))
     return ti.select(first, n, -n)
 
 
@@ -171,8 +171,8 @@ def _test_segment(centres: T, facts: T, other, segment, c, radius, planes: T, co
     if near:
         near = _is_least(centres, other, segment, c, share, d)
     if near:
-        n = d / ti.max(distance, _NOWHERE)
-        if distance <= _NOWHERE:
+        n = d / ti.max(distance, NOWHERE)
+        if distance <= NOWHERE:
             n = _aside(centres, other, segment, worm < other or (worm == other and ring <= segment))
         # From the ring's centre to the middle of the gap.
         middle = 0.5 * (distance + radius - there)
@@ -227,14 +227,8 @@ def _search_around(centres: T, facts: T, bunches: T, index: T, table: T, mine, p
 
 
 @ti.kernel
-def find(
-    centres: R3, facts: R1, obstacles: R2, index: I1, bunches: R2, table: I1, planes: R4, count: I2, partners: R3
-):  # fmt: skip
-    """Half-spaces of all rings, the nearest first.
-
-    Bunches and table are scratch: a ball around each bunch of segments, then the widest; where each bucket
-    starts, the bunches sorted by bucket, and the cells of the bunches in their own order.
-    """
+def find_obstacles(centres: R3, facts: R1, obstacles: R2, index: I1, planes: R4, count: I2, partners: R3):
+    """Half-spaces of all rings among obstacles but solids, the nearest first."""
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(centres.shape[0], centres.shape[1]):
         c, furthest = vector(centres, worm, ring), facts[RADII + ring] + facts[LIMIT]
@@ -248,6 +242,16 @@ def find(
             b = HEAD + _bucket(_cell(c[0], facts[STONES]), _cell(c[1], facts[STONES]), index[BUCKETS])
             for place in range(index[b], index[b + 1]):
                 _test_obstacle(obstacles, index[place], c, furthest, planes, count, partners, worm, ring)
+
+@ti.kernel
+def find_worms(
+    centres: R3, facts: R1, index: I1, bunches: R2, table: I1, planes: R4, count: I2, partners: R3
+):  # fmt: skip
+    """Adds the half-spaces between worms.
+
+    Bunches and table are scratch: a ball around each bunch of segments, then the widest; where each bucket
+    starts, the bunches sorted by bucket, and the cells of the bunches in their own order.
+    """
     ti.loop_config(serialize=True)
     for b in range(ti.min(index[SOUGHT], 1) * (index[TABLE] + 1)):
         table[b] = 0

@@ -15,9 +15,9 @@ _AREA = 5
 FREE = WITHIN + _AREA
 WIDTH = FREE + _AREA
 """Columns of an obstacle."""
-_CIRCLE, _RECTANGLE = 1, 2
+CIRCLE, RECTANGLE = 1, 2
 # A cell is sought a little farther than its pillar can be felt, so that round-off misses none.
-_SPARE = 1e-6
+SPARE = 1e-6
 
 
 def columns(lattice: Lattice) -> tuple[float, ...]:
@@ -30,8 +30,8 @@ def _columns_of(area: tuple[float, ...] | None) -> tuple[float, ...]:
     if area is None:
         return (0.0,) * _AREA
     if len(area) == 3:
-        return (_CIRCLE, area[0], area[1], area[2] + EDGE, 0.0)
-    return (_RECTANGLE, area[0], area[1], 0.5 * area[2] + EDGE, 0.5 * area[3] + EDGE)
+        return (CIRCLE, area[0], area[1], area[2] + EDGE, 0.0)
+    return (RECTANGLE, area[0], area[1], 0.5 * area[2] + EDGE, 0.5 * area[3] + EDGE)
 
 
 @ti.func
@@ -47,7 +47,7 @@ def _inside(obstacles: T, k, area: ti.template(), x, y):
     across, up = x - obstacles[k, area + 1], y - obstacles[k, area + 2]
     wide, high = obstacles[k, area + 3], obstacles[k, area + 4]
     found = ti.abs(across) <= wide and ti.abs(up) <= high
-    if obstacles[k, area] == _CIRCLE:
+    if obstacles[k, area] == CIRCLE:
         found = across * across + up * up <= wide * wide
     return found
 
@@ -64,14 +64,14 @@ def span(low, high, step):
 @ti.func
 def rows(obstacles: T, k, y, reach, origin):
     """First and last row of a lattice with pillars whose axes may be within reach of y."""
-    far = reach + obstacles[k, SIDE] + _SPARE
+    far = reach + obstacles[k, SIDE] + SPARE
     return span(y - far - origin, y + far - origin, obstacles[k, RISE])
 
 
 @ti.func
 def row(obstacles: T, k, x, reach, origin, up):
     """First and last column in a row with pillars whose axes may be within reach of x."""
-    far = reach + obstacles[k, SIDE] + _SPARE
+    far = reach + obstacles[k, SIDE] + SPARE
     start = origin + obstacles[k, SHIFT] * (up & 1) * obstacles[k, PITCH]
     return span(x - far - start, x + far - start, obstacles[k, PITCH])
 
