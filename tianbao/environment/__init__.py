@@ -1,7 +1,7 @@
 """Media and their drag, obstacles, fields that can be sensed, and the arena."""
 
 from .arena import Arena
-from .fields import Bath, Field, Gaussian, field_of
+from .fields import Bath, Field, Gaussian, Given, field_of
 from .lattice import Lattice
 from .lawn import Lawn
 from .medium import Medium
@@ -17,6 +17,7 @@ __all__ = [
     "Drop",
     "Field",
     "Gaussian",
+    "Given",
     "Gradient",
     "Lattice",
     "Lawn",

@@ -21,7 +21,7 @@ from ..arguments import named_arguments
 from ..errors import ConfigError, shorten, unknown
 from ..registry import find, registered
 from ..rows import number, numbers
-from .places import checked_places, middles_of, summed
+from .places import checked_places, middles_of, squared, summed
 
 UNITS = {"mM": 0.0, "degC": -273.15, "%": 0.0, "ug/mm2": 0.0}
 """Units that a field may have, and the smallest value in each: concentration, temperature, share of a gas by volume
@@ -154,7 +154,7 @@ class Gaussian(Given):
 
         def of_one(away: np.ndarray) -> np.ndarray:
             """Of one source."""
-            return self.peak * np.exp(-np.square(away).sum(axis=-1) / (2.0 * self.width**2))
+            return self.peak * np.exp(squared(away) / (-2.0 * self.width**2))
 
         return self.background + summed(points, *self._sources, of_one)
 

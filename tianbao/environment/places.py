@@ -63,7 +63,16 @@ def summed(
     points = np.asarray(points, float)
     if len(middles) == 1:
         return shares[0] * of_one(points - middles[0])
+    if points.size * len(middles) <= 3 * _PAIRS:
+        return of_one(points[..., None, :] - middles) @ shares
     flat = points.reshape(-1, 3)
     step = max(1, _PAIRS // len(middles))
     parts = [of_one(flat[k : k + step, None] - middles) @ shares for k in range(0, len(flat), step)]
-    return (np.concatenate(parts) if parts else np.zeros(0)).reshape(points.shape[:-1])
+    return np.concatenate(parts).reshape(points.shape[:-1])
+
+
+def squared(away: np.ndarray) -> np.ndarray:
+    """Squared lengths of vectors, shape (..., 3) or (..., 2) to (...)."""
+    if away.ndim < 3:
+        return np.square(away).sum(axis=-1)
+    return np.einsum("...i,...i", away, away)  # in one go for many sources

@@ -20,7 +20,7 @@ from ..errors import ConfigError, shorten, unknown
 from ..rows import finite, number, numbers, read_rows
 from ..units import MS_PER_S
 from .fields import FARTHEST, LARGEST, LONGEST, Given, fill, identified, positive, value_of
-from .places import checked_places, middles_of, summed
+from .places import checked_places, middles_of, squared, summed
 
 TABLE = Path(__file__).with_name("diffusion.csv")
 
@@ -153,7 +153,7 @@ class Drop(Given):
 
         def of_one(away: np.ndarray) -> np.ndarray:
             """Of one drop."""
-            return middle * np.exp(-np.square(away[..., :axes]).sum(axis=-1) / spread)
+            return middle * np.exp(squared(away[..., :axes]) / -spread)
 
         return self.background + summed(points, *self._sources, of_one)
 
@@ -214,7 +214,7 @@ class Plume(Given):
 
         def of_one(away: np.ndarray) -> np.ndarray:
             """Of one source."""
-            far = np.maximum(np.sqrt(np.square(away).sum(axis=-1)), self.radius)
+            far = np.maximum(np.sqrt(squared(away)), self.radius)
             lag = math.hypot(*self.flow) * far - away @ np.array(self.flow)
             return self.strength / (4.0 * math.pi * self.diffusion * far) * np.exp(-lag / (2.0 * self.diffusion))
 

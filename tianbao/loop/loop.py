@@ -13,7 +13,7 @@ from ..arguments import NamedAttributes
 from ..body import SoftBody
 from ..cells.temperature import rate_factor
 from ..clock import Clock
-from ..environment import Arena
+from ..environment import Arena, Given
 from ..errors import ConfigError
 from ..network.design import NetworkDesign
 from ..sensing import Seen
@@ -226,9 +226,10 @@ class Loop:
 
     def _step_fields(self, duration: float) -> None:
         """Let time [ms] pass in the fields, with the worms where they are."""
-        if self.arena.fields:
+        changing = [field for field in self.arena.fields if not isinstance(field, Given)]
+        if changing:
             self.body.midline(self._line)
-        for field in self.arena.fields:
+        for field in changing:
             field.step(duration, self._line)
 
     def _sense(self) -> list[Seen]:
