@@ -113,9 +113,8 @@ class ContactFinder:
         """Sorts obstacles into those tested by every ring (lattices among them), pillars by cell, and solids."""
         for each in obstacles:
             if not isinstance(each, Obstacle):
-                raise ConfigError(
-                    f"contact: {type(each).__name__} is not an obstacle; give Plane, Pillar, Lattice, Dish or SignedDistance"
-                )
+                known = "Plane, Pillar, Lattice, Dish or SignedDistance"
+                raise ConfigError(f"contact: {type(each).__name__} is not an obstacle; give {known}")
         self._solids = [each for each in obstacles if isinstance(each, SignedDistance)]
         self._given = np.zeros((len(self._solids), *self._shape, kernels.GAP + 1))
         rows = np.array([_row(each) for each in obstacles if not isinstance(each, SignedDistance)]).reshape(-1, WIDTH)

@@ -112,8 +112,8 @@ class Gaussian(Given):
         centre: x, y, z [mm].
         background: far from the centre [unit].
         unit: one of `UNITS`.
-        places: of several equal sources, each x, y, z from `centre` [mm] and, if given, a share of `peak` (1 if not);
-            one source at `centre` if empty.
+        places: of several sources, each x, y, z from `centre` [mm] and, if given, its share of `peak`, else 1; one at
+            `centre` if empty.
 
     Raises:
         ConfigError: for what is not a number, no width, or a value below the least that its unit allows.

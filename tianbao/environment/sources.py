@@ -106,8 +106,8 @@ class Drop(Given):
         depth: of the layer in which it spreads and has mixed from top to bottom (n = 2) [mm]; infinite for a drop that
             spreads to all sides (n = 3).
         centre: x, y, z [mm]; in a layer, z does not count.
-        places: of several equal sources, each x, y, z from `centre` [mm] and, if given, a share of `amount` (1 if not);
-            one source at `centre` if empty.
+        places: of several sources, each x, y, z from `centre` [mm] and, if given, its share of `amount`, else 1; one at
+            `centre` if empty.
         background: without the drop [mM].
         diffusion: constant [mm2/s]; or "water" or "air", to take that of the substance from diffusion.csv.
 
@@ -171,8 +171,8 @@ class Plume(Given):
         radius: of the source [mm]; nearer to its centre, r is taken as this, so that the value stays finite.
         flow: velocity of the medium, x, y, z [mm/s].
         centre: of the source, x, y, z [mm].
-        places: of several equal sources, each x, y, z from `centre` [mm] and, if given, a share of `strength` (1 if not);
-            one source at `centre` if empty.
+        places: of several sources, each x, y, z from `centre` [mm] and, if given, its share of `strength`, else 1; one
+            at `centre` if empty.
         background: far away [mM].
         diffusion: constant [mm2/s]; or "water" or "air", to take that of the substance from diffusion.csv.
 
