@@ -86,12 +86,12 @@ class Lawn(Described):
             raise ConfigError(f"{where}: 'patches' = {shorten(repr(self.patches))} must be a list of x and y in mm")
         fill(self, patches=tuple(numbers(each, where, "patches", 2, "mm", most=FARTHEST) for each in self.patches))
         try:
-            tiles = Tiles(self.spacing, self.radius, self.patches or ((0.0, 0.0),), _MOST_CELLS)
+            tiles, depth = Tiles.under(self.spacing, self.radius, self.patches or ((0.0, 0.0),), _MOST_CELLS)
         except OverflowError as error:
             todo = f"more than {_MOST_CELLS}; give a larger 'spacing'"
             raise ConfigError(f"{where}: 'spacing' = {self.spacing:g} mm makes {error} cells, {todo}") from error
         # Cells lie symmetrically about the centre; those on the edge are filled as far as the lawn covers them.
-        covered = np.clip(tiles.depth / self.spacing + 0.5, 0.0, 1.0)
+        covered = np.clip(depth / self.spacing + 0.5, 0.0, 1.0)
         near = math.ceil(self.reach / self.spacing) + 1
         around = np.mgrid[-near : near + 1, -near : near + 1].reshape(2, -1)
         mass = self.density * self.spacing**2 * covered
