@@ -8,7 +8,7 @@ import tomllib
 import numpy as np
 import pytest
 
-from tianbao.environment import Arena, Bath, Field, Gaussian, field_of
+from tianbao.environment import Arena, Bath, Field, Gaussian, Ring, field_of
 from tianbao.errors import ConfigError
 
 DROP = Gaussian("nacl", peak=80.0, width=2.5, centre=(4.0, 1.0, 0.0), background=20.0)
@@ -21,6 +21,19 @@ def test_gaussian_falls_off_by_its_width_in_every_direction():
         assert DROP.at(away, 0.0) == pytest.approx(20.0 + 80.0 * math.exp(-0.5))
     assert DROP.at(np.array(DROP.centre), 1e6) == pytest.approx(100.0)
     assert DROP.at(np.array([1e3, 0.0, 0.0]), 0.0) == pytest.approx(20.0)
+
+
+def test_a_ring_is_the_same_all_around_and_at_every_height():
+    ring = Ring("copper", peak=50.0, radius=2.5, width=0.2, centre=(1.0, -1.0), background=0.5)
+    around = np.radians(np.arange(0, 360, 30))
+    line = np.stack([1.0 + 2.5 * np.cos(around), -1.0 + 2.5 * np.sin(around), np.linspace(-1.0, 1.0, 12)], axis=-1)
+    assert ring.at(line, 0.0) == pytest.approx(50.5)
+    inside, outside = ring.at(np.array([[1.0 + 2.3, -1.0, 0.0], [1.0 + 2.7, -1.0, 0.0]]), 5.0)
+    assert inside == pytest.approx(outside) == pytest.approx(0.5 + 50.0 * np.exp(-0.5))
+    assert ring.at(np.array([1.0, -1.0, 0.0]), 0.0) == pytest.approx(0.5)
+    assert field_of(ring.described(), "field 1") == ring
+    with pytest.raises(ConfigError, match="radius"):
+        Ring("copper", peak=50.0, radius=0.0, width=0.2)
 
 
 def test_gaussian_is_steepest_one_width_from_its_centre():
@@ -54,7 +67,7 @@ def test_a_given_field_has_no_state_and_no_worm_changes_it():
     ("table", "words"),
     [
         ({"kind": "gausian", "name": "nacl"}, "did you mean 'gaussian'"),
-        ({"name": "nacl", "peak": 1.0, "width": 1.0}, "needs a kind: one of gaussian, bath, gradient"),
+        ({"name": "nacl", "peak": 1.0, "width": 1.0}, "needs a kind: one of gaussian, ring, bath"),
         ({"kind": ["gaussian"], "name": "nacl"}, "unknown kind"),
         ({"kind": "gaussian", "name": "nacl", "peak": 1.0, "widht": 1.0}, "did you mean 'width'"),
         ({"kind": "gaussian", "name": "nacl", "peak": 1.0}, "needs 'width'"),

@@ -51,6 +51,7 @@ def arena_of(config: RunConfig) -> Arena:
         ConfigError: for a value out of range, or a function, which no configuration can hold.
     """
     from .environment import Arena, Dish, Pillar, Plane, field_of
+    from .environment.lattice import lattice_of
 
     section = config.arena
     if section.flow or section.solids:
@@ -58,6 +59,7 @@ def arena_of(config: RunConfig) -> Arena:
         raise ConfigError(f"arena: '{name}' is a function of Python, which a configuration cannot hold; run it there")
     obstacles = [
         *(Pillar(*_row("pillars", row, 3)) for row in section.pillars),
+        *(lattice_of(table, f"arena.lattices, entry {k}") for k, table in enumerate(section.lattices, start=1)),
         *(Dish(row[2], (row[0], row[1]), *row[3:]) for row in (_row("dishes", row, 3) for row in section.dishes)),
         *(Plane(row[:3], row[3:6], *row[6:]) for row in (_row("planes", row, 6) for row in section.planes)),
     ]

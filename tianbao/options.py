@@ -46,6 +46,7 @@ class ArenaSection:
     temperature: float = option(20.0, "[degC]; gates and muscles follow it")
     resolved: bool = option(False, "whether the flow that worms cause acts on them; Newtonian media")
     pillars: tuple = option((), "each [x, y, radius, friction], lengths in mm")
+    lattices: tuple = option((), "endless fields of pillars, each {radius, pitch, layout, friction, origin, ...} in mm")
     dishes: tuple = option((), "each [x, y, radius, friction]")
     planes: tuple = option((), "each [x, y, z of a point, x, y, z of the normal, friction]")
     solids: tuple[str, ...] = option((), "functions given in Python; a file can only name them")

@@ -35,12 +35,6 @@ _LONGEST_DIRECTION = 1.1  # [-]
 QUADRANTS = ("DL", "DR", "VL", "VR")
 
 
-def _rows(given: object) -> list[list[float]]:
-    """Rows of at least three numbers, of what a file says."""
-    rows = [row for row in given if isinstance(row, list) and len(row) > 2] if isinstance(given, list) else []
-    return [row for row in rows if all(type(each) in (int, float) for each in row[:3])]
-
-
 def _real(values: np.ndarray) -> bool:
     return np.asarray(values).dtype.kind in "iuf"
 
@@ -279,11 +273,13 @@ class RecordedRun(NamedAttributes):
 
     @property
     def round_obstacles(self) -> np.ndarray:
-        """Pillars and dishes of the arena: x, y, radius [mm] and whether it is hollow, shape (obstacles, 4)."""
-        arena = self._section("arena")
-        kinds = {"pillars": 0.0, "dishes": 1.0}
-        listed = [(row, hollow) for kind, hollow in kinds.items() for row in _rows(arena.get(kind))]
-        return np.array([[*row[:3], hollow] for row, hollow in listed], float).reshape(-1, 4)
+        """Pillars and dishes of the arena: x, y, radius [mm] and whether it is hollow, shape (obstacles, 4).
+
+        Of a lattice, which has no end, those near the tracks of the worms.
+        """
+        from .environment import circles
+
+        return circles(self._section("arena"), [each.midline for each in self.worms])
 
     def _section(self, name: str, kind: type = dict):
         """A section of the configuration, empty when there is none to be read."""

@@ -98,6 +98,11 @@ def _items(key: str, values: Any, before: tuple, where: str) -> tuple:
         if not all(isinstance(each, str) for each in values):
             raise ConfigError(f"{where}: '{key}' is a list of names, got {shorten(list(values))}")
         return tuple(values)
+    if key == "arena.lattices":
+        if not all(isinstance(each, Mapping) for each in values):
+            wanted = "tables, such as {radius = 0.12, pitch = 0.45}"
+            raise ConfigError(f"{where}: '{key}' is a list of {wanted}, got {shorten(list(values))}")
+        return tuple(dict(each) for each in values)
     rows = [values] if before else values
     numbers = [each for row in rows for each in (row if isinstance(row, (list, tuple)) else [row])]
     good = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in numbers)

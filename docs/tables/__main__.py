@@ -29,6 +29,11 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "measures": assays.measures,
         "perturbations": assays.perturbations,
     },
+    "body.md": {
+        "long_walk": lambda: reference.rows(
+            "docs/measured/long_walk.csv", ("part", "scene", "quantity", "unit", "reference", "measured", "relative")
+        ),
+    },
     "claims.md": {"claims": claims.table, "validation": claims.validation},
     "command_line.md": {"commands": reference.commands},
     "comparison.md": {part: functools.partial(claims.comparison, part) for part in ("original", "peers")},

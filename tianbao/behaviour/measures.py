@@ -22,10 +22,11 @@ from ..units import MS_PER_S, S_PER_MIN
 from .estimates import Pooled, Ratio, Rows, Share, Statistic
 from .hidden_states import fit_states
 from .midline import centroid
+from .patches import encounters
 from .paths import Curving, curving, turn_bouts
 from .responses import acceleration, response
 from .states import FORWARD, REVERSE, THRESHOLD_MM_S, ignoring_stutters, longer_reversals
-from .taxis import curving_table, drift_sums, encounters, turning_sums
+from .taxis import curving_table, drift_sums, turning_sums
 from .tracks import Velocity
 from .trials import STRIDE_MS, Trial
 from .turning import bouts, heading, heading_memory, reorientations
@@ -270,9 +271,10 @@ def _encounters(
 ) -> Row:  # fmt: skip
     """Encounters with a circle that were left, or in which the worm went deep, and all encounters."""
     nose = np.linalg.norm(trial.midline[:, 0, :2] - np.asarray(source, float), axis=1) - edge_mm
-    depths, stays = encounters(trial.time, nose, deep_mm)
-    chosen = stays <= within_s if left else depths > deep_mm
-    return [float((chosen & (depths <= deep_mm) if left else chosen).sum()), float(len(depths))]
+    met = encounters(trial.time_ms, nose, deep_mm)
+    known = met.left | met.crossed  # others were not over when the run was
+    soon = met.turned_away & (met.stop_ms - met.start_ms <= within_s * MS_PER_S)
+    return [float((soon if left else met.crossed)[known].sum()), float(known.sum())]
 
 
 def _drift(trial: Trial, field: str = "") -> Row:

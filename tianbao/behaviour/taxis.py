@@ -15,20 +15,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import OutputError
-from ..units import MS_PER_S, S_PER_MIN
+from ..units import S_PER_MIN
 from .paths import Curving, Walk, direction, seconds, turn_bouts
 from .turning import Bouts
 
 __all__ = [
     "Asymmetry", "Bearings", "CountIndex", "CurvingSlope", "Interval", "bearings", "count_index", "curving_slope",
-    "curving_table", "distance_index", "drift_sums", "drift_velocity", "encounters", "over_worms",
-    "pirouette_asymmetry", "turning_sums",
+    "curving_table", "distance_index", "drift_sums", "drift_velocity", "over_worms", "pirouette_asymmetry",
+    "turning_sums",
 ]  # fmt: skip
 
 BEFORE_S = 4.0
 """Time before a pirouette over which the concentration at the nose rises or falls [s]; assumed: about two strides."""
 DRAWS = 2000
-_BACK_S = 1.0  # assumed, two swings of the head
 EDGES = np.arange(-2.25, 2.26, 0.5)
 """Edges of the bins of the normal gradient [mM/mm]: centred on those of Kunitomo et al. 2013, fig. S6."""
 
@@ -48,37 +47,6 @@ class Interval:
     low: float
     high: float
     worms: int
-
-
-def encounters(time_ms: np.ndarray, depth_mm: np.ndarray, deep_mm: float) -> tuple[np.ndarray, np.ndarray]:
-    """Encounters of a nose with a border: from crossing it until it is back on its side for a second.
-
-    A nose that swings across the border with the head is one encounter. One that was deep is over at once: what the
-    worm does there is not an answer to the border. The last one counts if it was deep, or came back, before the end.
-
-    Args:
-        time_ms: evenly spaced [ms], shape (frames,).
-        depth_mm: beyond the border, negative on the worm's own side [mm], shape (frames,).
-        deep_mm: what counts as deep [mm].
-
-    Returns:
-        Depth that each reached [mm], and how long it took [s], shape (encounters,).
-    """
-    depths, stays, start, back, deepest = [], [], None, 0, 0.0
-    quiet = max(1, round(_BACK_S * MS_PER_S / float(time_ms[1] - time_ms[0]))) if len(time_ms) > 1 else 1
-    away = not len(depth_mm) or depth_mm[0] <= 0.0
-    for frame, depth in enumerate(depth_mm):
-        if start is None:
-            away = away or depth <= 0.0
-            if away and depth > 0.0:
-                start, back, deepest = frame, 0, depth
-            continue
-        deepest, back = max(deepest, depth), back + 1 if depth <= 0.0 else 0
-        if deepest > deep_mm or back >= quiet:
-            depths.append(deepest)
-            stays.append(float(time_ms[frame - back] - time_ms[start]) / MS_PER_S)
-            start, away = None, depth <= 0.0
-    return np.array(depths), np.array(stays)
 
 
 def over_worms(

@@ -131,6 +131,8 @@ class CompiledSteps:
         )
         self._place, self._start, self._velocity = (its[name] for name in ("x", "start", "velocity"))
         self._held = np.zeros_like(self._velocity)
+        if around.finder:
+            around.finder.compile(arrays.x, arrays.section, around.planes, around.contacts)
         self._x, self._section = _P(its["x"].ctypes.data), _P(its["section"].ctypes.data)
         parts = min(threads, self._worms)
         self._scratch = np.empty((self._worms, self._rings, 3)), np.empty((self._worms, 6))
@@ -184,19 +186,21 @@ class CompiledSteps:
     def nothing_near(self, origin: np.ndarray, finder: ContactFinder) -> bool:
         """Whether no ring is within reach of anything it could touch: then no half-spaces need to be sought.
 
-        False also where there are obstacles, which are left to the finder.
+        False also where there are obstacles, which are left to the finder; it is told whether worms are apart.
 
         Args:
             origin: of each worm's frame [mm], shape (worms, 3).
             finder: of the contacts.
         """
-        if finder.obstacles or finder.ghosts:
+        if finder.ghosts:
+            finder.apart = False
             return False
         centres, boxes = self._scratch
-        return bool(
+        finder.apart = bool(
             self._library.nothing_near(
                 self._x, _P(origin.ctypes.data), self._section, _P(finder.radii.ctypes.data), *self._shape(),
                 _I(finder.own), _D(finder.reach), _P(centres.ctypes.data),
                 _P(boxes.ctypes.data) if finder.others else None,
             )
         )  # fmt: skip
+        return finder.apart and not finder.obstacles

@@ -14,10 +14,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..backend import array, ti, view
-from ..environment.obstacles import Dish, Obstacle, Pillar, Plane, SignedDistance
+from ..environment.obstacles import Dish, Lattice, Obstacle, Pillar, Plane, SignedDistance
 from ..errors import ConfigError
 from . import contact_kernels as kernels
+from .compiled_contacts import CompiledContacts
 from .kernels import FRICTION, OFFSET, PLANES
+from .lattice_kernels import WIDTH, columns
 
 REACH = 0.03
 SKIP = 6
@@ -40,6 +42,7 @@ class ContactFinder:
         obstacles: their number.
         others: whether worms can touch each other.
         own: slabs between parts of one worm that can touch, 0 where none can.
+        apart: whether no worm is within reach of another or of itself in the coming step, as far as is known.
 
     Limitations: contacts are detected at the centres of rings, so that pillars thinner than the length of a
     slab can pass between two rings; a worm's thickness is that at rest. Each of two worms is pushed through its own
@@ -101,6 +104,8 @@ class ContactFinder:
         alone = 0 if others and own else 1 if own else 2
         head[[kernels.SOUGHT, kernels.TABLE, kernels.APART, kernels.ALONE]] = sought, buckets, skip, alone
         head[kernels.MOVED] = worms
+        self.apart = False
+        self._compiled: CompiledContacts | None = None
         self._place(list(obstacles), facts, head)
         self._sought = sought
         self._facts = array(np.concatenate([facts, radii]))
@@ -128,15 +133,14 @@ class ContactFinder:
         return np.stack([view(each)[: self._worms] for each in (self._centres, self._drift)], axis=2)
 
     def _place(self, obstacles: list, facts: np.ndarray, head: np.ndarray) -> None:
-        """Sorts obstacles into those tested by every ring, pillars by cell, and solids."""
+        """Sorts obstacles into those tested by every ring (lattices among them), pillars by cell, and solids."""
         for each in obstacles:
             if not isinstance(each, Obstacle):
-                raise ConfigError(
-                    f"contact: {type(each).__name__} is not an obstacle; give Plane, Pillar, Dish or SignedDistance"
-                )
+                known = "Plane, Pillar, Lattice, Dish or SignedDistance"
+                raise ConfigError(f"contact: {type(each).__name__} is not an obstacle; give {known}")
         self._solids = [each for each in obstacles if isinstance(each, SignedDistance)]
         self._given = np.zeros((len(self._solids), *self._shape, kernels.GAP + 1))
-        rows = np.array([_row(each) for each in obstacles if not isinstance(each, SignedDistance)]).reshape(-1, 8)
+        rows = np.array([_row(each) for each in obstacles if not isinstance(each, SignedDistance)]).reshape(-1, WIDTH)
         pillars = rows[:, kernels.KIND] == kernels.PILLAR
         around = rows[:, kernels.RADIUS] + self.radii.max() + self.reach
         facts[kernels.STONES] = cell = 2.0 * np.median(around[pillars]) if pillars.any() else 1.0
@@ -151,7 +155,25 @@ class ContactFinder:
         index, head[kernels.BUCKETS] = _hashed(low[chosen[first:]], width[chosen[first:]], first)
         index[: head[kernels.BUCKETS] + 1] += kernels.HEAD
         self._index = array(np.concatenate([head, index]).astype(np.int32))
-        self._obstacles = array(rows[chosen] if len(rows) else np.zeros((1, 8)))
+        self._obstacles = array(rows[chosen] if len(rows) else np.zeros((1, WIDTH)))
+
+    def compile(self, x: ti.ndarray, section: ti.ndarray, planes: ti.ndarray, count: ti.ndarray) -> None:
+        """From now on compiled C finds obstacles and weighs contacts, for these arrays.
+
+        Args:
+            x: positions of the vertices in the frame of their worm [mm], shape (worms, vertices, 3).
+            section: weights of the vertices of a ring, see observe.section_weights.
+            planes: see find.
+            count: see find.
+
+        Raises:
+            ConfigError: if they are not in the memory of the processor.
+            MechanismError: see compiler.compiled.
+        """
+        self._compiled = CompiledContacts(
+            section.shape[0], x=x, section=section, facts=self._facts, obstacles=self._obstacles, index=self._index,
+            planes=planes, partners=self._partners, count=count,
+        )  # fmt: skip
 
     def predict_contacts(
         self, positions: ti.ndarray, origin: np.ndarray, velocities: ti.ndarray, seconds: float, planes: ti.ndarray,
@@ -171,11 +193,21 @@ class ContactFinder:
             planes: see find; offsets count from each worm's origin.
             count: see find.
         """
-        kernels.locate(positions, origin, velocities, self._centres, self._drift)
-        self.find(self._centres, planes, count)
-        if self._sought:
+        # Obstacles and offsets always by the same code: worms far away must not change the last bits.
+        if self._compiled:
+            self._compiled.find(origin)
+            if self._solids or not self.apart:
+                kernels.locate(positions, origin, velocities, self._centres, self._drift)
+                self._find_others(self._centres, planes, count)
+        else:
+            kernels.locate(positions, origin, velocities, self._centres, self._drift)
+            self.find(self._centres, planes, count)
+        if self._sought and not self.apart:
             kernels.carry(self._drift, seconds, planes, count, self._partners)
-        kernels.localise(planes, count, origin)
+        if self._compiled:
+            self._compiled.localise(origin)
+        else:
+            kernels.localise(planes, count, origin)
 
     def find(self, centres: np.ndarray, planes: ti.ndarray, count: ti.ndarray) -> None:
         """Writes the half-spaces of every ring, nearest first; those between worms in the middle of their gap.
@@ -193,10 +225,15 @@ class ContactFinder:
             raise ConfigError(f"contact: centres have shape {tuple(centres.shape)}; give {(*self._shape, 3)}")
         if isinstance(centres, np.ndarray):
             centres = np.ascontiguousarray(centres, dtype=float)
-        kernels.find(
-            centres, self._facts, self._obstacles, self._index, self._bunches, self._table, planes, count,
-            self._partners,
-        )  # fmt: skip
+        kernels.find_obstacles(centres, self._facts, self._obstacles, self._index, planes, count, self._partners)
+        self._find_others(centres, planes, count)
+
+    def _find_others(self, centres: np.ndarray, planes: ti.ndarray, count: ti.ndarray) -> None:
+        """Adds the half-spaces between worms and those of solids."""
+        if self._sought:
+            kernels.find_worms(
+                centres, self._facts, self._index, self._bunches, self._table, planes, count, self._partners
+            )
         if self._solids:
             self._measure(centres if isinstance(centres, np.ndarray) else centres.to_numpy())
             kernels.add(centres, self._given, self.reach, planes, count, self._partners)
@@ -215,6 +252,9 @@ class ContactFinder:
             count: see find.
             out: filled [uN], shape (worms, rings, sides), sides as in anatomy/sides.py.
         """
+        if self._compiled:
+            self._compiled.weigh(physics, out)
+            return
         kernels.weigh(section.shape[0], positions, section, planes, count, self._partners, physics, out)
 
     def _measure(self, centres: np.ndarray) -> None:
@@ -230,13 +270,19 @@ class ContactFinder:
                 given[near, FRICTION] = solid.friction
 
 
-def _row(obstacle: Plane | Pillar | Dish) -> tuple[float, ...]:
+def _row(obstacle: Plane | Pillar | Lattice | Dish) -> tuple[float, ...]:
     """Columns of an obstacle, see kernels.KIND."""
     if isinstance(obstacle, Plane):
-        return (kernels.PLANE, *obstacle.point, *obstacle.normal, obstacle.friction)
-    if isinstance(obstacle, Pillar):
-        return (kernels.PILLAR, obstacle.x, obstacle.y, 0.0, obstacle.radius, 0.0, 0.0, obstacle.friction)
-    return (kernels.DISH, *obstacle.centre, 0.0, obstacle.radius, 0.0, 0.0, obstacle.friction)
+        first = (kernels.PLANE, *obstacle.point, *obstacle.normal)
+    elif isinstance(obstacle, Pillar):
+        first = (kernels.PILLAR, obstacle.x, obstacle.y, 0.0, obstacle.radius, 0.0, 0.0)
+    elif isinstance(obstacle, Lattice):
+        return (
+            kernels.LATTICE, *obstacle.origin, 0.0, obstacle.radius, 0.0, 0.0, obstacle.friction, *columns(obstacle)
+        )  # fmt: skip
+    else:
+        first = (kernels.DISH, *obstacle.centre, 0.0, obstacle.radius, 0.0, 0.0)
+    return (*first, obstacle.friction, *np.zeros(WIDTH - len(first) - 1))
 
 
 def _hashed(low: np.ndarray, width: np.ndarray, first: int) -> tuple[np.ndarray, int]:

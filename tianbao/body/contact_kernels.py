@@ -8,13 +8,15 @@ are visited in a fixed order: results are bit-identical for any number of thread
 
 from .. import backend
 from ..backend import I1, I2, R1, R2, R3, R4, T, Vec3, ti
+from . import lattice_kernels as lattices
 from .kernels import FRICTION, MARGIN, OFFSET, PLANES, PUSH, half_space, vector
 from .mesh import SIDES
 from .observe import DORSAL, RIGHT, weighted
 
 # Columns of an obstacle: what it is, point [mm], normal, or radius [mm] instead, friction coefficient.
 KIND, POINT, NORMAL, RADIUS, SLIDING = 0, 1, 4, 4, 7
-PLANE, PILLAR, DISH = range(3)
+# A lattice has more of them, see lattice_kernels.py.
+PLANE, PILLAR, DISH, LATTICE = range(4)
 # Columns of a half-space found elsewhere: those of a plane, then its gap from the ring [mm].
 GAP = 5
 # Facts of a finder: reach, cells of pillars and of segments, largest ring [mm], friction; then the radii.
@@ -37,7 +39,7 @@ ROW = 40503
 _STRETCH = 3
 _TIE = 1e-9
 _BEYOND = 1e-3
-_NOWHERE = 1e-9
+NOWHERE = 1e-9
 _STEPS = 2.0**32
 
 
@@ -79,17 +81,22 @@ def _offer(planes: T, count: T, partners: T, c, n, offset, friction, partner, wo
 
 
 @ti.func
+def _tangent(x, y, radius, c):
+    """Normal towards a ring of the plane that touches a pillar at the point nearest to it, and the distance there."""
+    away = Vec3(c[0] - x, c[1] - y, 0.0)
+    far = away.norm()
+    n = ti.select(far > NOWHERE, away / ti.max(far, NOWHERE), Vec3(1.0, 0.0, 0.0))
+    return n, far - radius
+
+
+@ti.func
 def _test_obstacle(obstacles: T, k, c, furthest, planes: T, count: T, partners: T, worm, ring):
     """Offers the tangent plane of an obstacle at the point nearest to a ring."""
     kind = obstacles[k, KIND]
     n = Vec3(obstacles[k, NORMAL], obstacles[k, NORMAL + 1], obstacles[k, NORMAL + 2])
-    away = c - Vec3(obstacles[k, POINT], obstacles[k, POINT + 1], obstacles[k, POINT + 2])
-    distance = n.dot(away)
+    distance = n.dot(c - Vec3(obstacles[k, POINT], obstacles[k, POINT + 1], obstacles[k, POINT + 2]))
     if kind != PLANE:
-        away[2] = 0.0
-        far = away.norm()
-        n = ti.select(far > _NOWHERE, away / ti.max(far, _NOWHERE), Vec3(1.0, 0.0, 0.0))
-        distance = far - obstacles[k, RADIUS]
+        n, distance = _tangent(obstacles[k, POINT], obstacles[k, POINT + 1], obstacles[k, RADIUS], c)
         if kind == DISH:
             n, distance = -n, -distance
     owner = ti.select(kind == PLANE and n[2] > LEVEL, GROUND, NOBODY)
@@ -97,6 +104,22 @@ def _test_obstacle(obstacles: T, k, c, furthest, planes: T, count: T, partners: 
         _offer(
             planes, count, partners, c, n, n.dot(c) - distance, obstacles[k, SLIDING], owner, worm, ring
         )  # fmt: skip
+
+
+@ti.func
+def _test_lattice(obstacles: T, k, c, furthest, planes: T, count: T, partners: T, worm, ring):
+    """Offers the tangent planes of the pillars of a lattice around a ring, row by row."""
+    left, low, reach = obstacles[k, POINT], obstacles[k, POINT + 1], furthest + obstacles[k, RADIUS]
+    first, last = lattices.rows(obstacles, k, c[1], reach, low)
+    for up in range(first, last + 1):
+        start, stop = lattices.row(obstacles, k, c[0], reach, left, up)
+        for across in range(start, stop + 1):
+            x, y, stands = lattices.place(obstacles, k, left, low, across, up)
+            n, distance = _tangent(x, y, obstacles[k, RADIUS], c)
+            if stands and distance <= furthest:
+                _offer(
+                    planes, count, partners, c, n, n.dot(c) - distance, obstacles[k, SLIDING], NOBODY, worm, ring
+                )  # fmt: skip
 
 
 @ti.func
@@ -136,7 +159,7 @@ def _aside(centres: T, other, segment, first):
     e = vector(centres, other, segment + 1) - vector(centres, other, segment)
     n = Vec3(-e[1], e[0], 0.0)
     length = n.norm()
-    n = ti.select(length > _NOWHERE, n / ti.max(length, _NOWHERE), Vec3(1.0, 0.0, 0.0))
+    n = ti.select(length > NOWHERE, n / ti.max(length, NOWHERE), Vec3(1.0, 0.0, 0.0))
     return ti.select(first, n, -n)
 
 
@@ -150,8 +173,8 @@ def _test_segment(centres: T, facts: T, other, segment, c, radius, planes: T, co
     if near:
         near = _is_least(centres, other, segment, c, share, d)
     if near:
-        n = d / ti.max(distance, _NOWHERE)
-        if distance <= _NOWHERE:
+        n = d / ti.max(distance, NOWHERE)
+        if distance <= NOWHERE:
             n = _aside(centres, other, segment, worm < other or (worm == other and ring <= segment))
         # From the ring's centre to the middle of the gap.
         middle = 0.5 * (distance + radius - there)
@@ -207,24 +230,31 @@ def _search_around(centres: T, facts: T, bunches: T, index: T, table: T, mine, p
 
 
 @ti.kernel
-def find(
-    centres: R3, facts: R1, obstacles: R2, index: I1, bunches: R2, table: I1, planes: R4, count: I2, partners: R3
-):  # fmt: skip
-    """Half-spaces of all rings, the nearest first.
-
-    Bunches and table are scratch: a ball around each bunch of segments, then the widest; where each bucket
-    starts, the bunches sorted by bucket, and the cells of the bunches in their own order.
-    """
+def find_obstacles(centres: R3, facts: R1, obstacles: R2, index: I1, planes: R4, count: I2, partners: R3):
+    """Half-spaces of all rings among obstacles but solids, the nearest first."""
     ti.loop_config(serialize=backend.serial)
     for worm, ring in ti.ndrange(index[MOVED], centres.shape[1]):
         c, furthest = vector(centres, worm, ring), facts[RADII + ring] + facts[LIMIT]
         count[worm, ring] = 0
         for k in range(index[EVERYWHERE]):
-            _test_obstacle(obstacles, k, c, furthest, planes, count, partners, worm, ring)
+            if obstacles[k, KIND] == LATTICE:
+                _test_lattice(obstacles, k, c, furthest, planes, count, partners, worm, ring)
+            else:
+                _test_obstacle(obstacles, k, c, furthest, planes, count, partners, worm, ring)
         if index[BUCKETS] > 0:
             b = HEAD + _bucket(_cell(c[0], facts[STONES]), _cell(c[1], facts[STONES]), index[BUCKETS])
             for place in range(index[b], index[b + 1]):
                 _test_obstacle(obstacles, index[place], c, furthest, planes, count, partners, worm, ring)
+
+@ti.kernel
+def find_worms(
+    centres: R3, facts: R1, index: I1, bunches: R2, table: I1, planes: R4, count: I2, partners: R3
+):  # fmt: skip
+    """Adds the half-spaces between worms.
+
+    Bunches and table are scratch: a ball around each bunch of segments, then the widest; where each bucket
+    starts, the bunches sorted by bucket, and the cells of the bunches in their own order.
+    """
     ti.loop_config(serialize=True)
     for b in range(ti.min(index[SOUGHT], 1) * (index[TABLE] + 1)):
         table[b] = 0

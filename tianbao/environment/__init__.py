@@ -1,11 +1,12 @@
 """Media and their drag, obstacles, fields that can be sensed, and the arena."""
 
 from .arena import Arena
-from .fields import Bath, Field, Gaussian, field_of
+from .fields import Bath, Field, Gaussian, Given, Ring, field_of
+from .lattice import Lattice
 from .lawn import Lawn
 from .medium import Medium
 from .obstacles import Dish, Obstacle, Pillar, Plane, SignedDistance, pillar_array
-from .replayed import made_again, replayed
+from .replayed import circles, made_again, replayed
 from .sources import Basin, Drop, Gradient, Plume
 
 __all__ = [
@@ -16,15 +17,18 @@ __all__ = [
     "Drop",
     "Field",
     "Gaussian",
-    "Ring",
+    "Given",
     "Gradient",
+    "Lattice",
     "Lawn",
     "Medium",
     "Obstacle",
     "Pillar",
     "Plane",
     "Plume",
+    "Ring",
     "SignedDistance",
+    "circles",
     "field_of",
     "made_again",
     "pillar_array",

@@ -14,6 +14,7 @@ from ..errors import ConfigError, shorten, unknown
 from ..options import ArenaSection
 from ..rows import number
 from .fields import Field, check_fields
+from .lattice import Lattice
 from .medium import Medium
 from .obstacles import Dish, Obstacle, Pillar, Plane, SignedDistance
 
@@ -31,7 +32,7 @@ def _obstacles(given: Sequence[Obstacle]) -> tuple[Obstacle, ...]:
         if not wrong:
             return tuple(given)
         each = wrong[0]
-    what = "Pillar, Dish, Plane or SignedDistance"
+    what = "Pillar, Lattice, Dish, Plane or SignedDistance"
     raise ConfigError(f"arena: obstacles is a list of {what}, got {shorten(repr(given if each is None else each))}")
 
 
@@ -74,7 +75,7 @@ class Arena:
         """
         Args:
             medium: a medium, or the name of one in media.csv.
-            obstacles: walls, pillars, dishes, solids.
+            obstacles: walls, pillars, lattices of them, dishes, solids.
             flow: velocity of the medium: from points (n, 3) [mm] and the time [ms] to (n, 3) [mm/s].
             gravity: towards smaller z [m/s2]; EARTH on a bench. A worm is 8 % denser than water.
             resolved: the flow that worms cause acts on them, beyond local drag; Newtonian media only.
@@ -181,6 +182,7 @@ class Arena:
 
         return {
             "pillars": [[each.x, each.y, each.radius, each.friction] for each in of(Pillar)],
+            "lattices": [each.described() for each in of(Lattice)],
             "dishes": [[*each.centre, each.radius, each.friction] for each in of(Dish)],
             "planes": [[*each.point, *each.normal, each.friction] for each in of(Plane)],
             "solids": [getattr(each.function, "__name__", "function") for each in of(SignedDistance)],

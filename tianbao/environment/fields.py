@@ -21,6 +21,7 @@ from ..arguments import named_arguments
 from ..errors import ConfigError, shorten, unknown
 from ..registry import find, registered
 from ..rows import number, numbers
+from .places import checked_places, middles_of, squared, summed
 
 UNITS = {"mM": 0.0, "degC": -273.15, "%": 0.0, "ug/mm2": 0.0}
 """Units that a field may have, and the smallest value in each: concentration, temperature, share of a gas by volume
@@ -111,6 +112,8 @@ class Gaussian(Given):
         centre: x, y, z [mm].
         background: far from the centre [unit].
         unit: one of `UNITS`.
+        places: of several sources, each x, y, z from `centre` [mm] and, if given, its share of `peak`, else 1; one at
+            `centre` if empty.
 
     Raises:
         ConfigError: for what is not a number, no width, or a value below the least that its unit allows.
@@ -126,6 +129,7 @@ class Gaussian(Given):
     centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
     background: float = 0.0
     unit: str = "mM"
+    places: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         where = identified(self.name, self.unit)
@@ -136,12 +140,23 @@ class Gaussian(Given):
             raise ConfigError(f"{where}: background and peak make {total} at the centre; {wrong}")
         width = positive(self.width, where, "width", "mm")
         centre = numbers(self.centre, where, "centre", 3, "mm", most=FARTHEST)
-        fill(self, background=background, peak=peak, width=width, centre=centre)
+        places = checked_places(self.places, where)
+        sources = middles_of(centre, places)
+        fill(self, background=background, peak=peak, width=width, centre=centre, places=places, _sources=sources)
+        if places:
+            values = self.at(sources[0], 0.0)
+            worst = float(values[np.argmax(np.abs(values - background))])
+            if wrong := _wrong(worst, self.unit):
+                raise ConfigError(f"{where}: background and places make {worst:g} {self.unit} at one of them; {wrong}")
 
     def at(self, points: np.ndarray, time: float) -> np.ndarray:
         """Value [unit] at points (..., 3) [mm], shape (...); the same at any time."""
-        squares = np.square(np.asarray(points, float) - self.centre).sum(axis=-1)
-        return self.background + self.peak * np.exp(-squares / (2.0 * self.width**2))
+
+        def of_one(away: np.ndarray) -> np.ndarray:
+            """Of one source."""
+            return self.peak * np.exp(squared(away) / (-2.0 * self.width**2))
+
+        return self.background + summed(points, *self._sources, of_one)
 
 
 @named_arguments

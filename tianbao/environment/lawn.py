@@ -1,4 +1,4 @@
-"""Food that worms eat and that runs out: round lawns of bacteria on a grid of their own."""
+"""Food that worms eat and that runs out: round lawns of bacteria, with a grid under them and nowhere else."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from ..errors import ConfigError, shorten
 from ..rows import named_values, number, numbers
 from ..units import MS_PER_S
 from .fields import FARTHEST, LARGEST, Described, fill, identified, positive, value_of
+from .tiles import Tiles
 
 _FEEDING = named_values(Path(__file__).with_name("feeding.csv"))
 _MS_PER_H = 3600.0 * MS_PER_S
 _MOST_CELLS = 2_000_000
+_FARTHEST = 1e9  # [cells] from the centre, beyond any lawn
 
 
 @named_arguments
@@ -43,8 +45,10 @@ class Lawn(Described):
             patches overlap there is no more food than in one.
 
     Raises:
-        ConfigError: for what is not a number or not positive, a reach shorter than 0.71 of the spacing, or a grid of
-            more than two million cells.
+        ConfigError: for what is not a number or not positive, a reach shorter than 0.71 of the spacing, or more than
+            two million cells under the lawn or its patches.
+
+    Memory follows the area of the patches, however far they lie apart.
 
     Limitations: bacteria do not grow, move or stick to worms, and the grid does not reach beyond the lawn. The value
     at a point is that of the surface below or above it. Every worm eats all the time at a rate that depends on density
@@ -81,18 +85,17 @@ class Lawn(Described):
         if isinstance(self.patches, str) or not hasattr(self.patches, "__iter__"):
             raise ConfigError(f"{where}: 'patches' = {shorten(repr(self.patches))} must be a list of x and y in mm")
         fill(self, patches=tuple(numbers(each, where, "patches", 2, "mm", most=FARTHEST) for each in self.patches))
-        out = max((abs(place) for each in self.patches for place in each), default=0.0)
-        across = 2 * math.ceil((out + self.radius + self.reach) / self.spacing) + 1
-        if across**2 > _MOST_CELLS:
+        try:
+            tiles, depth = Tiles.under(self.spacing, self.radius, self.patches or ((0.0, 0.0),), _MOST_CELLS)
+        except OverflowError as error:
             todo = f"more than {_MOST_CELLS}; give a larger 'spacing'"
-            raise ConfigError(f"{where}: 'spacing' = {self.spacing:g} mm makes {across} x {across} cells, {todo}")
+            raise ConfigError(f"{where}: 'spacing' = {self.spacing:g} mm makes {error} cells, {todo}") from error
         # Cells lie symmetrically about the centre; those on the edge are filled as far as the lawn covers them.
-        axis = self.spacing * (np.arange(across) - across // 2)
-        depth = np.full((across, across), -math.inf)
-        for x, y in self.patches or ((0.0, 0.0),):
-            np.maximum(depth, self.radius - np.hypot(axis[:, None] - x, axis - y), out=depth)
         covered = np.clip(depth / self.spacing + 0.5, 0.0, 1.0)
-        fill(self, _axis=axis, _mass=self.density * self.spacing**2 * covered, _eaten=np.zeros(0))
+        near = math.ceil(self.reach / self.spacing) + 1
+        around = np.mgrid[-near : near + 1, -near : near + 1].reshape(2, -1)
+        mass = self.density * self.spacing**2 * covered
+        fill(self, _tiles=tiles, _around=around, _mass=mass, _eaten=np.zeros(0))
 
     def __deepcopy__(self, memo: dict) -> Lawn:
         """A whole lawn: a simulation copies what it is given, and begins with what its configuration says."""
@@ -120,16 +123,18 @@ class Lawn(Described):
 
     def at(self, points: np.ndarray, time: float) -> np.ndarray:
         """Density that is left [ug/mm2] at points (..., 3) [mm], shape (...), linear between the cells; 0 outside."""
-        place = (np.asarray(points, float)[..., :2] - self.centre[:2] - self._axis[0]) / self.spacing
-        last = len(self._axis) - 1
-        outside = ((place < 0.0) | (place > last)).any(axis=-1)
-        place = np.clip(place, 0.0, last)
-        before = np.minimum(place.astype(int), last - 1)
-        (i, j), (u, v) = np.moveaxis(before, -1, 0), np.moveaxis(place - before, -1, 0)
-        mass = self._mass
-        low = (1.0 - v) * mass[i, j] + v * mass[i, j + 1]
-        high = (1.0 - v) * mass[i + 1, j] + v * mass[i + 1, j + 1]
-        return np.where(outside, 0.0, ((1.0 - u) * low + u * high) / self.spacing**2)
+        points = np.asarray(points, float)
+        place = np.clip((points[..., :2].reshape(-1, 2) - self.centre[:2]) / self.spacing, -_FARTHEST, _FARTHEST)
+        before = np.floor(place).astype(np.int64)
+        (i, j), (u, v) = before.T, (place - before).T
+        corners = self._at(np.stack([i, i, i + 1, i + 1]), np.stack([j, j + 1, j, j + 1]))
+        low, high = (1.0 - v) * corners[0::2] + v * corners[1::2]
+        return (((1.0 - u) * low + u * high) / self.spacing**2).reshape(points.shape[:-1])
+
+    def _at(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        """Mass in cells [ug], 0 where there are none, shape of i and j."""
+        here = self._tiles.find(i, j)
+        return np.where(here < 0, 0.0, self._mass.reshape(-1)[here]) if self._mass.size else np.zeros(i.shape)
 
     def step(self, duration: float, midline: np.ndarray) -> None:
         """Let every worm eat at its mouth.
@@ -143,12 +148,12 @@ class Lawn(Described):
         mass = self._mass.reshape(-1)
         cells, wanted, worms = [], [], []
         for worm, mouth in enumerate(midline[:, 0]):
-            near = self._near(mouth)
+            near, count = self._near(mouth)
             there = mass[near]
             total = float(there.sum())
             if total <= 0.0:
                 continue
-            density = total / (len(near) * self.spacing**2)
+            density = total / (count * self.spacing**2)
             bite = min(total, self.rate * duration / _MS_PER_H * density / (density + self.half))
             cells.append(near)
             wanted.append(there * (bite / total))
@@ -163,18 +168,15 @@ class Lawn(Described):
         self._eaten[:] += np.bincount(worm, taken, len(self._eaten))
         mass[at] = np.maximum(mass[at] - np.bincount(which, taken), 0.0)
 
-    def _near(self, mouth: np.ndarray) -> np.ndarray:
-        """Cells within reach of a mouth, as indices into the flat grid; none for a mouth off the grid."""
+    def _near(self, mouth: np.ndarray) -> tuple[np.ndarray, int]:
+        """Kept cells within reach of a mouth, as indices into all that are kept, and how many cells are in reach."""
         x, y, z = np.subtract(mouth, self.centre)
-        if not abs(z) <= self.reach:
-            return np.zeros(0, int)
-        spans = []
-        for middle in (x, y):
-            first, stop = np.searchsorted(self._axis, (middle - self.reach, middle + self.reach))
-            spans.append(np.arange(first, stop))
-        rows, columns = spans
-        close = np.hypot(self._axis[rows, None] - x, self._axis[columns] - y) <= self.reach
-        return (rows[:, None] * len(self._axis) + columns)[close]
+        if not (abs(z) <= self.reach and max(abs(x), abs(y)) <= _FARTHEST * self.spacing):
+            return np.zeros(0, int), 0
+        i, j = self._around[0] + round(x / self.spacing), self._around[1] + round(y / self.spacing)
+        close = np.hypot(self.spacing * i - x, self.spacing * j - y) <= self.reach
+        here = self._tiles.find(i[close], j[close])
+        return here[here >= 0], len(here)
 
     def state(self) -> dict[str, np.ndarray]:
         """Copies of what is left in each cell [ug] and of what each worm has eaten [ug]."""

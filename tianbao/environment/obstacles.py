@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 from typing import TypeAlias
 
 import numpy as np
 
 from ..arguments import named_arguments
-from ..errors import ConfigError, shorten, unknown
+from ..errors import ConfigError, unknown
+from .lattice import LATTICES, Lattice
+from .lengths import checked_number, checked_vector, settle
 
-LATTICES = ("square", "hexagonal")
 # Step of the central differences of a signed distance [mm]: far above round-off 1 m from the origin.
 _DIFFERENCE = 1e-5
 _MOST_PILLARS = 1_000_000
-_LARGEST = 1e6  # of a length [mm] or a friction
 
 
 @named_arguments
@@ -39,13 +38,13 @@ class Plane:
     friction: float = 0.0
 
     def __post_init__(self) -> None:
-        _set(self, "point", _vector("plane", "point", self.point, 3))
-        normal = _vector("plane", "normal", self.normal, 3)
+        settle(self, "point", checked_vector("plane", "point", self.point, 3))
+        normal = checked_vector("plane", "normal", self.normal, 3)
         length = math.hypot(*normal)
         if length == 0.0:
             raise ConfigError("plane: normal = (0, 0, 0) has no direction; give the one out of the wall")
-        _set(self, "normal", tuple(each / length for each in normal))
-        _set(self, "friction", _number("plane", "friction", self.friction))
+        settle(self, "normal", tuple(each / length for each in normal))
+        settle(self, "friction", checked_number("plane", "friction", self.friction))
 
 
 @named_arguments
@@ -71,11 +70,11 @@ class Pillar:
     friction: float = 0.0
 
     def __post_init__(self) -> None:
-        x, y = _vector("pillar", "x, y", (self.x, self.y), 2)
-        _set(self, "x", x)
-        _set(self, "y", y)
-        _set(self, "radius", _number("pillar", "radius", self.radius, positive=True))
-        _set(self, "friction", _number("pillar", "friction", self.friction))
+        x, y = checked_vector("pillar", "x, y", (self.x, self.y), 2)
+        settle(self, "x", x)
+        settle(self, "y", y)
+        settle(self, "radius", checked_number("pillar", "radius", self.radius, positive=True))
+        settle(self, "friction", checked_number("pillar", "friction", self.friction))
 
 
 @named_arguments
@@ -99,9 +98,9 @@ class Dish:
     friction: float = 0.0
 
     def __post_init__(self) -> None:
-        _set(self, "radius", _number("dish", "radius", self.radius, positive=True))
-        _set(self, "centre", _vector("dish", "centre", self.centre, 2))
-        _set(self, "friction", _number("dish", "friction", self.friction))
+        settle(self, "radius", checked_number("dish", "radius", self.radius, positive=True))
+        settle(self, "centre", checked_vector("dish", "centre", self.centre, 2))
+        settle(self, "friction", checked_number("dish", "friction", self.friction))
 
 
 @named_arguments
@@ -125,7 +124,7 @@ class SignedDistance:
     def __post_init__(self) -> None:
         if not callable(self.function):
             raise ConfigError("signed distance: function must take points (n, 3) and give distances (n,)")
-        _set(self, "friction", _number("signed distance", "friction", self.friction))
+        settle(self, "friction", checked_number("signed distance", "friction", self.friction))
 
     def distance(self, points: np.ndarray) -> np.ndarray:
         """Distance of points, shape (n, 3), from the surface [mm], shape (n,).
@@ -153,7 +152,7 @@ class SignedDistance:
         return np.where(known, slope / np.where(known, length, 1.0), (0.0, 0.0, 1.0))
 
 
-Obstacle: TypeAlias = Plane | Pillar | Dish | SignedDistance
+Obstacle: TypeAlias = Plane | Pillar | Lattice | Dish | SignedDistance
 
 
 @named_arguments
@@ -180,12 +179,12 @@ def pillar_array(
     """
     if lattice not in LATTICES:
         raise ConfigError(unknown("lattice", lattice, LATTICES))
-    radius = _number("pillar array", "radius", radius, positive=True)
-    pitch = _number("pillar array", "pitch", pitch, positive=True)
+    radius = checked_number("pillar array", "radius", radius, positive=True)
+    pitch = checked_number("pillar array", "pitch", pitch, positive=True)
     width, height = (
-        _number("pillar array", "extent", each) for each in _vector("pillar array", "extent", extent, 2)
+        checked_number("pillar array", "extent", each) for each in checked_vector("pillar array", "extent", extent, 2)
     )
-    x, y = _vector("pillar array", "centre", centre, 2)
+    x, y = checked_vector("pillar array", "centre", centre, 2)
     if pitch < 2.0 * radius:
         raise ConfigError(
             f"pillar array: pillars of radius {radius:g} mm overlap at pitch {pitch:g} mm; widen the pitch"
@@ -206,26 +205,3 @@ def pillar_array(
         up = y + (row - 0.5 * (rows - 1)) * rise
         found += [Pillar(x + (first + column) * pitch, up, radius, friction) for column in range(count)]
     return found
-
-
-def _set(obstacle: object, name: str, value: object) -> None:
-    object.__setattr__(obstacle, name, value)
-
-
-def _number(what: str, name: str, value: float, positive: bool = False) -> float:
-    """A finite number that is not negative, or positive."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise ConfigError(f"{what}: {name} = {shorten(repr(value))} must be a number")
-    if not 0.0 <= value <= _LARGEST or (positive and value == 0.0):
-        kind = "positive number" if positive else "number that is not negative"
-        raise ConfigError(f"{what}: {name} = {shorten(value)} must be a {kind}, at most {_LARGEST:g}")
-    return float(value)
-
-
-def _vector(what: str, name: str, value: Sequence[float], size: int) -> tuple[float, ...]:
-    """A given number of finite numbers."""
-    numbers = list(value) if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str) else []
-    good = all(isinstance(each, Real) and not isinstance(each, bool) and abs(each) <= _LARGEST for each in numbers)
-    if len(numbers) != size or not good:
-        raise ConfigError(f"{what}: {name} = {shorten(value)} must be {size} finite numbers, none beyond {_LARGEST:g}")
-    return tuple(map(float, numbers))

@@ -20,6 +20,7 @@ from ..errors import ConfigError, shorten, unknown
 from ..rows import finite, number, numbers, read_rows
 from ..units import MS_PER_S
 from .fields import FARTHEST, LARGEST, LONGEST, Given, fill, identified, positive, value_of
+from .places import checked_places, middles_of, squared, summed
 
 TABLE = Path(__file__).with_name("diffusion.csv")
 
@@ -105,6 +106,8 @@ class Drop(Given):
         depth: of the layer in which it spreads and has mixed from top to bottom (n = 2) [mm]; infinite for a drop that
             spreads to all sides (n = 3).
         centre: x, y, z [mm]; in a layer, z does not count.
+        places: of several sources, each x, y, z from `centre` [mm] and, if given, its share of `amount`, else 1; one at
+            `centre` if empty.
         background: without the drop [mM].
         diffusion: constant [mm2/s]; or "water" or "air", to take that of the substance from diffusion.csv.
 
@@ -124,6 +127,7 @@ class Drop(Given):
     centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
     background: float = 0.0
     diffusion: float | str = "water"
+    places: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         where = identified(self.name, self.unit)
@@ -135,17 +139,23 @@ class Drop(Given):
             centre=numbers(self.centre, where, "centre", 3, "mm", most=FARTHEST),
             background=value_of(self.background, where, "background", self.unit),
             diffusion=_diffusion(self.diffusion, where, self.name),
+            places=checked_places(self.places, where),
         )
+        fill(self, _sources=middles_of(self.centre, self.places))
 
     def at(self, points: np.ndarray, time: float) -> np.ndarray:
         """Concentration [mM] at points (..., 3) [mm] and a time [ms], shape (...)."""
-        away = np.asarray(points, float) - self.centre
         spread = 4.0 * self.diffusion * (self.age + time / MS_PER_S)
         if math.isinf(self.depth):
-            middle = self.amount / (math.pi * spread) ** 1.5
+            middle, axes = self.amount / (math.pi * spread) ** 1.5, 3
         else:
-            middle, away = self.amount / (math.pi * spread * self.depth), away[..., :2]
-        return self.background + middle * np.exp(-np.square(away).sum(axis=-1) / spread)
+            middle, axes = self.amount / (math.pi * spread * self.depth), 2
+
+        def of_one(away: np.ndarray) -> np.ndarray:
+            """Of one drop."""
+            return middle * np.exp(squared(away[..., :axes]) / -spread)
+
+        return self.background + summed(points, *self._sources, of_one)
 
 
 @named_arguments
@@ -161,6 +171,8 @@ class Plume(Given):
         radius: of the source [mm]; nearer to its centre, r is taken as this, so that the value stays finite.
         flow: velocity of the medium, x, y, z [mm/s].
         centre: of the source, x, y, z [mm].
+        places: of several sources, each x, y, z from `centre` [mm] and, if given, its share of `strength`, else 1; one
+            at `centre` if empty.
         background: far away [mM].
         diffusion: constant [mm2/s]; or "water" or "air", to take that of the substance from diffusion.csv.
 
@@ -181,6 +193,7 @@ class Plume(Given):
     centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
     background: float = 0.0
     diffusion: float | str = "water"
+    places: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         where = identified(self.name, self.unit)
@@ -192,15 +205,20 @@ class Plume(Given):
             centre=numbers(self.centre, where, "centre", 3, "mm", most=FARTHEST),
             background=value_of(self.background, where, "background", self.unit),
             diffusion=_diffusion(self.diffusion, where, self.name),
+            places=checked_places(self.places, where),
         )
+        fill(self, _sources=middles_of(self.centre, self.places))
 
     def at(self, points: np.ndarray, time: float) -> np.ndarray:
         """Concentration [mM] at points (..., 3) [mm], shape (...); the same at any time."""
-        away = np.asarray(points, float) - self.centre
-        far = np.maximum(np.sqrt(np.square(away).sum(axis=-1)), self.radius)
-        lag = math.hypot(*self.flow) * far - away @ np.array(self.flow)
-        near = self.strength / (4.0 * math.pi * self.diffusion * far)
-        return self.background + near * np.exp(-lag / (2.0 * self.diffusion))
+
+        def of_one(away: np.ndarray) -> np.ndarray:
+            """Of one source."""
+            far = np.maximum(np.sqrt(squared(away)), self.radius)
+            lag = math.hypot(*self.flow) * far - away @ np.array(self.flow)
+            return self.strength / (4.0 * math.pi * self.diffusion * far) * np.exp(-lag / (2.0 * self.diffusion))
+
+        return self.background + summed(points, *self._sources, of_one)
 
 
 @named_arguments

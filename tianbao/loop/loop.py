@@ -13,7 +13,7 @@ from ..arguments import NamedAttributes
 from ..body import SoftBody
 from ..cells.temperature import rate_factor
 from ..clock import Clock
-from ..environment import Arena
+from ..environment import Arena, Given
 from ..errors import ConfigError
 from ..network.design import NetworkDesign
 from ..sensing import Seen
@@ -243,8 +243,9 @@ class Loop:
 
     def _step_fields(self, duration: float) -> None:
         """Let time [ms] pass in the fields, with the worms where they are."""
-        lines = self._everyone() if self.arena.fields else self._line
-        for field in self.arena.fields:
+        changing = [field for field in self.arena.fields if not isinstance(field, Given)]
+        lines = self._everyone() if changing else self._line
+        for field in changing:
             field.step(duration, lines)
 
     def _everyone(self) -> np.ndarray:

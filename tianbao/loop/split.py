@@ -18,7 +18,7 @@ import numpy as np
 
 from ..body import SoftBody
 from ..clock import Clock
-from ..environment import Arena
+from ..environment import Arena, Given
 from ..errors import ConfigError, TianbaoError
 from ..network.design import NetworkDesign
 from ..units import MS_PER_S
@@ -69,7 +69,7 @@ class SplitLoop(Loop):
         self._given, self._parts, self._backend, self._address = arena, parts, backend, address
         self._crew: Crew | None = None
         self._dealt: list[list[int]] = []
-        self._settles = not any(each.state() for each in self.arena.fields)
+        self._settles = all(isinstance(each, Given) for each in self.arena.fields)
 
     # --- beginning
 

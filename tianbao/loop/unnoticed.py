@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from ..clock import Clock
-from ..environment import Arena
+from ..environment import Arena, Lattice, Pillar
 from ..errors import shorten
 from ..sensing import FoodSense
 from ..sensing.sense import receptors, table_senses
@@ -24,16 +26,25 @@ def unnoticed(worms: Sequence[WormModel], arena: Arena, clock: Clock, duration: 
         worms, arena, clock: of the simulation.
         duration: of the run [ms], infinite if unknown.
     """
-    found = [each for worm in worms for each in (*_of_place(worm), *_of_interventions(worm, clock, duration))]
+    found = [each for worm in worms for each in (*_of_place(worm, arena), *_of_interventions(worm, clock, duration))]
     return list(dict.fromkeys([*found, *_of_fields(worms, arena)]))
 
 
-def _of_place(worm: WormModel) -> Iterator[str]:
+def _of_place(worm: WormModel, arena: Arena) -> Iterator[str]:
     if abs(worm.heading) > math.tau:
         degrees = math.radians(worm.heading)
         yield f"worm.heading = {worm.heading:g} rad is more than a full turn: if degrees were meant, give {degrees:.4g}"
-    if max(map(abs, worm.at)) > _FARTHEST:
+    if max(map(abs, worm.at)) > _FARTHEST and not _has_company(worm.at, arena):
         yield f"worm.at = {shorten(list(worm.at))} mm is more than {_FARTHEST:g} mm from the origin: give mm, not um"
+
+
+def _has_company(at: Sequence[float], arena: Arena) -> bool:
+    """Whether something of the arena has its place near a worm, so that the worm is where it was meant to be."""
+    middles = [(each.x, each.y) for each in arena.obstacles if isinstance(each, Pillar)]
+    middles += [each.centre[:2] for each in (*arena.obstacles, *arena.fields) if hasattr(each, "centre")]
+    for each in arena.obstacles:
+        middles += each.near(np.array([at[:2]]), 2.0 * each.pitch).tolist() if isinstance(each, Lattice) else []
+    return any(math.dist(each, at[:2]) <= _FARTHEST for each in middles)
 
 
 def _of_interventions(worm: WormModel, clock: Clock, duration: float) -> Iterator[str]:

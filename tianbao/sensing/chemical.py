@@ -37,6 +37,8 @@ class ChemicalSense:
         """
         self.receptors = receptors(self.name) if of is None else of
         self._sites = np.array([each.site for each in self.receptors])
+        self._rings = 0
+        self._between: tuple[np.ndarray, np.ndarray] | None = None
         fields = dict.fromkeys(each.field for each in self.receptors)
         self._readers = {
             name: np.array([k for k, each in enumerate(self.receptors) if each.field == name]) for name in fields
@@ -52,6 +54,7 @@ class ChemicalSense:
         Raises:
             ConfigError: for a field in another unit than that of its receptors.
         """
+        points = None
         for name, readers in self._readers.items():
             field = seen.arena.field(name)
             if field is None:
@@ -61,8 +64,15 @@ class ChemicalSense:
             if field.unit != unit:
                 neuron = self.receptors[readers[0]].neuron
                 raise ConfigError(f"field '{name}' is in {field.unit}, and {neuron} reads it in {unit}; give {unit}")
-            value = seen.arena.sample(name, points_at(seen.midline, self._sites[readers]), seen.time)
+            points = self._places(seen.midline) if points is None else points
+            value = seen.arena.sample(name, points[readers], seen.time)
             out[readers] = as_read(value, unit)
+
+    def _places(self, midline: np.ndarray) -> np.ndarray:
+        """Where the receptors are [mm], shape (receptors, 3)."""
+        if self._rings != len(midline):
+            self._rings, self._between = len(midline), _between(self._sites, len(midline))
+        return _points(midline, *self._between)
 
     def adapt(self, seen: Seen) -> None:
         """Nothing to do: adaptation is part of the membrane."""
@@ -123,10 +133,18 @@ def points_at(midline: np.ndarray, s: np.ndarray) -> np.ndarray:
     Returns:
         [mm], shape (n, 3).
     """
-    along = np.asarray(s) * (len(midline) - 1)
-    before = np.minimum(along.astype(int), len(midline) - 2)
-    share = (along - before)[:, None]
+    return _points(midline, *_between(np.asarray(s), len(midline)))
+
+
+def _points(midline: np.ndarray, before: np.ndarray, share: np.ndarray) -> np.ndarray:
     return (1.0 - share) * midline[before] + share * midline[before + 1]
+
+
+def _between(s: np.ndarray, rings: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ring before each body coordinate, shape (n,), and the share of the way to the next one, shape (n, 1)."""
+    along = s * (rings - 1)
+    before = np.minimum(along.astype(int), rings - 2)
+    return before, (along - before)[:, None]
 
 
 def dendrite_tip(cell: CellGeometry, site: float = 0.0) -> tuple[str, float]:

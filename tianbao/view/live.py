@@ -21,7 +21,7 @@ import numpy as np
 
 from ..anatomy import match_neurons, neurons
 from ..body.mesh import radius_profile
-from ..environment import Dish, Pillar
+from ..environment import Dish, Lattice, Pillar, circles
 from ..errors import ConfigError
 from ..loop.loop import Loop
 from ..rows import whole
@@ -141,6 +141,7 @@ class _Feed:
         self._due_s, self._due_ms = 0.0, -math.inf
         self._columns: list[int] = []
         self._line = np.zeros((0, 0, 3))
+        self._lattices: dict[str, Any] = {}
         self._origin = (0.0, 0.0)
 
     # --- the run's side
@@ -166,6 +167,7 @@ class _Feed:
         self._origin = (loop.time, now)
         pillars = [[each.x, each.y, each.radius, 0] for each in loop.arena.obstacles if isinstance(each, Pillar)]
         dishes = [[*each.centre, each.radius, 1] for each in loop.arena.obstacles if isinstance(each, Dish)]
+        self._lattices = {"lattices": [each.described() for each in loop.arena.obstacles if isinstance(each, Lattice)]}
         self.facts = {
             "medium": loop.arena.medium.name,
             "duration": self.duration,
@@ -181,8 +183,11 @@ class _Feed:
         lines = loop.body.midline(self._line)[..., :2].copy()
         begun, started = self._origin
         speed = (loop.time - begun) / MS_PER_S / max(now - started, 1e-9)
+        picture = {"t": loop.time, "speed": speed, "lines": lines}
+        if self._lattices["lattices"]:  # without end: those pillars that are near now
+            picture["circles"] = circles(self._lattices, [lines[:, None]]).round(_DIGITS).tolist()
         with self.changed:
-            self._picture = {"t": loop.time, "speed": speed, "lines": lines}
+            self._picture = picture
             self.number += 1
             self.changed.notify_all()
 
