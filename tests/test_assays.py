@@ -164,6 +164,25 @@ def test_every_measure_gives_numbers_that_json_holds(name):
         assert {len(each) for each in MEASURES[name].curve([np.array(again)])} == {9}
 
 
+def test_encounters_with_a_circle_are_left_or_deep():
+    # A nose at 1 mm that goes to 2.2 and back, to 3 and back, and to 2.1, where the run ends: the border lies at 2 mm.
+    away = [(0, 1.0), (5, 1.0), (6, 2.2), (7, 1.0), (17, 1.0), (20, 3.0), (23, 1.0), (33, 1.0), (35, 2.1), (36, 2.1)]
+    time = np.arange(0.0, 36_000.0, 40.0)
+    nose = np.interp(time / 1000.0, *np.array(away).T)
+    line = np.zeros((len(time), 49, 3))
+    line[..., 0] = nose[:, None] - np.linspace(0.0, 1.0, 49)
+    other = trial(BACK_AND_FORTH).recording
+    track = dataclasses.replace(
+        other.worms[0], midline=line, muscle_activation=np.zeros((len(time), len(other.worms[0].muscles)))
+    )
+    run = Trial(type(other)(**{**vars(other), "time": time, "worms": (track,)}))
+    given = {"edge_mm": 2.0}
+    assert MEASURES["encounters_left"].row(run, **given) == [1.0, 2.0]
+    assert MEASURES["encounters_deep"].row(run, **given) == [1.0, 2.0]
+    assert MEASURES["encounters_deep"].arguments({"edge_mm": 1.5}, "x") == {"edge_mm": 1.5}
+    assert MEASURES["encounters_left"].row(run, edge_mm=4.0) == [0.0, 0.0]
+
+
 def test_worms_of_which_nothing_was_measured_do_not_count():
     mean, none = MEASURES["latency"].statistic, np.zeros(2)
     one = [np.array([0.3, 1.0]), *[none] * 19]
