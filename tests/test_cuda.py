@@ -5,6 +5,7 @@ the driver is stood in for by cuda_stub.c.
 """
 
 import copy
+import shutil
 import subprocess
 import sysconfig
 from functools import cache
@@ -277,3 +278,44 @@ def test_a_card_agrees_with_the_c_engine(precision):
     card, twin = (run(started(system, 3, device), 50) for device in (found, HostDevice()))
     assert np.abs(card.voltage - twin.voltage).max() < {"f64": 1e-9, "f32": 5e-2}[precision]
     assert np.abs(card.activation - twin.activation).max() < {"f64": 1e-12, "f32": 1e-3}[precision]
+
+
+# --- in a simulation
+
+
+@pytest.fixture
+def twin(monkeypatch):
+    """The kernel's twin in place of a card."""
+    from tianbao.engine import cuda
+
+    monkeypatch.setattr(cuda, "_card", HostDevice)
+
+
+def pair(engine):
+    """Two worms of one kind and one of another, close to each other."""
+    worms = [tb.Worm(at=(0.0, 1.5 * k, 0.0), discretisation="d_lambda") for k in range(3)]
+    worms[1].ablate("AVM").stimulate("AVBL", tb.Pulse(0.01, start=8.0, stop=24.0))
+    return tb.Simulation(worms, seed=2, engine=engine, progress=False).record(voltage=["*"])
+
+
+def test_a_simulation_on_a_card_does_what_the_native_engine_does(twin):
+    ours, theirs = (pair(engine).run(80.0) for engine in ("cuda", "native"))
+    for a, b in zip(ours.worms, theirs.worms, strict=True):
+        assert 0.0 <= np.abs(a.voltage - b.voltage).max() < 1e-9
+        assert np.abs(a.midline - b.midline).max() < 1e-12
+    assert pair("cuda").configuration(80.0).engine == "cuda"
+
+
+def test_a_simulation_on_a_card_goes_on_from_a_checkpoint_to_the_same_bits(twin, tmp_path):
+    kept = tb.Checkpoints(tmp_path / "card.checkpoint", every=40.0)
+    whole = pair("cuda").run(80.0)
+    pair("cuda").run(40.0, checkpoints=kept)
+    again = pair("cuda").run(80.0, since=kept.read())
+    for a, b in zip(whole.worms, again.worms, strict=True):
+        assert np.array_equal(a.voltage, b.voltage) and np.array_equal(a.midline, b.midline)
+
+
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="there is a card")
+def test_without_a_card_a_simulation_says_so():
+    with pytest.raises(ConfigError, match="card|driver|NVRTC|CUDA"):
+        pair("cuda").run(20.0)

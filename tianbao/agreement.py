@@ -9,7 +9,7 @@ import numpy as np
 
 from .arguments import named_arguments
 from .config import RunConfig
-from .engine.choice import PRECISIONS
+from .engine.choice import ON_CARD, PRECISIONS
 from .experiment import simulation
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ FIRST = 1_000.0
 """How much of a run is compared unless something else is asked for [ms]."""
 # Declared [mV]: rounding makes 1e-10 in a second, single precision and tables up to 0.007; an equation of another form
 # would make more.
-_MOST = {engine: 1e-6 if precision == "f64" else 0.05 for engine, precision in PRECISIONS.items()}
+_MOST = {engine: 1e-6 if precision == "f64" else 0.05 for engine, precision in (PRECISIONS | ON_CARD).items()}
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def verify(config: RunConfig, *, duration: float = FIRST, progress: bool = True)
         ConfigError, AnatomyError: for a value or name that is not possible, or an option that NEURON does not have.
         MechanismError: without a C compiler, or for a mechanism that the native engine has no code for.
     """
-    engine = config.engine if config.engine in PRECISIONS else "native"
+    engine = config.engine if config.engine in _MOST else "native"
     duration = min(duration, config.duration)
     ours, reference = (_track(config, each, duration, progress) for each in (engine, "neuron"))
     return Agreement(

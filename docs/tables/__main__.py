@@ -52,6 +52,11 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
             "tianbao/ranges.csv", ("quantity", "unit", "low", "high", "refuse_below", "refuse_above", "source")
         ),
     },
+    "scale.md": {
+        "scale": lambda: reference.rows(
+            "docs/measured/scale.csv", ("variant", "worms", "wall_s", "ratio", "gain", "memory_mb")
+        ),
+    },
     "modulators.md": {
         "amine sources": lambda: reference.rows(
             "tianbao/network/amine_sources.csv",

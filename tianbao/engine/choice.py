@@ -12,7 +12,10 @@ PRECISIONS = {
 }
 """Variants of the native engine: equal to NEURON to rounding, in single precision, with rates from tables."""
 
-ENGINES = ("neuron", *PRECISIONS)
+ON_CARD = {"cuda": "f64", "cuda-f32": "f32"}
+"""The same code on a graphics card, all worms of a kind at once; bodies stay on the processor."""
+
+ENGINES = ("neuron", *PRECISIONS, *ON_CARD)
 """Names of every engine."""
 
 AUTO = "auto"

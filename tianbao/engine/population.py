@@ -15,7 +15,8 @@ from ..network.assembly import Network
 from ..network.design import NetworkDesign
 from . import kept, library
 from .brain import LEAD
-from .choice import PRECISIONS, chosen
+from .card_brains import CardBrain, CardKind
+from .choice import ON_CARD, PRECISIONS, chosen
 from .compiled_brain import CompiledBrain, CompiledNervousSystem
 from .extract import NervousSystem
 
@@ -39,7 +40,7 @@ class Population:
         engine: what integrates them.
 
     Raises:
-        ConfigError: for an unknown engine, or several brains in NEURON, which numbers its cells per process.
+        ConfigError: for an unknown engine, several brains in NEURON, which numbers its cells per process, or no card.
         MechanismError: if the native engine has no code for something in a network, or finds no compiler.
     """
 
@@ -47,9 +48,15 @@ class Population:
         engine = chosen(engine, len(designs))
         self.designs, self.engine = tuple(designs), engine
         self._network: Network | None = None
-        self.brains = self._in_neuron() if engine == "neuron" else self._compiled(PRECISIONS[engine])
+        self._on_card: list[tuple[CardKind, list[int]]] = []
+        if engine == "neuron":
+            self.brains = self._in_neuron()
+        elif engine in ON_CARD:
+            self.brains = self._sent_to_card(ON_CARD[engine])
+        else:
+            self.brains = self._compiled(PRECISIONS[engine])
         self._pool: ThreadPoolExecutor | None = None
-        if threads > 1 and len(self.brains) > 1:
+        if threads > 1 and len(self.brains) > 1 and not self._on_card:
             self._pool = ThreadPoolExecutor(min(threads, len(self.brains)), "brain")
             self._process = os.getpid()
             weakref.finalize(self, self._pool.shutdown, wait=False)
@@ -66,6 +73,17 @@ class Population:
         found = {name: compiled(design, precision) for name, design in of_design.items()}
         return tuple(CompiledBrain(found[id(design)]) for design in self.designs)
 
+    def _sent_to_card(self, precision: str) -> tuple:
+        of_design: dict[int, list[int]] = {}
+        for k, design in enumerate(self.designs):
+            of_design.setdefault(id(design), []).append(k)
+        brains: dict[int, CardBrain] = {}
+        for worms in of_design.values():
+            kind = CardKind(compiled(self.designs[worms[0]], precision), len(worms))
+            self._on_card.append((kind, worms))
+            brains |= zip(worms, kind.members, strict=True)
+        return tuple(brains[k] for k in range(len(self.designs)))
+
     @property
     def alive(self) -> bool:
         """Whether these brains can still be run: those in NEURON end when another network takes their place."""
@@ -80,12 +98,18 @@ class Population:
             order, corrections: see `tianbao.Clock`.
             rates: factor on the rates of gates of each worm [-].
         """
-        for brain, voltage, rate in zip(self.brains, voltages, rates, strict=True):
-            brain.start(voltage, dt, order, corrections, rate)
+        for kind, worms in self._on_card:
+            kind.start([voltages[k] for k in worms], dt, order, corrections, [rates[k] for k in worms])
+        if not self._on_card:
+            for brain, voltage, rate in zip(self.brains, voltages, rates, strict=True):
+                brain.start(voltage, dt, order, corrections, rate)
 
     def advance(self, time: float) -> None:
         """Integrate every brain to a time [ms]."""
-        if self._pool is None:
+        if self._on_card:
+            for kind, _ in self._on_card:
+                kind.advance(time)
+        elif self._pool is None:
             for brain in self.brains:
                 brain.advance(time)
         elif os.getpid() != self._process:
