@@ -190,3 +190,33 @@ def test_worms_among_ghosts_move_as_in_company():
             assert np.array_equal(body.load, whole.load[list(part)])
         pressed = max(pressed, whole.load.max())
     assert pressed > 0.1  # [uN]
+
+
+def test_a_ghost_that_leaves_its_frame_touches_as_in_company():
+    """A frame is left in whole millimetres, which rounds the place of every ring anew."""
+
+    def placed(body, worms):
+        for slot, k in enumerate(worms):
+            body.pose(curvature=2.0, at=(0.4 + 0.02 * k, 0.075 * k), worm=slot)
+        return body
+
+    whole = placed(SoftBody(RingMesh.adult(24), None, 2, touching=True), (0, 1))
+    bodies = [placed(SoftBody(RingMesh.adult(24), None, 1, touching=True, ghosts=1), (k,)) for k in (0, 1)]
+    flow = np.zeros((2, 25, 3))
+    flow[..., 0], flow[0, :, 1], flow[1, :, 1] = 60.0, 2.0, -2.0  # [mm/s], pressed against each other
+    whole.flow = flow
+    for k, body in enumerate(bodies):
+        body.flow = flow[k : k + 1]
+    frames, pressed = set(), 0.0
+    for step in range(80):
+        tension = 150.0 * np.abs(np.random.default_rng(step).normal(size=(2, 24, 4)))
+        rings = [body.rings() for body in bodies]
+        whole.step(tension, 4.0)
+        for k, body in enumerate(bodies):
+            body.place_ghosts(rings[1 - k])
+            body.step(tension[k : k + 1].copy(), 4.0)
+            assert np.array_equal(body.positions[0], whole.positions[k]), step
+        frames.add(tuple(whole.state()["origin"][0]))
+        pressed = max(pressed, whole.load.max())
+        assert whole.drag().sum() == pytest.approx(sum(body.drag().sum() for body in bodies))
+    assert len(frames) > 6 and pressed > 0.0

@@ -129,9 +129,10 @@ class SoftBody:
 
     def _follow(self) -> None:
         """Moves the frames of far worms along with them, in whole millimetres; those of the others stay as they are."""
-        x = self.arrays.x.to_numpy()
+        x, start = self.arrays.x.to_numpy(), self.arrays.start.to_numpy()
         shift = frame_of(x) * (self.arrays.status[:, kernels.FAR] != 0.0)[:, None]
         self.arrays.x.from_numpy(x - shift[:, None])
+        self.arrays.start.from_numpy(start - shift[:, None])
         self._origin += shift
 
     def state(self) -> dict[str, np.ndarray]:
@@ -295,14 +296,15 @@ class SoftBody:
             )
         if not duration > 0.0:
             raise ConfigError(f"body: a step of {duration:g} ms cannot be taken; give a positive duration")
-        if self.arrays.status[:, kernels.FAR].any():
-            self._follow()
         self._around.apply_flow()
         self._steps.remember()
         self._advance(np.ascontiguousarray(tension), duration, _HALVINGS)
         self._around.weigh(self.arrays.x, self.arrays.section, self.arrays.physics)
         if self.fluid is not None:
             self._around.update_wake(self.midline(), self.push())
+        # Now rather than before the next step: until then, others are told where the rings are.
+        if self.arrays.status[:, kernels.FAR].any():
+            self._follow()
 
     def _advance(self, tension: np.ndarray, duration: float, halvings: int) -> None:
         seconds = duration / MS_PER_S
