@@ -16,7 +16,7 @@ from ..orphans import end_with
 from ..ray_cluster import joined
 from .share import Share
 
-BACKENDS = ("processes", "ray")
+_PATIENCE_S = 2.0
 
 
 class LostError(TianbaoError):
@@ -102,10 +102,13 @@ class Processes:
 
     def close(self) -> None:
         """See `Crew.close`."""
-        for process, pipe in self._members:
-            pipe.close()
-            process.terminate()
-            process.join()
+        for _, pipe in self._members:
+            pipe.close()  # who waits for a question ends by itself
+        for process, _ in self._members:
+            process.join(_PATIENCE_S)
+            if process.is_alive():
+                process.kill()
+                process.join()
         self._members = []
 
 
