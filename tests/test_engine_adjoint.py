@@ -224,7 +224,7 @@ def test_all_weights_of_the_worm_together_have_the_slope_of_central_differences(
     weights[1] *= 100.0
     gradient = adjoint.gradient(weights[0], weights[1:])
     values = []
-    moved = [array for name in ("GradedSynapse", "GapJunction") for array in native.state(name, "weight")[1]]
+    moved = [array for name in ("GradedSynapse", "GapJunction") for array in native.values(name, "weight")[1]]
     bases = [array.copy() for array in moved]
     directions = [base * rng.uniform(-1.0, 1.0, len(base)) for base in bases]
     for size in (1e-3, -1e-3, 5e-4, -5e-4):
