@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -99,6 +100,7 @@ def border_by_chance(radius: float, border: float = BORDER) -> float:
     return 1.0 - (max(radius - border, 0.0) / radius) ** 2
 
 
+@cache
 def _surface() -> tuple[np.ndarray, np.ndarray]:
     """Radius of the adult's surface along its body: coordinate from nose to tail [1], and radius [mm]."""
     radii = RingMesh.adult().surface_radii

@@ -76,10 +76,7 @@ class Processes:
             answers = [pipe.recv() for _, pipe in self._members]
         except (EOFError, ConnectionError, BrokenPipeError) as error:
             raise LostError(self._ending()) from error
-        for good, answer in answers:
-            if not good:
-                raise answer
-        return [answer for _, answer in answers]
+        return _results(answers)
 
     def _ending(self) -> str:
         for number, (process, _) in enumerate(self._members):
@@ -110,6 +107,14 @@ class Processes:
                 process.kill()
                 process.join()
         self._members = []
+
+
+def _results(answers: Sequence[tuple[bool, Any]]) -> list[Any]:
+    """What members have answered; the first error among it is raised."""
+    for good, answer in answers:
+        if not good:
+            raise answer
+    return [answer for _, answer in answers]
 
 
 def _serve(pipe: Connection, parent: int) -> None:
@@ -178,10 +183,7 @@ class RayActors:
             answers = self._ray.get(asked)
         except self._ray.exceptions.RayError as error:
             raise LostError(f"Ray lost an actor that held worms ({type(error).__name__})") from error
-        for good, answer in answers:
-            if not good:
-                raise answer
-        return [answer for _, answer in answers]
+        return _results(answers)
 
     def renew(self) -> None:
         """See `Crew.renew`."""

@@ -138,7 +138,7 @@ class Loop:
             ConfigError: for a worm that starts inside an obstacle or another.
         """
         for_start, for_noise = self._generators(seed)
-        brains = self._brains(seed)
+        brains = self._brains()
         per_curvature = self.body.tension_per_curvature()
         self.animals = tuple(
             Animal(model, self.design(k), brains.brains[k], per_curvature, for_noise[k], self.clock.tick)
@@ -156,7 +156,7 @@ class Loop:
         brains.start(voltages, clock.dt, clock.order, clock.corrections, [rate] * len(voltages))
         return self.observe()
 
-    def _brains(self, seed: int):
+    def _brains(self):
         """The brains of a run, built anew when the nervous systems have changed or NEURON no longer holds them."""
         # NEURON's first import belongs to the mechanisms that a network loads.
         from ..engine.population import Population

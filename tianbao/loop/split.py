@@ -86,7 +86,7 @@ class SplitLoop(Loop):
         self._repeat()
         return self.observe()
 
-    def _brains(self, seed: int):
+    def _brains(self):
         designs = [self.design(k) for k in range(len(self.worms))]
         brains = tuple(ShownBrain(each) for each in designs)
         return SimpleNamespace(brains=brains, start=lambda *given: None)
