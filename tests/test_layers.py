@@ -15,7 +15,7 @@ PACKAGE = ROOT / "tianbao"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LOOP_PACKAGES = ("anatomy", "cells", "network", "muscles", "body", "environment", "sensing", "engine", "loop")
-OUTER_PACKAGES = ("behaviour", "io", "view", "sweeps", "cli")
+OUTER_PACKAGES = ("behaviour", "io", "view", "sweeps", "learning", "cli")
 # Where each heavy package may be imported, as path prefixes below tianbao/.
 HOMES = {
     "neuron": ("cells/", "network/", "engine/", "electrophysiology/", "validation/", "mechanisms/"),
@@ -30,6 +30,10 @@ HOMES = {
     "ray": ("ray_cluster.py",),
     "pynwb": ("io/",),
     "neuroml": ("io/",),
+    "gymnasium": ("learning/",),
+    "pettingzoo": ("learning/",),
+    "torch": (),  # the user's own
+    "stable_baselines3": (),
 }
 
 
