@@ -4,7 +4,7 @@
 # ARGS passes options on: make crawl ARGS="--seed 2".
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mechs crawl data data-check test mutants packages lint docs docs-check clean
+.PHONY: help setup mechs crawl data data-check test train-check mutants packages lint docs docs-check clean
 
 ARGS ?=
 export PYTHON ?=
@@ -63,6 +63,11 @@ data-check: setup  ## rebuild the data in a temporary folder and compare with th
 
 test: mechs  ## run the default tests
 	@$(CLEAN_ENV) "$(PY)" -m pytest -q -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+train-check: mechs  ## check the environments of learning with stable-baselines3 and torch (some GB to install)
+	@"$(PY)" -c 'import stable_baselines3, torch' 2>/dev/null \
+	|| $(CLEAN_ENV) "$(PY)" -m pip install --quiet --disable-pip-version-check -e ".[test,train]"
+	@$(CLEAN_ENV) "$(PY)" -m pytest -q -m train tests $(ARGS)
 
 mutants: mechs  ## break a line of a copy at a time and see whether the tests notice (half an hour)
 	@$(CLEAN_ENV) "$(PY)" tests/mutants.py $(ARGS)
