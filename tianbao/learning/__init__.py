@@ -11,7 +11,10 @@ from __future__ import annotations
 
 # One row per environment: its id, where its class is, where that of its batch is ("" where there is none), and after
 # how many actions an episode is cut off.
-ENVIRONMENTS: tuple[tuple[str, str, str, int], ...] = ()
+ENVIRONMENTS: tuple[tuple[str, str, str, int], ...] = (
+    ("Tianbao/Swim-v0", "tianbao.learning.environments:SwimEnv", "tianbao.learning.batches:SwimBatch", 200),
+    ("Tianbao/Crawl-v0", "tianbao.learning.environments:CrawlEnv", "tianbao.learning.batches:CrawlBatch", 200),
+)
 
 
 def register() -> None:
