@@ -26,7 +26,7 @@ from .surroundings import Surroundings
 log = logging.getLogger(__name__)
 
 _LANES = 8
-_SOURCES = [Path(__file__).with_name(f"{name}.c") for name in ("tissue", "banded", "step")]
+_SOURCES = [Path(__file__).with_name(f"{name}.c") for name in ("tissue", "banded", "turning", "step")]
 _I, _P, _D = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
 
 
@@ -97,20 +97,22 @@ class CompiledSteps:
     Limitations: on a processor only, and for meshes whose slabs are all divided in the same way.
     """
 
-    def __init__(self, mesh: RingMesh, arrays: Arrays, around: Surroundings, threads: int = 1) -> None:
+    def __init__(self, mesh: RingMesh, arrays: Arrays, around: Surroundings, threads: int = 1,
+                 turning: bool = False) -> None:  # fmt: skip
         """
         Args:
             mesh: of every worm.
             arrays: of the body.
             around: half-spaces and flow.
             threads: how many worms are stepped at the same time.
+            turning: whether moves turn slabs, see turning.c.
 
         Raises:
             ConfigError: if the kernels' arrays are on another device.
             MechanismError: see library.
         """
         self._library = library(mesh.ring_size)
-        self.iterations = 0
+        self.iterations, self._turning = 0, _I(turning)
         self._worms, self._rings, self._length = arrays.x.shape[0], mesh.rings, mesh.length
         corners = arrays.corners.to_numpy()
         assert (corners == corners[0]).all(), "slabs are divided in different ways"
@@ -158,7 +160,8 @@ class CompiledSteps:
             """Steps the worms of one thread."""
             first, end = _I(self._bounds[k]), _I(self._bounds[k + 1])
             memory = _P(self._memory[k].ctypes.data)
-            return self._library.minimise(ctypes.byref(self._bodies), at, _D(predict), first, end, memory)
+            bodies = ctypes.byref(self._bodies)
+            return self._library.minimise(bodies, at, _D(predict), self._turning, first, end, memory)
 
         count = range(len(self._memory))
         taken = list(self._pool.map(part, count) if self._pool else map(part, count))

@@ -57,6 +57,7 @@ class SoftBody:
         threads: int = 1,
         compiled: bool | None = None,
         ghosts: int = 0,
+        turning: bool = False,
     ) -> None:
         """
         Args:
@@ -76,6 +77,9 @@ class SoftBody:
             compiled: whether a step is taken by compiled C, which only a processor can, or by Taichi's kernels; by C
                 wherever there is a compiler when None.
             ghosts: most worms that are moved elsewhere and can be touched, see place_ghosts.
+            turning: whether compiled C seeks the solution of a step by moves that turn slabs instead of shifting their
+                vertices: the same within `tolerance`, and several times faster for 10 ms in water. The net
+                force is then held to `tolerance` as well, otherwise to 1e-3.
 
         Raises:
             ConfigError: for no worm, a device that is not there, or compiled C on another device than the processor.
@@ -98,7 +102,7 @@ class SoftBody:
         if compiled is None:
             compiled = compiled_steps.available(self.mesh.ring_size)
         self._steps: CompiledSteps | KernelSteps = (
-            CompiledSteps(self.mesh, self.arrays, self._around, threads) if compiled else self.kernel_steps
+            CompiledSteps(self.mesh, self.arrays, self._around, threads, turning) if compiled else self.kernel_steps
         )
         self._origin = np.zeros((worms, 3))
         self.positions = np.broadcast_to(self.mesh.vertices, (worms, *self.mesh.vertices.shape))

@@ -10,6 +10,7 @@
 #include "constants.h"
 #include "tissue.c"
 #include "banded.c"
+#include "turning.c"
 
 /* The arrays of all worms, as in solver.py. */
 typedef struct {
@@ -30,6 +31,7 @@ typedef struct {
     const int32_t *count;
     double *grip, *status;
     Work *work;
+    int64_t turning;
 } Worm;
 
 INLINE double dot(const double *a, const double *b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
@@ -40,14 +42,15 @@ static int64_t take(const Mesh *m, char *memory, Work *w) {
     const int64_t sizes[] = {
         group * m->tets * 6, group * 2 * BLOCK, group * 2 * BLOCK, group * 4, CELLS * sizeof(V),
         rings * BLOCK * PAD * real, rings * NEXT * real, (rings + 1) * NEXT * real, rings * BLOCK * real,
-        rings * BLOCK * real,
+        rings * BLOCK * real, rings * BLOCK * real,
     };
     void **parts[] = {
         (void **)&w->strain, (void **)&w->force, (void **)&w->swell, (void **)&w->scalars, (void **)&w->cells,
         (void **)&w->factor, (void **)&w->inverse, (void **)&w->aim, (void **)&w->residual, (void **)&w->turn,
+        (void **)&w->base,
     };
     int64_t at = 0;
-    for (int k = 0; k < 10; k++) {
+    for (int k = 0; k < 11; k++) {
         *parts[k] = memory + at;
         at += (sizes[k] + 63) / 64 * 64;
     }
@@ -142,7 +145,8 @@ static void sum_up(const Worm *b) {
     double *status = b->status;
     status[ENERGY] = energy, status[RESIDUAL] = squared, status[LEAST] = least;
     const double drag = sqrt(scale), floor = status[FORCE_FLOOR], tolerance = physics[TOLERANCE];
-    const int balanced = sqrt(dot(net, net)) <= (tolerance < RIGID_TOLERANCE ? tolerance : RIGID_TOLERANCE) * drag + floor;
+    const double rigid = b->turning || tolerance < RIGID_TOLERANCE ? tolerance : RIGID_TOLERANCE;
+    const int balanced = sqrt(dot(net, net)) <= rigid * drag + floor;
     status[MOVING] = balanced && sqrt(squared) <= tolerance * drag + floor ? 0.0 : 1.0;
 }
 
@@ -203,6 +207,7 @@ static void assemble(const Worm *b) {
         memset(last + NEXT, 0, NEXT * sizeof *last);
     }
     outside_stiffness(b);
+    if (b->turning) stiffen_turning(m->slabs + 1, b->x, w->residual, w->factor);
     /* What a pivot is compared with, kept where its reciprocal root will be. */
     for (int64_t r = 0; r <= m->slabs; r++)
         for (int c = 0; c < BLOCK; c++) w->inverse[NEXT * r + c] = w->factor[(r * BLOCK + c) * PAD + c];
@@ -215,6 +220,7 @@ static void aim(const Worm *b) {
     status[ENERGY_BEFORE] = status[ENERGY];
     status[RESIDUAL_BEFORE] = status[RESIDUAL];
     status[SHARE] = 0.0;
+    if (b->turning) memcpy(b->work->base, b->x, (b->mesh->slabs + 1) * BLOCK * sizeof(double));
     assemble(b);
     if (factorise(b->mesh, b->work) == 0) {
         substitute(b->mesh, b->work);
@@ -232,7 +238,9 @@ static void aim(const Worm *b) {
 static void move(const Worm *b) {
     const double change = b->status[CHANGE];
     if (change == 0.0) return;
-    for (int64_t k = 0; k < (b->mesh->slabs + 1) * BLOCK; k++) b->x[k] += change * b->work->turn[k];
+    const int64_t rings = b->mesh->slabs + 1;
+    if (b->turning) move_turning(rings, b->work->base, b->work->turn, b->status[SHARE], b->x);
+    else for (int64_t k = 0; k < rings * BLOCK; k++) b->x[k] += change * b->work->turn[k];
 }
 
 /* Newton's method on the energy of one step of one worm; the number of iterations, less than 0 if it fails:
@@ -240,12 +248,15 @@ static void move(const Worm *b) {
 static int64_t minimise_one(const Worm *b, double predict) {
     double *status = b->status;
     freeze(b);
-    status[SHARE] = status[SHIFT] = 0.0;
+    status[SHARE] = 0.0;
+    status[SHIFT] = b->turning ? status[SHIFT_UNIT] : 0.0;
     status[FAR] = b->x[0] * b->x[0] + b->x[1] * b->x[1] > FAR_OFF * FAR_OFF ? 1.0 : 0.0;
     for (int64_t k = 0; k < (b->mesh->slabs + 1) * BLOCK; k++) {
         b->start[k] = b->x[k];
-        b->x[k] += predict * b->physics[DT] * b->velocity[k];
+        if (!b->turning) b->x[k] += predict * b->physics[DT] * b->velocity[k];
     }
+    /* A turning move starts best from where the worm is: extrapolated strain is what a long step overshoots in. */
+    if (b->turning) move_turning(b->mesh->slabs + 1, b->start, b->velocity, (1.0 - predict) * b->physics[DT], b->x);
     evaluate(b);
     for (int64_t done = 0; done < ITERATIONS; done++) {
         if (!(status[LEAST] > 0.0)) return -1 - done;
@@ -263,7 +274,9 @@ static int64_t minimise_one(const Worm *b, double predict) {
 }
 
 /* One step of the worms first to end; the most iterations that one took, as a failure if one failed. */
-int64_t minimise(const Bodies *all, const double *tension, double predict, int64_t first, int64_t end, char *memory) {
+int64_t minimise(
+    const Bodies *all, const double *tension, double predict, int64_t turning, int64_t first, int64_t end,
+    char *memory) {
     const Mesh *m = all->mesh;
     const int64_t rings = m->slabs + 1, vertices = rings * BLOCK;
     Work work;
@@ -274,7 +287,7 @@ int64_t minimise(const Bodies *all, const double *tension, double predict, int64
             m, all->physics, tension + 4 * m->slabs * k, all->x + vertices * k, all->start + vertices * k,
             all->velocity + vertices * k, all->tangent + 3 * rings * k, all->flow + 3 * rings * k,
             all->planes + rings * PLANES * COLUMNS * k, all->count + rings * k, all->grip + rings * PLANES * k,
-            all->status + STATUS * k, &work,
+            all->status + STATUS * k, &work, turning,
         };
         int64_t done = minimise_one(&worm, predict);
         if (done < 0) failed = 1, done = -1 - done;

@@ -86,6 +86,7 @@ class MuscleWorms:
         self.interval = constant("control_interval") / MS_PER_S
         mesh = RingMesh.adult(slabs)
         self.body = SoftBody(mesh, worms=self.worms, medium=medium, obstacles=obstacles,
+                             turning=True, tolerance=constant("tolerance"),
                              threads=whole(threads, "worms", "threads", low=1, high=1024))  # fmt: skip
         table, parameters = muscle_table(), defaults()
         self.muscles = tuple(table.index)
