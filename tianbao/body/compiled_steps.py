@@ -26,7 +26,7 @@ from .surroundings import Surroundings
 log = logging.getLogger(__name__)
 
 _LANES = 8
-_SOURCES = [Path(__file__).with_name(f"{name}.c") for name in ("tissue", "banded", "turning", "step")]
+_SOURCES = [Path(__file__).with_name(f"{name}.c") for name in ("tissue", "banded", "turning", "measures", "step")]
 _I, _P, _D = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
 
 
@@ -54,13 +54,13 @@ def library(ring_size: int) -> ctypes.CDLL:
     names = (
         "ENERGY RESIDUAL LEAST MOVING SLOPE SHARE CHANGE REJECTED ENERGY_BEFORE RESIDUAL_BEFORE SHIFT SHIFT_UNIT "
         "FORCE_FLOOR FAR STATUS FAR_OFF WEIGHT HEIGHT MASS DT NORMAL TANGENTIAL HOLD GRAVITY FALLOFF BRAKE PUSH MARGIN "
-        "SLOWEST TOLERANCE PLANES OFFSET FRICTION COLUMNS RIGID_TOLERANCE ARMIJO"
+        "SLOWEST TOLERANCE PHYSICS PLANES OFFSET FRICTION COLUMNS RIGID_TOLERANCE ARMIJO"
     )
     values = {name: getattr(kernels, name) for name in names.split()}
     values |= {name: getattr(tissue, name) for name in ("FIBRE", "ELASTIC", "INCREMENTAL", "LEAST_RATIO")}
     values |= {"SLAB_VOLUME": tissue.SLAB_VOLUME, "SPRING": cuticle.SPRING, "REST": cuticle.REST}
     values |= {"CENTRE": observe.SHARE, "SIZE": ring_size, "SIDES": SIDES}
-    values |= {"ITERATIONS": kernel_steps.ITERATIONS, "BACKTRACKS": kernel_steps.BACKTRACKS}
+    values |= {name: getattr(kernel_steps, name) for name in ("ITERATIONS", "BACKTRACKS", "HALVINGS")}
     text = "".join(f"#define {name} {value!r}\n" for name, value in values.items())
     loaded = compiler.opened(compiler.compiled("body", {"constants.h": text}, _SOURCES))
     loaded.minimise.restype = loaded.nothing_near.restype = loaded.work_size.restype = _I

@@ -44,8 +44,7 @@ class MuscleWorms:
         interval: between two actions [s].
         step: of the body [ms].
 
-    Limitations: worms touch neither each other nor themselves. A step of the body that fails for one worm is repeated
-    for all, and they then differ from what they do alone within the tolerance of `SoftBody`.
+    Limitations: worms touch neither each other nor themselves.
 
     Source: bodies.csv; network/parameters.csv, muscles/strength.csv and body/body.csv for muscle and tissue.
     """

@@ -9,6 +9,7 @@ import numpy as np
 from ..arguments import named_arguments
 from ..environment import Lattice
 from ..errors import ConfigError
+from .bodies import constant
 from .body_tasks import Ahead, Observed
 
 
@@ -41,6 +42,8 @@ class Obstacles(Ahead):
         if "obstacles" in common:
             raise ConfigError("task: obstacles is not an argument here; radius, pitch and friction give the pillars")
         self._pillars = Lattice(radius, pitch, "square", friction, origin=(0.0, 0.5 * pitch))
+        if common.get("step") is None:
+            common["step"] = constant("step_touching")
         super().__init__(worms, obstacles=[self._pillars], **common)
         mesh, rows = self.worms.body.mesh, self.worms.joints
         if pitch - 2.0 * radius < 2.0 * mesh.radii.max():
