@@ -26,7 +26,7 @@ from .surroundings import Surroundings
 log = logging.getLogger(__name__)
 
 _LANES = 8
-_SOURCES = [Path(__file__).with_name(f"{name}.c") for name in ("tissue", "banded", "step")]
+_SOURCES = [Path(__file__).with_name(f"{name}.c") for name in ("tissue", "banded", "turning", "measures", "step")]
 _I, _P, _D = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
 
 
@@ -54,13 +54,13 @@ def library(ring_size: int) -> ctypes.CDLL:
     names = (
         "ENERGY RESIDUAL LEAST MOVING SLOPE SHARE CHANGE REJECTED ENERGY_BEFORE RESIDUAL_BEFORE SHIFT SHIFT_UNIT "
         "FORCE_FLOOR FAR STATUS FAR_OFF WEIGHT HEIGHT MASS DT NORMAL TANGENTIAL HOLD GRAVITY FALLOFF BRAKE PUSH MARGIN "
-        "SLOWEST TOLERANCE PLANES OFFSET FRICTION COLUMNS RIGID_TOLERANCE ARMIJO"
+        "SLOWEST TOLERANCE PHYSICS PLANES OFFSET FRICTION COLUMNS RIGID_TOLERANCE ARMIJO"
     )
     values = {name: getattr(kernels, name) for name in names.split()}
     values |= {name: getattr(tissue, name) for name in ("FIBRE", "ELASTIC", "INCREMENTAL", "LEAST_RATIO")}
     values |= {"SLAB_VOLUME": tissue.SLAB_VOLUME, "SPRING": cuticle.SPRING, "REST": cuticle.REST}
     values |= {"CENTRE": observe.SHARE, "SIZE": ring_size, "SIDES": SIDES}
-    values |= {"ITERATIONS": kernel_steps.ITERATIONS, "BACKTRACKS": kernel_steps.BACKTRACKS}
+    values |= {name: getattr(kernel_steps, name) for name in ("ITERATIONS", "BACKTRACKS", "HALVINGS")}
     text = "".join(f"#define {name} {value!r}\n" for name, value in values.items())
     loaded = compiler.opened(compiler.compiled("body", {"constants.h": text}, _SOURCES))
     loaded.minimise.restype = loaded.nothing_near.restype = loaded.work_size.restype = _I
@@ -97,20 +97,22 @@ class CompiledSteps:
     Limitations: on a processor only, and for meshes whose slabs are all divided in the same way.
     """
 
-    def __init__(self, mesh: RingMesh, arrays: Arrays, around: Surroundings, threads: int = 1) -> None:
+    def __init__(self, mesh: RingMesh, arrays: Arrays, around: Surroundings, threads: int = 1,
+                 turning: bool = False) -> None:  # fmt: skip
         """
         Args:
             mesh: of every worm.
             arrays: of the body.
             around: half-spaces and flow.
             threads: how many worms are stepped at the same time.
+            turning: whether moves turn slabs, see turning.c.
 
         Raises:
             ConfigError: if the kernels' arrays are on another device.
             MechanismError: see library.
         """
         self._library = library(mesh.ring_size)
-        self.iterations = 0
+        self.iterations, self._turning = 0, _I(turning)
         self._worms, self._rings, self._length = arrays.x.shape[0], mesh.rings, mesh.length
         corners = arrays.corners.to_numpy()
         assert (corners == corners[0]).all(), "slabs are divided in different ways"
@@ -158,7 +160,8 @@ class CompiledSteps:
             """Steps the worms of one thread."""
             first, end = _I(self._bounds[k]), _I(self._bounds[k + 1])
             memory = _P(self._memory[k].ctypes.data)
-            return self._library.minimise(ctypes.byref(self._bodies), at, _D(predict), first, end, memory)
+            bodies = ctypes.byref(self._bodies)
+            return self._library.minimise(bodies, at, _D(predict), self._turning, first, end, memory)
 
         count = range(len(self._memory))
         taken = list(self._pool.map(part, count) if self._pool else map(part, count))

@@ -13,6 +13,7 @@ from .surroundings import Surroundings
 
 ITERATIONS = 60
 BACKTRACKS = 12
+HALVINGS = 4  # of a step that fails
 
 
 class KernelSteps:

@@ -15,7 +15,7 @@ from ..units import MS_PER_S
 from . import calibration, compiled_steps, kernels, observe, tissue
 from .arrays import Arrays
 from .compiled_steps import CompiledSteps
-from .kernel_steps import KernelSteps
+from .kernel_steps import HALVINGS, KernelSteps
 from .material import Material
 from .mesh import RingMesh
 from .posture import bent, frame_of, of_shape
@@ -23,7 +23,6 @@ from .surroundings import Surroundings
 
 # Residual over drag force: one Newton iteration for 4 ms on agar, two for 10 ms, three for 2 ms in water.
 TOLERANCE = 1e-3
-_HALVINGS = 4
 _SIDES = {"dorsal": observe.DORSAL, "right": observe.RIGHT}
 
 
@@ -57,6 +56,7 @@ class SoftBody:
         threads: int = 1,
         compiled: bool | None = None,
         ghosts: int = 0,
+        turning: bool = False,
     ) -> None:
         """
         Args:
@@ -76,6 +76,10 @@ class SoftBody:
             compiled: whether a step is taken by compiled C, which only a processor can, or by Taichi's kernels; by C
                 wherever there is a compiler when None.
             ghosts: most worms that are moved elsewhere and can be touched, see place_ghosts.
+            turning: whether compiled C seeks the solution of a step by moves that turn slabs instead of shifting their
+                vertices: the same within `tolerance`, and several times faster for 10 ms in water. The net
+                force is then held to `tolerance` as well, otherwise to 1e-3, and a worm whose step fails is
+                tried again alone.
 
         Raises:
             ConfigError: for no worm, a device that is not there, or compiled C on another device than the processor.
@@ -98,7 +102,7 @@ class SoftBody:
         if compiled is None:
             compiled = compiled_steps.available(self.mesh.ring_size)
         self._steps: CompiledSteps | KernelSteps = (
-            CompiledSteps(self.mesh, self.arrays, self._around, threads) if compiled else self.kernel_steps
+            CompiledSteps(self.mesh, self.arrays, self._around, threads, turning) if compiled else self.kernel_steps
         )
         self._origin = np.zeros((worms, 3))
         self.positions = np.broadcast_to(self.mesh.vertices, (worms, *self.mesh.vertices.shape))
@@ -298,7 +302,7 @@ class SoftBody:
             raise ConfigError(f"body: a step of {duration:g} ms cannot be taken; give a positive duration")
         self._around.apply_flow()
         self._steps.remember()
-        self._advance(np.ascontiguousarray(tension), duration, _HALVINGS)
+        self._advance(np.ascontiguousarray(tension), duration, HALVINGS)
         self._around.weigh(self.arrays.x, self.arrays.section, self.arrays.physics)
         if self.fluid is not None:
             self._around.update_wake(self.midline(), self.push())

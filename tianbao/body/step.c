@@ -10,6 +10,7 @@
 #include "constants.h"
 #include "tissue.c"
 #include "banded.c"
+#include "turning.c"
 
 /* The arrays of all worms, as in solver.py. */
 typedef struct {
@@ -30,6 +31,7 @@ typedef struct {
     const int32_t *count;
     double *grip, *status;
     Work *work;
+    int64_t turning;
 } Worm;
 
 INLINE double dot(const double *a, const double *b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
@@ -40,14 +42,15 @@ static int64_t take(const Mesh *m, char *memory, Work *w) {
     const int64_t sizes[] = {
         group * m->tets * 6, group * 2 * BLOCK, group * 2 * BLOCK, group * 4, CELLS * sizeof(V),
         rings * BLOCK * PAD * real, rings * NEXT * real, (rings + 1) * NEXT * real, rings * BLOCK * real,
-        rings * BLOCK * real,
+        rings * BLOCK * real, rings * BLOCK * real, rings * BLOCK * real,
     };
     void **parts[] = {
         (void **)&w->strain, (void **)&w->force, (void **)&w->swell, (void **)&w->scalars, (void **)&w->cells,
         (void **)&w->factor, (void **)&w->inverse, (void **)&w->aim, (void **)&w->residual, (void **)&w->turn,
+        (void **)&w->base, (void **)&w->first,
     };
     int64_t at = 0;
-    for (int k = 0; k < 10; k++) {
+    for (int k = 0; k < 12; k++) {
         *parts[k] = memory + at;
         at += (sizes[k] + 63) / 64 * 64;
     }
@@ -142,7 +145,8 @@ static void sum_up(const Worm *b) {
     double *status = b->status;
     status[ENERGY] = energy, status[RESIDUAL] = squared, status[LEAST] = least;
     const double drag = sqrt(scale), floor = status[FORCE_FLOOR], tolerance = physics[TOLERANCE];
-    const int balanced = sqrt(dot(net, net)) <= (tolerance < RIGID_TOLERANCE ? tolerance : RIGID_TOLERANCE) * drag + floor;
+    const double rigid = b->turning || tolerance < RIGID_TOLERANCE ? tolerance : RIGID_TOLERANCE;
+    const int balanced = sqrt(dot(net, net)) <= rigid * drag + floor;
     status[MOVING] = balanced && sqrt(squared) <= tolerance * drag + floor ? 0.0 : 1.0;
 }
 
@@ -203,6 +207,7 @@ static void assemble(const Worm *b) {
         memset(last + NEXT, 0, NEXT * sizeof *last);
     }
     outside_stiffness(b);
+    if (b->turning) stiffen_turning(m->slabs + 1, b->x, w->residual, w->factor);
     /* What a pivot is compared with, kept where its reciprocal root will be. */
     for (int64_t r = 0; r <= m->slabs; r++)
         for (int c = 0; c < BLOCK; c++) w->inverse[NEXT * r + c] = w->factor[(r * BLOCK + c) * PAD + c];
@@ -215,6 +220,7 @@ static void aim(const Worm *b) {
     status[ENERGY_BEFORE] = status[ENERGY];
     status[RESIDUAL_BEFORE] = status[RESIDUAL];
     status[SHARE] = 0.0;
+    if (b->turning) memcpy(b->work->base, b->x, (b->mesh->slabs + 1) * BLOCK * sizeof(double));
     assemble(b);
     if (factorise(b->mesh, b->work) == 0) {
         substitute(b->mesh, b->work);
@@ -232,7 +238,9 @@ static void aim(const Worm *b) {
 static void move(const Worm *b) {
     const double change = b->status[CHANGE];
     if (change == 0.0) return;
-    for (int64_t k = 0; k < (b->mesh->slabs + 1) * BLOCK; k++) b->x[k] += change * b->work->turn[k];
+    const int64_t rings = b->mesh->slabs + 1;
+    if (b->turning) move_turning(rings, b->work->base, b->work->turn, b->status[SHARE], b->x);
+    else for (int64_t k = 0; k < rings * BLOCK; k++) b->x[k] += change * b->work->turn[k];
 }
 
 /* Newton's method on the energy of one step of one worm; the number of iterations, less than 0 if it fails:
@@ -240,12 +248,15 @@ static void move(const Worm *b) {
 static int64_t minimise_one(const Worm *b, double predict) {
     double *status = b->status;
     freeze(b);
-    status[SHARE] = status[SHIFT] = 0.0;
+    status[SHARE] = 0.0;
+    status[SHIFT] = b->turning ? status[SHIFT_UNIT] : 0.0;
     status[FAR] = b->x[0] * b->x[0] + b->x[1] * b->x[1] > FAR_OFF * FAR_OFF ? 1.0 : 0.0;
     for (int64_t k = 0; k < (b->mesh->slabs + 1) * BLOCK; k++) {
         b->start[k] = b->x[k];
-        b->x[k] += predict * b->physics[DT] * b->velocity[k];
+        if (!b->turning) b->x[k] += predict * b->physics[DT] * b->velocity[k];
     }
+    /* A turning move starts best from where the worm is: extrapolated strain is what a long step overshoots in. */
+    if (b->turning) move_turning(b->mesh->slabs + 1, b->start, b->velocity, (1.0 - predict) * b->physics[DT], b->x);
     evaluate(b);
     for (int64_t done = 0; done < ITERATIONS; done++) {
         if (!(status[LEAST] > 0.0)) return -1 - done;
@@ -262,8 +273,29 @@ static int64_t minimise_one(const Worm *b, double predict) {
     return -1 - ITERATIONS;
 }
 
+/* The same; with turning moves, a worm that fails takes two half steps instead, so that no other has to. */
+static int64_t minimise_in_parts(const Worm *b, double predict, int halvings) {
+    int64_t done = minimise_one(b, predict);
+    if (done >= 0 || !b->turning || halvings == 0) return done;
+    double physics[PHYSICS];
+    Worm half = *b;
+    memcpy(b->x, b->start, (b->mesh->slabs + 1) * BLOCK * sizeof(double));
+    memcpy(physics, b->physics, sizeof physics);
+    physics[DT] *= 0.5;
+    half.physics = physics;
+    done = -1 - done;
+    for (int k = 0; k < 2; k++) {
+        const int64_t more = minimise_in_parts(&half, predict, halvings - 1);
+        if (more < 0) return more - done;
+        done += more;
+    }
+    return done;
+}
+
 /* One step of the worms first to end; the most iterations that one took, as a failure if one failed. */
-int64_t minimise(const Bodies *all, const double *tension, double predict, int64_t first, int64_t end, char *memory) {
+int64_t minimise(
+    const Bodies *all, const double *tension, double predict, int64_t turning, int64_t first, int64_t end,
+    char *memory) {
     const Mesh *m = all->mesh;
     const int64_t rings = m->slabs + 1, vertices = rings * BLOCK;
     Work work;
@@ -274,116 +306,17 @@ int64_t minimise(const Bodies *all, const double *tension, double predict, int64
             m, all->physics, tension + 4 * m->slabs * k, all->x + vertices * k, all->start + vertices * k,
             all->velocity + vertices * k, all->tangent + 3 * rings * k, all->flow + 3 * rings * k,
             all->planes + rings * PLANES * COLUMNS * k, all->count + rings * k, all->grip + rings * PLANES * k,
-            all->status + STATUS * k, &work,
+            all->status + STATUS * k, &work, turning,
         };
-        int64_t done = minimise_one(&worm, predict);
-        if (done < 0) failed = 1, done = -1 - done;
+        memcpy(work.first, worm.x, vertices * sizeof(double));
+        int64_t done = minimise_in_parts(&worm, predict, HALVINGS);
+        if (done < 0) {
+            memcpy(worm.start, work.first, vertices * sizeof(double));
+            failed = 1, done = -1 - done;
+        }
         most = done > most ? done : most;
     }
     return failed ? -1 - most : most;
 }
 
-/* --- measures of the vertices, see observe.py ------------------------------------------------------------------- */
-
-/* Sum of a ring's vertices times a column of their section. */
-INLINE void weighted(const double *x, const double *section, int64_t column, int64_t ring, double out[3]) {
-    out[0] = out[1] = out[2] = 0.0;
-    for (int q = 0; q < SIZE; q++)
-        for (int i = 0; i < 3; i++) out[i] += section[3 * q + column] * x[BLOCK * ring + 3 * q + i];
-}
-
-INLINE double normalise(double *a) {
-    const double length = sqrt(dot(a, a));
-    for (int i = 0; i < 3; i++) a[i] /= length;
-    return length;
-}
-
-void read_midline(
-    const double *x, const double *origin, const double *section, int64_t worms, int64_t rings, double *out) {
-    for (int64_t k = 0; k < worms * rings; k++) {
-        weighted(x, section, CENTRE, k, out + 3 * k);
-        for (int i = 0; i < 3; i++) out[3 * k + i] += origin[3 * (k / rings) + i];
-    }
-}
-
-void read_side(const double *x, const double *section, int64_t side, int64_t worms, int64_t rings, double *out) {
-    for (int64_t k = 0; k < worms * rings; k++) {
-        weighted(x, section, side, k, out + 3 * k);
-        normalise(out + 3 * k);
-    }
-}
-
-void read_curvature(
-    const double *x, const double *section, double length, int64_t side, int64_t worms, int64_t rings, double *out) {
-    for (int64_t worm = 0; worm < worms; worm++)
-        for (int64_t inner = 0; inner < rings - 2; inner++) {
-            double centre[3][3], ahead[3], behind[3], along[3], towards[3], bend[3];
-            const int64_t first = worm * rings + inner;
-            for (int k = 0; k < 3; k++) weighted(x, section, CENTRE, first + k, centre[k]);
-            for (int i = 0; i < 3; i++) {
-                ahead[i] = centre[1][i] - centre[0][i];
-                behind[i] = centre[2][i] - centre[1][i];
-            }
-            const double span = 0.5 * (normalise(ahead) + normalise(behind));
-            for (int i = 0; i < 3; i++) {
-                along[i] = ahead[i] + behind[i];
-                bend[i] = behind[i] - ahead[i];
-            }
-            normalise(along);
-            weighted(x, section, side, first + 1, towards);
-            const double tilt = dot(towards, along);
-            for (int i = 0; i < 3; i++) towards[i] -= tilt * along[i];
-            normalise(towards);
-            const double half = 0.5 * sqrt(dot(bend, bend));
-            const double stretched = half > 1e-9 ? asin(half < 1.0 ? half : 1.0) / half : 1.0;
-            out[worm * (rings - 2) + inner] = length * stretched * dot(bend, towards) / span;
-        }
-}
-
-/* Whether no ring is within reach of a segment at least skip slabs away on its own worm, or of another worm: then no
-   half-spaces need to be sought, see contact.py. centres has worms x rings x 3 numbers and is filled; skip is 0 where
-   worms cannot touch themselves, boxes has worms x 6 numbers where worms can touch each other, else it is null. */
-int64_t nothing_near(
-    const double *x, const double *origin, const double *section, const double *radii, int64_t worms, int64_t rings,
-    int64_t skip, double limit, double *centres, double *boxes) {
-    double thick = 0.0;
-    for (int64_t r = 0; r < rings; r++) thick = radii[r] > thick ? radii[r] : thick;
-    read_midline(x, origin, section, worms, rings, centres);
-    for (int64_t worm = 0; worm < worms && boxes; worm++) {
-        const double *c = centres + 3 * rings * worm, near = thick + 0.5 * limit + 1e-6;
-        double *box = boxes + 6 * worm;
-        for (int i = 0; i < 3; i++) {
-            double low = c[i], high = c[i];
-            for (int64_t r = 0; r < rings; r++) {
-                if (!(c[3 * r + i] == c[3 * r + i])) return 0;
-                low = c[3 * r + i] < low ? c[3 * r + i] : low;
-                high = c[3 * r + i] > high ? c[3 * r + i] : high;
-            }
-            box[i] = low - near, box[3 + i] = high + near;
-        }
-        for (const double *other = boxes; other < box; other += 6) {
-            int apart = 0;
-            for (int i = 0; i < 3; i++) apart |= box[i] > other[3 + i] || other[i] > box[3 + i];
-            if (!apart) return 0;
-        }
-    }
-    for (int64_t worm = 0; worm < worms && skip > 0; worm++) {
-        const double *c = centres + 3 * rings * worm;
-        for (int64_t s = 0; s + 1 < rings; s++) {
-            const double *a = c + 3 * s, *b = a + 3, e[3] = {b[0] - a[0], b[1] - a[1], b[2] - a[2]}, square = dot(e, e);
-            const double inverse = 1.0 / (square > 1e-30 ? square : 1e-30);
-            const double wide = (radii[s] > radii[s + 1] ? radii[s] : radii[s + 1]) + limit + 1e-6;
-            int64_t near = 0;
-            for (int64_t r = 0; r < rings; r++) {
-                if (r <= s + skip && r > s - skip) continue;
-                double d[3] = {c[3 * r] - a[0], c[3 * r + 1] - a[1], c[3 * r + 2] - a[2]}, share = dot(d, e) * inverse;
-                share = share > 0.0 ? share < 1.0 ? share : 1.0 : 0.0;
-                for (int i = 0; i < 3; i++) d[i] -= share * e[i];
-                const double far = radii[r] + wide;
-                near |= !(dot(d, d) > far * far);
-            }
-            if (near) return 0;
-        }
-    }
-    return 1;
-}
+#include "measures.c"

@@ -31,6 +31,8 @@ typedef struct {
     double *inverse;         /* rings x NEXT: reciprocals of its diagonal */
     double *aim;             /* (rings + 1) x NEXT */
     double *residual, *turn; /* vertices x 3: gradient of the energy, Newton direction */
+    double *base;            /* vertices x 3: where that direction starts, see turning.c */
+    double *first;           /* vertices x 3: where the step starts */
 } Work;
 
 INLINE V splat(double a) { return a - (V){0}; }

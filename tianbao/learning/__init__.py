@@ -9,11 +9,15 @@ Nothing of it is imported before it is used.
 
 from __future__ import annotations
 
+_ONE, _MANY = "tianbao.learning.environments", "tianbao.learning.batches"
+
 # One row per environment: its id, where its class is, where that of its batch is ("" where there is none), and after
 # how many actions an episode is cut off.
 ENVIRONMENTS: tuple[tuple[str, str, str, int], ...] = (
-    ("Tianbao/Swim-v0", "tianbao.learning.environments:SwimEnv", "tianbao.learning.batches:SwimBatch", 200),
-    ("Tianbao/Crawl-v0", "tianbao.learning.environments:CrawlEnv", "tianbao.learning.batches:CrawlBatch", 200),
+    ("Tianbao/Swim-v0", f"{_ONE}:SwimEnv", f"{_MANY}:SwimBatch", 200),
+    ("Tianbao/Crawl-v0", f"{_ONE}:CrawlEnv", f"{_MANY}:CrawlBatch", 200),
+    ("Tianbao/Chemotaxis-v0", f"{_ONE}:ChemotaxisEnv", f"{_MANY}:ChemotaxisBatch", 600),
+    ("Tianbao/Obstacles-v0", f"{_ONE}:ObstaclesEnv", f"{_MANY}:ObstaclesBatch", 200),
 )
 
 

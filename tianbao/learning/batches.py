@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 
 from ..errors import ConfigError, shorten, unknown
 from ..rows import whole
-from . import body_tasks
+from . import body_tasks, pillars, taxis
 from .body_tasks import BodyTask
 
 
@@ -184,3 +184,15 @@ class CrawlBatch(BodyBatch):
     """Worms that crawl on agar along the heading of their start, see `body_tasks.Crawl`."""
 
     kind = body_tasks.Crawl
+
+
+class ChemotaxisBatch(BodyBatch):
+    """Worms that climb a gradient, see `taxis.Chemotaxis`."""
+
+    kind = taxis.Chemotaxis
+
+
+class ObstaclesBatch(BodyBatch):
+    """Worms that get ahead among pillars, see `pillars.Obstacles`."""
+
+    kind = pillars.Obstacles

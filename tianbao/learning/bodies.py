@@ -44,8 +44,7 @@ class MuscleWorms:
         interval: between two actions [s].
         step: of the body [ms].
 
-    Limitations: worms touch neither each other nor themselves. A step of the body that fails for one worm is repeated
-    for all, and they then differ from what they do alone within the tolerance of `SoftBody`.
+    Limitations: worms touch neither each other nor themselves.
 
     Source: bodies.csv; network/parameters.csv, muscles/strength.csv and body/body.csv for muscle and tissue.
     """
@@ -86,6 +85,7 @@ class MuscleWorms:
         self.interval = constant("control_interval") / MS_PER_S
         mesh = RingMesh.adult(slabs)
         self.body = SoftBody(mesh, worms=self.worms, medium=medium, obstacles=obstacles,
+                             turning=True, tolerance=constant("tolerance"),
                              threads=whole(threads, "worms", "threads", low=1, high=1024))  # fmt: skip
         table, parameters = muscle_table(), defaults()
         self.muscles = tuple(table.index)

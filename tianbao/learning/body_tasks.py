@@ -221,7 +221,7 @@ class BodyTask:
         return moved, np.zeros(self.worms.worms, bool), {"displacement": gone}
 
 
-class _Ahead(BodyTask):
+class Ahead(BodyTask):
     """Adds to the observation where the heading of the start lies."""
 
     def _observed(self) -> list[Observed]:
@@ -237,11 +237,11 @@ class _Ahead(BodyTask):
         return [*super()._parts(), np.clip(np.column_stack([cosine, sine]), -1.0, 1.0)]
 
 
-class Swim(_Ahead):
+class Swim(Ahead):
     """Swim in water along the heading of the start."""
 
 
-class Crawl(_Ahead):
+class Crawl(Ahead):
     """Crawl on agar along the heading of the start."""
 
     medium = "agar"

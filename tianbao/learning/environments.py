@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 
 from ..errors import ConfigError, shorten
-from . import body_tasks
+from . import body_tasks, pillars, taxis
 from .batches import spaces_of
 from .body_tasks import BodyTask
 
@@ -117,3 +117,15 @@ class CrawlEnv(BodyEnv):
     """A worm that crawls on agar along the heading of its start, see `body_tasks.Crawl`."""
 
     kind = body_tasks.Crawl
+
+
+class ChemotaxisEnv(BodyEnv):
+    """A worm that climbs a gradient, see `taxis.Chemotaxis`."""
+
+    kind = taxis.Chemotaxis
+
+
+class ObstaclesEnv(BodyEnv):
+    """A worm that gets ahead among pillars, see `pillars.Obstacles`."""
+
+    kind = pillars.Obstacles
