@@ -18,6 +18,7 @@ ENVIRONMENTS: tuple[tuple[str, str, str, int], ...] = (
     ("Tianbao/Crawl-v0", f"{_ONE}:CrawlEnv", f"{_MANY}:CrawlBatch", 200),
     ("Tianbao/Chemotaxis-v0", f"{_ONE}:ChemotaxisEnv", f"{_MANY}:ChemotaxisBatch", 600),
     ("Tianbao/Obstacles-v0", f"{_ONE}:ObstaclesEnv", f"{_MANY}:ObstaclesBatch", 200),
+    ("Tianbao/Escape-v0", "tianbao.learning.brains:Escape", "tianbao.learning.brains:EscapeBatch", 100),
 )
 
 
