@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import math
 import os
 import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -73,15 +74,9 @@ def write_video(
         ConfigError: for an unknown format, or a width or time out of range.
         OutputError: if there is nothing to show, or the file cannot be written.
     """
-    check_file(path)
-    path = Path(path)
-    if path.suffix.lower() not in _FORMATS:
-        raise ConfigError(f"{path.name}: {unknown('video format', path.suffix, _FORMATS)}")
+    path = _file_of(path)
     if len(recording.time) < 2:
         raise OutputError(f"cannot write {path}: a video needs two recorded frames; run the simulation for longer")
-    if path.suffix.lower() not in _LOOPS and not ffmpeg_available():
-        path = path.with_suffix(".gif")
-        log.warning("ffmpeg is not available: writing %s instead of an MP4", path.name)
     loops = path.suffix.lower() in _LOOPS
     rate = LOOP_FRAMES_PER_S if loops else FRAMES_PER_S
     size = _size(width, LOOP_SIZE if loops else SIZE)
@@ -95,6 +90,51 @@ def write_video(
             _write_loop(pictures, partial)
         else:
             _write_mp4(pictures, size, path, partial)
+    return path
+
+
+def write_pictures(pictures: Sequence[np.ndarray], path: str | Path, *, rate: float) -> Path:
+    """Write a video of pictures that were drawn elsewhere, such as those of `env.render()`.
+
+    Args:
+        pictures: all of one size, uint8, shape (height, width, 3) each, with an even height and width.
+        path: see `write_video`.
+        rate: pictures per second of the video, each shown until the next [1/s].
+
+    Returns:
+        The path written.
+
+    Raises:
+        ConfigError: for an unknown format, or a rate that is not positive.
+        OutputError: if there is nothing to show, or the file cannot be written.
+    """
+    path = _file_of(path)
+    if not rate > 0.0:
+        raise ConfigError(f"{path.name}: rate = {rate} pictures per second must be positive")
+    if not len(pictures):
+        raise OutputError(f"cannot write {path}: there are no pictures")
+    loops = path.suffix.lower() in _LOOPS
+    shown = LOOP_FRAMES_PER_S if loops else FRAMES_PER_S
+    frames = (pictures[int(k * rate / shown)] for k in range(math.ceil(len(pictures) * shown / rate)))
+    with replacing(path) as partial:
+        if loops:
+            _write_loop(frames, partial)
+        else:
+            height, width = pictures[0].shape[:2]
+            opaque = (np.dstack([each, np.full((height, width), 255, np.uint8)]) for each in frames)
+            _write_mp4(opaque, (width, height), path, partial)
+    return path
+
+
+def _file_of(path: str | Path) -> Path:
+    """Where a video goes: as GIF if it takes ffmpeg and there is none; refused if the format is unknown."""
+    check_file(path)
+    path = Path(path)
+    if path.suffix.lower() not in _FORMATS:
+        raise ConfigError(f"{path.name}: {unknown('video format', path.suffix, _FORMATS)}")
+    if path.suffix.lower() not in _LOOPS and not ffmpeg_available():
+        path = path.with_suffix(".gif")
+        log.warning("ffmpeg is not available: writing %s instead of an MP4", path.name)
     return path
 
 
