@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import importlib
 import json
 import time
 from collections.abc import Iterator
@@ -333,6 +334,9 @@ class Training:
 def made(settings: Settings) -> VectorEnv:
     """The batch of environments: their own batch where they have one, else one after the other."""
     register()
+    module, _, settings.environment = settings.environment.rpartition(":")
+    if module:
+        importlib.import_module(module)  # which registers an environment of its own, as in "my_module:My/Env-v0"
     options = dict(each.split("=", 1) for each in settings.option)
     options = {name: read(value) for name, value in options.items()}
     native = gymnasium.spec(settings.environment).vector_entry_point is not None
