@@ -4,6 +4,7 @@
     pip install "tianbao[train]"
     python examples/ppo.py Tianbao/Swim-v0 --envs 64 --steps 1000000 --out output/swim
     python examples/ppo.py Tianbao/Swim-v0 --envs 64 --steps 2000000 --out output/swim --resume
+    python examples/ppo.py Tianbao/Escape-v0 --envs 16 --rollout 100 --steps 50000 --out output/escape
 
 It trains a perceptron on a batch of environments and writes into the folder `--out`:
 
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import importlib
 import json
 import time
 from collections.abc import Iterator
@@ -60,7 +62,7 @@ class Settings:
     minibatch: int = 512
     learning_rate: float = 3e-4
     anneal: bool = False  # the learning rate to zero at the last step
-    gamma: float = 0.99  # discount per step
+    gamma: float = 0.97  # discount per step
     trace: float = 0.95  # lambda of generalised advantage estimation
     clip: float = 0.2  # of the ratio of probabilities
     entropy: float = 0.0  # weight of the entropy
@@ -68,7 +70,7 @@ class Settings:
     gradient: float = 0.5  # largest norm
     divergence: float = 0.03  # stops the epochs of an update early [nats]; 0 never
     hidden: int = 64
-    log_std: float = -0.5  # of the exploration at the start, in units of half the action's range
+    log_std: float = 0.0  # of the exploration at the start, in units of half the action's range
     correlation: float = 0.0  # of the exploration from one step to the next, 0 to below 1
     limit: float = 10.0  # of normalised observations
     evaluate: int = 1  # episodes of every environment without exploration at the end
@@ -333,6 +335,9 @@ class Training:
 def made(settings: Settings) -> VectorEnv:
     """The batch of environments: their own batch where they have one, else one after the other."""
     register()
+    module, _, settings.environment = settings.environment.rpartition(":")
+    if module:
+        importlib.import_module(module)  # which registers an environment of its own, as in "my_module:My/Env-v0"
     options = dict(each.split("=", 1) for each in settings.option)
     options = {name: read(value) for name, value in options.items()}
     native = gymnasium.spec(settings.environment).vector_entry_point is not None

@@ -101,16 +101,20 @@ def test_files_that_hold_no_policy_are_refused(tmp_path):
             Policy.load(tmp_path / f"{name}.npz")
 
 
-@pytest.fixture(scope="module")
-def ppo():
-    """The example as a module."""
-    pytest.importorskip("torch")
-    spec = importlib.util.spec_from_file_location("ppo_example", ROOT / "examples" / "ppo.py")
+def example(name):
+    """An example as a module."""
+    spec = importlib.util.spec_from_file_location(f"{name}_example", ROOT / "examples" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    return module
+
+
+@pytest.fixture(scope="module")
+def ppo():
+    """The single-file PPO."""
+    pytest.importorskip("torch")
+    return example("ppo")
 
 
 def words(folder, environment="Pendulum-v1", **options):
@@ -194,3 +198,20 @@ def test_advantages_are_discounted_sums_of_surprises_within_an_episode(ppo, tmp_
         bootstrap = 0.0 if terminated[2] else 0.9**3 * after[2, 0]
         assert np.isclose(found[0], weights @ rewards[:3, 0] + bootstrap)
         assert np.isclose(found[3], weights @ rewards[3:, 0] + 0.9**3 * after[5, 0])
+
+
+@pytest.mark.train
+def test_stable_baselines_trains_on_a_batch_and_its_policy_becomes_numbers():
+    pytest.importorskip("stable_baselines3")
+    import gymnasium
+
+    sb3 = example("sb3")
+    makers = [lambda: gymnasium.make("Pendulum-v1", max_episode_steps=20)] * 3
+    batch = gymnasium.vector.SyncVectorEnv(makers, autoreset_mode="SameStep")
+    envs = sb3.VecNormalize(sb3.VecMonitor(sb3.Worms(batch)))
+    model = sb3.PPO("MlpPolicy", envs, n_steps=50, batch_size=30, seed=1, device="cpu")
+    model.learn(150)
+    assert len(model.ep_info_buffer) == 6 and {each["l"] for each in model.ep_info_buffer} == {20}
+    seen = np.random.default_rng(0).normal(size=(50, 3)) * [1, 1, 8]
+    expected, _ = model.predict(envs.normalize_obs(seen.astype(np.float32)), deterministic=True)
+    assert np.allclose(sb3.policy_of(model, envs)(seen), expected, atol=1e-4)

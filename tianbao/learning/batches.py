@@ -24,6 +24,13 @@ def spaces_of(task: BodyTask) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Bo
     return gymnasium.spaces.Box(low, high), gymnasium.spaces.Box(task.worms.lowest, 1.0, shape, np.float32)
 
 
+def picture(task: BodyTask, worm: int) -> np.ndarray:
+    """A worm of a task from above, with what is around it: uint8, shape (height, width, 3)."""
+    from ..view.above import from_above
+
+    return from_above(task.midline[worm], **task.scenery(worm))
+
+
 class BodyBatch(VectorEnv):
     """Independent worms of one task, all stepped by one body solver.
 
@@ -169,8 +176,6 @@ class BodyBatch(VectorEnv):
         """One picture per worm, uint8, shape (height, width, 3) each; None without a render mode."""
         if self.render_mode is None:
             return None
-        from .environments import picture
-
         return tuple(picture(self.task, k) for k in range(self.num_envs))
 
 

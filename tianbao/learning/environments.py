@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ConfigError, shorten
 from . import body_tasks, pillars, taxis
-from .batches import spaces_of
+from .batches import picture, spaces_of
 from .body_tasks import BodyTask
 
 _ALL = np.ones(1, bool)
@@ -98,13 +98,6 @@ class BodyEnv(gymnasium.Env):
         if self._window is not None:
             self._window.close()
             self._window = None
-
-
-def picture(task: BodyTask, worm: int) -> np.ndarray:
-    """A worm of a task from above, with what is around it: uint8, shape (height, width, 3)."""
-    from ..view.above import from_above
-
-    return from_above(task.midline[worm], **task.scenery(worm))
 
 
 class SwimEnv(BodyEnv):
