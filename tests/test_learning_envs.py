@@ -320,6 +320,17 @@ def test_a_window_without_a_display_says_so_and_goes_on(caplog, monkeypatch):
     assert [record.message for record in caplog.records if "no display" in record.message] != []
 
 
+@pytest.mark.parametrize("name", ["Swim", "Crawl"])
+def test_the_best_wave_gets_away_from_any_start(name):
+    medium = {"Swim": "water", "Crawl": "agar"}[name]
+    wave, env = Wave.best(medium), batch(f"Tianbao/{name}-v0", 3)
+    env.reset(seed=100)
+    start = env.task.centre.copy()
+    for k in range(20):
+        env.step(wave.action(0.1 * k + 0.05, 3, np.arange(3) / 3))
+    assert (np.linalg.norm(env.task.centre - start, axis=1) > 0.2).all()
+
+
 def test_a_task_counts_its_own_actions():
     task = BodyTask(2)
     task.restart(np.arange(2), [np.random.default_rng(k) for k in range(2)])
