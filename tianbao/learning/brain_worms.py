@@ -283,6 +283,7 @@ def place_of(stream: int) -> tuple[float, float, float]:
     """Where the worm of a stream begins when worms are to keep apart [mm]; the same in any company."""
 
     def signed(k: int) -> float:
+        """0, 1, -1, 2, -2 and so on, in steps of the spacing."""
         return (k + 1) // 2 * (1 if k % 2 else -1) * values()["spacing"]
 
     return (signed(stream % _COLUMNS), signed(stream // _COLUMNS), 0.0)
