@@ -334,7 +334,6 @@ class Training:
 
 def made(settings: Settings) -> VectorEnv:
     """The batch of environments: their own batch where they have one, else one after the other."""
-    register()
     module, _, settings.environment = settings.environment.rpartition(":")
     if module:
         importlib.import_module(module)  # which registers an environment of its own, as in "my_module:My/Env-v0"

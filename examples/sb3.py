@@ -87,7 +87,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("output/sb3"))
     args = parser.parse_args()
     torch.set_num_threads(1)
-    register()
     mode = {"vectorization_mode": "vector_entry_point", "autoreset_mode": "SameStep"}
     envs = VecNormalize(VecMonitor(Worms(gymnasium.make_vec(args.environment, args.envs, **mode))))
     # Rollouts of some 4096 steps in all, as examples/ppo.py has them.

@@ -31,7 +31,6 @@ from tianbao.behaviour.responses import share_of_trials
 from tianbao.cli import run_script
 from tianbao.errors import ConfigError
 from tianbao.io.files import prepare_folder, write_atomically
-from tianbao.learning import register
 from tianbao.learning.baselines import Wave
 from tianbao.learning.policy import Policy
 from tianbao.view import style
@@ -156,7 +155,6 @@ def film(task: Task, folder: Path, path: Path) -> Path:
 
 def main(args: argparse.Namespace) -> int:
     """Train, judge, and say which files were written."""
-    register()
     task = TASKS[args.task]
     args.out = prepare_folder(args.out or Path("output") / f"train_{args.task}")
     folders = {seed: train(task, seed, args) for seed in args.seeds}

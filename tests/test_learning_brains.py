@@ -38,7 +38,6 @@ def actions_of(env, steps, seed=5):
 
 
 def test_gymnasium_makes_and_accepts_the_environment():
-    register()
     made = gymnasium.make("Tianbao/Escape-v0", **QUICK)
     assert made.spec.max_episode_steps == 100
     with warnings.catch_warnings():

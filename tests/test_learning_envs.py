@@ -27,7 +27,6 @@ from tianbao.learning.bodies import MuscleWorms  # noqa: E402
 from tianbao.learning.body_tasks import BodyTask, Swim  # noqa: E402
 from tianbao.learning.taxis import Chemotaxis  # noqa: E402
 
-register()
 IDS = [f"Tianbao/{name}-v0" for name in ("Swim", "Crawl", "Chemotaxis", "Obstacles")]
 # Crawling is cheap on the coarse mesh; what is tested here does not depend on it.
 COARSE = {"Tianbao/Crawl-v0": {"slabs": 24}, "Tianbao/Chemotaxis-v0": {"slabs": 24}}

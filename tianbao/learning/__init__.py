@@ -1,13 +1,16 @@
 """Learning: worms as environments of Gymnasium, gradients through brain and body, circuits that are trained.
 
     import gymnasium
+    import tianbao.learning
     env = gymnasium.make("Tianbao/Swim-v0")
 
-Gymnasium finds the environments by itself once Tianbao is installed with its extra, `pip install "tianbao[rl]"`.
-Nothing of it is imported before it is used.
+Importing this package registers its environments if Gymnasium is installed, `pip install "tianbao[rl]"`; gradients and
+circuits need nothing of it. `gymnasium.make("tianbao.learning:Tianbao/Swim-v0")` imports it by itself.
 """
 
 from __future__ import annotations
+
+from importlib.util import find_spec
 
 _ONE, _MANY = "tianbao.learning.environments", "tianbao.learning.batches"
 
@@ -22,8 +25,8 @@ ENVIRONMENTS: tuple[tuple[str, str, str, int], ...] = (
 )
 
 
-def register() -> None:
-    """Tell Gymnasium about the environments; called by Gymnasium itself, and harmless when called again."""
+def _register() -> None:
+    """Tell Gymnasium about the environments."""
     import gymnasium
 
     for name, single, batch, steps in ENVIRONMENTS:
@@ -34,3 +37,7 @@ def register() -> None:
                 vector_entry_point=batch or None,
                 max_episode_steps=steps,
             )
+
+
+if find_spec("gymnasium") is not None:
+    _register()
