@@ -38,7 +38,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from torch import Tensor, nn
 from torch.distributions import Categorical, Independent, Normal
 
-from tianbao.learning import register
+import tianbao.learning  # noqa: F401  registers its environments
 from tianbao.learning.policy import Policy, stretched
 
 LEARNT = ("seen", "noise", "action", "log", "advantage", "return")

@@ -22,7 +22,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor, VecNormalize
 
-from tianbao.learning import register
+import tianbao.learning  # noqa: F401  registers its environments
 from tianbao.learning.policy import Policy
 
 
@@ -91,8 +91,11 @@ def main() -> None:
     envs = VecNormalize(VecMonitor(Worms(gymnasium.make_vec(args.environment, args.envs, **mode))))
     # Rollouts of some 4096 steps in all, as examples/ppo.py has them.
     steps = max(4096 // args.envs, 16)
-    network = {"net_arch": [64, 64], "log_std_init": -0.5}
-    model = PPO("MlpPolicy", envs, n_steps=steps, batch_size=512, policy_kwargs=network, seed=args.seed, device="cpu")
+    network = {"net_arch": [64, 64], "log_std_init": 0.0}
+    model = PPO(
+        "MlpPolicy", envs, n_steps=steps, batch_size=512, gamma=0.97, policy_kwargs=network, seed=args.seed,
+        device="cpu",
+    )  # fmt: skip
     model.learn(args.steps, progress_bar=False, log_interval=1)
     args.out.mkdir(parents=True, exist_ok=True)
     model.save(args.out / "model.zip")

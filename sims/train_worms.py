@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+import tianbao.learning  # noqa: F401  registers its environments
 from tianbao.behaviour.estimates import Ratio
 from tianbao.behaviour.responses import share_of_trials
 from tianbao.cli import run_script

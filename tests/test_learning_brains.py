@@ -12,7 +12,6 @@ from gymnasium.vector import AutoresetMode
 
 import tianbao as tb
 from tianbao.errors import ConfigError
-from tianbao.learning import register
 from tianbao.learning.brain_worms import BrainWorms, place_of, values
 from tianbao.learning.brains import Drops, Escape, EscapeBatch
 from tianbao.learning.foraging import parallel_env

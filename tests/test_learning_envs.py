@@ -21,7 +21,7 @@ gymnasium = pytest.importorskip("gymnasium")
 from gymnasium.utils.env_checker import check_env  # noqa: E402
 from gymnasium.vector import AutoresetMode  # noqa: E402
 
-from tianbao.learning import register  # noqa: E402
+import tianbao.learning  # noqa: E402, F401  registers them
 from tianbao.learning.baselines import Wave  # noqa: E402
 from tianbao.learning.bodies import MuscleWorms  # noqa: E402
 from tianbao.learning.body_tasks import BodyTask, Swim  # noqa: E402

@@ -1,6 +1,6 @@
 """Whole worms that get away from a drop of repellent, driven through their neurons.
 
-    tianbao.learning.register()
+    import tianbao.learning
     env = gymnasium.make("Tianbao/Escape-v0")
     envs = gymnasium.make_vec("Tianbao/Escape-v0", num_envs=16, vectorization_mode="vector_entry_point")
 """
