@@ -127,7 +127,7 @@ class Rollout:
         else:
             self._record(before, tension, pieces)
         self._steps.append(pieces)
-        self._last = self.body.positions
+        self._last = pieces[-1].end + pieces[-1].origin
 
     def _take(self, tension: np.ndarray, duration: float, pieces: list[_Piece]) -> None:
         """Takes a step and records it; if the body had to divide it, repeats it in halves."""
@@ -152,9 +152,12 @@ class Rollout:
         flow, around = before["flow"] + before["wake"], body._around
         if not np.array_equal(flow, self._flow):
             self._flow = flow
-        if around.touch:
+        # Planes of contact and grip count only where something is touched.
+        if around.touch and around.contacts.to_numpy().any():
             contacts = tuple(each.to_numpy() for each in (around.planes, around.contacts, around.grip))
-        origin, end, start = body._origin[:, None].copy(), body.arrays.x.to_numpy(), body.arrays.start.to_numpy()
+        # Far worms' frames may have moved along with them since.
+        origin, end = body._origin[:, None].copy(), body.arrays.x.to_numpy()
+        start = before["positions"] - (origin - before["origin"][:, None])
         around, physics = (self._flow, *contacts), body.arrays.physics.copy()
         pieces.append(_Piece(float(before["time"]), origin, end, start, tension, around, physics))
 

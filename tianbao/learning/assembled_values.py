@@ -18,6 +18,7 @@ from ..cells.membrane import insert_membrane
 from ..cells.templates import Membrane
 from ..network.assembly import neuron_sections
 from ..network.design import NetworkDesign
+from ..network.drives import drives
 from ..network.rules import Rule, synapse_mechanism
 from ..network.wiring import chemical_weights, gap_weights, input_scale, nmj_weights, volume_weights
 from ..parameters import Parameters, table
@@ -84,15 +85,29 @@ def _tension(design: NetworkDesign) -> Values:
 
 
 def _membranes(design: NetworkDesign) -> Values:
+    return _sections(design, [name for name in design.neurons if not _is_driven(design, name)])
+
+
+def _driven(design: NetworkDesign) -> Values:
+    return _sections(design, [name for name in design.neurons if _is_driven(design, name)])
+
+
+def _is_driven(design: NetworkDesign, neuron: str) -> bool:
+    """Whether a class-level parameter sets a conductance of its membrane."""
+    return design.membranes[neuron].template in drives().conductances
+
+
+def _sections(design: NetworkDesign, neurons: list[str]) -> Values:
     return {
         ("membrane", name, *where): np.array([value])
-        for name in design.neurons
+        for name in neurons
         for where, value in _of_sections(neuron_sections(design, name)).items()
     }
 
 
 PARTS: tuple[Callable[[NetworkDesign], Values], ...] = (
     _chemical, _gap, _nmj, _volume, _release, _muscle, _stretch, _currents, _tension, _membranes,
+    _driven,
 )  # fmt: skip
 """Functions of a design that together give every number on which a run depends and that parameters reach."""
 
