@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..backend import zeros
+from ..backend import copied, zeros
 from ..errors import ConfigError, DivergedError
 from ..units import MS_PER_S
 from . import kernels, observe
@@ -153,10 +153,10 @@ class Rollout:
         if not np.array_equal(flow, self._flow):
             self._flow = flow
         # Planes of contact and grip count only where something is touched.
-        if around.touch and around.contacts.to_numpy().any():
+        if around.touch and copied(around.contacts).any():
             contacts = tuple(each.to_numpy() for each in (around.planes, around.contacts, around.grip))
         # Far worms' frames may have moved along with them since.
-        origin, end = body._origin[:, None].copy(), body.arrays.x.to_numpy()
+        origin, end = body._origin[:, None].copy(), copied(body.arrays.x)
         start = before["positions"] - (origin - before["origin"][:, None])
         around, physics = (self._flow, *contacts), body.arrays.physics.copy()
         pieces.append(_Piece(float(before["time"]), origin, end, start, tension, around, physics))
