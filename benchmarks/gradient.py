@@ -45,7 +45,7 @@ def measured(medium: str, duration: float, tolerance: float | None, rounds: int)
         sim.step(duration)
 
     forwards()
-    sim.network  # noqa: B018: assembled in NEURON before memory is counted
+    _ = sim.network  # assembled in NEURON before memory is counted
     before = peak()
     backwards = lambda: tb.gradient(sim, losses.ForwardSpeed(), TWENTY, duration)  # noqa: E731
     first = cost(backwards)

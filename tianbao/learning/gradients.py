@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .. import anatomy
+from ..anatomy.names import padded_muscle, unpadded
 from ..errors import ConfigError, shorten, unknown
 from ..loop import Simulation
 from ..network.design import NetworkDesign
@@ -169,6 +170,7 @@ class _Name:
 
     @staticmethod
     def _cell(name: str, design: NetworkDesign) -> str:
+        name = padded_muscle(unpadded(name))
         if name not in design.membranes and name not in design.muscles.index:
             raise ConfigError(unknown("cell", name, [*design.neurons, *design.muscles.index]))
         return name

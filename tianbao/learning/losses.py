@@ -15,9 +15,10 @@ import numpy as np
 
 from ..anatomy import match_neurons
 from ..errors import ConfigError
+from ..loop import Simulation
 from ..rows import number
 from ..units import MS_PER_S
-from .closed_loop import Rollout
+from .closed_loop import ClosedLoop, Rollout
 
 Weights = dict[str, np.ndarray]
 
@@ -244,3 +245,17 @@ def _first(rollout: Rollout, after: float) -> int:
     if first > len(rollout.time) - 2:
         raise ConfigError(f"loss: nothing of the run of {rollout.time[-1]:g} ms lies after {after:g} ms")
     return first
+
+
+def recorded(sim: Simulation, duration: float, current: np.ndarray | None = None) -> Rollout:
+    """Run a simulation and keep what a loss can depend on, without a gradient.
+
+    Args:
+        sim: as for `tianbao.gradient`.
+        duration: [ms], a whole number of ticks.
+        current: into every soma in each tick [nA], shape (ticks, neurons).
+
+    Raises:
+        ConfigError, DivergedError: as `tianbao.gradient`.
+    """
+    return ClosedLoop(sim, duration, current).rollout
