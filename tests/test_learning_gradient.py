@@ -90,7 +90,7 @@ def test_synapses_start_and_currents_have_the_slope_of_runs(sim):
             moved[4, neurons.index(name)] = value
             return loss(losses.recorded(sim, SHORT, moved))[0]
 
-        expected = slope(driven, current[4, neurons.index(name)], 1e-3)
+        expected = slope(driven, current[4, neurons.index(name)], 2e-5)
         assert found["current"].loc[4, name] == pytest.approx(expected, rel=1e-6)
     table, network = found["synapses"], sim.loop.animals[0].brain.compiled.network
     its = places_of(sim, network).junctions
