@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .experiment import resume
     from .io.checkpoints import Checkpoints
     from .io.results import open_recording as open  # noqa: A004
+    from .learning.gradients import gradient
     from .loop import Loop, Observation, Simulation
     from .membranes import sources
     from .network.design import sign_sources
@@ -85,6 +86,7 @@ _HOMES = {
     "Worm": ".worm",
     "current_pulses": ".electrophysiology.protocols",
     "current_steps": ".electrophysiology.protocols",
+    "gradient": ".learning.gradients",
     "pillar_array": ".environment",
     "read_kymograph": ".behaviour.kymograph",
     "read_track": ".io.import_track",
@@ -134,6 +136,7 @@ __all__ = [
     "Worm",
     "current_pulses",
     "current_steps",
+    "gradient",
     "open",
     "pillar_array",
     "read_kymograph",

@@ -187,3 +187,8 @@ def view(array: ti.ndarray) -> np.ndarray:
     shape = tuple(array.shape)
     place = ti.lang.impl.get_runtime().prog.get_ndarray_data_ptr_as_int(array.arr)
     return np.ctypeslib.as_array((kind * int(np.prod(shape))).from_address(place)).reshape(shape)
+
+
+def copied(array: ti.ndarray) -> np.ndarray:
+    """Copy of an array, without a kernel where its memory can be seen."""
+    return view(array).copy() if can_view() else array.to_numpy()

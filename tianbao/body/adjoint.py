@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..backend import zeros
+from ..backend import copied, zeros
 from ..errors import ConfigError, DivergedError
 from ..units import MS_PER_S
 from . import kernels, observe
@@ -88,6 +88,10 @@ class Rollout:
         """Vertices at the start and after every step [mm], shape (steps + 1, worms, vertices, 3)."""
         return np.stack([self._first, *(pieces[-1].end + pieces[-1].origin for pieces in self._steps)])
 
+    def tension(self, step: int) -> np.ndarray:
+        """Tension with which a recorded step was taken [Pa], shape (worms, slabs, 4)."""
+        return self._steps[step][0].tension
+
     def step(self, tension: np.ndarray, duration: float) -> None:
         """Advances the body by one step and records it.
 
@@ -106,21 +110,54 @@ class Rollout:
         self._steps.append(pieces)
         self._last = self.body.positions
 
+    def follow(self, before: dict[str, np.ndarray], tension: np.ndarray, duration: float) -> None:
+        """Records the step that the body has just taken by itself.
+
+        Args:
+            before: the body's state before it.
+            tension: with which it was taken, see SoftBody.step; copied.
+            duration: of it [ms].
+        """
+        pieces: list[_Piece] = []
+        tension = np.array(tension, order="C")
+        if self._divided(duration):
+            after = self.body.state()
+            self._halves(before, tension, duration, pieces)
+            self.body.restore(after)  # to the same bits as without a record
+        else:
+            self._record(before, tension, pieces)
+        self._steps.append(pieces)
+        self._last = pieces[-1].end + pieces[-1].origin
+
     def _take(self, tension: np.ndarray, duration: float, pieces: list[_Piece]) -> None:
         """Takes a step and records it; if the body had to divide it, repeats it in halves."""
-        body, before, contacts = self.body, self.body.state(), self._free
-        body.step(tension, duration)
-        if body.arrays.physics[DT] < duration / MS_PER_S:
-            body.restore(before)
-            self._take(tension, 0.5 * duration, pieces)
-            self._take(tension, 0.5 * duration, pieces)
-            return
+        before = self.body.state()
+        self.body.step(tension, duration)
+        if self._divided(duration):
+            self._halves(before, tension, duration, pieces)
+        else:
+            self._record(before, tension, pieces)
+
+    def _divided(self, duration: float) -> bool:
+        return self.body.arrays.physics[DT] < duration / MS_PER_S
+
+    def _halves(self, before: dict, tension: np.ndarray, duration: float, pieces: list[_Piece]) -> None:
+        self.body.restore(before)
+        self._take(tension, 0.5 * duration, pieces)
+        self._take(tension, 0.5 * duration, pieces)
+
+    def _record(self, before: dict, tension: np.ndarray, pieces: list[_Piece]) -> None:
+        """Keeps the step that ended at the body's present state."""
+        body, contacts = self.body, self._free
         flow, around = before["flow"] + before["wake"], body._around
         if not np.array_equal(flow, self._flow):
             self._flow = flow
-        if around.touch:
+        # Planes of contact and grip count only where something is touched.
+        if around.touch and copied(around.contacts).any():
             contacts = tuple(each.to_numpy() for each in (around.planes, around.contacts, around.grip))
-        origin, end, start = body._origin[:, None].copy(), body.arrays.x.to_numpy(), body.arrays.start.to_numpy()
+        # Far worms' frames may have moved along with them since.
+        origin, end = body._origin[:, None].copy(), copied(body.arrays.x)
+        start = before["positions"] - (origin - before["origin"][:, None])
         around, physics = (self._flow, *contacts), body.arrays.physics.copy()
         pieces.append(_Piece(float(before["time"]), origin, end, start, tension, around, physics))
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..backend import start
+from ..backend import copied, start
 from ..environment import Medium, Obstacle
 from ..environment.stokes import CentreLineFlow
 from ..errors import ConfigError, DivergedError, unknown
@@ -142,10 +142,10 @@ class SoftBody:
     def state(self) -> dict[str, np.ndarray]:
         """Copies of everything the next step depends on: positions from an origin [mm], velocities [mm/s] and more."""
         return {
-            "positions": self.arrays.x.to_numpy(),
+            "positions": copied(self.arrays.x),
             "origin": self._origin.copy(),
             "far": self.arrays.status[:, kernels.FAR].copy(),
-            "velocities": self.arrays.velocity.to_numpy(),
+            "velocities": copied(self.arrays.velocity),
             "flow": self._around.given.copy(),
             "wake": self._around.wake.copy(),
             "load": self._around.load.copy(),

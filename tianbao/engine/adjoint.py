@@ -39,8 +39,20 @@ class _Sweep(ctypes.Structure):
     ]  # fmt: skip
 
 
+# The latest set of kinds with its library: writing the code takes seconds, and a search asks for it again and again.
+_latest: list[tuple[tuple[Kind, ...], tuple[ctypes.CDLL, tuple[int, ...]]]] = []
+
+
 def _compiled(given: tuple[Kind, ...]) -> tuple[ctypes.CDLL, tuple[int, ...]]:
     """The library of the reverse sweep, and how many numbers per instance each kind keeps outside its loops."""
+    for kinds, found in _latest:
+        if len(kinds) == len(given) and all(a is b for a, b in zip(kinds, given, strict=True)):
+            return found
+    _latest[:] = [(given, _written(given))]
+    return _latest[0][1]
+
+
+def _written(given: tuple[Kind, ...]) -> tuple[ctypes.CDLL, tuple[int, ...]]:
     engine = header(list(given))  # first: it numbers the nodes of the graphs that the adjoint grows
     adjoint = reverse(given)
     headers = {"mechanisms.h": engine, "adjoint.h": adjoint.code}

@@ -30,6 +30,10 @@ class Animal:
         tension_per_curvature: of its body [Pa], shape (slabs,).
         rng: of its membrane noise.
         tick: time between two calls of `advance` [ms].
+
+    Attributes:
+        tension: how its activations pull.
+        senses: of its receptors, stretch first.
     """
 
     def __init__(
@@ -42,7 +46,7 @@ class Animal:
         tick: float,
     ) -> None:
         self.model, self.design, self.brain = model, design, brain
-        self._tension = TensionMap(design.muscles, tension_per_curvature, design.parameters.peak_curvature)
+        self.tension = TensionMap(design.muscles, tension_per_curvature, design.parameters.peak_curvature)
         self._walls = Walls(model.holds, design.stretch_positions, tension_per_curvature, tick)
         levels = AmineLevels(design.amines, design.neurons, brain.voltage, design.parameters.release_slope, tick)
         self.senses: tuple[Sense, ...] = (
@@ -85,8 +89,13 @@ class Animal:
             seen: what the senses saw of the world.
             out: filled, of every slab and quadrant [Pa], shape (slabs, 4).
         """
-        self._tension(self.brain.activation, out=out)
+        self.tension(self.brain.activation, out=out)
         self._walls(seen.time, seen.bend, out)
+
+    @property
+    def fluctuation(self) -> np.ndarray:
+        """Copy of the membrane noise of the tick to come, in its standard deviations [-], shape (neurons,)."""
+        return self._currents.state()["fluctuation"]
 
     @property
     def generator(self) -> dict:

@@ -113,6 +113,11 @@ class Loop:
         """[ms] since the start."""
         return self.ticks * self.clock.tick
 
+    @property
+    def pull(self) -> np.ndarray:
+        """View of the tension of the last tick [Pa], shape (worms, slabs, 4)."""
+        return self._pull
+
     def design(self, worm: int = 0) -> NetworkDesign:
         """Nervous system of a worm; one object for all worms with equal ones."""
         model = self.worms[worm]

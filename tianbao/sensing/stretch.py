@@ -143,6 +143,7 @@ class StretchSense:
     Attributes:
         name: "stretch".
         receptors: in the order of the input.
+        renewed: share of the way to its bend that a receptor adapts in a tick [-].
     """
 
     name = "stretch"
@@ -156,7 +157,7 @@ class StretchSense:
         self.receptors = field.receptors
         self._field = field
         self._adapted = np.zeros(len(field.receptors))
-        self._renewed = -math.expm1(-tick / field.tau)
+        self.renewed = -math.expm1(-tick / field.tau)
 
     def write(self, seen: Seen, out: np.ndarray) -> None:
         """Stretch of every receptor.
@@ -170,7 +171,7 @@ class StretchSense:
 
     def adapt(self, seen: Seen) -> None:
         """Adapt to this bend for one tick."""
-        self._adapted += self._renewed * (self._field.fading @ seen.bend - self._adapted)
+        self._adapted += self.renewed * (self._field.fading @ seen.bend - self._adapted)
 
     def state(self) -> dict[str, np.ndarray]:
         """Copies of all that `adapt` changes."""
