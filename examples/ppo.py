@@ -4,6 +4,7 @@
     pip install "tianbao[train]"
     python examples/ppo.py Tianbao/Swim-v0 --envs 64 --steps 1000000 --out output/swim
     python examples/ppo.py Tianbao/Swim-v0 --envs 64 --steps 2000000 --out output/swim --resume
+    python examples/ppo.py Tianbao/Chemotaxis-v0 --start output/crawl/policy.npz --fresh 2 --out output/chemotaxis
     python examples/ppo.py Tianbao/Escape-v0 --envs 16 --rollout 100 --steps 50000 --out output/escape
 
 It trains a perceptron on a batch of environments and writes into the folder `--out`:
@@ -43,6 +44,7 @@ from tianbao.learning.policy import Policy, stretched
 
 LEARNT = ("seen", "noise", "action", "log", "advantage", "return")
 LOSSES = ("policy", "value", "entropy", "divergence")
+KNOWN = 20_000  # observations for which the scale of a policy to begin with counts; it soon follows what is seen here
 COLUMNS = ("steps", "seconds", "episodes", "return", "lowest", "highest", "length", *LOSSES)
 
 
@@ -56,6 +58,8 @@ class Settings:
     envs: int = 64
     seed: int = 1
     resume: bool = False
+    start: str = ""  # a policy.npz to begin with, of an environment with as many inputs and actions
+    fresh: int = 0  # last inputs that mean something else than where that policy comes from: they begin without weight
     option: list[str] = field(default_factory=list)  # of the environment, as key=value
     rollout: int = 64  # steps of each environment between two updates
     epochs: int = 10
@@ -305,6 +309,22 @@ class Training:
 
     # --- files
 
+    def begin_with(self, policy: Policy) -> None:
+        """Take over the layers of a policy and the scale of its inputs; the value of a state is learnt anew."""
+        layers = [each for each in self.agent.actor if isinstance(each, nn.Linear)]
+        shapes = [tuple(each.weight.shape) for each in layers]
+        given = [each.shape for each in policy.weights]
+        if given != shapes:
+            raise SystemExit(f"{self.settings.start}: its layers have shapes {given}, and this one {shapes}")
+        familiar = len(policy.mean) - self.settings.fresh
+        with torch.no_grad():
+            for layer, weight, bias in zip(layers, policy.weights, policy.biases, strict=True):
+                layer.weight.copy_(torch.as_tensor(weight))
+                layer.bias.copy_(torch.as_tensor(bias))
+            layers[0].weight[:, familiar:] = 0.0
+        self.seen.mean[:familiar], self.seen.variance[:familiar] = policy.mean[:familiar], policy.variance[:familiar]
+        self.seen.count = float(KNOWN)
+
     def policy(self) -> Policy:
         """The policy as numpy has it."""
         layers = [each for each in self.agent.actor if isinstance(each, nn.Linear)]
@@ -380,6 +400,8 @@ def train(settings: Settings) -> Path:
     training = Training(settings, envs)
     if settings.resume and (folder / "state.pt").exists():
         training.restore(folder)
+    elif settings.start:
+        training.begin_with(Policy.load(settings.start))
     (folder / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
     # Worlds of a resumed training are others than those it began with.
     episodes = Episodes(envs, settings.seed + 1_000_003 * training.updates)

@@ -151,6 +151,24 @@ def test_the_same_seed_trains_the_same_and_a_resumed_training_goes_on(ppo, tmp_p
 
 
 @pytest.mark.train
+def test_a_training_begins_with_a_policy_whose_last_inputs_meant_something_else(ppo, tmp_path):
+    ppo.train(ppo.settings_of(words(tmp_path / "a")))
+    policy = Policy.load(tmp_path / "a" / "policy.npz")
+    settings = ppo.settings_of(words(tmp_path / "b", fresh=1, start=tmp_path / "a" / "policy.npz"))
+    training = ppo.Training(settings, ppo.made(settings))
+    training.begin_with(policy)
+    seen = np.random.default_rng(0).normal(size=(100, 3)) * [1, 1, 8]
+    elsewhere, known = seen.copy(), seen.copy()
+    elsewhere[:, 2] += 5.0
+    known[:, 2] = policy.mean[2]
+    assert np.allclose(training.policy()(seen), training.policy()(elsewhere), atol=1e-6)
+    assert np.allclose(training.policy()(seen), policy(known), atol=1e-5)
+    wide = ppo.settings_of(words(tmp_path / "c", hidden=16))
+    with pytest.raises(SystemExit, match="shapes"):
+        ppo.Training(wide, ppo.made(wide)).begin_with(policy)
+
+
+@pytest.mark.train
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
 def test_every_autoreset_mode_leads_to_the_observation_that_ended_the_episode(ppo, mode):
     """In an environment that counts its steps, what a step led to is always one more than what it began with."""
