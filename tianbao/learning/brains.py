@@ -10,9 +10,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -22,6 +21,9 @@ from ..errors import ConfigError, shorten, unknown
 from ..rows import number, whole
 from ..worm import Worm
 from .brain_worms import MOST_APART, made, one_that_decides, place_of, values
+from .drawn import FPS, DrawnEnv
+
+_MARK = 0.05  # [mm] radius of the dot that a picture shows in the middle of a drop
 
 
 class Drops:
@@ -89,6 +91,7 @@ class EscapeBatch(VectorEnv):
         settle: crawl before the drop is put down [ms]; that of brains.csv when None.
         threads: worms computed at the same time.
         stream: of the first worm.
+        render_mode: "rgb_array" or None.
         **options: see `BrainWorms`.
 
     Attributes:
@@ -111,6 +114,7 @@ class EscapeBatch(VectorEnv):
         settle: float | None = None,
         threads: int = 2,
         stream: int = 0,
+        render_mode: str | None = None,
         **options: Any,
     ) -> None:
         given = values()
@@ -123,7 +127,10 @@ class EscapeBatch(VectorEnv):
         except ValueError:
             known = [each.value for each in AutoresetMode]
             raise ConfigError(f"escape: {unknown('autoreset mode', shorten(autoreset_mode), known)}") from None
-        self.metadata = {"autoreset_mode": self.mode, "render_modes": []}
+        if render_mode not in (None, "rgb_array"):
+            raise ConfigError(f"escape: a batch takes render_mode 'rgb_array' or None, not {shorten(repr(render_mode))}")
+        self.render_mode = render_mode
+        self.metadata = {"autoreset_mode": self.mode, "render_modes": ["rgb_array"], "render_fps": FPS}
         self._settle = number(given["settle"] if settle is None else settle, "escape", "settle", "ms", low=0.0)
         size = (given["drop_peak"] if peak is None else peak, given["drop_width"] if width is None else width)
         model = one_that_decides(worm, options.get("light", ()))
@@ -188,6 +195,19 @@ class EscapeBatch(VectorEnv):
         """From the centroid of each worm to the middle of its drop [mm], shape (num_envs,)."""
         return np.linalg.norm(self.worms.middle[:, :2] - self._drops.middles, axis=1)
 
+    def picture(self, worm: int) -> np.ndarray:
+        """A worm and its drop from above: uint8, shape (height, width, 3)."""
+        from ..view.above import from_above
+
+        x, y = self._drops.middles[worm]
+        return from_above(self.worms.midline[worm], source=(x, y, self._drops.width, _MARK))
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """One picture per worm, in mode "rgb_array"; else None."""
+        if self.render_mode is None:
+            return None
+        return tuple(self.picture(worm) for worm in range(self.num_envs))
+
     def _info(self) -> dict[str, Any]:
         """What is known beside the observation, as Gymnasium has it for batches."""
         distance = self.distance()
@@ -232,10 +252,11 @@ class EscapeBatch(VectorEnv):
         return seen, reward, never, over.copy(), info
 
 
-class Escape(gymnasium.Env):
+class Escape(DrawnEnv):
     """One whole worm and a drop of copper before it: the batch of one, see `EscapeBatch`.
 
     Args:
+        render_mode: "rgb_array", "human" or None.
         **options: of `EscapeBatch`, but for those of batches.
 
     Attributes:
@@ -245,9 +266,8 @@ class Escape(gymnasium.Env):
         ConfigError: for a wrong value.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
-
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, render_mode: str | None = None, **options: Any) -> None:
+        super().__init__(render_mode)
         for name in ("num_envs", "autoreset_mode", "max_episode_steps"):
             if name in options:
                 raise ConfigError(f"escape: '{name}' is of a batch; make one with gymnasium.make_vec")
@@ -264,6 +284,7 @@ class Escape(gymnasium.Env):
         """
         super().reset(seed=seed)
         seen, info = self.batch.reset(seed=seed, options=options)
+        self.show()
         return seen[0], _alone(info)
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -274,7 +295,12 @@ class Escape(gymnasium.Env):
             DivergedError: if the brain or the body leaves the physical range.
         """
         seen, reward, terminated, truncated, info = self.batch.step(np.asarray(action)[None])
+        self.show()
         return seen[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), _alone(info)
+
+    def picture(self) -> np.ndarray:
+        """The worm and its drop from above, see DrawnEnv."""
+        return self.batch.picture(0)
 
 
 def _alone(info: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import gymnasium
 import numpy as np
 
-from ..errors import ConfigError, shorten
+from ..errors import ConfigError
 from . import body_tasks, pillars, taxis
 from .batches import picture, spaces_of
 from .body_tasks import BodyTask
+from .drawn import DrawnEnv
 
 _ALL = np.ones(1, bool)
-_FPS = 10
 
 
-class BodyEnv(gymnasium.Env):
+class BodyEnv(DrawnEnv):
     """A task with one worm: the batch of one.
 
     Attributes:
@@ -24,7 +23,6 @@ class BodyEnv(gymnasium.Env):
     """
 
     kind: ClassVar[type[BodyTask]] = BodyTask
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array", "human"], "render_fps": _FPS}
 
     def __init__(self, *, render_mode: str | None = None, **options: Any) -> None:
         """
@@ -35,11 +33,10 @@ class BodyEnv(gymnasium.Env):
         Raises:
             ConfigError: for an unknown or wrong value, or "human" without a display.
         """
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ConfigError(f"render_mode is 'rgb_array', 'human' or None, not {shorten(repr(render_mode))}")
+        super().__init__(render_mode)
         self.task = self.kind(1, **options)
         self.observation_space, self.action_space = spaces_of(self.task)
-        self.render_mode, self._window, self._ready = render_mode, None, False
+        self._ready = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -59,7 +56,7 @@ class BodyEnv(gymnasium.Env):
         super().reset(seed=seed)
         self.task.restart(np.zeros(1, int), [self.np_random], options)
         self._ready = True
-        self._show()
+        self.show()
         return self.task.observation()[0], {}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -78,26 +75,13 @@ class BodyEnv(gymnasium.Env):
             raise ConfigError("step: reset the environment first")
         reward, terminated, known = self.task.act(np.asarray(action, float)[None], _ALL)
         truncated = self.task.limit is not None and bool(self.task.count[0] >= self.task.limit)
-        self._show()
+        self.show()
         info = {name: value[0].item() for name, value in known.items()}
         return self.task.observation()[0], float(reward[0]), bool(terminated[0]), truncated, info
 
-    def render(self) -> np.ndarray | None:
-        """The worm from above, uint8, shape (height, width, 3), in mode "rgb_array"; else None."""
-        return picture(self.task, 0) if self.render_mode == "rgb_array" else None
-
-    def _show(self) -> None:
-        if self.render_mode == "human":
-            from ..view.above import Window
-
-            self._window = self._window or Window()
-            self._window.show(picture(self.task, 0), 1.0 / _FPS)
-
-    def close(self) -> None:
-        """Close the window, if one is open."""
-        if self._window is not None:
-            self._window.close()
-            self._window = None
+    def picture(self) -> np.ndarray:
+        """See DrawnEnv."""
+        return picture(self.task, 0)
 
 
 class SwimEnv(BodyEnv):

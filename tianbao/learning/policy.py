@@ -16,11 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ConfigError, OutputError, shorten
+from ..errors import ConfigError, OutputError, shorten, unknown
 from ..io.files import write_atomically
 
 FORMAT = 1
 """Of the file; a file of another format is refused."""
+TRAINED = Path(__file__).with_name("trained")
+"""Folder of policies that come with Tianbao, each beside how it was made."""
 _EPSILON = 1e-8
 _LARGEST_FILE = 1 << 28  # bytes: a policy of 64 million numbers, far above any of these
 _ONE_OF_EACH = ("format", "mean", "variance", "limit", "low", "high")
@@ -127,6 +129,21 @@ class Policy:
         buffer = io.BytesIO()
         np.savez(buffer, format=FORMAT, **layers)
         return write_atomically(path, buffer.getvalue())
+
+    @classmethod
+    def trained(cls, name: str) -> Policy:
+        """One of those that come with Tianbao.
+
+        Args:
+            name: such as "swim"; docs/learning/training.md says what each does, trained/policies.csv how it was made.
+
+        Raises:
+            ConfigError: for another name.
+        """
+        known = sorted(path.stem for path in TRAINED.glob("*.npz"))
+        if name not in known:
+            raise ConfigError(unknown("trained policy", str(name), known))
+        return cls.load(TRAINED / f"{name}.npz")
 
     @classmethod
     def load(cls, path: str | Path) -> Policy:
