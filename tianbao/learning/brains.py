@@ -128,7 +128,7 @@ class EscapeBatch(VectorEnv):
             known = [each.value for each in AutoresetMode]
             raise ConfigError(f"escape: {unknown('autoreset mode', shorten(autoreset_mode), known)}") from None
         if render_mode not in (None, "rgb_array"):
-            raise ConfigError(f"escape: a batch takes render_mode 'rgb_array' or None, not {shorten(repr(render_mode))}")
+            raise ConfigError(f"escape: render_mode of a batch is 'rgb_array', not {shorten(repr(render_mode))}")
         self.render_mode = render_mode
         self.metadata = {"autoreset_mode": self.mode, "render_modes": ["rgb_array"], "render_fps": FPS}
         self._settle = number(given["settle"] if settle is None else settle, "escape", "settle", "ms", low=0.0)
