@@ -185,6 +185,7 @@ SLOW = {
     "AFD": ("temperature", 23.0, 23.1, 0.5), "URX": ("oxygen", 16.4, 17.6, 0.3), "BAG": ("oxygen", 7.6, 6.4, 0.3),
 }  # fmt: skip
 LIMITED = {("ASE", "nacl"), *((neuron, field) for neuron, (field, *_) in SLOW.items())}
+ENDINGS = {(each.neuron[:-1], each.field) for each in EVERY}
 # Nociceptors, and what holds the other one, which reads copper too, at its rest [mV].
 NOCICEPTORS = {("ASH", "copper"): ("ADL*", -69.0), ("ASH", "glycerol"): None, ("ADL", "copper"): ("ASH*", -67.0)}
 
@@ -210,7 +211,7 @@ def test_no_change_drives_a_limited_receptor_out_of_its_range(neuron, far):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("neuron", "field"), sorted({(e.neuron[:-1], e.field) for e in EVERY} - LIMITED - set(NOCICEPTORS)))
+@pytest.mark.parametrize(("neuron", "field"), sorted(ENDINGS - LIMITED - set(NOCICEPTORS)))
 def test_gains_follow_the_declared_rule(neuron, field):
     """Peak current of the standard stimulus times the input resistance at rest is 15 mV, in the mean of both sides."""
     standard = targets().query("neuron == @neuron + 'L' and field == @field").iloc[0]
@@ -226,7 +227,7 @@ def test_gains_follow_the_declared_rule(neuron, field):
 @pytest.mark.slow
 @pytest.mark.parametrize(("neuron", "field"), NOCICEPTORS)
 def test_half_dose_brings_a_nociceptor_in_the_worm_to_half_of_its_release(neuron, field):
-    """A tenth less of the receptor occupied leaves both sides, on average, below half release, a tenth more does not."""
+    """A tenth less occupancy leaves the mean of both sides below half release, a tenth more does not."""
     row, held = receptor_of(f"{neuron}L", field), NOCICEPTORS[neuron, field]
     half_release = decision.rows()["sensory_release_half"]["value"]
     quiet = tb.Worm().parameters.replace(noise=0.0)
