@@ -10,6 +10,7 @@ import pytest
 import tianbao as tb
 from tianbao import mechanisms
 from tianbao.electrophysiology.transduction import SensoryCell, receptor_of
+from tianbao.network import decision
 from tianbao.sensing import receptors, table_senses
 from tianbao.validation import levels
 from tianbao.validation.check import PASS
@@ -184,6 +185,9 @@ SLOW = {
     "AFD": ("temperature", 23.0, 23.1, 0.5), "URX": ("oxygen", 16.4, 17.6, 0.3), "BAG": ("oxygen", 7.6, 6.4, 0.3),
 }  # fmt: skip
 LIMITED = {("ASE", "nacl"), *((neuron, field) for neuron, (field, *_) in SLOW.items())}
+ENDINGS = {(each.neuron[:-1], each.field) for each in EVERY}
+# Nociceptors, and what holds the other one, which reads copper too, at its rest [mV].
+NOCICEPTORS = {("ASH", "copper"): ("ADL*", -69.0), ("ASH", "glycerol"): None, ("ADL", "copper"): ("ASH*", -67.0)}
 
 
 @pytest.mark.parametrize("neuron", SLOW)
@@ -207,7 +211,7 @@ def test_no_change_drives_a_limited_receptor_out_of_its_range(neuron, far):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("neuron", "field"), sorted({(e.neuron[:-1], e.field) for e in EVERY} - LIMITED))
+@pytest.mark.parametrize(("neuron", "field"), sorted(ENDINGS - LIMITED - set(NOCICEPTORS)))
 def test_gains_follow_the_declared_rule(neuron, field):
     """Peak current of the standard stimulus times the input resistance at rest is 15 mV, in the mean of both sides."""
     standard = targets().query("neuron == @neuron + 'L' and field == @field").iloc[0]
@@ -218,3 +222,23 @@ def test_gains_follow_the_declared_rule(neuron, field):
         found.append(resistance * cell.answer(standard.before, (standard.after, 5000.0)).peak_current)
     # The gain is the mean of what each side needs, of two digits.
     assert 15.0 * np.mean(1.0 / np.array(found)) == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("neuron", "field"), NOCICEPTORS)
+def test_half_dose_brings_a_nociceptor_in_the_worm_to_half_of_its_release(neuron, field):
+    """A tenth less occupancy leaves the mean of both sides below half release, a tenth more does not."""
+    row, held = receptor_of(f"{neuron}L", field), NOCICEPTORS[neuron, field]
+    half_release = decision.rows()["sensory_release_half"]["value"]
+    quiet = tb.Worm().parameters.replace(noise=0.0)
+
+    def peak(occupancy):
+        dose = row.k_half * (occupancy / (1.0 - occupancy)) ** (1.0 / row.hill)
+        worm = tb.Worm(signs="deciding", discretisation="d_lambda", parameters=quiet)  # its command neurons are silent
+        if held:
+            worm.clamp(held[0], voltage=held[1])
+        arena = tb.Arena("agar", fields=[tb.Bath(field, [(0.0, 0.0), (3000.0, dose)])])
+        run = tb.Simulation(worm, arena, seed=5, progress=False).record(voltage=[f"{neuron}*"], every=4.0).run(8000.0)
+        return run.voltages()[3000.0:].max().mean()
+
+    assert peak(0.45) < half_release < peak(0.55)
