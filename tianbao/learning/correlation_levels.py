@@ -71,10 +71,15 @@ def _type(word: str) -> str:
     return "interneuron" if word == "unknown" else word  # CAN makes no synapse
 
 
+@cache
+def _types() -> dict[str, str]:
+    """Type of every neuron."""
+    return {name: _type(word) for name, word in anatomy.neurons()["type"].items()}
+
+
 def family(edge: Edge) -> str:
     """Connections that share a gain: by kind, sign and the types of both neurons."""
-    types = anatomy.neurons()["type"]
-    pre, post = _type(types[edge.pre]), _type(types[edge.post])
+    pre, post = _types()[edge.pre], _types()[edge.post]
     if edge.kind == "gap":
         pre, post = sorted((pre, post))
     return " ".join(filter(None, (edge.kind, edge.sign, f"{pre}-{post}")))
