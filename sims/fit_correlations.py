@@ -69,16 +69,21 @@ def baselines(brain: SpontaneousBrain, parts: dict[str, Pairs], inputs: int) -> 
     }
     alone = Values(np.ones(len(brain.edges)), np.zeros((n, inputs)), np.ones(n))
     found["connectome"] = compared(simulated_correlations(brain, alone, RECORDING), brain.neurons, parts)
-    models = []
+    judged = "pairs" if "pairs" in parts else "fitted"
+    tried = []
     for ridge in RIDGES:
         loadings = factor_model(fitted, brain.neurons, inputs, ridge)
-        models.append(compared(factor_correlations(loadings)[None], brain.neurons, parts) | {"ridge": ridge})
-    judged = "pairs" if "pairs" in parts else "fitted"
-    found["factor model"] = min(models, key=lambda each: each[judged]["mse"])
+        tried.append((compared(factor_correlations(loadings)[None], brain.neurons, parts), ridge, loadings))
+    best, ridge, loadings = min(tried, key=lambda each: each[0][judged]["mse"])
+    found["factor model"] = {**best, "ridge": ridge}
     classes = [anatomy.neuron_class(name) for name in brain.neurons]
-    sums = {cls: loadings_of_class(loadings, classes, cls, fitted, brain.neurons) for cls in set(classes)}
-    shared = np.array([sums[cls] for cls in classes])
-    found["factor model by class"] = compared(factor_correlations(shared)[None], brain.neurons, parts)
+    lent = {cls: loadings_of_class(loadings, classes, cls, fitted, brain.neurons) for cls in set(classes)}
+    seen = set(fitted.neurons)
+    # A neuron without a pair that was fitted takes the loadings of its class, as in set B.
+    known = np.array([
+        own if name in seen else lent[cls] for name, cls, own in zip(brain.neurons, classes, loadings, strict=True)
+    ])  # fmt: skip
+    found["factor model, others as their class"] = compared(factor_correlations(known)[None], brain.neurons, parts)
     return found
 
 
@@ -133,7 +138,7 @@ def experiment(args: argparse.Namespace) -> int:
     parts, brain = parts_of(pairs, args), SpontaneousBrain(dt=args.dt)
     inputs = round(correlation_constants()["common_inputs"])
     report = {"baselines": baselines(brain, parts, inputs)} if args.baselines else {}
-    levels = LEVELS[args.set](brain.edges, brain.neurons)
+    levels = LEVELS[args.set](brain.edges, brain.neurons, args.hold_crawl)
     fit = CorrelationFit(
         brain, parts["fitted"], levels, seed=args.seed, steps=args.steps, window=args.window,
         frozen=args.frozen, start=start_of(args.start),
@@ -155,6 +160,7 @@ def experiment(args: argparse.Namespace) -> int:
         "script": "sims/fit_correlations.py", "commit": git_revision(), "set": args.set, "numbers": numbers.count,
         "pairs_fitted": len(parts["fitted"]), "seed": args.seed, "split_seed": args.split_seed, "all_pairs": args.all,
         "steps": fit.done, "window_s": args.window, "dt_ms": args.dt, "frozen": list(args.frozen),
+        "hold_crawl": args.hold_crawl,
         "core_seconds": round(spent, 1), "mse_fitted": fitted["mse"], "r_fitted": fitted["r"],
     }  # fmt: skip
     write_set(folder / args.set, brain.edges, brain.neurons, values, provenance)
@@ -194,6 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--share", type=float, default=0.2, help="of pairs that is left out")
     parser.add_argument("--neurons", type=int, default=6, help="that are left out with all their pairs")
     parser.add_argument("--all", action="store_true", help="fit every pair")
+    parser.add_argument("--hold-crawl", action="store_true", help="keep the connections of the crawl as they are")
     parser.add_argument("--frozen", nargs="*", default=(), help="quantities that do not change, such as multiplier")
     parser.add_argument("--start", type=Path, help="folder of a fit to start from")
     parser.add_argument("--no-baselines", dest="baselines", action="store_false")

@@ -21,6 +21,7 @@ from .correlations import correlation_constants
 from .spontaneous import Edge
 
 _GROUPS = Path(__file__).with_name("correlation_groups.csv")
+_CRAWLING, _DRIVING = ("A", "B", "D", "head bending"), "AVB"
 QUANTITIES = ("multiplier", "loading", "private")
 
 
@@ -32,7 +33,7 @@ class Level:
         quantity: one of `QUANTITIES`.
         name: of the level, such as "class".
         labels: of its numbers, length size.
-        index: which of them each edge or neuron takes, shape (items,).
+        index: which of them each edge or neuron takes, shape (items,); -1 for none.
         ridge: cost of the square of one number [-].
         rate: largest step of one number, in its unit.
     """
@@ -85,32 +86,55 @@ def family(edge: Edge) -> str:
     return " ".join(filter(None, (edge.kind, edge.sign, f"{pre}-{post}")))
 
 
+def of_the_crawl(edge: Edge) -> bool:
+    """Whether both neurons of a connection belong to the circuit of the crawl.
+
+    That is AVB with the motor neurons of the cord and of head bends, whose class gains were fitted to the gait.
+    """
+    return all(
+        input_groups()[each] in _CRAWLING or anatomy.neuron_class(each) == _DRIVING for each in (edge.pre, edge.post)
+    )
+
+
 def _level(quantity: str, name: str, labels: Sequence[Hashable], ridge: float, rate: float) -> Level:
+    """A level with one number per label; none for a label None."""
     numbers: dict[Hashable, int] = {}
-    index = np.array([numbers.setdefault(label, len(numbers)) for label in labels])
+    index = np.array([-1 if label is None else numbers.setdefault(label, len(numbers)) for label in labels])
     return Level(quantity, name, tuple(map(str, numbers)), index, ridge, rate)
 
 
-def class_levels(edges: Sequence[Edge], neurons: Sequence[str]) -> tuple[Level, ...]:
-    """Set A: a gain per family of connections, and strengths of inputs per group of neurons."""
+def class_levels(edges: Sequence[Edge], neurons: Sequence[str], hold: bool = False) -> tuple[Level, ...]:
+    """Set A: a gain per family of connections, and strengths of inputs per group of neurons.
+
+    Args:
+        edges, neurons: of the brain.
+        hold: whether connections of the crawl keep their strength.
+    """
     groups = [input_groups()[name] for name in neurons]
+    families = [None if hold and of_the_crawl(each) else family(each) for each in edges]
     return (
-        _level("multiplier", "family", [family(each) for each in edges], 1e-4, 0.03),
+        _level("multiplier", "family", families, 1e-4, 0.03),
         _level("loading", "group", groups, 1e-6, 0.1),
         _level("private", "group", groups, 1e-4, 0.03),
     )
 
 
-def synapse_levels(edges: Sequence[Edge], neurons: Sequence[str]) -> tuple[Level, ...]:
+def synapse_levels(edges: Sequence[Edge], neurons: Sequence[str], hold: bool = False) -> tuple[Level, ...]:
     """Set B: set A, a multiplier per connection, and strengths of inputs per class and per neuron.
 
     What a neuron has of its own costs more than what its class has, so that the neurons of a class stay alike unless
     the data ask for more.
+
+    Args:
+        edges, neurons: of the brain.
+        hold: whether connections of the crawl keep their strength.
     """
     classes = [anatomy.neuron_class(name) for name in neurons]
-    own = [f"{each.kind} {each.pre}-{each.post} {each.sign}" for each in edges]
+    own = [
+        None if hold and of_the_crawl(each) else f"{each.kind} {each.pre}-{each.post} {each.sign}" for each in edges
+    ]
     return (
-        *class_levels(edges, neurons),
+        *class_levels(edges, neurons, hold),
         _level("multiplier", "edge", own, 2e-5, 0.05),
         _level("loading", "class", classes, 2e-6, 0.1),
         _level("loading", "neuron", list(neurons), 1e-5, 0.1),
@@ -176,6 +200,7 @@ class Numbers:
         found: dict[str, np.ndarray] = {}
         for level in self.levels:
             part = self.arrays[level.key][level.index]
+            part[level.index < 0] = 0.0
             found[level.quantity] = found[level.quantity] + part if level.quantity in found else part
         return found
 
@@ -205,5 +230,6 @@ class Numbers:
         }
         found = {key: np.zeros_like(array) for key, array in self.arrays.items()}
         for level in self.levels:
-            np.add.at(found[level.key], level.index, bars[level.quantity])
+            some = level.index >= 0
+            np.add.at(found[level.key], level.index[some], bars[level.quantity][some])
         return found
