@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+import tianbao as tb
 from tianbao import anatomy
 from tianbao.cli import run_script
 from tianbao.errors import ConfigError
@@ -121,6 +122,14 @@ def fitted_by(fit: CorrelationFit, folder: Path, seconds: float) -> float:
     return spent
 
 
+def worm_of(shuffle: int | None) -> tb.Worm:
+    """The worm in the coarse discretisation; as a control with other partners at every connection."""
+    worm = tb.Worm(discretisation="d_lambda", soma_compartments=1)
+    if shuffle is not None:
+        worm.shuffle("chemical_targets", shuffle).shuffle("gap_partners", shuffle)
+    return worm
+
+
 def start_of(path: Path | None) -> dict[str, np.ndarray] | None:
     """Numbers of another fit to start from."""
     if path is None:
@@ -135,7 +144,7 @@ def experiment(args: argparse.Namespace) -> int:
     """Fit, judge, write."""
     folder = prepare_folder(args.out)
     pairs = read_pairs(args.pairs)
-    parts, brain = parts_of(pairs, args), SpontaneousBrain(dt=args.dt)
+    parts, brain = parts_of(pairs, args), SpontaneousBrain(worm_of(args.shuffle), dt=args.dt)
     inputs = round(correlation_constants()["common_inputs"])
     report = {"baselines": baselines(brain, parts, inputs)} if args.baselines else {}
     levels = LEVELS[args.set](brain.edges, brain.neurons, args.hold_crawl)
@@ -160,7 +169,7 @@ def experiment(args: argparse.Namespace) -> int:
         "script": "sims/fit_correlations.py", "commit": git_revision(), "set": args.set, "numbers": numbers.count,
         "pairs_fitted": len(parts["fitted"]), "seed": args.seed, "split_seed": args.split_seed, "all_pairs": args.all,
         "steps": fit.done, "window_s": args.window, "dt_ms": args.dt, "frozen": list(args.frozen),
-        "hold_crawl": args.hold_crawl,
+        "hold_crawl": args.hold_crawl, "shuffled": args.shuffle is not None,
         "core_seconds": round(spent, 1), "mse_fitted": fitted["mse"], "r_fitted": fitted["r"],
     }  # fmt: skip
     write_set(folder / args.set, brain.edges, brain.neurons, values, provenance)
@@ -202,6 +211,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--all", action="store_true", help="fit every pair")
     parser.add_argument("--hold-crawl", action="store_true", help="keep the connections of the crawl as they are")
     parser.add_argument("--frozen", nargs="*", default=(), help="quantities that do not change, such as multiplier")
+    parser.add_argument("--shuffle", type=int, metavar="SEED", help="permute the partners of all connections first")
     parser.add_argument("--start", type=Path, help="folder of a fit to start from")
     parser.add_argument("--no-baselines", dest="baselines", action="store_false")
     parser.add_argument("--out", type=Path, default=Path("output/correlations"))
