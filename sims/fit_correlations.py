@@ -159,10 +159,10 @@ def experiment(args: argparse.Namespace) -> int:
     report["fit"] = compared(
         simulated_correlations(brain, values, RECORDING, JUDGED, args.seed), brain.neurons, {**parts, "all": pairs}
     )
-    without = Values(np.ones(len(brain.edges)), values.loadings, values.private)
-    report["inputs of the fit, multipliers of 1"] = compared(
-        simulated_correlations(brain, without, RECORDING, 1, args.seed), brain.neurons, {**parts, "all": pairs}
-    )
+    for label, factor in (("multipliers of 1", 1.0), ("no connection", 0.0)):
+        without = Values(np.full(len(brain.edges), factor), values.loadings, values.private)
+        matrices = simulated_correlations(brain, without, RECORDING, 1, args.seed)
+        report[f"inputs of the fit, {label}"] = compared(matrices, brain.neurons, {**parts, "all": pairs})
     np.savez(folder / "numbers.npz", **numbers.arrays)
     fitted = report["fit"]["fitted"]
     provenance = {

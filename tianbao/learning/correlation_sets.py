@@ -53,7 +53,8 @@ class CorrelationSet:
         Raises:
             ConfigError: if the brain lacks a connection of the set.
         """
-        if strays := [edge for edge in self.multipliers if edge not in set(edges)]:
+        known = set(edges)
+        if strays := [edge for edge in self.multipliers if edge not in known]:
             raise ConfigError(f"set '{self.name}': the brain has no {strays[0].kind} {strays[0].pre}-{strays[0].post}")
         return Values(
             np.array([self.multipliers.get(edge, 1.0) for edge in edges]),
