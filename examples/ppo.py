@@ -66,7 +66,7 @@ class Settings:
     minibatch: int = 512
     learning_rate: float = 3e-4
     anneal: bool = False  # the learning rate to zero at the last step
-    gamma: float = 0.97  # discount per step
+    gamma: float = 0.99  # discount per step
     trace: float = 0.95  # lambda of generalised advantage estimation
     clip: float = 0.2  # of the ratio of probabilities
     entropy: float = 0.0  # weight of the entropy
@@ -74,7 +74,7 @@ class Settings:
     gradient: float = 0.5  # largest norm
     divergence: float = 0.03  # stops the epochs of an update early [nats]; 0 never
     hidden: int = 64
-    log_std: float = 0.0  # of the exploration at the start, in units of half the action's range
+    log_std: float = -0.5  # of the exploration at the start, in units of half the action's range
     correlation: float = 0.0  # of the exploration from one step to the next, 0 to below 1
     limit: float = 10.0  # of normalised observations
     evaluate: int = 1  # episodes of every environment without exploration at the end

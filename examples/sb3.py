@@ -91,9 +91,9 @@ def main() -> None:
     envs = VecNormalize(VecMonitor(Worms(gymnasium.make_vec(args.environment, args.envs, **mode))))
     # Rollouts of some 4096 steps in all, as examples/ppo.py has them.
     steps = max(4096 // args.envs, 16)
-    network = {"net_arch": [64, 64], "log_std_init": 0.0}
+    network = {"net_arch": [64, 64], "log_std_init": -0.5}
     model = PPO(
-        "MlpPolicy", envs, n_steps=steps, batch_size=512, gamma=0.97, policy_kwargs=network, seed=args.seed,
+        "MlpPolicy", envs, n_steps=steps, batch_size=512, gamma=0.99, policy_kwargs=network, seed=args.seed,
         device="cpu",
     )  # fmt: skip
     model.learn(args.steps, progress_bar=False, log_interval=1)
