@@ -11,7 +11,9 @@ from __future__ import annotations
 
 # One row per environment: its id, where its class is, where that of its batch is ("" where there is none), and after
 # how many actions an episode is cut off.
-ENVIRONMENTS: tuple[tuple[str, str, str, int], ...] = ()
+ENVIRONMENTS: tuple[tuple[str, str, str, int], ...] = (
+    ("Tianbao/Lane-v0", "tianbao.learning.circuit_tasks:Lane", "", 300),
+)
 
 
 def register() -> None:
