@@ -27,7 +27,7 @@ from ..units import NA_PER_PA
 from ..worm import Worm
 from .circuit_wiring import CONTROLS, cells, rewired, wired
 
-__all__ = ["CONTROLS", "PARTS", "Circuit", "Player", "circuit_names"]
+__all__ = ["CONTROLS", "PARTS", "Circuit", "Player", "bounds", "circuit_names"]
 
 PARTS = ("synapses", "junctions", "excitability")
 """Quantities that can be given back to a worm; receptor currents and read-out are no part of a worm, and how long a
@@ -59,6 +59,17 @@ def _scales() -> Mapping[str, tuple[str, float, float, float]]:
         row["quantity"]: (row["scale"], *(finite(row[each], where, each) for each in ("start", "low", "high")))
         for where, row in read_rows(_NUMBERS)
     }
+
+
+def bounds(quantity: str) -> tuple[float, float]:
+    """Lowest and highest value of a quantity, in the unit of circuit_numbers.csv.
+
+    Raises:
+        ConfigError: for an unknown quantity.
+    """
+    if quantity not in _scales():
+        raise ConfigError(unknown("quantity of a circuit", quantity, _scales()))
+    return _scales()[quantity][2:]
 
 
 @dataclass(frozen=True, eq=False)
