@@ -81,7 +81,7 @@ class CircuitBrain:
 
     def actor(self, free: np.ndarray, steps: int) -> Callable[[np.ndarray], np.ndarray]:
         """See `Brain`."""
-        player = Player(self.circuits, self.numbers(free))
+        player = Player(self.circuits, self.numbers(free), precision=np.float32)
         return lambda observed: player.act(observed, steps)
 
 

@@ -48,7 +48,7 @@ _STRETCH = np.linspace(0.0, 1.0, 49)
 
 @cache
 def circuit_names() -> tuple[str, ...]:
-    """Names of the circuits of circuits.csv."""
+    """Names of what is in circuits.csv."""
     return tuple(dict.fromkeys(row["circuit"] for _, row in read_rows(_NEURONS)))
 
 
@@ -78,7 +78,7 @@ class Circuit:
 
     Attributes:
         neurons: names.
-        groups: quantity -> group of each neuron, whose neurons share a number; "" where there is nothing to train.
+        groups: quantity -> group of each neuron, whose neurons share a number; "" where nothing is trained.
         sensors: share of each receptor current that each neuron gets [1], shape (4, neurons).
         receptors: names of the four receptor currents.
         readout: weight of each voltage in the action [1], shape (neurons,); 1 in all forward, -1 in all backward ones.
@@ -197,8 +197,6 @@ class Circuit:
         Raises:
             ConfigError: for an unknown kind.
         """
-        if kind not in CONTROLS:
-            raise ConfigError(unknown("control", kind, CONTROLS))
         changed = rewired(self.chemical, self.inhibitory, self.gap, kind, np.random.default_rng(seed))
         return replace(self, **dict(zip(("chemical", "inhibitory", "gap"), changed, strict=True)))
 
@@ -240,9 +238,8 @@ class Circuit:
         Raises:
             ConfigError: for an unknown part, a circuit that is rewired, or numbers out of their bounds.
         """
-        for each in parts:
-            if each not in PARTS:
-                raise ConfigError(unknown("part of a circuit", each, PARTS))
+        for each in set(parts) - set(PARTS):
+            raise ConfigError(unknown("part of a circuit", each, PARTS))
         if not set(self.neurons) <= set(anatomy.neurons().index):
             raise ConfigError(f"this circuit has no neurons of the worm but {shorten(self.neurons)}; nothing to put in")
         gains = self.gains(numbers)
@@ -264,9 +261,9 @@ class Circuit:
 
     def spread(self, numbers: np.ndarray, quantity: str) -> np.ndarray:
         """The numbers of a quantity for every neuron, shape (..., neurons); its start where nothing is trained."""
-        at = {name: k for k, name in enumerate(self.names)}
-        places = [at.get(f"{quantity} {group}", -1) for group in self.groups[quantity]]
-        return np.where(np.array(places) < 0, _scales()[quantity][1], numbers[..., places])
+        names = [f"{quantity} {group}" for group in self.groups[quantity]]
+        places = np.array([self.names.index(each) if each in self.names else -1 for each in names])
+        return np.where(places < 0, _scales()[quantity][1], numbers[..., places])
 
     def _checked(self, values: np.ndarray) -> np.ndarray:
         values = np.asarray(values, float)
@@ -290,44 +287,51 @@ class Player:
     Args:
         circuits: one per first index; all of one size and with the same names.
         numbers: [units of circuit_numbers.csv], shape (circuits, sets..., count).
+        precision: type of every number in a step; np.float32 takes half the time, and is good for training.
     """
 
-    def __init__(self, circuits: Sequence[Circuit], numbers: np.ndarray) -> None:
+    def __init__(
+        self, circuits: Sequence[Circuit], numbers: np.ndarray, *, precision: type[np.floating] = np.float64
+    ) -> None:
         p = circuits[0].parameters
-        numbers = numbers.reshape(len(circuits), -1, 1, numbers.shape[-1])  # (circuits, sets, episodes, count)
+        numbers = numbers.reshape(len(circuits), -1, numbers.shape[-1])  # (circuits, sets, count)
+        self._circuits, self._type, self._sets = circuits, precision, numbers.shape[1]
 
         def stacked(of: str) -> np.ndarray:
-            return np.array([getattr(each, of) for each in circuits])[:, None, None]
+            return np.array([getattr(each, of) for each in circuits])
 
+        # Neurons before what acts side by side, so that every operation runs along memory.
         def each(quantity: str) -> np.ndarray:
-            return np.array([c.spread(mine, quantity) for c, mine in zip(circuits, numbers, strict=True)])
+            found = [c.spread(mine, quantity).T for c, mine in zip(circuits, numbers, strict=True)]
+            return np.array(found)  # (circuits, neurons, sets)
 
-        self._synapses, self._junctions = each("synapses"), np.sqrt(each("junctions"))
-        chemical, inhibitory = (np.array([getattr(c, of) for c in circuits]) for of in ("chemical", "inhibitory"))
-        self._onto = np.concatenate([chemical * ~inhibitory, chemical * inhibitory], axis=-1)
-        self._gap = np.array([c.gap for c in circuits])
-        self._reversals = p.reversal_excitatory, p.reversal_inhibitory
-        self._release = stacked("release_half"), p.release_slope
-        self._relaxed = -np.expm1(-STEP_MS / p.synapse_tau)
-        self._inertia = stacked("capacitance") * each("time") / STEP_MS  # [nS]
-        self._steady = stacked("leak") * stacked("rest") + each("excitability")  # [pA]
-        # Conductances that do not change with the voltage [nS].
-        self._passive = self._inertia + stacked("leak") + self._junctions * self._across(self._junctions)
-        self._sensors = np.array([c.sensors for c in circuits])[:, None] * numbers[..., 0, :4, None]
-        self._readout, self._rest = stacked("readout"), stacked("rest")
-        self._gain, self._offset = numbers[..., 4], numbers[..., 5]
-        self._circuits = circuits
+        onto = [np.swapaxes(stacked("chemical") * made, -1, -2).astype(precision)
+                for made in (~stacked("inhibitory"), stacked("inhibitory"))]  # fmt: skip
+        self._excite, self._inhibit, self._gap = *onto, stacked("gap").astype(precision)
+        self._at_plus, self._at_minus = float(p.reversal_excitatory), float(p.reversal_inhibitory)
+        self._half, self._slope = stacked("release_half")[..., None].astype(precision), float(p.release_slope)
+        self._relaxed = float(-np.expm1(-STEP_MS / p.synapse_tau))
+        self._sensors = np.swapaxes(stacked("sensors"), -1, -2).astype(precision)  # (circuits, neurons, 4)
+        self._readout = stacked("readout")[:, None].astype(precision)
+        leak, rest = stacked("leak")[..., None], stacked("rest")[..., None]
+        joins = np.sqrt(each("junctions"))
+        inertia = stacked("capacitance")[..., None] * each("time") / STEP_MS  # [nS]
+        of_sets = {
+            "synapses": each("synapses"), "joins": joins, "inertia": inertia,
+            "steady": leak * rest + each("excitability"),  # [pA]
+            "passive": inertia + leak + joins * (stacked("gap") @ joins),  # does not change with the voltage [nS]
+            "receptors": np.swapaxes(numbers[..., :4], -1, -2), "gain": numbers[:, None, :, 4],
+            "offset": numbers[:, None, :, 5], "voltage": np.broadcast_to(rest, inertia.shape),
+        }  # fmt: skip
+        self._of_sets = {name: np.ascontiguousarray(value, precision) for name, value in of_sets.items()}
         self.reset()
-
-    def _across(self, values: np.ndarray) -> np.ndarray:
-        return _product(values, self._gap)
 
     def reset(self) -> None:
         """Settle for a second without an observation."""
-        self._voltage = np.broadcast_to(self._rest, self._passive.shape).copy()
+        self._now, self._voltage = self._of_sets, self._of_sets["voltage"]
         self._open = self._released()
         for _ in range(_SETTLING_STEPS):
-            self._step(self._steady)
+            self._step(self._now["steady"])
 
     def act(self, observed: np.ndarray, steps: int = 1) -> np.ndarray:
         """Feel, integrate, and act.
@@ -339,50 +343,61 @@ class Player:
 
         Returns:
             Action from -1 to 1, shape as observed without its last axis.
+
+        Raises:
+            ConfigError: for another number of episodes than since the last reset.
         """
-        observed = np.asarray(observed, float)
-        parts = np.stack([np.maximum(observed, 0.0), np.maximum(-observed, 0.0)], axis=-1)
-        parts = parts.reshape(*self._sensors.shape[:2], -1, 4)  # both parts of variable 1, then of variable 2
-        current = self._steady + parts @ self._sensors
+        observed = np.asarray(observed, self._type)
+        felt = np.swapaxes(observed.reshape(len(self._circuits), -1, 2), -1, -2)  # (circuits, 2, side by side)
+        self._side_by_side(felt.shape[-1])
+        parts = np.stack([np.maximum(felt, 0.0), np.maximum(-felt, 0.0)], axis=2)  # both parts of each variable
+        now = self._now
+        current = now["steady"] + self._sensors @ (parts.reshape(len(felt), 4, -1) * now["receptors"])
         for _ in range(steps):
             self._step(current)
-        above = self.difference
-        action = np.tanh(self._gain * (above - self._at_rest + self._offset))
-        return action.reshape(observed.shape[:-1])
+        above = self._readout @ self._voltage - self._at_rest
+        return np.tanh(now["gain"] * (above + now["offset"])).reshape(observed.shape[:-1])
+
+    def _side_by_side(self, width: int) -> None:
+        """Give every episode of a set its own copy of what the set has."""
+        if width == self._voltage.shape[-1]:
+            return
+        if self._voltage.shape[-1] != self._sets or width % self._sets:
+            raise ConfigError(f"player: {width} observations do not go with {self._sets} sets; reset() before others")
+        times = width // self._sets
+        self._now = {name: np.repeat(value, times, axis=-1) for name, value in self._of_sets.items()}
+        self._voltage, self._open = (np.repeat(each, times, axis=-1) for each in (self._voltage, self._open))
 
     @cached_property
     def _at_rest(self) -> np.ndarray:
         # What the untrained circuit reads with nothing felt is no action.
-        return np.array([each.difference_at_rest for each in self._circuits])[:, None, None]
+        found = np.array([each.difference_at_rest for each in self._circuits])
+        return found[:, None, None].astype(self._type)
 
     @property
     def difference(self) -> np.ndarray:
-        """Voltage of the forward less that of the backward neurons [mV], shape (circuits, sets, episodes)."""
-        return (self._voltage * self._readout).sum(axis=-1)
+        """Voltage of the forward less that of the backward neurons [mV], shape (circuits, sets x episodes)."""
+        return (self._readout @ self._voltage)[:, 0]
 
     @property
     def voltage(self) -> np.ndarray:
-        """Of every neuron [mV], shape (circuits, sets, episodes, neurons)."""
-        return self._voltage.copy()
+        """Of every neuron [mV], shape (circuits, sets x episodes, neurons)."""
+        return np.swapaxes(self._voltage, -1, -2).copy()
 
     def _released(self) -> np.ndarray:
-        half, slope = self._release
-        return 1.0 / (1.0 + np.exp((half - self._voltage) / slope))
+        # A hyperbolic tangent is a logistic function that cannot overflow.
+        return 0.5 + 0.5 * np.tanh((self._voltage - self._half) * (0.5 / self._slope))
 
     def _step(self, current: np.ndarray) -> None:
-        open_now = self._open * self._synapses
-        onto = _product(open_now, self._onto)
-        size = onto.shape[-1] // 2
-        excited, inhibited = onto[..., :size], onto[..., size:]
-        at_plus, at_minus = self._reversals
-        joined = self._junctions * self._across(self._voltage * self._junctions)
-        pushed = self._inertia * self._voltage + current + excited * at_plus + inhibited * at_minus + joined
-        self._voltage = pushed / (self._passive + excited + inhibited)
-        released = self._released()
-        self._open = self._open + self._relaxed * (released - self._open)
-
-
-def _product(values: np.ndarray, matrices: np.ndarray) -> np.ndarray:
-    """Values (circuits, sets, episodes, neurons) through one matrix per circuit (circuits, neurons, targets)."""
-    rows = values.reshape(len(values), -1, values.shape[-1])
-    return (rows @ matrices).reshape(*values.shape[:-1], matrices.shape[-1])
+        now = self._now
+        given = self._open * now["synapses"]
+        excited, inhibited = self._excite @ given, self._inhibit @ given
+        pushed = now["joins"] * (self._gap @ (self._voltage * now["joins"]))
+        pushed += now["inertia"] * self._voltage
+        pushed += current
+        pushed += excited * self._at_plus
+        pushed += inhibited * self._at_minus
+        excited += inhibited
+        excited += now["passive"]
+        self._voltage = pushed / excited
+        self._open = self._open + self._relaxed * (self._released() - self._open)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..cells.steady import input_resistance, rest_of
 from ..cells.templates import Membrane
+from ..errors import ConfigError, unknown
 from ..network.design import NetworkDesign, with_avb_drive
 from ..network.wiring import chemical_weights, gap_weights
 from ..units import US_PER_NS
@@ -88,7 +89,12 @@ def rewired(
 
     Returns:
         The same three.
+
+    Raises:
+        ConfigError: for an unknown kind.
     """
+    if kind not in CONTROLS:
+        raise ConfigError(unknown("control", kind, CONTROLS))
     pre, post = np.nonzero(chemical)
     if kind == "signs":
         dealt = np.zeros_like(inhibitory)
