@@ -1,8 +1,8 @@
 """Does a tap still turn a worm back whose circuit of tap withdrawal was trained to drive a car?
 
 Question: `sims/train_circuit.py` trained gains and currents of 19 neurons on tasks that no worm meets. Here they are
-put back among the other 283, as factors on synapses and gap junctions and as steady currents; receptor currents, read-out
-and time constants stay behind. Worms that decide crawl on agar with membrane noise, and the plate is tapped.
+put back among the other 283, as factors on synapses and gap junctions and as steady currents; receptor currents,
+read-out and time constants stay behind. Worms that decide crawl on agar with membrane noise, and the plate is tapped.
 See: the share of worms that reverse within a second of the tap (95 % interval by Wilson), beside that of worms as they
 are and that within a second of a moment two seconds earlier; whether they crawled before; differences (Newcombe).
 Time: about a core-minute for twenty worms of one condition, those of four trainings; a broken run goes on.

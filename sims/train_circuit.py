@@ -30,7 +30,7 @@ import tianbao as tb
 from tianbao.behaviour.estimates import Ratio
 from tianbao.cli import run_script
 from tianbao.io.files import prepare_folder, write_atomically
-from tianbao.learning.circuit import CONTROLS, PARTS, STEP_MS, Circuit, Player, bounds
+from tianbao.learning.circuit import CONTROLS, STEP_MS, Circuit, Player, bounds
 from tianbao.learning.circuit_tasks import TASKS, played
 from tianbao.loop.provenance import git_revision
 
@@ -260,12 +260,13 @@ def experiment(args: argparse.Namespace) -> int:
                     named = zip(brain.circuits[0].names, brain.numbers(free[seed]), strict=True)
                     gains += [{"task": task, "kind": kind, "seed": seed, "name": a, "value": b} for a, b in named]
             for path, found in ((gains_file, gains), (file, rows)):
-                write_atomically(path, pd.DataFrame(found).to_csv(index=False, float_format="%.6g").encode())
+                if found:
+                    write_atomically(path, pd.DataFrame(found).to_csv(index=False, float_format="%.6g").encode())
     table = pd.read_csv(file)
     found = summary(table)
     write_atomically(folder / "circuit_summary.csv", found.to_csv(index=False, float_format="%.4g").encode())
     print(found.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
-    print(f"{len(PARTS)} kinds of gains of the worm's circuit are in {gains_file.name}; wrote 3 tables in {folder}")
+    print(f"wrote {file.name}, circuit_summary.csv and, of the worm's wiring, {gains_file.name} in {folder}")
     return 0
 
 

@@ -1,8 +1,7 @@
 """A named circuit of the connectome as a controller: its wiring and signs stay, a few gains of its classes are trained.
 
     circuit = Circuit.named("tap withdrawal")
-    player = circuit.player(circuit.numbers(np.zeros(circuit.count)))
-    action = player.act(np.array([0.2, -0.1]))
+    action = circuit.player(circuit.start).act(np.array([0.2, -0.1]))
 
 Neurons are leaky compartments with graded synapses and gap junctions, those of the worm that decides: rest and slope
 conductance of each membrane, conductances and signs of each connection. What a task observes reaches four classes of
@@ -32,8 +31,8 @@ __all__ = ["CONTROLS", "PARTS", "Circuit", "Player", "bounds", "circuit_names"]
 PARTS = ("synapses", "junctions", "excitability")
 """Quantities that can be given back to a worm; receptor currents and read-out are no part of a worm, and how long a
 membrane takes follows from its traced area."""
+# Roles of sensors, the part of a variable that each feels, and of the neurons that are read.
 OBSERVED = ("variable 1 above 0", "variable 1 below 0", "variable 2 above 0", "variable 2 below 0")
-"""Roles of the sensors: the part of a variable that each feels."""
 FORWARD, BACKWARD = "forward", "backward"
 STEP_MS = 10.0
 """Step of the integration [ms]; assumed: that of the fastest process, the synapses, whose relaxation is exact."""
@@ -42,13 +41,13 @@ _NEURONS = Path(__file__).with_name("circuits.csv")
 _NUMBERS = Path(__file__).with_name("circuit_numbers.csv")
 _OF_CLASSES = ("excitability", "time", "synapses", "junctions")
 _SETTLING_STEPS = 100  # a second before an episode begins, several time constants of the slowest class as traced
-# Positions at which curvature is reported; a design wants them, and what is read here does not depend on them.
+# Positions at which curvature is reported, on which nothing depends that is read here.
 _STRETCH = np.linspace(0.0, 1.0, 49)
 
 
 @cache
 def circuit_names() -> tuple[str, ...]:
-    """Names of what is in circuits.csv."""
+    """The circuits of circuits.csv."""
     return tuple(dict.fromkeys(row["circuit"] for _, row in read_rows(_NEURONS)))
 
 
@@ -157,13 +156,13 @@ class Circuit:
 
     @property
     def start(self) -> np.ndarray:
-        """The numbers of the worm itself, with nothing felt [units of circuit_numbers.csv], shape (count,)."""
+        """The numbers of the worm itself, with nothing felt, shape (count,)."""
         return self.numbers(np.zeros(self.count))
 
     @cached_property
     def difference_at_rest(self) -> float:
         """Voltage of the forward less that of the backward neurons with the numbers of the start, settled [mV]."""
-        return float(Player([self], self.start[None]).difference.item())
+        return Player([self], self.start[None]).difference.item()
 
     def numbers(self, free: np.ndarray) -> np.ndarray:
         """Numbers within their bounds from unbounded ones, 0 being the start: by a hyperbolic tangent.
@@ -220,9 +219,8 @@ class Circuit:
         Raises:
             ConfigError: for a wrong number of them, or one outside its bounds.
         """
-        pairs = zip(self.names, self._within(numbers), strict=True)
-        found = {tuple(name.split(maxsplit=1)): float(value) for name, value in pairs if " " in name}
-        return {each: {group: found[of, group] for of, group in found if of == each} for each in PARTS}
+        of = dict(zip(self.names, self._within(numbers).tolist(), strict=True))
+        return {each: {name.split()[1]: of[name] for name in of if name.startswith(f"{each} ")} for each in PARTS}
 
     def put_into(self, worm: Worm, numbers: np.ndarray, parts: Sequence[str] = PARTS) -> Worm:
         """Give the trained gains to a worm, as interventions on the connections and neurons of this circuit alone.
@@ -240,8 +238,8 @@ class Circuit:
         """
         for each in set(parts) - set(PARTS):
             raise ConfigError(unknown("part of a circuit", each, PARTS))
-        if not set(self.neurons) <= set(anatomy.neurons().index):
-            raise ConfigError(f"this circuit has no neurons of the worm but {shorten(self.neurons)}; nothing to put in")
+        if strangers := sorted(set(self.neurons) - set(anatomy.neurons().index)):
+            raise ConfigError(f"put_into: no neurons of a worm are {shorten(strangers)}; give Circuit.named(...)")
         gains = self.gains(numbers)
         members: dict[str, list[str]] = {}
         for neuron, group in zip(self.neurons, self.groups["synapses"], strict=True):
