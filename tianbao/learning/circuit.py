@@ -176,13 +176,12 @@ class Circuit:
         Raises:
             ConfigError: for a wrong number of them.
         """
-        free = self._checked(free)
         scales = [_scales()[each.split()[0]] for each in self.names]
         start, low, high = (np.array([each[k] for each in scales]) for k in (1, 2, 3))
         geometric = np.array([each[0] == "geometric" for each in scales])
         with np.errstate(divide="ignore", invalid="ignore"):
             start, low, high = (np.where(geometric, np.log(each), each) for each in (start, low, high))
-        way = np.tanh(free)
+        way = np.tanh(self._checked(free))
         found = start + way * np.where(way < 0.0, start - low, high - start)
         return np.where(geometric, np.exp(found), found)
 
@@ -264,8 +263,8 @@ class Circuit:
         return np.where(places < 0, _scales()[quantity][1], numbers[..., places])
 
     def _checked(self, values: np.ndarray) -> np.ndarray:
-        values = np.asarray(values, float)
-        if not values.ndim or values.shape[-1] != self.count:
+        values = np.atleast_1d(np.asarray(values, float))
+        if values.shape[-1] != self.count:
             raise ConfigError(f"circuit: give {self.count} numbers (see Circuit.names), not shape {values.shape}")
         return values
 
