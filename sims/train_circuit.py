@@ -5,7 +5,7 @@ that keeps its lane. 50 numbers are trained, of classes: gains, currents, time c
 neurons with random connections, with connections that keep each neuron's number of partners, or with the signs dealt
 out anew; or they are a neural circuit policy (NCP) of 19 neurons, or a perceptron with 8 or 64 hidden units.
 See: returns of 100 new episodes after training, ten seeds each, means with 95 % intervals, and their differences.
-Time: see `cpu_s` in the table; about twenty minutes on one core with the defaults. A broken run goes on where it was.
+Time: five minutes on one core with the defaults (`cpu_s` in the table). A broken run goes on where it was.
 Compare: Lechner et al. 2020 (NCP); Lechner et al. 2019 trained a circuit of the tap of 11 neurons synapse by synapse.
 Needs: the extra `rl`, and `pip install ncps` for the layout of NCP.
 """

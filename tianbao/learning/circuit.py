@@ -295,12 +295,12 @@ class Player:
         self._circuits, self._type, self._sets = circuits, precision, numbers.shape[1]
 
         def stacked(of: str) -> np.ndarray:
+            """An attribute of all circuits."""
             return np.array([getattr(each, of) for each in circuits])
 
-        # Neurons before what acts side by side, so that every operation runs along memory.
         def each(quantity: str) -> np.ndarray:
-            found = [c.spread(mine, quantity).T for c, mine in zip(circuits, numbers, strict=True)]
-            return np.array(found)  # (circuits, neurons, sets)
+            """A trained quantity: neurons stand before sets, so that every operation runs along memory."""
+            return np.array([c.spread(mine, quantity).T for c, mine in zip(circuits, numbers, strict=True)])
 
         onto = [np.swapaxes(stacked("chemical") * made, -1, -2).astype(precision)
                 for made in (~stacked("inhibitory"), stacked("inhibitory"))]  # fmt: skip
