@@ -22,6 +22,7 @@ ENVIRONMENTS: tuple[tuple[str, str, str, int], ...] = (
     ("Tianbao/Chemotaxis-v0", f"{_ONE}:ChemotaxisEnv", f"{_MANY}:ChemotaxisBatch", 600),
     ("Tianbao/Obstacles-v0", f"{_ONE}:ObstaclesEnv", f"{_MANY}:ObstaclesBatch", 200),
     ("Tianbao/Escape-v0", "tianbao.learning.brains:Escape", "tianbao.learning.brains:EscapeBatch", 100),
+    ("Tianbao/Lane-v0", "tianbao.learning.circuit_tasks:Lane", "", 300),
 )
 
 
