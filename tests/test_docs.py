@@ -19,6 +19,7 @@ NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "tables" not in path.parts)
 # All are run by `make docs-check`.
 GUIDES = [DOCS / f"{name}.md" for name in ("several_worms", "your_own_loop", "senses")]
+GUIDES += sorted((DOCS / "learning").glob("*.md"))
 
 sys.path.insert(0, str(DOCS / "tables"))
 
