@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tianbao.errors import ConfigError, OutputError
-from tianbao.learning.policy import Policy, stretched
+from tianbao.learning.policy import TRAINED, Policy, stretched
 
 ROOT = Path(__file__).parents[1]
 
@@ -233,3 +233,38 @@ def test_stable_baselines_trains_on_a_batch_and_its_policy_becomes_numbers():
     seen = np.random.default_rng(0).normal(size=(50, 3)) * [1, 1, 8]
     expected, _ = model.predict(envs.normalize_obs(seen.astype(np.float32)), deterministic=True)
     assert np.allclose(sb3.policy_of(model, envs)(seen), expected, atol=1e-4)
+
+
+def test_policies_that_come_with_tianbao_say_how_they_were_made_and_fit_their_environments():
+    gymnasium = pytest.importorskip("gymnasium")
+    with open(TRAINED / "policies.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(row["name"] for row in rows) == sorted(path.stem for path in TRAINED.glob("*.npz"))
+    for row in rows:
+        assert row["command"].startswith("python ") and row["commit"] and float(row["cpu_s"]) > 0
+        policy, env = Policy.trained(row["name"]), gymnasium.make(f"tianbao.learning:{row['environment']}")
+        seen, _ = env.reset(seed=1)
+        assert env.action_space.contains(policy(seen))
+
+
+def test_an_unknown_policy_is_answered_with_those_there_are():
+    with pytest.raises(ConfigError, match="swim"):
+        Policy.trained("swin")
+
+
+@pytest.mark.slow
+def test_the_trained_swimmer_beats_the_best_wave_from_starts_that_it_has_not_seen():
+    gymnasium = pytest.importorskip("gymnasium")
+    from tianbao.learning.baselines import Wave
+
+    envs = gymnasium.make_vec("tianbao.learning:Tianbao/Swim-v0", 4, vectorization_mode="vector_entry_point", threads=2)
+    wave, policy = Wave.best("water"), Policy.trained("swim")
+    ways = []
+    for act in (lambda seen, k: policy(seen), lambda seen, k: wave.action(0.1 * k + 0.05, len(seen))):
+        seen, _ = envs.reset(seed=987_654_321)
+        way = np.zeros(4)
+        for k in range(100):
+            seen, reward, *_ = envs.step(act(seen, k))
+            way += reward
+        ways.append(way)
+    assert (ways[0] > ways[1]).all()
