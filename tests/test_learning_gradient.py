@@ -70,6 +70,49 @@ def test_the_simulation_goes_on_from_where_the_run_ended(sim):
 
 
 @pytest.mark.slow
+def test_a_conductance_has_the_slope_of_worms_that_express_more_of_it(sim):
+    loss = Mixture()
+    found = tb.gradient(sim, loss, ["RIM.egl19"], SHORT)
+    total = sim.loop.design().membrane_of("RIML").conductances["egl19"]
+    assert total == sim.loop.design().membrane_of("RIMR").conductances["egl19"]
+
+    def expressing(factor: float) -> float:
+        worm = tb.Worm().over_express("egl-19", factor, "RIM*")
+        made = tb.Simulation(worm, tb.Arena("agar"), seed=3, progress=False, threads=1)
+        made.body.tolerance = TIGHT
+        return loss(losses.recorded(made, SHORT))[0]
+
+    expected = (expressing(1.02) - found.value) / 0.02, (expressing(1.04) - found.value) / 0.04
+    assert found["RIM.egl19"] * total == pytest.approx(2.0 * expected[0] - expected[1], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_the_start_has_the_slope_of_runs_that_begin_elsewhere(sim, monkeypatch):
+    from tianbao.loop import loop as loops
+
+    loss, rest = Mixture(), loops._rest
+    found = tb.gradient(sim, loss, ["initial_voltage"], SHORT)["initial_voltage"]
+    for k, name in ((sim.loop.design().neurons.index("AVBL"), "AVBL"), (302, found.index[302])):
+
+        def begun(offset: float, k=k) -> float:
+            def moved(design, rng):
+                return rest(design, rng) + offset * (np.arange(302 + 95) == k)
+
+            monkeypatch.setattr(loops, "_rest", moved)
+            return loss(losses.recorded(sim, SHORT))[0]
+
+        assert found[name] == pytest.approx(slope(begun, 0.0, 0.02), rel=1e-6)
+
+
+@pytest.mark.slow
+def test_what_parameters_do_is_asked_of_each_nervous_system_anew(sim):
+    active = tb.Simulation(tb.Worm(muscle="active"), tb.Arena("agar"), seed=3, progress=False, threads=1)
+    before = tb.gradient(sim, Mixture(), ["muscle_half"], SHORT)["muscle_half"]
+    tb.gradient(active, Mixture(), ["muscle_half"], SHORT)
+    assert tb.gradient(sim, Mixture(), ["muscle_half"], SHORT)["muscle_half"] == before != 0.0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cord_stretch_gain", "muscle_slope"])
 def test_parameters_have_the_slope_of_runs(sim, name):
     loss = Mixture()
@@ -130,6 +173,15 @@ def test_losses_have_the_slope_of_their_values(sim, loss):
         return loss(rollout)[0]
 
     assert (weights * direction).sum() == pytest.approx(slope(moved, 0.0, 1e-2), rel=1e-6)
+
+
+@pytest.mark.parametrize("after", [0.0, 8.0, 24.0])
+def test_a_wave_as_wanted_costs_nothing_however_long_it_is_looked_at(sim, after):
+    rollout = losses.recorded(sim, SHORT)
+    turns = rollout.time[:, None] / 1e3 * 0.5 - rollout.positions / 0.6
+    rollout.curvature[:] = 7.0 * np.sin(2.0 * np.pi * turns + 0.4)
+    assert losses.TravellingWave(0.5, 0.6, 7.0, after)(rollout)[0] == pytest.approx(0.0, abs=1e-12)
+    assert losses.TravellingWave(0.5, 0.6, 5.0, after)(rollout)[0] == pytest.approx(2.0)
 
 
 def test_the_speed_is_that_of_the_gait(sim):

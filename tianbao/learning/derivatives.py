@@ -13,12 +13,13 @@ from ..errors import ConfigError
 from ..network.design import NetworkDesign
 from ..network.rules import synapse_mechanism
 from ..units import US_PER_NS
-from .assembled_values import PARTS, SETTINGS, Values, sign_of, table_rows
+from .assembled_values import PARTS, SETTINGS, Values, read_by, sign_of, table_rows
 from .closed_loop import LoopBars
 from .places import Places
 
 _US_PER_UM2_AT_1_S_CM2 = 1e-2
-_READ: dict[Callable, frozenset[str]] = {}
+_READ: dict[tuple, dict[Callable, frozenset[str]]] = {}
+"""Parameters that each part of the assembly reads, of the nervous system asked for last, by its key."""
 
 
 @dataclass
@@ -39,12 +40,14 @@ class Derivatives:
     compiled: CompiledNervousSystem
     by_value: dict = field(default_factory=dict)
 
-    @staticmethod
-    def read_by(part: Callable, read: Callable[[], frozenset[str]]) -> frozenset[str]:
-        """Parameters that a part of the assembly reads, found out once."""
-        if part not in _READ:
-            _READ[part] = read()
-        return _READ[part]
+    def read_by(self, part: Callable[[NetworkDesign], Values]) -> frozenset[str]:
+        """Parameters that a part of the assembly reads, found out once for a nervous system."""
+        if self.design.key not in _READ:
+            _READ.clear()
+        known = _READ.setdefault(self.design.key, {})
+        if part not in known:
+            known[part] = read_by(part, self.design)
+        return known[part]
 
     def along(self, moved: Values) -> float:
         """Derivative along a direction in which numbers of the assembly move, by name."""

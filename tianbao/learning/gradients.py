@@ -21,7 +21,7 @@ from ..loop import Simulation
 from ..network.design import NetworkDesign
 from ..parameters import table
 from ..rows import number
-from .assembled_values import PARTS, Values, conductance_slopes, read_by, renewed_slope, slopes
+from .assembled_values import PARTS, Values, conductance_slopes, renewed_slope, slopes
 from .closed_loop import ClosedLoop, Rollout
 from .derivatives import Derivatives, derivatives_of
 from .places import places_of
@@ -215,7 +215,7 @@ class _Name:
     def _of_parameter(self, known: Derivatives, design: NetworkDesign, tick: float) -> float:
         total = 0.0
         for part in PARTS:
-            if self.text in known.read_by(part, lambda part=part: read_by(part, design)):
+            if self.text in known.read_by(part):
                 moved: Values = slopes(part, design, self.text)
                 if "stretch_tau" in moved:
                     tau = moved.pop("stretch_tau")

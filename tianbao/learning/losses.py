@@ -172,8 +172,8 @@ class CurvatureMatch(Loss):
 class TravellingWave(Loss):
     """How far the bends are from a wave that travels to the tail, whatever its phase [kappa L squared].
 
-    With A the amplitude of the best wave of this frequency and length, it is the mean square of what that wave leaves
-    over, plus half the square of A less the wanted amplitude.
+    With A the amplitude of the wave of this frequency and length that fits the bends best (least squares), it is the
+    mean square of what that wave leaves over, plus half the square of A less the wanted amplitude.
 
     Attributes:
         frequency: [Hz]
@@ -197,13 +197,16 @@ class TravellingWave(Loss):
         there = np.ix_(range(first, len(rollout.time)), columns)
         bend = rollout.curvature[there]
         turns = rollout.time[first:, None] / MS_PER_S * self.frequency - rollout.positions[columns] / self.wavelength
-        basis = np.array([np.cos(2.0 * np.pi * turns), np.sin(2.0 * np.pi * turns)])
-        parts = 2.0 * (basis * bend).mean(axis=(1, 2))
+        basis = np.array([np.cos(2.0 * np.pi * turns), np.sin(2.0 * np.pi * turns)]).reshape(2, -1)
+        overlap = basis @ basis.T
+        parts = np.linalg.solve(overlap, basis @ bend.ravel())
         found = float(np.hypot(*parts))
-        value = float((bend**2).mean()) - 0.5 * found**2 + 0.5 * (found - self.amplitude) ** 2
-        slope = -self.amplitude * parts / max(found, 1e-12)  # of the last two terms, by the parts
+        left = bend - (parts @ basis).reshape(bend.shape)
+        value = float((left**2).mean()) + 0.5 * (found - self.amplitude) ** 2
+        # The best wave leaves the least over, so that a small change of its parts does not count there.
+        by_parts = (found - self.amplitude) * parts / max(found, 1e-12)
         weights = np.zeros_like(rollout.curvature)
-        weights[there] = 2.0 * (bend + np.tensordot(slope, basis, 1)) / bend.size
+        weights[there] = 2.0 * left / left.size + (np.linalg.solve(overlap, by_parts) @ basis).reshape(bend.shape)
         return value, {"curvature": weights}
 
 
