@@ -44,6 +44,7 @@ from tianbao.learning.policy import Policy, stretched
 
 LEARNT = ("seen", "noise", "action", "log", "advantage", "return")
 LOSSES = ("policy", "value", "entropy", "divergence")
+UNSEEN = 1  # of the worlds in which a policy is evaluated; those of a training have two numbers
 KNOWN = 20_000  # observations for which the scale of a policy to begin with counts; it soon follows what is seen here
 COLUMNS = ("steps", "seconds", "episodes", "return", "lowest", "highest", "length", *LOSSES)
 
@@ -299,7 +300,7 @@ class Training:
         s, choice = self.settings, self.agent.choice(part["seen"], part["noise"])
         change = choice.log_prob(part["action"]) - part["log"]
         ratio, gain = change.exp(), part["advantage"]
-        gain = (gain - gain.mean()) / (gain.std() + 1e-8)
+        gain = (gain - gain.mean()) / (gain.std(correction=0) + 1e-8)
         policy = -torch.min(ratio * gain, ratio.clamp(1 - s.clip, 1 + s.clip) * gain).mean()
         value = 0.5 * (self.agent.worth(part["seen"]) - part["return"]).square().mean()
         entropy = choice.entropy().mean()
@@ -316,6 +317,8 @@ class Training:
         given = [each.shape for each in policy.weights]
         if given != shapes:
             raise SystemExit(f"{self.settings.start}: its layers have shapes {given}, and this one {shapes}")
+        if not 0 <= self.settings.fresh <= len(policy.mean):
+            raise SystemExit(f"--fresh {self.settings.fresh}: the policy has {len(policy.mean)} inputs")
         familiar = len(policy.mean) - self.settings.fresh
         with torch.no_grad():
             for layer, weight, bias in zip(layers, policy.weights, policy.biases, strict=True):
@@ -344,8 +347,12 @@ class Training:
     def restore(self, folder: Path) -> None:
         """Go on from what `save` wrote."""
         state = torch.load(folder / "state.pt", weights_only=True)
-        self.agent.load_state_dict(state["agent"])
+        try:
+            self.agent.load_state_dict(state["agent"])
+        except RuntimeError as error:
+            raise SystemExit(f"{folder}: its networks are others, resume with the same --hidden ({error})") from None
         self.optimiser.load_state_dict(state["optimiser"])
+        self.optimiser.param_groups[0]["lr"] = self.settings.learning_rate  # which may be another one now
         self.seen.restore(state["seen"])
         self.scale.restore(state["scale"])
         torch.set_rng_state(state["random"])
@@ -354,16 +361,18 @@ class Training:
 
 def made(settings: Settings) -> VectorEnv:
     """The batch of environments: their own batch where they have one, else one after the other."""
-    module, _, settings.environment = settings.environment.rpartition(":")
+    module, _, name = settings.environment.rpartition(":")
     if module:
         importlib.import_module(module)  # which registers an environment of its own, as in "my_module:My/Env-v0"
-    options = dict(each.split("=", 1) for each in settings.option)
-    options = {name: read(value) for name, value in options.items()}
-    native = gymnasium.spec(settings.environment).vector_entry_point is not None
+    for each in settings.option:
+        if "=" not in each:
+            raise SystemExit(f"--option {each}: give a name and a value, such as --option threads=2")
+    options = {key: read(value) for key, value in (each.split("=", 1) for each in settings.option)}
+    native = gymnasium.spec(name).vector_entry_point is not None
     mode = "vector_entry_point" if native else "sync"
-    envs = gymnasium.make_vec(settings.environment, settings.envs, vectorization_mode=mode, **options)
+    envs = gymnasium.make_vec(name, settings.envs, vectorization_mode=mode, **options)
     if not isinstance(envs.single_observation_space, Box) or not isinstance(envs.single_action_space, (Box, Discrete)):
-        raise SystemExit(f"{settings.environment}: observations must be a Box, and actions a Box or Discrete")
+        raise SystemExit(f"{name}: observations must be a Box, and actions a Box or Discrete")
     return envs
 
 
@@ -376,16 +385,31 @@ def read(value: str) -> object:
 
 
 def evaluate(policy: Policy, envs: VectorEnv, seed: int, rounds: int) -> list[float]:
-    """Returns of whole episodes without exploration: at least `rounds` of each environment on average."""
+    """Returns of whole episodes without exploration: the first `rounds` of each environment, short or long."""
     episodes, returns = Episodes(envs, seed), []
-    while len(returns) < rounds * envs.num_envs:
+    running, done = np.zeros(envs.num_envs), np.zeros(envs.num_envs, int)
+    while (done < rounds).any():
         action = policy(episodes.seen)
         if policy.low is not None:
             action = action.reshape(envs.action_space.shape).astype(envs.action_space.dtype)
-        episodes.step(action)
-        returns += [value for value, _ in episodes.pop()]
+        reward, _, ended, _, valid = episodes.step(action)
+        running += np.where(valid, reward, 0.0)
+        returns += [float(running[k]) for k in np.flatnonzero(ended & (done < rounds))]
+        done, running = done + ended, np.where(ended, 0.0, running)
     return returns
 
+
+def world(*numbers: int) -> int:
+    """A seed for environments; those of two trainings have no worm in common, which seeds in a row would have."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+def written(table: Path, steps: int) -> list[list[str]]:
+    """Rows of an earlier training up to what it kept; one more may have been written just before it was killed."""
+    if not table.exists():
+        return []
+    with open(table, newline="", encoding="utf-8") as file:
+        return [row for row in csv.reader(file) if row[:1] != ["steps"] and int(row[0]) <= steps]
 
 
 def train(settings: Settings) -> Path:
@@ -404,13 +428,13 @@ def train(settings: Settings) -> Path:
         training.begin_with(Policy.load(settings.start))
     (folder / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
     # Worlds of a resumed training are others than those it began with.
-    episodes = Episodes(envs, settings.seed + 1_000_003 * training.updates)
+    episodes = Episodes(envs, world(settings.seed, training.updates))
+    so_far = written(folder / "returns.csv", training.steps)
     noise = torch.zeros(settings.envs, training.agent.log_std.numel())
     began, before, first = time.monotonic(), training.seconds, training.steps
-    with open(folder / "returns.csv", "a", newline="", encoding="utf-8") as file:
+    with open(folder / "returns.csv", "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        if file.tell() == 0:
-            table.writerow(COLUMNS)
+        table.writerows([COLUMNS, *so_far])
         while training.steps < settings.steps:
             batch, noise = training.rollout(episodes, noise)
             losses = training.update(batch)
@@ -420,15 +444,15 @@ def train(settings: Settings) -> Path:
             if len(ended):
                 found = (ended[:, 0].mean(), ended[:, 0].min(), ended[:, 0].max(), ended[:, 1].mean())
                 of_episodes = [f"{each:.6g}" for each in found]
+            training.save(folder)  # before its row, which a resumed training would otherwise repeat
             row = [training.steps, f"{training.seconds:.1f}", len(ended), *of_episodes]
             table.writerow([*row, *(f"{each:.6g}" for each in losses.values())])
             file.flush()
-            training.save(folder)
             left = (settings.steps - training.steps) * (training.seconds - before) / (training.steps - first)
             if len(ended):
                 print(f"{training.steps} steps, return {of_episodes[0]}, {max(left, 0) / 60:.1f} min left", flush=True)
     if settings.evaluate:
-        returns = evaluate(training.policy(), envs, settings.seed + 500_000_003, settings.evaluate)
+        returns = evaluate(training.policy(), envs, world(settings.seed, 0, UNSEEN), settings.evaluate)
         print(f"without exploration: return {np.mean(returns):.4g} +- {np.std(returns):.2g} of {len(returns)} episodes")
     envs.close()
     return folder

@@ -35,7 +35,9 @@ class Worms(VecEnv):
         super().__init__(envs.num_envs, envs.single_observation_space, envs.single_action_space)
 
     def reset(self) -> np.ndarray:
-        return self.envs.reset(seed=self._seeds[0])[0]
+        seed = self._seeds[0]
+        self._reset_seeds()  # the next episodes begin elsewhere
+        return self.envs.reset(seed=seed)[0]
 
     def step_async(self, actions: np.ndarray) -> None:
         self._actions = actions
@@ -99,6 +101,7 @@ def main() -> None:
     model.learn(args.steps, progress_bar=False, log_interval=1)
     args.out.mkdir(parents=True, exist_ok=True)
     model.save(args.out / "model.zip")
+    envs.save(args.out / "normalisation.pkl")  # what a model that is loaded needs beside it
     policy_of(model, envs).save(args.out / "policy.npz")
     envs.training = envs.norm_reward = False
     mean, spread = evaluate_policy(model, envs, n_eval_episodes=args.envs)

@@ -33,7 +33,7 @@ from tianbao.cli import run_script
 from tianbao.errors import ConfigError
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.learning.baselines import Wave
-from tianbao.learning.policy import Policy
+from tianbao.learning.policy import TRAINED, Policy
 from tianbao.view import style
 from tianbao.view.video import write_pictures
 
@@ -55,11 +55,19 @@ class Task:
     medium: str | None
     options: tuple[str, ...] = ()
 
+    @property
+    def control(self) -> str:
+        """What a policy is compared with."""
+        return "policy, sensor shuffled" if self.medium is None else "best wave"
+
 
 TASKS = {
     "swim": Task("Tianbao/Swim-v0", "water"),
     "crawl": Task("Tianbao/Crawl-v0", "agar"),
-    "chemotaxis": Task("Tianbao/Chemotaxis-v0", None),
+    # A worm that can crawl learns where to; its last two inputs meant something else.
+    "chemotaxis": Task("Tianbao/Chemotaxis-v0", None, (
+        "--start", str(TRAINED / "crawl.npz"), "--fresh", "2", "--gamma", "0.98", "--log-std", "-0.5",
+    )),
     "obstacles": Task("Tianbao/Obstacles-v0", "water"),
 }
 
@@ -80,7 +88,7 @@ def judge(task: Task, act, args: argparse.Namespace, **options) -> tuple[np.ndar
 
     Args:
         task: see Task.
-        act: takes observations and the number of actions so far; gives the actions of all worms.
+        act: takes observations and the time in the middle of the action [s]; gives the actions of all worms.
         args: options.
         **options: of the environment.
     """
@@ -89,9 +97,9 @@ def judge(task: Task, act, args: argparse.Namespace, **options) -> tuple[np.ndar
     )
     seen, _ = envs.reset(seed=UNSEEN)
     returns, reached, going = np.zeros(args.starts), np.zeros(args.starts, bool), np.ones(args.starts, bool)
-    done = 0
+    done, interval = 0, envs.task.worms.interval
     while going.any():
-        seen, reward, terminated, truncated, _ = envs.step(act(seen, done).astype(np.float32))
+        seen, reward, terminated, truncated, _ = envs.step(act(seen, (done + 0.5) * interval).astype(np.float32))
         returns += np.where(going, reward, 0.0)
         reached |= going & terminated
         going &= ~(terminated | truncated)
@@ -115,14 +123,14 @@ def compare(task: Task, folders: dict[int, Path], args: argparse.Namespace) -> p
     rows = []
     if task.medium is not None:
         wave = Wave.best(task.medium)
-        found = judge(task, lambda seen, k: wave.action(0.1 * k + 0.05, len(seen)), args)
-        rows.append(rows_of("best wave", "", *found))
+        found = judge(task, lambda seen, time: wave.action(time, len(seen)), args)
+        rows.append(rows_of(task.control, "", *found))
     for seed, folder in folders.items():
         policy = Policy.load(folder / "policy.npz")
-        rows.append(rows_of("policy", seed, *judge(task, lambda seen, k, own=policy: own(seen), args)))
+        rows.append(rows_of("policy", seed, *judge(task, lambda seen, time, own=policy: own(seen), args)))
         if task.medium is None:
-            found = judge(task, lambda seen, k, own=policy: own(seen), args, shuffled=True)
-            rows.append(rows_of("policy, sensor shuffled", seed, *found))
+            found = judge(task, lambda seen, time, own=policy: own(seen), args, shuffled=True)
+            rows.append(rows_of(task.control, seed, *found))
     return pd.DataFrame(rows)
 
 
@@ -151,7 +159,7 @@ def film(task: Task, folder: Path, path: Path) -> Path:
         seen, _, terminated, truncated, _ = env.step(policy(seen).astype(np.float32))
         over = terminated or truncated
     env.close()
-    return write_pictures(pictures, path, rate=10.0)
+    return write_pictures(pictures, path, rate=float(env.metadata["render_fps"]))
 
 
 def main(args: argparse.Namespace) -> int:

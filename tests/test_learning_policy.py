@@ -120,7 +120,8 @@ def ppo():
 def words(folder, environment="Pendulum-v1", **options):
     """A command line of a short training."""
     held = {"out": folder, "envs": 4, "rollout": 32, "steps": 512, "evaluate": 0} | options
-    return [environment, *(each for name, value in held.items() for each in (f"--{name}", str(value)))]
+    names = {name: f"--{name.replace('_', '-')}" for name in held}
+    return [environment, *(each for name, value in held.items() for each in (names[name], str(value)))]
 
 
 @pytest.mark.train
@@ -166,6 +167,38 @@ def test_a_training_begins_with_a_policy_whose_last_inputs_meant_something_else(
     wide = ppo.settings_of(words(tmp_path / "c", hidden=16))
     with pytest.raises(SystemExit, match="shapes"):
         ppo.Training(wide, ppo.made(wide)).begin_with(policy)
+
+
+@pytest.mark.train
+def test_a_resumed_training_takes_the_learning_rate_that_it_is_given_now(ppo, tmp_path):
+    ppo.train(ppo.settings_of([*words(tmp_path), "--anneal"]))
+    settings = ppo.settings_of([*words(tmp_path, learning_rate=1e-3), "--resume"])
+    training = ppo.Training(settings, ppo.made(settings))
+    training.restore(tmp_path)
+    assert training.optimiser.param_groups[0]["lr"] == 1e-3
+
+
+@pytest.mark.train
+def test_long_episodes_count_as_much_as_short_ones(ppo):
+    import gymnasium
+
+    class Lasting(gymnasium.Env):
+        observation_space, action_space = gymnasium.spaces.Box(0, 99, (1,)), gymnasium.spaces.Discrete(2)
+
+        def __init__(self, last):
+            self.last = last
+
+        def reset(self, *, seed=None, options=None):
+            self.count = 0
+            return np.zeros(1, np.float32), {}
+
+        def step(self, action):
+            self.count += 1
+            return np.zeros(1, np.float32), 1.0, self.count == self.last, False, {}
+
+    envs = gymnasium.vector.SyncVectorEnv([lambda last=last: Lasting(last) for last in (2, 50)])
+    policy = Policy([np.zeros((2, 1))], [np.zeros(2)], np.zeros(1), np.ones(1))
+    assert sorted(ppo.evaluate(policy, envs, 0, 2)) == [2.0, 2.0, 50.0, 50.0]
 
 
 @pytest.mark.train
