@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--top", type=int, default=6, help="connections that are perturbed")
     parser.add_argument("--change", type=float, default=0.1, help="of their conductance, as a share")
-    parser.add_argument("--out", type=Path, default=Path("results/synapse_sensitivity"))
+    parser.add_argument("--out", type=Path, default=Path("output/synapse_sensitivity"))
     given = parser.parse_args()
     sim = tb.Simulation(tb.Worm(), tb.Arena("agar"), seed=given.seed, progress=False)
     found = tb.gradient(sim, losses.ForwardSpeed(given.after), ["synapses"], given.duration, tolerance=1e-6)
