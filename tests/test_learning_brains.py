@@ -226,6 +226,15 @@ def test_wrong_calls_are_refused(escape):
         escape.step(np.full(escape.action_space.shape, np.nan))
     with pytest.raises(ConfigError, match="option"):
         escape.reset(options={"place": 1})
+    with pytest.raises(ConfigError, match="distance.*-0.5 mm"):
+        escape.reset(options={"distance": -0.5})
+    with pytest.raises(ConfigError, match="one simulation, which has one seed"):
+        escape.batch.reset(seed=[1])
+
+
+def test_pictures_come_at_the_rate_of_actions(escape):
+    assert escape.metadata["render_fps"] == escape.batch.metadata["render_fps"] == 10
+    assert Escape(control=200.0, **QUICK).metadata["render_fps"] == 5
 
 
 def test_pettingzoo_accepts_a_crowd_and_the_same_seed_gives_the_same():

@@ -153,6 +153,42 @@ def test_a_mask_resets_some_worms_and_leaves_the_others():
     np.testing.assert_array_equal(after[1], starts(4, 2)[1])
 
 
+def test_a_mask_with_a_seed_leaves_the_random_numbers_of_the_others():
+    def of_the_first(disturbed):
+        env = batch("Tianbao/Chemotaxis-v0", 2, shuffled=True, max_episode_steps=5)
+        env.reset(seed=3)
+        for k, each in enumerate(actions(2, 8)):  # into the next episode of worm 0, whose sensor draws at every action
+            if disturbed and k == 2:
+                first = env.reset(seed=70, options={"reset_mask": np.array([False, True])})[0][1]
+                np.testing.assert_array_equal(first, single("Tianbao/Chemotaxis-v0").reset(seed=71)[0])
+            yield env.step(each)[0][0]
+
+    np.testing.assert_array_equal([*of_the_first(True)], [*of_the_first(False)])
+
+
+@pytest.mark.parametrize("wrong", [{"heading": "north"}, {"posture": [1.0, 2.0]}, {"headng": 0.0}])
+def test_a_reset_that_is_refused_changes_nothing(wrong):
+    taken, seen = actions(2, 2), []
+    for refused in (False, True):
+        env = batch("Tianbao/Swim-v0", 2, autoreset_mode="Disabled", max_episode_steps=1)
+        env.reset(seed=3)
+        env.step(taken[0])
+        if refused:
+            with pytest.raises(ConfigError, match="head|posture"):
+                env.reset(seed=8, options=wrong)
+            with pytest.raises(ConfigError, match="reset_mask"):  # the worms are still over
+                env.step(taken[1])
+        seen.append([env.reset()[0], env.step(taken[1])[0]])
+    np.testing.assert_array_equal(seen[1], seen[0])
+
+
+def test_the_first_reset_starts_every_worm():
+    env = batch("Tianbao/Swim-v0", 2)
+    with pytest.raises(ConfigError, match="ever started"):
+        env.reset(seed=3, options={"reset_mask": np.array([True, False])})
+    env.reset(seed=3, options={"reset_mask": np.array([True, True])})
+
+
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**31), sign=st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=24, max_size=24))
 def test_observations_lie_in_their_space(seed, sign):
@@ -252,6 +288,20 @@ def test_a_shuffled_sensor_tells_only_what_was_sensed_before():
     pairs = [tuple(row) for row in told[0][:, -2:]]
     places = [pairs.index(tuple(row)) for row in told[1][:, -2:]]
     assert all(place <= k for k, place in enumerate(places)) and places != list(range(16))
+
+
+def test_a_shuffled_sensor_changes_no_start():
+    first = []
+    for mixed in (False, True):
+        env = single("Tianbao/Chemotaxis-v0", shuffled=mixed)
+        found = []
+        for seed in (4, None, None):
+            found.append(env.reset(seed=seed)[0])
+            found.append([*env.unwrapped.task.source[0], env.unwrapped.task.heading[0]])
+            for each in actions(1, 3):
+                env.step(each[0])
+        first.append(np.concatenate(found))
+    np.testing.assert_array_equal(first[1], first[0])
 
 
 def test_pillars_are_felt_and_not_entered():

@@ -8,13 +8,15 @@ from typing import Any, ClassVar
 import gymnasium
 import numpy as np
 from gymnasium.utils import seeding
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
+from gymnasium.vector import AutoresetMode
 
-from ..errors import ConfigError, shorten, unknown
-from ..rows import whole
+from ..errors import ConfigError
 from . import body_tasks, pillars, taxis
+from .autoreset import WormBatch, with_ends
 from .body_tasks import BodyTask
+
+TASKS: tuple[type[BodyTask], ...] = (body_tasks.Swim, body_tasks.Crawl, taxis.Chemotaxis, pillars.Obstacles)
+"""Of each there is an environment of one worm and one of many."""
 
 
 def spaces_of(task: BodyTask) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Box]:
@@ -31,7 +33,22 @@ def picture(task: BodyTask, worm: int) -> np.ndarray:
     return from_above(task.midline[worm], **task.scenery(worm))
 
 
-class BodyBatch(VectorEnv):
+def for_each_task(base: type, suffix: str) -> list[type]:
+    """The environment of every task, in the order of TASKS.
+
+    Args:
+        base: what each derives from; its attribute `kind` is the task.
+        suffix: of the names, after that of the task.
+    """
+    found = []
+    for task in TASKS:
+        said = f"`{base.__name__}` with the task `{task.__module__}.{task.__name__}`: {task.__doc__}"
+        members = {"kind": task, "__doc__": said, "__module__": base.__module__}
+        found.append(type(f"{task.__name__}{suffix}", (base,), members))
+    return found
+
+
+class BodyBatch(WormBatch):
     """Independent worms of one task, all stepped by one body solver.
 
     Worm k after `reset(seed=s)` does what the single environment does after `reset(seed=s + k)`, bit for bit.
@@ -65,25 +82,11 @@ class BodyBatch(VectorEnv):
         Raises:
             ConfigError: for an unknown or wrong value.
         """
-        whole(num_envs, "batch", "num_envs", low=1, high=1_000_000)
+        super().__init__("batch", num_envs, max_episode_steps, autoreset_mode, render_mode)
         self.task = self.kind(num_envs, **options)
-        limits = [self.task.limit]
-        if max_episode_steps is not None:
-            limits.append(whole(max_episode_steps, "batch", "max_episode_steps", low=1))
-        self._limit = min((each for each in limits if each is not None), default=None)
-        try:
-            self.mode = AutoresetMode(autoreset_mode)
-        except ValueError:
-            known = [each.value for each in AutoresetMode]
-            raise ConfigError(f"batch: {unknown('autoreset mode', shorten(autoreset_mode), known)}") from None
-        if render_mode not in (None, "rgb_array"):
-            raise ConfigError(f"batch: render_mode is 'rgb_array' or None, not {shorten(repr(render_mode))}")
-        self.render_mode, self.num_envs = render_mode, num_envs
-        self.metadata = {"autoreset_mode": self.mode, "render_modes": ["rgb_array"],
-                         "render_fps": round(1.0 / self.task.worms.interval)}  # fmt: skip
-        self.single_observation_space, self.single_action_space = spaces_of(self.task)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+        limits = [each for each in (self.task.limit, self._limit) if each is not None]
+        self._limit = min(limits, default=None)
+        self._offer(*spaces_of(self.task), self.task.worms.interval)
         self._generators: list[np.random.Generator] = []
         self._over = np.zeros(num_envs, bool)
 
@@ -93,37 +96,42 @@ class BodyBatch(VectorEnv):
         """Start an episode of every worm, or of those in `options["reset_mask"]`.
 
         Args:
-            seed: of worm 0, those of the others following it; or one for each.
-            options: of the task, the same for all worms; and "reset_mask", bool of shape (num_envs,).
+            seed: of worm 0, those of the others following it; or one for each. Worms that do not start keep their
+                random numbers, whatever their seed.
+            options: of the task, the same for all worms; and "reset_mask", bool of shape (num_envs,). The first reset
+                starts every worm.
 
         Returns:
             Observation, shape (num_envs, n), and info.
 
         Raises:
-            ConfigError: for an unknown or wrong option.
+            ConfigError: for an unknown or wrong option, after which everything is as it was.
         """
         options = dict(options or {})
         mask = options.pop("reset_mask", None)
         mask = np.ones(self.num_envs, bool) if mask is None else np.asarray(mask)
         if mask.shape != (self.num_envs,) or mask.dtype != bool or not mask.any():
             raise ConfigError(f"reset: reset_mask must be bool of shape ({self.num_envs},) with at least one True")
-        self._seed(seed)
+        if not self._generators and not mask.all():
+            raise ConfigError("reset: no worm was ever started; leave reset_mask out of the first reset")
+        self.task.check(options)
+        self._generators = self._seeded(seed, mask)
+        if isinstance(seed, (int, np.integer)):
+            super().reset(seed=int(seed))
         self._over[mask] = False
         self.task.restart(np.flatnonzero(mask), self._generators, options)
         return self.task.observation(), {}
 
-    def _seed(self, seed: int | Sequence[int | None] | None) -> None:
+    def _seeded(self, seed: int | Sequence[int | None] | None, mask: np.ndarray) -> list[np.random.Generator]:
+        """A generator of every worm: a new one for those of the mask that are given a seed, else the one it has."""
         if isinstance(seed, (int, np.integer)):
-            super().reset(seed=int(seed))
             seed = [int(seed) + k for k in range(self.num_envs)]
         seeds = [None] * self.num_envs if seed is None else list(seed)
         if len(seeds) != self.num_envs:
             raise ConfigError(f"reset: {len(seeds)} seeds for {self.num_envs} worms; give one for each, or one number")
-        if not self._generators:
-            self._generators = [seeding.np_random(each)[0] for each in seeds]
-        for k, each in enumerate(seeds):
-            if each is not None:
-                self._generators[k] = seeding.np_random(each)[0]
+        kept = self._generators or [None] * self.num_envs
+        return [seeding.np_random(each)[0] if old is None or (each is not None and new) else old
+                for each, old, new in zip(seeds, kept, mask, strict=True)]  # fmt: skip
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """One action of every worm.
@@ -154,50 +162,14 @@ class BodyBatch(VectorEnv):
         self._over = terminated | truncated
         observation = self.task.observation()
         if self.mode is AutoresetMode.SAME_STEP and self._over.any():
-            observation = self._at_once(observation, info)
+            info = with_ends(observation, info, self._over)
+            self.task.restart(np.flatnonzero(self._over), self._generators)
+            self._over, observation = np.zeros(self.num_envs, bool), self.task.observation()
         return observation, reward, terminated, truncated, info
 
-    def _at_once(self, observation: np.ndarray, info: dict[str, Any]) -> np.ndarray:
-        """Start the worms whose episode is over; what they saw and what was known goes into info."""
-        over = self._over.copy()
-        known = {name: value for name, value in info.items() if name[0] != "_"}
-        info["final_obs"], info["_final_obs"] = np.full(self.num_envs, None, object), over
-        for k in np.flatnonzero(over):
-            info["final_obs"][k] = observation[k]
-        info["final_info"], info["_final_info"] = {}, over
-        for name, value in known.items():
-            info["final_info"][name], info["final_info"][f"_{name}"] = value.copy(), over
-            info[f"_{name}"] = ~over
-        self.task.restart(np.flatnonzero(over), self._generators)
-        self._over = np.zeros(self.num_envs, bool)
-        return self.task.observation()
-
-    def render(self) -> tuple[np.ndarray, ...] | None:
-        """One picture per worm, uint8, shape (height, width, 3) each; None without a render mode."""
-        if self.render_mode is None:
-            return None
-        return tuple(picture(self.task, k) for k in range(self.num_envs))
+    def picture(self, worm: int) -> np.ndarray:
+        """See WormBatch."""
+        return picture(self.task, worm)
 
 
-class SwimBatch(BodyBatch):
-    """Worms that swim in water along the heading of their start, see `body_tasks.Swim`."""
-
-    kind = body_tasks.Swim
-
-
-class CrawlBatch(BodyBatch):
-    """Worms that crawl on agar along the heading of their start, see `body_tasks.Crawl`."""
-
-    kind = body_tasks.Crawl
-
-
-class ChemotaxisBatch(BodyBatch):
-    """Worms that climb a gradient, see `taxis.Chemotaxis`."""
-
-    kind = taxis.Chemotaxis
-
-
-class ObstaclesBatch(BodyBatch):
-    """Worms that get ahead among pillars, see `pillars.Obstacles`."""
-
-    kind = pillars.Obstacles
+SwimBatch, CrawlBatch, ChemotaxisBatch, ObstaclesBatch = for_each_task(BodyBatch, "Batch")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,19 +17,10 @@ from ..environment import Medium, Obstacle
 from ..errors import ConfigError, unknown
 from ..rows import number, numbers
 from .bodies import MuscleWorms, axis_of
+from .observed import Observed
 
 _MODES = 3  # cosines along the body of which a random posture consists
 _MOST_BEND = 25.0  # [-] kappa L beyond which a body of this girth would be folded onto itself
-
-
-@dataclass(frozen=True)
-class Observed:
-    """One number of an observation: its name, unit and limits."""
-
-    name: str
-    unit: str
-    low: float = -math.inf
-    high: float = math.inf
 
 
 @named_arguments
@@ -138,6 +128,30 @@ class BodyTask:
 
     # --- episodes ------------------------------------------------------------------------------------------------
 
+    def check(self, options: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Options of a start as numbers, before anything is changed by them.
+
+        Args:
+            options: see `restart`.
+
+        Raises:
+            ConfigError: for an unknown or wrong option.
+        """
+        for name in options or {}:
+            if name not in self.options:
+                raise ConfigError(f"reset: {unknown('option', str(name), self.options)}")
+        return {name: self._checked(name, value) for name, value in (options or {}).items()}
+
+    def _checked(self, name: str, value: Any) -> Any:
+        """The value of one option as the number or numbers that it stands for."""
+        if name == "heading":
+            return number(value, "reset", "heading", "rad", low=-1e6, high=1e6)
+        if name == "place":
+            return numbers(value, "reset", "place", 2, "mm", most=1e6)
+        if isinstance(value, (Sequence, np.ndarray)):
+            return np.array(numbers(value, "reset", "posture", self.worms.joints - 1))
+        return np.array(number(value, "reset", "posture"))
+
     def restart(self, which: np.ndarray, generators: Sequence[np.random.Generator],
                 options: Mapping[str, Any] | None = None) -> None:  # fmt: skip
         """Start a new episode of some worms.
@@ -151,10 +165,7 @@ class BodyTask:
         Raises:
             ConfigError: for an unknown or wrong option.
         """
-        options = dict(options or {})
-        for name in options:
-            if name not in self.options:
-                raise ConfigError(f"reset: {unknown('option', str(name), self.options)}")
+        options = self.check(options)
         for worm in which:
             self._start(int(worm), generators[worm], options)
         self._look()
@@ -167,14 +178,9 @@ class BodyTask:
         along = np.arange(1, self.worms.joints) / self.worms.joints
         shapes = np.cos(math.pi * np.arange(1, _MODES + 1)[:, None] * along)
         bend = self.spread * math.sqrt(2.0 / _MODES) * (modes[:, None] * shapes).sum(axis=0)
-        heading = self._usual_heading(heading)
-        if "heading" in options:
-            heading = number(options["heading"], "reset", "heading", "rad", low=-1e6, high=1e6)
-        if "posture" in options:
-            bend = np.asarray(options["posture"], float)
-        place = self._usual_place(rng)
-        if "place" in options:
-            place = numbers(options["place"], "reset", "place", 2, "mm", most=1e6)
+        heading = options.get("heading", self._usual_heading(heading))
+        bend = options.get("posture", bend)
+        place = options.get("place", self._usual_place(rng))
         self.heading[worm], self.place[worm] = heading, place
         self.worms.place(worm, at=tuple(place), heading=heading, bend=np.clip(bend, -_MOST_BEND, _MOST_BEND))
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -26,6 +26,7 @@ from ..rows import named_values, number
 from ..units import MS_PER_S
 from ..worm import Worm
 from ..worm_model import WormModel
+from .observed import Observed
 
 TABLE = Path(__file__).with_name("brains.csv")
 SEEN = ("AVA*", "AVB*", "AVD*", "AVE*", "PVC*", "RIM*", "ASH*")
@@ -47,15 +48,6 @@ def values() -> dict[str, float]:
 def default_drives() -> dict[str, float]:
     """Neurons or globs that an agent drives unless told otherwise, with the largest current into each [pA]."""
     return {name.partition(":")[2]: value for name, value in values().items() if name.startswith("drive:")}
-
-
-class Observed(NamedTuple):
-    """One number of an observation: its name, its unit and between what it lies."""
-
-    name: str
-    unit: str
-    low: float
-    high: float
 
 
 class BrainWorms:

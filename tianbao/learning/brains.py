@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
+from gymnasium.vector import AutoresetMode
 
 from ..environment import Arena
 from ..errors import ConfigError, shorten, unknown
 from ..rows import number, whole
+from ..units import MS_PER_S
 from ..worm import Worm
+from .autoreset import WormBatch, with_ends
 from .brain_worms import MOST_APART, made, one_that_decides, place_of, values
-from .drawn import FPS, DrawnEnv
+from .drawn import DrawnEnv
 
 _MARK = 0.05  # [mm] radius of the dot that a picture shows in the middle of a drop
 
@@ -74,7 +75,7 @@ class Drops:
         return {"kind": "gaussian", "name": self.name, "peak": peak, "width": self.width, "places": places}
 
 
-class EscapeBatch(VectorEnv):
+class EscapeBatch(WormBatch):
     """Whole worms, each alone on agar, before each of which a drop of copper is put down: get away from it.
 
     All worms are in one simulation and begin and end together. Worm k draws the random numbers of stream k, so that
@@ -118,19 +119,9 @@ class EscapeBatch(VectorEnv):
         **options: Any,
     ) -> None:
         given = values()
-        self.num_envs, self._stream = whole(num_envs, "escape", "num_envs", low=1), whole(stream, "escape", "stream")
+        super().__init__("escape", num_envs, max_episode_steps, autoreset_mode, render_mode)
+        self._stream = whole(stream, "escape", "stream")
         whole(num_envs + stream, "escape", "num_envs and stream", high=MOST_APART)
-        limit = max_episode_steps
-        self._limit = None if limit is None else whole(limit, "escape", "max_episode_steps", low=1)
-        try:
-            self.mode = AutoresetMode(autoreset_mode)
-        except ValueError:
-            known = [each.value for each in AutoresetMode]
-            raise ConfigError(f"escape: {unknown('autoreset mode', shorten(autoreset_mode), known)}") from None
-        if render_mode not in (None, "rgb_array"):
-            raise ConfigError(f"escape: render_mode of a batch is 'rgb_array', not {shorten(repr(render_mode))}")
-        self.render_mode = render_mode
-        self.metadata = {"autoreset_mode": self.mode, "render_modes": ["rgb_array"], "render_fps": FPS}
         self._settle = number(given["settle"] if settle is None else settle, "escape", "settle", "ms", low=0.0)
         size = (given["drop_peak"] if peak is None else peak, given["drop_width"] if width is None else width)
         model = one_that_decides(worm, options.get("light", ()))
@@ -139,9 +130,7 @@ class EscapeBatch(VectorEnv):
         arena = Arena("agar", fields=[Drops(substance, *size)])
         self.worms = made(worms, arena, {"sensed": [substance], "threads": threads, "stream": stream} | options)
         self._drops = self.worms.simulation.arena.field(substance)
-        self.single_observation_space, self.single_action_space = self.worms.space, self.worms.action_space
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._offer(self.worms.space, self.worms.action_space, self.worms.control / MS_PER_S)
         self._count, self._ready, self._over = 0, False, False
 
     def reset(
@@ -150,7 +139,7 @@ class EscapeBatch(VectorEnv):
         """Begin new episodes of all worms.
 
         Args:
-            seed: of the batch.
+            seed: of the batch, one number.
             options: "distance" of the drop's middle from the nose [mm] and its "bearing" from the heading [deg],
                 positive to dorsal, instead of random ones; and "reset_mask", which has to name all worms.
 
@@ -158,8 +147,11 @@ class EscapeBatch(VectorEnv):
             Observation, shape (num_envs, observed), and info.
 
         Raises:
-            ConfigError: for an unknown or wrong option.
+            ConfigError: for an unknown or wrong option, or a seed for each worm.
         """
+        if isinstance(seed, (Sequence, np.ndarray)):
+            raise ConfigError("reset: all worms are in one simulation, which has one seed; give a number, not a list")
+        seed = None if seed is None else whole(seed, "reset", "seed")
         options = dict(options or {})
         mask = np.asarray(options.pop("reset_mask", True))
         if not mask.all():
@@ -167,7 +159,8 @@ class EscapeBatch(VectorEnv):
         for name, value in options.items():
             if name not in ("distance", "bearing"):
                 raise ConfigError(f"reset: {unknown('option', shorten(name), ('distance', 'bearing', 'reset_mask'))}")
-            number(value, "reset", name, low=-1e3, high=1e3)
+            unit, low = ("mm", 0.0) if name == "distance" else ("deg", -1e3)
+            number(value, "reset", name, unit, low=low, high=1e3)
         super().reset(seed=seed)
         self._begin(options)
         return self.worms.observation(), self._info()
@@ -196,17 +189,11 @@ class EscapeBatch(VectorEnv):
         return np.linalg.norm(self.worms.middle[:, :2] - self._drops.middles, axis=1)
 
     def picture(self, worm: int) -> np.ndarray:
-        """A worm and its drop from above: uint8, shape (height, width, 3)."""
+        """A worm and its drop from above, see WormBatch."""
         from ..view.above import from_above
 
         x, y = self._drops.middles[worm]
         return from_above(self.worms.midline[worm], source=(x, y, self._drops.width, _MARK))
-
-    def render(self) -> tuple[np.ndarray, ...] | None:
-        """One picture per worm, in mode "rgb_array"; else None."""
-        if self.render_mode is None:
-            return None
-        return tuple(self.picture(worm) for worm in range(self.num_envs))
 
     def _info(self) -> dict[str, Any]:
         """What is known beside the observation, as Gymnasium has it for batches."""
@@ -244,9 +231,7 @@ class EscapeBatch(VectorEnv):
         self._over = self._limit is not None and self._count >= self._limit
         over, seen, info = np.full(self.num_envs, self._over), self.worms.observation(), self._info()
         if self._over and self.mode is AutoresetMode.SAME_STEP:
-            final = np.empty(self.num_envs, object)
-            final[:] = [*seen]
-            info = {"final_obs": final, "_final_obs": over, "final_info": info, "_final_info": over}
+            info = with_ends(seen, info, over)
             self._begin({})
             seen, info = self.worms.observation(), info | self._info()
         return seen, reward, never, over.copy(), info
@@ -272,6 +257,7 @@ class Escape(DrawnEnv):
             if name in options:
                 raise ConfigError(f"escape: '{name}' is of a batch; make one with gymnasium.make_vec")
         self.batch = EscapeBatch(1, **({"threads": 1} | options))
+        self._pace(self.batch.worms.control / MS_PER_S)
         self.observation_space, self.action_space = self.batch.single_observation_space, self.batch.single_action_space
 
     def reset(
@@ -282,8 +268,8 @@ class Escape(DrawnEnv):
         Raises:
             ConfigError: for an unknown or wrong option.
         """
-        super().reset(seed=seed)
         seen, info = self.batch.reset(seed=seed, options=options)
+        super().reset(seed=seed)  # once the batch has found nothing wrong
         self.show()
         return seen[0], _alone(info)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import gymnasium
@@ -9,11 +11,34 @@ import numpy as np
 
 from ..errors import ConfigError, shorten
 
-FPS = 10
-"""Pictures per second: one per action."""
+
+def render_mode_of(given: str | None, modes: Sequence[str], where: str = "") -> str | None:
+    """A render mode, or None for no pictures.
+
+    Args:
+        given: what is asked for.
+        modes: those that there are.
+        where: begins the message.
+
+    Raises:
+        ConfigError: for another mode.
+    """
+    if given is not None and given not in modes:
+        known = ", ".join(map(repr, modes))
+        raise ConfigError(f"{where}render_mode is {known} or None, not {shorten(repr(given))}")
+    return given
 
 
-class DrawnEnv(gymnasium.Env):
+def frame_rate(interval: float) -> int:
+    """Pictures per second of simulated time, one per action; at least 1, as Gymnasium wants a whole number above 0.
+
+    Args:
+        interval: between two actions [s].
+    """
+    return max(1, round(1.0 / interval))
+
+
+class DrawnEnv(gymnasium.Env, ABC):
     """An environment whose `picture` is what `render` returns, or what a window shows after every step.
 
     Args:
@@ -23,16 +48,20 @@ class DrawnEnv(gymnasium.Env):
         ConfigError: for another mode.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array", "human"], "render_fps": FPS}
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array", "human"]}
 
     def __init__(self, render_mode: str | None = None) -> None:
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ConfigError(f"render_mode is 'rgb_array', 'human' or None, not {shorten(repr(render_mode))}")
-        self.render_mode, self._window = render_mode, None
+        self.render_mode = render_mode_of(render_mode, self.metadata["render_modes"])
+        self._window, self._interval = None, 0.0
 
+    def _pace(self, interval: float) -> None:
+        """Say how much time an action takes [s]: a picture is shown as long."""
+        self._interval = interval
+        self.metadata = {**self.metadata, "render_fps": frame_rate(interval)}
+
+    @abstractmethod
     def picture(self) -> np.ndarray:
         """The worm from above, with what is around it: uint8, shape (height, width, 3)."""
-        raise NotImplementedError
 
     def render(self) -> np.ndarray | None:
         """The picture, in mode "rgb_array"; else None."""
@@ -44,7 +73,7 @@ class DrawnEnv(gymnasium.Env):
             from ..view.above import Window
 
             self._window = self._window or Window()
-            self._window.show(self.picture(), 1.0 / FPS)
+            self._window.show(self.picture(), self._interval)
 
     def close(self) -> None:
         """Close the window, if one is open."""

@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import ConfigError
-from . import body_tasks, pillars, taxis
-from .batches import picture, spaces_of
+from .batches import for_each_task, picture, spaces_of
 from .body_tasks import BodyTask
 from .drawn import DrawnEnv
 
@@ -35,6 +34,7 @@ class BodyEnv(DrawnEnv):
         """
         super().__init__(render_mode)
         self.task = self.kind(1, **options)
+        self._pace(self.task.worms.interval)
         self.observation_space, self.action_space = spaces_of(self.task)
         self._ready = False
 
@@ -51,8 +51,9 @@ class BodyEnv(DrawnEnv):
             Observation, shape (n,), and info.
 
         Raises:
-            ConfigError: for an unknown or wrong option.
+            ConfigError: for an unknown or wrong option, after which everything is as it was.
         """
+        self.task.check(options)
         super().reset(seed=seed)
         self.task.restart(np.zeros(1, int), [self.np_random], options)
         self._ready = True
@@ -84,25 +85,4 @@ class BodyEnv(DrawnEnv):
         return picture(self.task, 0)
 
 
-class SwimEnv(BodyEnv):
-    """A worm that swims in water along the heading of its start, see `body_tasks.Swim`."""
-
-    kind = body_tasks.Swim
-
-
-class CrawlEnv(BodyEnv):
-    """A worm that crawls on agar along the heading of its start, see `body_tasks.Crawl`."""
-
-    kind = body_tasks.Crawl
-
-
-class ChemotaxisEnv(BodyEnv):
-    """A worm that climbs a gradient, see `taxis.Chemotaxis`."""
-
-    kind = taxis.Chemotaxis
-
-
-class ObstaclesEnv(BodyEnv):
-    """A worm that gets ahead among pillars, see `pillars.Obstacles`."""
-
-    kind = pillars.Obstacles
+SwimEnv, CrawlEnv, ChemotaxisEnv, ObstaclesEnv = for_each_task(BodyEnv, "Env")

@@ -12,7 +12,8 @@ from ..arguments import named_arguments
 from ..environment import Gaussian
 from ..errors import ConfigError, unknown
 from ..rows import number, numbers
-from .body_tasks import BodyTask, Observed
+from .body_tasks import BodyTask
+from .observed import Observed
 
 SCALES = {
     "weber": (Observed("concentration at the nose", "mM", 0.0), Observed("its rate over itself", "1/s")),
@@ -58,7 +59,8 @@ class Chemotaxis(BodyTask):
             within: distance from the peak at which it counts as reached [mm].
             scale: of what is sensed: "weber", "log" or "linear", see SCALES.
             shuffled: a control: what is sensed is that of a moment of the same episode drawn at random, this one or an
-                earlier one, so that its values stay and their order is lost.
+                earlier one, so that its values stay and their order is lost. The control starts where the worm with
+                its true sensor does, in every episode.
             **common: see BodyTask.
 
         Raises:
@@ -82,7 +84,7 @@ class Chemotaxis(BodyTask):
         self.source, self.away, self._taste = np.zeros((count, 2)), np.zeros(count), np.zeros(count)
         self._told = np.zeros((count, 2))
         self._past: list[list[np.ndarray]] = [[] for _ in range(count)]
-        self._generators: Sequence[np.random.Generator] = ()
+        self._mixing: dict[int, np.random.Generator] = {}
 
     def _observed(self) -> list[Observed]:
         """As in BodyTask, and the two numbers of the sensor."""
@@ -95,17 +97,24 @@ class Chemotaxis(BodyTask):
     def restart(self, which: np.ndarray, generators: Sequence[np.random.Generator],
                 options: Mapping[str, Any] | None = None) -> None:  # fmt: skip
         """See BodyTask.restart; further options: "bearing" of the peak from the heading [rad], its "distance" [mm]."""
-        self._generators = generators
         super().restart(which, generators, options)
+        if self._shuffled:
+            # A child of the worm's generator: drawing from it, or making it, leaves all later starts as they are.
+            self._mixing.update({int(k): generators[k].spawn(1)[0] for k in which})
+
+    def _checked(self, name: str, value: Any) -> Any:
+        """As in BodyTask, and where the peak is."""
+        if name == "bearing":
+            return number(value, "reset", "bearing", "rad", low=-1e6, high=1e6)
+        if name == "distance":
+            return number(value, "reset", "distance", "mm", low=self._within, high=1e3)
+        return super()._checked(name, value)
 
     def _start(self, worm: int, rng: np.random.Generator, options: dict[str, Any]) -> None:
         """As in BodyTask, and where the peak is."""
         super()._start(worm, rng, options)
         bearing, distance = rng.uniform(-math.pi, math.pi), rng.uniform(*self._distance)
-        if "bearing" in options:
-            bearing = number(options["bearing"], "reset", "bearing", "rad", low=-1e6, high=1e6)
-        if "distance" in options:
-            distance = number(options["distance"], "reset", "distance", "mm", low=self._within, high=1e3)
+        bearing, distance = options.get("bearing", bearing), options.get("distance", distance)
         angle = self.heading[worm] + bearing
         self.source[worm] = self.place[worm] + distance * np.array([math.cos(angle), math.sin(angle)])
 
@@ -142,7 +151,7 @@ class Chemotaxis(BodyTask):
         if self._shuffled:
             for k in np.flatnonzero(active):
                 self._past[k].append(self._told[k].copy())
-                self._told[k] = self._past[k][self._generators[k].integers(len(self._past[k]))]
+                self._told[k] = self._past[k][self._mixing[k].integers(len(self._past[k]))]
         approach, there = (self.away - far) / self.length, far <= self._within
         self.away, self._taste = far, taste
         return approach, there, {"distance": far, "success": there}
