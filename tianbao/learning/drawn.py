@@ -44,7 +44,7 @@ class DrawnEnv(gymnasium.Env):
             from ..view.above import Window
 
             self._window = self._window or Window()
-            self._window.show(self.picture(), 1.0 / FPS)
+            self._window.show(self.picture(), 1.0 / self.metadata["render_fps"])
 
     def close(self) -> None:
         """Close the window, if one is open."""
