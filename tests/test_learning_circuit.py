@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import sys
 from pathlib import Path
 
 import gymnasium
@@ -15,7 +16,7 @@ from gymnasium.utils.env_checker import check_env
 import tianbao as tb
 from tianbao import anatomy
 from tianbao.learning.circuit import CONTROLS, STEP_MS, Circuit, Player
-from tianbao.learning.circuit_tasks import TASKS, played
+from tianbao.learning.circuit_tasks import TASKS, Lane, played
 from tianbao.network.design import intact_tables
 
 ROOT = Path(__file__).parents[1]
@@ -32,8 +33,8 @@ def free(circuit):
 
 
 def script(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "sims" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
+    spec = importlib.util.spec_from_file_location(f"sims_{name}", ROOT / "sims" / f"{name}.py")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # where dataclasses look for it
     spec.loader.exec_module(module)
     return module
 
@@ -230,20 +231,16 @@ def test_the_lane_passes_gymnasiums_checks_and_can_be_seen():
 
 
 @pytest.mark.parametrize(("wrong", "said"), [
-    (lambda: gymnasium.make("Tianbao/Lane-v0", render_mode="nonsense", disable_env_checker=True), "render_mode is"),
-    (lambda: lane().step(np.zeros(1)), "reset the environment"),
-    (lambda: lane("rgb_array").render(), "reset the environment"),
-    (lambda: lane().reset(options={"bend": 1.0}), "no options, not 'bend'"),
-    (lambda: begun(lane()).step(np.zeros(2)), "one finite number"),
-    (lambda: begun(lane()).step(np.array([np.nan])), "one finite number"),
+    (lambda: Lane("nonsense"), "render_mode is"),
+    (lambda: Lane().step(np.zeros(1)), "reset the environment"),
+    (lambda: Lane("rgb_array").render(), "reset the environment"),
+    (lambda: Lane().reset(options={"bend": 1.0}), "no options, not 'bend'"),
+    (lambda: begun(Lane()).step(np.zeros(2)), "one finite number"),
+    (lambda: begun(Lane()).step(np.array([np.nan])), "one finite number"),
 ])  # fmt: skip
 def test_mistakes_on_the_lane_are_told(wrong, said):
     with pytest.raises(tb.ConfigError, match=said):
         wrong()
-
-
-def lane(render_mode=None):
-    return gymnasium.make("Tianbao/Lane-v0", render_mode=render_mode).unwrapped
 
 
 def begun(env):
@@ -252,7 +249,7 @@ def begun(env):
 
 
 def test_the_lane_observes_metres_and_radians_within_its_space():
-    env = begun(lane())
+    env = begun(Lane())
     seen, over = [], False
     while not over:
         observation, _, over, _, _ = env.step(np.ones(1))
