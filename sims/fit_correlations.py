@@ -5,7 +5,7 @@ repository) against those of the whole brain of 302 neurons under slow fluctuati
 classes come, how near one multiplier per connection, and how much of that would shared inputs explain by themselves?
 Method: the exact gradient of the native engine through every window of noise, one window per step. A random share of
 the pairs, and all pairs of some neurons, are left out and only looked at in the end (`--all` fits every pair). Seeded;
-the state is kept every few steps, and a restart goes on from it.
+the state is kept every few steps with the options it is of, and a restart with the same options goes on from it.
 See: agreement with pairs that were fitted and left out, on noise that no step has seen, beside a matrix of zeros, the
 mean, the connectome without a fit and a pure factor model with as many inputs.
 Time: about 0.02 core-seconds per step and second of the window at dt = 10 ms; 220 s and 150 steps take 11 minutes.
@@ -14,7 +14,9 @@ Time: about 0.02 core-seconds per step and second of the window at dt = 10 ms; 2
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -37,6 +39,10 @@ from tianbao.loop.provenance import git_revision
 RIDGES = (1e-3, 3e-3, 1e-2)  # of the factor model; the one that does best on pairs left out counts, in its favour
 RECORDING, JUDGED = 1080.0, 2  # [s] as long as the measured recording; runs on which a set is judged
 EVERY = 5  # steps between two states on the disk
+# Options that choose the fit; paths are left out, as the fit itself knows other pairs and another start.
+OF_FIT = (
+    "set", "steps", "window", "dt", "seed", "split_seed", "share", "neurons", "all", "hold_crawl", "frozen", "shuffle",
+)  # fmt: skip
 
 
 def parts_of(pairs: Pairs, args: argparse.Namespace) -> dict[str, Pairs]:
@@ -46,19 +52,27 @@ def parts_of(pairs: Pairs, args: argparse.Namespace) -> dict[str, Pairs]:
     return split_pairs(pairs, args.share, args.neurons, args.split_seed)
 
 
-def compared(matrices: np.ndarray, neurons: tuple[str, ...], parts: dict[str, Pairs]) -> dict[str, dict[str, float]]:
-    """Agreement of matrices with each part of the pairs: the mean over single runs, and `together` of their mean."""
+def compared(matrices: np.ndarray, neurons: tuple[str, ...], parts: dict[str, Pairs]) -> dict[str, dict]:
+    """Agreement of matrices with each part of the pairs: the mean over single runs, and `together` of their mean.
+
+    None stands for what is not defined, such as the Pearson correlation with a matrix of one number.
+    """
     found = {}
     for name, pairs in parts.items():
         if len(pairs) == 0:
             continue
         where = pairs.where(neurons)
         single = [agreement(matrix[where], pairs) for matrix in matrices]
-        found[name] = {key: round(float(np.mean([each[key] for each in single])), 4) for key in single[0]}
+        found[name] = {key: rounded(np.mean([each[key] for each in single])) for key in single[0]}
         if len(matrices) > 1:
             together = agreement(matrices.mean(axis=0)[where], pairs)
-            found[name] |= {f"together_{key}": round(together[key], 4) for key in ("mse", "r")}
+            found[name] |= {f"together_{key}": rounded(together[key]) for key in ("mse", "r")}
     return found
+
+
+def rounded(value: float) -> float | None:
+    """A measure to four digits; None if it is not defined, as JSON has no NaN."""
+    return None if math.isnan(value) else round(float(value), 4)
 
 
 def baselines(brain: SpontaneousBrain, parts: dict[str, Pairs], inputs: int) -> dict[str, dict]:
@@ -70,7 +84,7 @@ def baselines(brain: SpontaneousBrain, parts: dict[str, Pairs], inputs: int) -> 
     }
     alone = Values(np.ones(len(brain.edges)), np.zeros((n, inputs)), np.ones(n))
     found["connectome"] = compared(simulated_correlations(brain, alone, RECORDING), brain.neurons, parts)
-    judged = "pairs" if "pairs" in parts else "fitted"
+    judged = "pairs" if len(parts.get("pairs", ())) else "fitted"
     tried = []
     for ridge in RIDGES:
         loadings = factor_model(fitted, brain.neurons, inputs, ridge)
@@ -97,14 +111,40 @@ def loadings_of_class(
     return loadings[rows].mean(axis=0) if rows else np.zeros(loadings.shape[1])
 
 
-def fitted_by(fit: CorrelationFit, folder: Path, seconds: float) -> float:
+def options_of(args: argparse.Namespace) -> dict[str, object]:
+    """What chooses a fit, as JSON gives it back."""
+    return json.loads(json.dumps({name: getattr(args, name) for name in OF_FIT}))
+
+
+def restored(fit: CorrelationFit, state: Path, options: dict[str, object]) -> float:
+    """Put a fit where its state on the disk was; core-seconds that it had taken.
+
+    Raises:
+        ConfigError: for the state of a fit with other options, pairs or start, whose left-out pairs are others too.
+    """
+    with np.load(state) as file:
+        kept = {key: file[key] for key in file.files}
+    theirs, spent = json.loads(str(kept.pop("options", "{}"))), float(kept.pop("spent"))
+    if other := [name for name in OF_FIT if name not in theirs or theirs[name] != options[name]]:
+        told = ", ".join(f"--{name.replace('_', '-')} {theirs.get(name, 'unknown')}" for name in other)
+        raise ConfigError(f"--out {state.parent}: it holds a fit with {told}; give these again, or another folder")
+    fit.restore(kept)
+    return spent
+
+
+def write_arrays(path: Path, **arrays: object) -> None:
+    """Keep arrays in a file of numpy, which holds either all of them or what it held before."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    write_atomically(path, content.getvalue())
+
+
+def fitted_by(fit: CorrelationFit, folder: Path, seconds: float, options: dict[str, object]) -> float:
     """Go on with a fit until its last step or until the time is over; core-seconds that it has taken in all."""
     state, log = folder / "state.npz", folder / "log.csv"
     spent = 0.0
     if state.is_file():
-        with np.load(state) as kept:
-            spent = float(kept["spent"])
-            fit.restore({key: kept[key] for key in kept.files if key != "spent"})
+        spent = restored(fit, state, options)
         print(f"goes on after step {fit.done}", flush=True)
     lines = log.read_text(encoding="utf-8").splitlines()[: fit.done + 1] if log.is_file() and fit.done else []
     lines = lines or ["step,loss,penalty,core_seconds"]
@@ -115,9 +155,7 @@ def fitted_by(fit: CorrelationFit, folder: Path, seconds: float) -> float:
         lines.append(f"{step.step},{step.loss:.5f},{step.penalty:.5f},{spent:.1f}")
         print(lines[-1], flush=True)
         if fit.done % EVERY == 0 or fit.done == fit.steps:
-            partial = folder / "partial.npz"
-            np.savez(partial, spent=spent, **fit.state())
-            partial.replace(state)
+            write_arrays(state, spent=spent, options=json.dumps(options), **fit.state())
             write_atomically(log, ("\n".join(lines) + "\n").encode())
     return spent
 
@@ -153,7 +191,7 @@ def experiment(args: argparse.Namespace) -> int:
         frozen=args.frozen, start=start_of(args.start),
     )  # fmt: skip
     print(f"{fit.numbers.count} numbers, {len(parts['fitted'])} pairs are fitted", flush=True)
-    spent = fitted_by(fit, folder, 60.0 * args.minutes)
+    spent = fitted_by(fit, folder, 60.0 * args.minutes, options_of(args))
     numbers: Numbers = fit.averaged
     values = numbers.values()
     report["fit"] = compared(
@@ -163,7 +201,7 @@ def experiment(args: argparse.Namespace) -> int:
         without = Values(np.full(len(brain.edges), factor), values.loadings, values.private)
         matrices = simulated_correlations(brain, without, RECORDING, 1, args.seed)
         report[f"inputs of the fit, {label}"] = compared(matrices, brain.neurons, {**parts, "all": pairs})
-    np.savez(folder / "numbers.npz", **numbers.arrays)
+    write_arrays(folder / "numbers.npz", **numbers.arrays)
     fitted = report["fit"]["fitted"]
     provenance = {
         "script": "sims/fit_correlations.py", "commit": git_revision(), "set": args.set, "numbers": numbers.count,
@@ -172,7 +210,8 @@ def experiment(args: argparse.Namespace) -> int:
         "hold_crawl": args.hold_crawl, "shuffled": args.shuffle is not None,
         "core_seconds": round(spent, 1), "mse_fitted": fitted["mse"], "r_fitted": fitted["r"],
     }  # fmt: skip
-    write_set(folder / args.set, brain.edges, brain.neurons, values, provenance)
+    known = {key: value for key, value in provenance.items() if value is not None}
+    write_set(folder / args.set, brain.edges, brain.neurons, values, known)
     report["numbers"] = sizes(numbers, values)
     write_atomically(folder / "report.json", json.dumps(report | {"provenance": provenance}, indent=1).encode())
     print(json.dumps(report, indent=1))

@@ -6,8 +6,8 @@ Method: both minimise one smooth surrogate of what sims/fit_gaits.py asks on aga
 0.6 L and kappa L 7 that travels to the tail (the middles of its ranges; `losses.TravellingWave`), less the forward
 speed in units of 0.03 mm/s (its deviation that costs 1). Searched is the logarithm of every parameter's share of its
 start; what changes sign is shifted in the units of fit_gaits. Adam runs first; CMA-ES then gets the CPU time it took,
-the same start, and a first step of --spread. Seeded and resumable: every evaluation is a line of the log, and what
-the log holds is not computed again.
+the same start, and a first step of --spread. Seeded and resumable: the log begins with a line of what it is of, every
+evaluation is a line more, and what the log holds is not computed again.
 Not part of it: water, reversals, turns, other seeds of the noise. It polishes one run and is no search for a worm.
 See: one line per evaluation; at the end the best loss of both, and CPU seconds.
 Time: about 5 s of CPU per gradient and 2.5 s per evaluation of CMA-ES, of which 1.3 s re-tune the network.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -25,7 +26,9 @@ import numpy as np
 
 import tianbao as tb
 from tianbao import parameters
-from tianbao.io.files import prepare_folder
+from tianbao.cli import run_script
+from tianbao.errors import shorten
+from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.learning import losses
 
 FACTORS = (
@@ -39,18 +42,37 @@ NAMES = (*FACTORS, *SHIFTS)
 SPEED_UNIT = 0.03  # [mm/s]
 
 
+def evaluations(log: Path, options: dict[str, object]) -> list[dict]:
+    """What a log of these options holds already; a new log is begun with a line of them.
+
+    Raises:
+        ConfigError: for a log of other options, or one without them.
+    """
+    whole, newline, broken = (log.read_bytes() if log.exists() else b"").rpartition(b"\n")
+    lines = whole.decode().splitlines()
+    if not lines:
+        write_atomically(log, f"{json.dumps({'options': options})}\n".encode())
+        return []
+    theirs = json.loads(lines[0]).get("options", {})
+    if other := [name for name, value in options.items() if theirs.get(name) != value]:
+        told = ", ".join(f"{name} {shorten(theirs.get(name, 'unknown'))}" for name in other)
+        raise tb.ConfigError(f"{log} is of another search, with {told}: give its options again, or another --out")
+    if broken:  # a run was killed while it wrote its last line, which the next line must not go on with
+        write_atomically(log, whole + newline)
+    return [json.loads(line) for line in lines[1:]]
+
+
 class Problem:
     """The surrogate as a function of a point, with a log of what was computed."""
 
-    def __init__(self, log: Path, duration: float, seed: int) -> None:
+    def __init__(self, log: Path, duration: float, seed: int, spread: float) -> None:
+        options = {"duration": duration, "seed": seed, "spread": spread, "parameters": list(NAMES)}
+        self._log, self._known, self._next = log, evaluations(log, options), 0
         self.start, self.duration = parameters.defaults(), duration
         self.sim = tb.Simulation(tb.Worm(), tb.Arena("agar"), seed=seed, progress=False)
         _ = self.sim.network  # held in NEURON, so that re-tuning happens in place
         after = 0.25 * duration
         self.loss = losses.TravellingWave(0.5, 0.6, 7.0, after) - losses.ForwardSpeed(after) * (1.0 / SPEED_UNIT)
-        self._log = log
-        self._known = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-        self._next = 0
 
     def parameters(self, x: np.ndarray) -> tb.Parameters:
         """Those of a point, within their ranges."""
@@ -66,7 +88,7 @@ class Problem:
             row = self._known[self._next]
             self._next += 1
             if not np.allclose(row["x"], x):
-                raise tb.ConfigError(f"{self._log} is of another search: remove it, or give its options again")
+                raise tb.ConfigError(f"{self._log} is of another search: give its options again, or another --out")
             return row["loss"], np.array(row["slope"]), row["seconds"]
         clock = time.process_time()
         chosen = self.parameters(x)
@@ -117,27 +139,32 @@ def search(problem: Problem, x: np.ndarray, budget: float, spread: float, seed: 
     return best, spent, count
 
 
-def main() -> None:
+def experiment(given: argparse.Namespace) -> int:
     """Run both from one start and compare."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    prepare_folder(given.out)
+    start = given.spread * np.random.default_rng(given.seed).standard_normal(len(NAMES))
+    by_slope = Problem(given.out / f"adam_{given.seed}.jsonl", given.duration, given.seed, given.spread)
+    before = by_slope(start, True)[0]
+    by_slope._next = 0  # the first step of Adam is that of the start
+    polished, seconds = adam(by_slope, start, given.steps, given.rate)
+    by_search = Problem(given.out / f"cma_{given.seed}.jsonl", given.duration, given.seed, given.spread)
+    found, spent, count = search(by_search, start, seconds, given.spread, given.seed)
+    print(f"start {before:.3f}; Adam {polished:.3f} in {given.steps} gradients and {seconds:.0f} s; "
+          f"CMA-ES {found:.3f} in {count} runs and {spent:.0f} s")  # fmt: skip
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Options of the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--duration", type=float, default=3000.0, help="of every run [ms]")
     parser.add_argument("--steps", type=int, default=30, help="of Adam")
     parser.add_argument("--rate", type=float, default=0.02, help="of Adam")
     parser.add_argument("--spread", type=float, default=0.1, help="standard deviation of the start's perturbation")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("results/polish_gait"))
-    given = parser.parse_args()
-    prepare_folder(given.out)
-    start = given.spread * np.random.default_rng(given.seed).standard_normal(len(NAMES))
-    by_slope = Problem(given.out / f"adam_{given.seed}.jsonl", given.duration, given.seed)
-    before = by_slope(start, True)[0]
-    by_slope._next = 0  # the first step of Adam is that of the start
-    polished, seconds = adam(by_slope, start, given.steps, given.rate)
-    by_search = Problem(given.out / f"cma_{given.seed}.jsonl", given.duration, given.seed)
-    found, spent, count = search(by_search, start, seconds, given.spread, given.seed)
-    print(f"start {before:.3f}; Adam {polished:.3f} in {given.steps} gradients and {seconds:.0f} s; "
-          f"CMA-ES {found:.3f} in {count} runs and {spent:.0f} s")  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("output/polish_gait"))
+    return run_script(experiment, parser.parse_args(arguments))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

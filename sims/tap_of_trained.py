@@ -5,13 +5,15 @@ put back among the other 283, as factors on synapses and gap junctions and as st
 read-out and time constants stay behind. Worms that decide crawl on agar with membrane noise, and the plate is tapped.
 See: the share of worms that reverse within a second of the tap (95 % interval by Wilson), beside that of worms as they
 are and that within a second of a moment two seconds earlier; whether they crawled before; differences (Newcombe).
-Time: about a core-minute for twenty worms of one condition, those of four trainings; a broken run goes on.
+Time: about a core-minute for twenty worms of one condition, those of four trainings; a broken run goes on, with the
+same seeds and gains only.
 Compare: tianbao/validation/assays/tap.toml, whose worms and measure these are.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import math
 import sys
 import time
@@ -103,8 +105,24 @@ def worms_of(condition: Condition, numbers: Sequence[int], circuit: Circuit, gai
     return made
 
 
+def digest_of(gains: pd.DataFrame) -> str:
+    """What tells a table of gains from others."""
+    return "sha256 " + hashlib.sha256(gains.to_csv(index=False).encode()).hexdigest()[:12]
+
+
+def check_rows(rows: Sequence[dict], file: Path, first_seed: int, digest: str) -> None:
+    """Refuse worms of other seeds or gains: they would be taken for those that were asked for."""
+    for row in rows:
+        theirs = row["seed"] - row["worm"] // TOGETHER
+        if theirs != first_seed:
+            raise tb.ConfigError(f"{file} holds worms of --first-seed {theirs}; give that again, or another --out")
+        if row.get("gains") != digest:
+            raise tb.ConfigError(f"{file} holds worms of another --gains or unknown ones; give these, or another --out")
+
+
 def measure(condition: Condition, batch: int, seed: int, circuit: Circuit, gains: pd.DataFrame) -> list[dict]:
     """A row per worm of one run."""
+    digest = digest_of(gains)
     numbers = range(batch * TOGETHER, (batch + 1) * TOGETHER)
     began = time.process_time()
     simulation = tb.Simulation(
@@ -117,7 +135,7 @@ def measure(condition: Condition, batch: int, seed: int, circuit: Circuit, gains
         start = onset(number)
         answer, before = (response(run.time, each.midline, at, window_s=WINDOW) for at in (start, start - SHAM))
         rows.append({
-            "condition": condition.name, "worm": number, "seed": seed + batch,
+            "condition": condition.name, "worm": number, "seed": seed + batch, "gains": digest,
             "eligible": answer.eligible, "reversed": answer.reversed, "latency_s": answer.latency_s,
             "sham_eligible": before.eligible, "sham_reversed": before.reversed,
             "before_mm_s": acceleration(run.time, each.midline, start).before_mm_s,
@@ -158,6 +176,7 @@ def experiment(args: argparse.Namespace) -> int:
     file = folder / "circuit_tap.csv"
     rows = pd.read_csv(file).to_dict("records") if file.exists() else []
     circuit, gains = Circuit.named(CIRCUIT, SIGNS), pd.read_csv(args.gains)
+    check_rows(rows, file, args.first_seed, digest_of(gains))
     for condition in chosen:
         for batch in range(math.ceil(args.worms / TOGETHER)):
             if any(row["condition"] == condition.name and row["worm"] == batch * TOGETHER for row in rows):

@@ -5,7 +5,8 @@ that keeps its lane. 50 numbers are trained, of classes: gains, currents, time c
 neurons with random connections, with connections that keep each neuron's number of partners, or with the signs dealt
 out anew; or they are a neural circuit policy (NCP) of 19 neurons, or a perceptron with 8 or 64 hidden units.
 See: returns of 100 new episodes after training, ten seeds each, means with 95 % intervals, and their differences.
-Time: five minutes on one core with the defaults (`cpu_s` in the table). A broken run goes on where it was.
+Time: five minutes on one core with the defaults (`cpu_s` in the table). A broken run goes on where it was; a table of
+other seeds or generations is refused.
 Compare: Lechner et al. 2020 (NCP); Lechner et al. 2019 trained a circuit of the tap of 11 neurons synapse by synapse.
 Needs: the extra `rl`, and `pip install ncps` for the layout of NCP.
 """
@@ -190,6 +191,11 @@ def trained(task_name: str, kind: str, args: argparse.Namespace, folder: Path) -
     searching, first, spent = searches(brain, seeds), 0, 0.0
     if kept.exists():
         searching, first, spent = pickle.loads(kept.read_bytes())
+        if first > args.generations or len(searching) != args.seeds:
+            raise tb.ConfigError(
+                f"{kept} holds {len(searching)} seeds after {first} generations; give as many --seeds and no fewer "
+                "--generations, or another --out"
+            )
     began = time.process_time()
     for generation in range(first, args.generations):
         # All members of a generation meet the same episodes, so that luck favours none.
@@ -234,6 +240,19 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def check_rows(rows: Sequence[dict], file: Path, args: argparse.Namespace) -> None:
+    """Refuse a table of other seeds or generations: its rows would be taken for those that were asked for."""
+    for task, kind in {(row["task"], row["kind"]) for row in rows}:
+        mine = [row for row in rows if (row["task"], row["kind"]) == (task, kind)]
+        generations, seeds = {row["generations"] for row in mine}, {row["seed"] for row in mine}
+        if generations != {args.generations} or seeds != set(range(args.seeds)):
+            counts = " and ".join(map(str, sorted(generations)))
+            raise tb.ConfigError(
+                f"{file} holds {task}, {kind} with --generations {counts} --seeds {len(seeds)}; give these again, or "
+                "another --out"
+            )
+
+
 def experiment(args: argparse.Namespace) -> int:
     """Train and test everything that has no row yet."""
     for name, value, known in (("--tasks", args.tasks, tuple(TASKS)), ("--kinds", args.kinds, KINDS)):
@@ -242,7 +261,11 @@ def experiment(args: argparse.Namespace) -> int:
     folder = prepare_folder(args.out)
     file, gains_file = folder / "circuit.csv", folder / "circuit_gains.csv"
     rows = pd.read_csv(file).to_dict("records") if file.exists() else []
+    check_rows(rows, file, args)
     gains = pd.read_csv(gains_file).to_dict("records") if gains_file.exists() else []
+    # A run that broke between its two tables has left gains without a row; they come again.
+    finished = {(row["task"], row["kind"]) for row in rows}
+    gains = [each for each in gains if (each["task"], each["kind"]) in finished]
     # The worm's circuit first on all tasks, as its gains are wanted elsewhere.
     for kind in args.kinds:
         for task in args.tasks:

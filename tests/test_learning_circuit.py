@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import sys
 from pathlib import Path
 
 import gymnasium
@@ -14,9 +15,8 @@ from gymnasium.utils.env_checker import check_env
 
 import tianbao as tb
 from tianbao import anatomy
-from tianbao.learning import register
 from tianbao.learning.circuit import CONTROLS, STEP_MS, Circuit, Player
-from tianbao.learning.circuit_tasks import TASKS, played
+from tianbao.learning.circuit_tasks import TASKS, Lane, played
 from tianbao.network.design import intact_tables
 
 ROOT = Path(__file__).parents[1]
@@ -33,8 +33,8 @@ def free(circuit):
 
 
 def script(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "sims" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
+    spec = importlib.util.spec_from_file_location(f"sims_{name}", ROOT / "sims" / f"{name}.py")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # where dataclasses look for it
     spec.loader.exec_module(module)
     return module
 
@@ -223,12 +223,40 @@ def test_a_whole_episode_follows_gymnasium():
 
 
 def test_the_lane_passes_gymnasiums_checks_and_can_be_seen():
-    register()
     env = gymnasium.make("Tianbao/Lane-v0", render_mode="rgb_array")
     check_env(env.unwrapped, skip_render_check=False)
     env.reset(seed=1)
     picture = env.render()
     assert picture.dtype == np.uint8 and picture.shape[2] == 3 and len(np.unique(picture.reshape(-1, 3), axis=0)) == 4
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    (lambda: Lane("nonsense"), "render_mode is"),
+    (lambda: Lane().step(np.zeros(1)), "reset the environment"),
+    (lambda: Lane("rgb_array").render(), "reset the environment"),
+    (lambda: Lane().reset(options={"bend": 1.0}), "no options, not 'bend'"),
+    (lambda: begun(Lane()).step(np.zeros(2)), "one finite number"),
+    (lambda: begun(Lane()).step(np.array([np.nan])), "one finite number"),
+])  # fmt: skip
+def test_mistakes_on_the_lane_are_told(wrong, said):
+    with pytest.raises(tb.ConfigError, match=said):
+        wrong()
+
+
+def begun(env):
+    env.reset(seed=1)
+    return env
+
+
+def test_the_lane_observes_metres_and_radians_within_its_space():
+    env = begun(Lane())
+    seen, over = [], False
+    while not over:
+        observation, _, over, _, _ = env.step(np.ones(1))
+        assert observation in env.observation_space
+        seen.append(observation)
+    # It turns to the left on a curve of its own and leaves the lane there, by less than the way of one step.
+    assert TASKS["lane"].half_width < seen[-1][0] < TASKS["lane"].half_width + 0.5 and seen[-1][1] > 0.0
 
 
 def test_the_lane_follows_geometry():
@@ -271,6 +299,72 @@ def test_training_improves_the_lane_and_goes_on_where_it_broke_off(tmp_path, mon
     whole, broken = (pd.read_csv(tmp_path / name / "circuit.csv") for name in ("whole", "broken"))
     assert (whole.trained == broken.trained).all()
     assert (whole.trained > whole.untrained).all() and set(whole.numbers) == {49}
+
+
+def test_a_training_with_other_options_is_not_taken_for_finished(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("cma")
+    train = script("train_circuit")
+    monkeypatch.setattr(train, "KEPT_EVERY", 1)
+    run = ["--tasks", "lane", "--kinds", "mlp 8", "--out", str(tmp_path)]
+    assert train.main([*run, "--seeds", "2", "--generations", "2"]) == 0
+    before = (tmp_path / "circuit.csv").read_bytes()
+    for seeds, generations in (("2", "3"), ("1", "2")):
+        assert train.main([*run, "--seeds", seeds, "--generations", generations]) == 2
+        assert "--generations 2 --seeds 2; give these again" in capsys.readouterr().err
+    assert train.main([*run, "--seeds", "2", "--generations", "2"]) == 0
+    assert (tmp_path / "circuit.csv").read_bytes() == before
+    (tmp_path / "circuit.csv").unlink()  # what is kept of the search alone is not cut back, and not spread over seeds
+    for seeds, generations in (("2", "1"), ("3", "2")):
+        assert train.main([*run, "--seeds", seeds, "--generations", generations]) == 2
+        assert "holds 2 seeds after 2 generations" in capsys.readouterr().err
+
+
+def test_tapped_worms_of_other_seeds_or_gains_are_refused(tmp_path, capsys):
+    tap = script("tap_of_trained")
+    gains = pd.DataFrame({"task": ["lane"], "kind": ["worm"], "seed": [0], "name": ["a"], "value": [1.0]})
+    gains.to_csv(tmp_path / "gains.csv", index=False)
+    rows = [{"condition": "as it is", "worm": k, "seed": 701 + k // tap.TOGETHER, "gains": tap.digest_of(gains)}
+            for k in range(2 * tap.TOGETHER)]  # fmt: skip
+    tap.check_rows(rows, tmp_path / "circuit_tap.csv", 701, tap.digest_of(gains))
+    pd.DataFrame(rows).to_csv(tmp_path / "circuit_tap.csv", index=False)
+    run = ["--out", str(tmp_path), "--only", "as it is", "--gains", str(tmp_path / "gains.csv")]
+    assert tap.main([*run, "--first-seed", "702"]) == 2
+    assert "--first-seed 701" in capsys.readouterr().err
+    gains.assign(value=2.0).to_csv(tmp_path / "gains.csv", index=False)
+    assert tap.main([*run, "--first-seed", "701"]) == 2
+    assert "another --gains" in capsys.readouterr().err
+
+
+def test_a_search_for_a_wave_goes_on_with_its_own_options_only(tmp_path, capsys):
+    pytest.importorskip("cma")
+    search = script("best_wave")
+    search.speeds = lambda medium, waves, *_: np.array([-abs(each.frequency - 1.0) for each in waves])
+    run = ["water", "--out", str(tmp_path), "--waves", "4", "--evaluations"]
+    assert search.main([*run, "8"]) == 0 and search.main([*run, "8"]) == 0 and search.main([*run, "12"]) == 0
+    assert "going on" in capsys.readouterr().out and "12 waves" in (tmp_path / "water.csv").read_text()
+    for wrong, said in ((["12", "--copies", "3"], "--copies 2"), (["12", "--seconds", "4"], "--seconds 10.0"),
+                        (["12", "--waves", "5"], "--waves 4"), (["8"], "has tried 12 waves already")):  # fmt: skip
+        assert search.main([*run, *wrong]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_a_log_of_a_polished_gait_is_of_one_search_and_loses_half_a_line(tmp_path):
+    pytest.importorskip("cma")
+    polish, log = script("polish_gait"), tmp_path / "adam_1.jsonl"
+    options = {"duration": 1000.0, "seed": 1, "spread": 0.1}
+    assert polish.evaluations(log, options) == []
+    with log.open("a") as file:
+        file.write('{"x": [1.0], "loss": 2.0}\n{"x": [1.')
+    for _ in range(2):
+        assert polish.evaluations(log, options) == [{"x": [1.0], "loss": 2.0}]
+    assert log.read_text().endswith("2.0}\n")
+    with pytest.raises(tb.ConfigError, match="another search, with duration 1000"):
+        polish.evaluations(log, {**options, "duration": 3000.0})
+    log.write_text('{"x": [1.0], "loss": 2.0}\n')  # as logs were without a header
+    with pytest.raises(tb.ConfigError, match="duration unknown"):
+        polish.evaluations(log, options)
+    log.write_text('{"opti')
+    assert polish.evaluations(log, options) == [] and log.read_text().count("\n") == 1
 
 
 def test_the_policy_of_ncps_has_its_layout(circuit):

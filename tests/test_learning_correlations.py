@@ -257,6 +257,46 @@ def test_a_fit_of_a_small_target_goes_down_and_goes_on_after_a_stop(brain):
         CorrelationFit(brain, pairs, synapse_levels(brain.edges, brain.neurons)).restore(fit.state())
 
 
+def test_a_fit_goes_on_from_its_own_state_only(brain, tmp_path):
+    pairs = some_pairs(np.random.default_rng(11), ("AVAL", "AVAR", "RIML", "RIMR", "AVBL", "AVBR", "RIBL"))
+    fits, levels = script("fit_correlations"), class_levels(brain.edges, brain.neurons)
+
+    def fit(fitted: Pairs, **options: object) -> CorrelationFit:
+        return CorrelationFit(brain, fitted, levels, **{"seed": 1, "steps": 9, "window": 11.0} | options)
+
+    parts = [split_pairs(pairs, 0.2, 0, seed=seed)["fitted"] for seed in (0, 1)]
+    assert len(parts[0]) == len(parts[1])  # nothing but the pairs themselves tells one from the other
+    state = fit(parts[0]).state()
+    fit(parts[0]).restore(state)
+    others = {"pairs": fit(parts[1]), "seed": fit(parts[0], seed=2), "steps": fit(parts[0], steps=10),
+              "window": fit(parts[0], window=22.0), "frozen": fit(parts[0], frozen=("multiplier",)),
+              "start": fit(parts[0], start={levels[0].key: np.full(len(levels[0].labels), 0.1)})}  # fmt: skip
+    for name, other in others.items():
+        with pytest.raises(ConfigError, match=f"another fit, with other .*{name}"):
+            other.restore(state)
+    given = dict.fromkeys(fits.OF_FIT, 0)
+    fits.write_arrays(tmp_path / "state.npz", spent=3.0, options=fits.json.dumps(given), **state)
+    assert fits.restored(fit(parts[0]), tmp_path / "state.npz", given) == 3.0
+    with pytest.raises(ConfigError, match="a fit with --split-seed 0; give"):
+        fits.restored(fit(parts[0]), tmp_path / "state.npz", {**given, "split_seed": 1})
+    fits.write_arrays(tmp_path / "state.npz", spent=3.0, **state)
+    with pytest.raises(ConfigError, match="--set unknown"):
+        fits.restored(fit(parts[0]), tmp_path / "state.npz", given)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_matrix_of_one_number_has_no_correlation_with_what_was_measured():
+    fits = script("fit_correlations")
+    names = ("AVAL", "AVAR", "RIML", "RIMR")
+    pairs = some_pairs(np.random.default_rng(12), names)
+    parts = {"fitted": pairs, "pairs": pairs.take(np.arange(6) < 1), "neurons": pairs.take(np.zeros(6, bool))}
+    for value in (0.0, 0.1):
+        found = fits.compared(np.full((2, 4, 4), value), names, parts)
+        assert set(found) == {"fitted", "pairs"} and found["fitted"]["r"] is found["fitted"]["together_r"] is None
+        assert found["fitted"]["mse"] == pytest.approx(np.mean((value - pairs.r) ** 2), abs=1e-4)
+        assert "NaN" not in fits.json.dumps(found)
+
+
 def test_areas_under_the_curve_of_the_atlas():
     atlas = script("functional_atlas")
     rng = np.random.default_rng(10)

@@ -23,7 +23,7 @@ from ..errors import ConfigError, shorten, unknown
 from ..loop.loop import Observation
 from ..loop.simulation import Simulation
 from ..rows import named_values, number
-from ..units import MS_PER_S
+from ..units import MS_PER_S, NA_PER_PA
 from ..worm import Worm
 from ..worm_model import WormModel
 from .observed import Observed
@@ -32,7 +32,6 @@ TABLE = Path(__file__).with_name("brains.csv")
 SEEN = ("AVA*", "AVB*", "AVD*", "AVE*", "PVC*", "RIM*", "ASH*")
 """Neurons that an agent observes unless told otherwise: those of the decision, and the one that feels the drop."""
 SIGNALS = ("voltage", "calcium")
-_NA_PER_PA = 1e-3
 _COLUMNS = 15  # of places of worms that keep apart
 MOST_APART = _COLUMNS**2
 """Worms that find a place of their own by `place_of`."""
@@ -179,7 +178,7 @@ class BrainWorms:
         if actions.shape != shape or not np.isfinite(actions).all():
             raise ConfigError(f"step: an action is finite and of shape {shape}, not {shorten(repr(actions))}")
         actions, many = np.clip(actions, -1.0, 1.0), len(self.drives)
-        largest = _NA_PER_PA * np.array([*self.drives.values()])
+        largest = NA_PER_PA * np.array([*self.drives.values()])
         current = [dict(zip(self.drives, row, strict=True)) for row in (actions[:, :many] * largest).tolist()]
         bright = np.maximum(actions[:, many:], 0.0).tolist()
         return current, [dict(zip(self.light, row, strict=True)) for row in bright] if self.light else None

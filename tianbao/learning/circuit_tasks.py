@@ -17,7 +17,9 @@ from typing import Any, Protocol
 import gymnasium
 import numpy as np
 
+from ..errors import ConfigError, shorten
 from ..rows import named_values
+from .drawn import DrawnEnv
 
 __all__ = ["LANE_STEPS", "TASKS", "Lane", "LaneKeeping", "MountainCar", "Pendulum", "Task", "played"]
 
@@ -179,22 +181,25 @@ def played(task: Task, act: Callable[[np.ndarray], np.ndarray], state: np.ndarra
         going &= ~ended
         if not going.any():
             break
-        # An episode that is over stays where it is, so that its numbers stay small.
+        # The state of an episode that is over is set to 0, so that its numbers stay small; its rewards no longer count.
         state = np.where(going[..., None], state, 0.0) if not going.all() else state
     return total
 
 
-class Lane(gymnasium.Env):
+class Lane(DrawnEnv):
     """`LaneKeeping` as an environment: observation (offset [m], heading [rad]), action (steering, from -1 to 1).
 
     Args:
-        render_mode: "rgb_array" for pictures of the road from above, the car heading up; None for none.
+        render_mode: "rgb_array" for pictures of the road from above, the car heading up; "human" for a window with
+            them; None for none.
+
+    Raises:
+        ConfigError: for another mode.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": round(1.0 / _LANE["step"])}
-
     def __init__(self, render_mode: str | None = None) -> None:
-        self.render_mode = render_mode
+        super().__init__(render_mode)
+        self._pace(_LANE["step"])
         self._task = TASKS["lane"]
         # An episode ends with the step that leaves the lane, long before the car has turned round.
         most = np.array([self._task.half_width + _LANE["speed"] * _LANE["step"], np.pi], np.float32)
@@ -205,26 +210,45 @@ class Lane(gymnasium.Env):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """A new road and place on it; see `gymnasium.Env.reset`."""
+        """A new road and place on it; see `gymnasium.Env.reset`.
+
+        Args:
+            seed: of the road and the place.
+            options: none are known.
+
+        Raises:
+            ConfigError: for any option.
+        """
         super().reset(seed=seed)
+        if options:
+            raise ConfigError(f"lane: reset takes no options, not '{shorten(next(iter(options)))}'; leave them out")
         self._state = self._task.begin(self.np_random, ())
+        self.show()
         return self._seen(), self._told()
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Steer for one step; see `gymnasium.Env.step`. The lane is left: terminated.
 
         Raises:
-            gymnasium.error.ResetNeeded: before the first `reset`.
+            ConfigError: before the first `reset`, or for an action that is not one finite number.
         """
         if self._state is None:
-            raise gymnasium.error.ResetNeeded("Tianbao/Lane-v0: call reset() before step()")
-        self._state, reward, ended = self._task.step(self._state, np.float64(np.asarray(action).reshape(())))
+            raise ConfigError("lane: reset the environment before its first step")
+        given = np.asarray(action, float)
+        if given.size != 1 or not np.isfinite(given).all():
+            raise ConfigError(f"lane: an action is one finite number, shape (1,), not {shorten(repr(action))}")
+        self._state, reward, ended = self._task.step(self._state, np.float64(given.item()))
+        self.show()
         return self._seen(), float(reward), bool(ended), False, self._told()
 
-    def render(self) -> np.ndarray | None:
-        """The road from above, shape (rows, columns, 3), uint8; None without a render mode or before `reset`."""
-        if self.render_mode is None or self._state is None:
-            return None
+    def picture(self) -> np.ndarray:
+        """The road from above, shape (rows, columns, 3), uint8.
+
+        Raises:
+            ConfigError: before the first `reset`.
+        """
+        if self._state is None:
+            raise ConfigError("lane: reset the environment before it is drawn")
         return _seen_from_above(self._state, float(self._task.curvature(self._state)), self._task.half_width)
 
     def _seen(self) -> np.ndarray:

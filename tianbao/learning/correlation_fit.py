@@ -6,8 +6,9 @@ the expectation over noise, and it is judged on noise that no step has seen.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from .spontaneous import SpontaneousBrain, fluctuations
 
 _FIRST, _SECOND, _TINY = 0.9, 0.98, 1e-12  # decay of Adam's moments: Kingma and Ba 2015, the second shorter
 _FITTING, _JUDGING = 0, 1  # streams of noise that never meet
+_OF_FIT = "of:"  # begins the names of what tells a state from that of another fit
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class CorrelationFit:
         self._first, self._second = pairs.where(brain.neurons)
         self._r = pairs.r
         self.numbers = Numbers(levels, self.inputs).start(seed, start)
+        self._started = _digest(*self.numbers.arrays.values())
         zeros = lambda: {key: np.zeros_like(array) for key, array in self.numbers.arrays.items()}  # noqa: E731
         self._momentum, self._square, self._sum = zeros(), zeros(), zeros()
         self.done, self._summed = 0, 0
@@ -125,25 +128,60 @@ class CorrelationFit:
         return found
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of all that the next step depends on."""
+        """Copies of all that the next step depends on, and of what tells this fit from others."""
         parts = {"numbers": self.numbers.arrays, "first": self._momentum, "second": self._square, "sum": self._sum}
         arrays = {f"{name}:{key}": array.copy() for name, part in parts.items() for key, array in part.items()}
-        return {**arrays, "done": np.array(self.done), "summed": np.array(self._summed)}
+        own = {f"{_OF_FIT}{name}": np.array(value) for name, value in self._identity().items()}
+        return {**own, **arrays, "done": np.array(self.done), "summed": np.array(self._summed)}
+
+    def _identity(self) -> dict[str, str]:
+        """What a fit is one of, by name: all that is not moved by its steps."""
+        brain, levels = self.brain, self.numbers.levels
+        edges = [f"{each.kind} {each.pre} {each.post} {each.sign}" for each in brain.edges]
+        of_levels = [(each.labels, each.index, each.ridge, each.rate) for each in levels]
+        return {
+            "pairs": _digest(self._first, self._second, self._r),
+            "connections": _digest(edges, brain.neurons, brain.weights, brain.bias),
+            "numbers": _digest([each.key for each in levels], *(part for each in of_levels for part in each)),
+            "start": self._started,
+            "observation": _digest(astuple(self.observation)),
+            "constants": _digest(*(part for each in sorted(correlation_constants().items()) for part in each)),
+            "seed": str(self.seed),
+            "steps": str(self.steps),
+            "window": f"{self.ticks} x {brain.tick:g} ms",
+            "dt": f"{brain.dt:g} ms",
+            "frozen": " ".join(sorted(self._frozen)),
+        }
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from a state; the same steps then give the same numbers.
 
         Raises:
-            ConfigError: for the state of another fit.
+            ConfigError: for the state of another fit: of other pairs, connections, numbers, seed, steps and so on.
         """
+        mine = self._identity()
+        other = [name for name, own in mine.items() if str(state.get(f"{_OF_FIT}{name}", "")) != own]
         own = self.state()
-        if set(own) != set(state) or any(own[key].shape != np.shape(state[key]) for key in own):
-            raise ConfigError("correlation fit: the state is that of another fit; delete it, or give the same options")
+        if other or set(own) != set(state) or any(own[key].shape != np.shape(state[key]) for key in own):
+            differs = f", with other {', '.join(other)}" if other else ""
+            raise ConfigError(
+                f"correlation fit: the state is that of another fit{differs}; delete it, or give the same options"
+            )
         parts = {"numbers": self.numbers.arrays, "first": self._momentum, "second": self._square, "sum": self._sum}
         for name, part in parts.items():
             for key, array in part.items():
                 array[:] = state[f"{name}:{key}"]
         self.done, self._summed = int(state["done"]), int(state["summed"])
+
+
+def _digest(*parts: object) -> str:
+    """A short text that is the same for the same arrays, names and numbers only."""
+    found = hashlib.sha256()
+    for part in parts:
+        array = np.ascontiguousarray(part)
+        found.update(f"{array.dtype.str}{array.shape}".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()[:16]
 
 
 def noise(brain: SpontaneousBrain, ticks: int, inputs: int, seed: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -214,7 +214,7 @@ class Observation:
         z, _ = _standardised(self.fluorescence(voltage))
         return z.T @ z / len(z)
 
-    def loss(self, voltage: np.ndarray, first: np.ndarray, second: np.ndarray, r: np.ndarray) -> Loss:
+    def loss(self, voltage: np.ndarray, first: np.ndarray, second: np.ndarray, r: np.ndarray) -> PairLoss:
         """Mean squared deviation of the correlations of pairs from what was measured, and its derivative.
 
         Args:
@@ -230,12 +230,12 @@ class Observation:
         bar = z @ (weights + weights.T) / len(z)
         bar -= bar.mean(axis=0) + z * (bar * z).mean(axis=0)
         bar = np.divide(bar, scale, out=np.zeros_like(bar), where=scale > 0.0)
-        return Loss(float(np.mean(missed**2)), self._back(voltage, bar), matrix)
+        return PairLoss(float(np.mean(missed**2)), self._back(voltage, bar), matrix)
 
 
 @dataclass(frozen=True, eq=False)
-class Loss:
-    """Deviation of simulated from measured correlations.
+class PairLoss:
+    """Deviation of simulated from measured correlations of pairs.
 
     Attributes:
         value: mean squared deviation [-].

@@ -129,6 +129,11 @@ class SpontaneousBrain:
                 f"spontaneous brain: the synapse {edge.pre}-{edge.post} tires and has no gradient; take fatigue = off"
             )
 
+    @property
+    def weights(self) -> np.ndarray:
+        """Largest conductances of all connections before any multiplier [uS], in the order of the engine."""
+        return np.concatenate([self._own[kind] for kind in _MECHANISMS])
+
     def _scale(self, multipliers: np.ndarray | None) -> None:
         factors = np.ones(len(self.edges)) if multipliers is None else np.asarray(multipliers, float)
         if factors.shape != (len(self.edges),) or not np.all(np.isfinite(factors)) or (factors < 0.0).any():
@@ -155,7 +160,8 @@ class SpontaneousBrain:
         """
         current = np.asarray(current, float)
         if current.ndim != 2 or current.shape[1] != len(self.neurons):
-            raise ConfigError(f"spontaneous brain: currents have the shape (ticks, 302), not {current.shape}")
+            shape = f"(ticks, {len(self.neurons)})"
+            raise ConfigError(f"spontaneous brain: currents have the shape {shape}, not {current.shape}")
         self._scale(multipliers)
         clamp = np.zeros((len(current), len(self._native.clamp_objects)))
         clamp[:, self._clamps] = (current + self.bias) * NA_PER_PA
