@@ -147,6 +147,7 @@ def slopes(part: Callable[[NetworkDesign], Values], design: NetworkDesign, name:
     step = _STEP * max(abs(value), 1e-3 * (row.high - row.low))
 
     def at(offset: float) -> Values:
+        """The part with the parameter moved."""
         return part(replace(design, parameters=design.parameters.replace(**{name: value + offset}), key=None))
 
     # At a bound of its range a parameter can only move inwards.
@@ -170,6 +171,7 @@ def conductance_slopes(design: NetworkDesign, neuron: str, conductance: str) -> 
     total = base.leak if conductance == "leak" else base.conductances[conductance]
 
     def at(value: float) -> dict[tuple[str, str, str], float]:
+        """Densities with this total conductance."""
         moved: Membrane = (
             replace(base, leak=value)
             if conductance == "leak"
