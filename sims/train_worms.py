@@ -31,7 +31,7 @@ from tianbao.behaviour.estimates import Ratio
 from tianbao.behaviour.responses import share_of_trials
 from tianbao.cli import run_script
 from tianbao.errors import ConfigError
-from tianbao.io.files import prepare_folder, write_atomically
+from tianbao.io.files import prepare_folder, replacing, write_atomically
 from tianbao.learning.baselines import Wave
 from tianbao.learning.policy import TRAINED, Policy
 from tianbao.view import style
@@ -145,7 +145,8 @@ def curves(folders: dict[int, Path], table: pd.DataFrame, path: Path) -> Path:
         axes.axhline(row.return_body_lengths, color=style.INK, linestyle="--", label=row.of)
     axes.set(xlabel="actions of all worms [thousands]", ylabel="return of an episode [body lengths]")
     axes.legend(frameon=False)
-    write_atomically(path, lambda partial: figure.savefig(partial, dpi=150, format="png"))
+    with replacing(path) as partial:
+        figure.savefig(partial, dpi=150, format="png")
     return path
 
 
@@ -168,8 +169,7 @@ def main(args: argparse.Namespace) -> int:
     args.out = prepare_folder(args.out or Path("output") / f"train_{args.task}")
     folders = {seed: train(task, seed, args) for seed in args.seeds}
     table = compare(task, folders, args)
-    to_csv = {"index": False, "float_format": "%.4g"}
-    write_atomically(args.out / "evaluation.csv", lambda partial: table.to_csv(partial, **to_csv))
+    write_atomically(args.out / "evaluation.csv", table.to_csv(index=False, float_format="%.4g").encode())
     print(table.to_string(index=False, float_format="%.3g"))
     best = table[table.of == "policy"].sort_values("return_body_lengths").seed.iloc[-1]
     files = [args.out / "evaluation.csv", curves(folders, table, args.out / "curves.png")]
