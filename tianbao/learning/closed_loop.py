@@ -16,7 +16,6 @@ import numpy as np
 
 from ..body.adjoint import Rollout as BodyRollout
 from ..body.adjoint import curvature_weights, midline_weights
-from ..engine.adjoint_ticks import TickAdjoint
 from ..engine.compiled_brain import CompiledBrain
 from ..errors import ConfigError
 from ..loop import Simulation
@@ -149,6 +148,9 @@ class ClosedLoop:
             raise ConfigError("gradient: the native engine is needed, which needs a C compiler")
         self.brain = brain
         self._every = max(1, math.isqrt(ticks // self._steps))
+        # NEURON's first import belongs to the mechanisms that a network loads.
+        from ..engine.adjoint_ticks import TickAdjoint
+
         self._adjoint = TickAdjoint(brain.native, self._steps, self._every)
         self._lay_out()
         self._forwards()
