@@ -271,8 +271,8 @@ def test_the_reward_of_a_crowd_is_what_its_mouths_ate():
 
 
 @pytest.mark.slow
-def test_driving_ava_turns_every_worm_round():
-    """Four seeds: with current into AVA the worm backs away from the drop; without, it does so less."""
+def test_driving_ava_gets_every_worm_away_from_the_drop():
+    """Four worms: with current into AVA they get away from the drop; without, they do not."""
     gained = {}
     envs = EscapeBatch(4)
     drives = [*envs.worms.drives]
@@ -283,7 +283,7 @@ def test_driving_ava_turns_every_worm_round():
         for _ in range(50):
             *_, info = envs.step(actions)
         gained[drive] = info["gained"]
-    assert (gained[1.0] > 0.0).all() and gained[1.0].mean() > gained[0.0].mean() + 0.2
+    assert (gained[1.0] > 0.0).all() and gained[0.0].mean() < 0.02 < gained[1.0].mean()
 
 
 def test_brain_worms_follow_calcium_more_slowly_than_voltage():
