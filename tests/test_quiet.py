@@ -69,3 +69,14 @@ def test_a_refusal_of_the_command_line_is_quick():
     started = time.perf_counter()
     assert fresh(f"{REFUSAL}; sys.exit(status)").returncode == 2
     assert time.perf_counter() - started < 5.0
+
+
+def test_no_module_of_learning_imports_neuron_before_its_mechanisms():
+    code = """if True:
+        import importlib, pkgutil, sys, tianbao.learning
+        for each in pkgutil.iter_modules(tianbao.learning.__path__, "tianbao.learning."):
+            importlib.import_module(each.name)
+        sys.exit("neuron" in sys.modules)
+    """
+    done = fresh(code)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

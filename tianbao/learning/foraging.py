@@ -22,7 +22,8 @@ from ..placing import scattered
 from ..rows import number, whole
 from ..units import MS_PER_S
 from ..worm import Worm
-from .brain_worms import Observed, made, one_that_decides, values
+from .brain_worms import made, one_that_decides, values
+from .observed import Observed
 
 _MS_PER_H = 3600.0 * MS_PER_S
 _FARTHEST = 100.0  # [mm] to which the place of a neighbour is clipped

@@ -10,7 +10,8 @@ from ..arguments import named_arguments
 from ..environment import Lattice
 from ..errors import ConfigError
 from .bodies import constant
-from .body_tasks import Ahead, Observed
+from .body_tasks import Ahead
+from .observed import Observed
 
 
 @named_arguments

@@ -12,10 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..cells.temperature import reference
-from ..engine.adjoint import Adjoint
 from ..engine.brain import LEAD, METHODS
-from ..engine.native import NativeBrain
-from ..engine.reader import Partner, Pointer
 from ..errors import ConfigError
 from ..loop.simulation import Simulation
 from ..network.rules import connection_rules
@@ -96,6 +93,11 @@ class SpontaneousBrain:
         network = simulation.network
         design = self._design = network.design
         self.neurons = tuple(design.neurons)
+        # NEURON's first import belongs to the mechanisms that a network loads.
+        from ..engine.adjoint import Adjoint
+        from ..engine.native import NativeBrain
+        from ..engine.reader import Partner, Pointer
+
         pointers = [Pointer(point, index) for point, index in network.pointers()]
         partners = [Partner(*each) for each in network.partners()]
         self._native = NativeBrain(network.sections, partners, pointers, design.inputs.size)
