@@ -59,7 +59,7 @@ class Settings:
     envs: int = 64
     seed: int = 1
     resume: bool = False
-    start: str = ""  # a policy.npz to begin with, of an environment with as many inputs and actions
+    start: str = ""  # a policy.npz to begin with, of an environment with as many actions and at most as many inputs
     fresh: int = 0  # last inputs that mean something else than where that policy comes from: they begin without weight
     option: list[str] = field(default_factory=list)  # of the environment, as key=value
     rollout: int = 64  # steps of each environment between two updates
@@ -311,18 +311,21 @@ class Training:
     # --- files
 
     def begin_with(self, policy: Policy) -> None:
-        """Take over the layers of a policy and the scale of its inputs; the value of a state is learnt anew."""
+        """Take over the layers of a policy and the scale of its inputs; the value of a state is learnt anew.
+
+        Inputs beyond those of the policy, and the `fresh` last ones, begin without weight.
+        """
         layers = [each for each in self.agent.actor if isinstance(each, nn.Linear)]
-        shapes = [tuple(each.weight.shape) for each in layers]
-        given = [each.shape for each in policy.weights]
-        if given != shapes:
+        inputs, known = layers[0].in_features, len(policy.mean)
+        shapes, given = [tuple(each.weight.shape) for each in layers], [each.shape for each in policy.weights]
+        if known > inputs or [(given[0][0], inputs), *given[1:]] != shapes:
             raise SystemExit(f"{self.settings.start}: its layers have shapes {given}, and this one {shapes}")
-        if not 0 <= self.settings.fresh <= len(policy.mean):
-            raise SystemExit(f"--fresh {self.settings.fresh}: the policy has {len(policy.mean)} inputs")
-        familiar = len(policy.mean) - self.settings.fresh
+        if not 0 <= self.settings.fresh <= inputs:
+            raise SystemExit(f"--fresh {self.settings.fresh}: the environment has {inputs} inputs")
+        familiar = min(known, inputs - self.settings.fresh)
         with torch.no_grad():
             for layer, weight, bias in zip(layers, policy.weights, policy.biases, strict=True):
-                layer.weight.copy_(torch.as_tensor(weight))
+                layer.weight[:, : weight.shape[1]] = torch.as_tensor(weight)
                 layer.bias.copy_(torch.as_tensor(bias))
             layers[0].weight[:, familiar:] = 0.0
         self.seen.mean[:familiar], self.seen.variance[:familiar] = policy.mean[:familiar], policy.variance[:familiar]

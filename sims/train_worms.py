@@ -68,7 +68,8 @@ TASKS = {
     "chemotaxis": Task("Tianbao/Chemotaxis-v0", None, (
         "--start", str(TRAINED / "crawl.npz"), "--fresh", "2", "--gamma", "0.98", "--log-std", "-0.5",
     )),
-    "obstacles": Task("Tianbao/Obstacles-v0", "water"),
+    # A worm that can swim learns what its sides feel, the inputs that are new.
+    "obstacles": Task("Tianbao/Obstacles-v0", "water", ("--start", str(TRAINED / "swim.npz"), "--log-std", "-0.7")),
 }
 
 

@@ -150,6 +150,12 @@ static void sum_up(const Worm *b) {
     status[MOVING] = balanced && sqrt(squared) <= tolerance * drag + floor ? 0.0 : 1.0;
 }
 
+/* The velocity of a worm that has come to the end of its step. */
+static void arrive(const Worm *b) {
+    for (int64_t k = 0; k < (b->mesh->slabs + 1) * BLOCK; k++)
+        b->velocity[k] = (b->x[k] - b->start[k]) / b->physics[DT];
+}
+
 /* Energy and residual at the present positions; takes or rejects the last move of the line search. */
 static void evaluate(const Worm *b) {
     forces_of_slabs(b->mesh, b->x, b->tension, b->physics, b->work);
@@ -161,9 +167,7 @@ static void evaluate(const Worm *b) {
     status[REJECTED] = taken ? 0.0 : 1.0;
     status[CHANGE] = taken ? 0.0 : -0.5 * share;
     status[SHARE] = share + status[CHANGE];
-    if (taken && status[MOVING] == 0.0)
-        for (int64_t k = 0; k < (b->mesh->slabs + 1) * BLOCK; k++)
-            b->velocity[k] = (b->x[k] - b->start[k]) / b->physics[DT];
+    if (taken && status[MOVING] == 0.0) arrive(b);
 }
 
 /* Adds the second derivative of drag, surface film and contacts, plus a shift. */
@@ -243,6 +247,20 @@ static void move(const Worm *b) {
     else for (int64_t k = 0; k < rings * BLOCK; k++) b->x[k] += change * b->work->turn[k];
 }
 
+/* Whether the last move was a small part of the step so far, as weighted by drag. The error is then far smaller, if the
+   move was a whole one of Newton's method; a residual as small as the drag in water asks for much more of a stiff body. */
+static int settled(const Worm *b) {
+    const double tolerance = b->physics[TOLERANCE];
+    double last = 0.0, all = 0.0;
+    for (int64_t v = 0; v < (b->mesh->slabs + 1) * SIZE; v++)
+        for (int64_t k = 3 * v; k < 3 * v + 3; k++) {
+            const double weight = b->mesh->vertex[3 * v + WEIGHT], moved = b->x[k] - b->start[k];
+            last += weight * b->work->turn[k] * b->work->turn[k];
+            all += weight * moved * moved;
+        }
+    return last <= tolerance * tolerance * all;
+}
+
 /* Newton's method on the energy of one step of one worm; the number of iterations, less than 0 if it fails:
    then one less than minus that number. */
 static int64_t minimise_one(const Worm *b, double predict) {
@@ -261,9 +279,17 @@ static int64_t minimise_one(const Worm *b, double predict) {
     for (int64_t done = 0; done < ITERATIONS; done++) {
         if (!(status[LEAST] > 0.0)) return -1 - done;
         if (status[MOVING] == 0.0) return status[RESIDUAL] < INFINITY ? done : -1 - done;
+        const double shift = status[SHIFT];
         aim(b);
+        const int whole = b->turning && status[SHARE] == 1.0;
         move(b);
         evaluate(b);
+        if (whole && shift == 0.0 && status[REJECTED] == 0.0 && status[RESIDUAL] < INFINITY && settled(b)) {
+            arrive(b);
+            return done + 1;
+        }
+        /* Where a residual grows, the next matrix is seldom positive without a shift. */
+        if (whole && status[RESIDUAL] >= status[RESIDUAL_BEFORE]) status[SHIFT] = status[SHIFT_UNIT];
         for (int k = 0; status[REJECTED] != 0.0; k++) {
             if (k == BACKTRACKS) return -2 - done;
             move(b);
