@@ -7,6 +7,7 @@ Any function of a rollout that returns the same pair is a loss, too.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -82,26 +83,27 @@ class ForwardSpeed(Loss):
     """Mean velocity of the centroid along the direction from tail to head [mm/s], as in `Gait`, but at every tick.
 
     Attributes:
-        after: what comes before is left out [ms].
+        after, until: part of the run that counts [ms].
     """
 
     after: float = 0.0
+    until: float = math.inf
     unit = "mm/s"
 
     def __call__(self, rollout: Rollout) -> tuple[float, Weights]:
         """See Loss."""
-        first, frames = _first(rollout, self.after), len(rollout.time)
-        line = rollout.midline[first:]
+        first, end = window(rollout, self.after, self.until)
+        time, line = rollout.time[first:end] / MS_PER_S, rollout.midline[first:end]
         axis = line[:, 0] - line[:, -1]
         size = np.linalg.norm(axis, axis=1, keepdims=True)
         towards = axis / size
-        velocity = np.diff(line.mean(axis=1), axis=0) / (np.diff(rollout.time[first:])[:, None] / MS_PER_S)
+        velocity = np.diff(line.mean(axis=1), axis=0) / np.diff(time)[:, None]
         along = 0.5 * (towards[1:] + towards[:-1])
-        share = 1.0 / (frames - 1 - first)
+        share = 1.0 / (end - 1 - first)
         value = float((velocity * along).sum() * share)
         weights = np.zeros_like(rollout.midline)
-        late = weights[first:]
-        moved = share * along / (np.diff(rollout.time[first:])[:, None] / MS_PER_S) / line.shape[1]
+        late = weights[first:end]
+        moved = share * along / np.diff(time)[:, None] / line.shape[1]
         late[1:] += moved[:, None]
         late[:-1] -= moved[:, None]
         turned = np.zeros_like(axis)
@@ -192,7 +194,7 @@ class TravellingWave(Loss):
 
     def __call__(self, rollout: Rollout) -> tuple[float, Weights]:
         """See Loss."""
-        first = _first(rollout, self.after)
+        first, _ = window(rollout, self.after)
         columns = np.flatnonzero((rollout.positions >= self.front) & (rollout.positions <= self.back))
         there = np.ix_(range(first, len(rollout.time)), columns)
         bend = rollout.curvature[there]
@@ -238,16 +240,21 @@ class VoltageMatch(Loss):
         return total, {"voltage": weights}
 
 
-def _first(rollout: Rollout, after: float) -> int:
-    """Row of the first moment that counts.
+def window(rollout: Rollout, after: float, until: float = math.inf) -> tuple[int, int]:
+    """First row that counts, and the one after the last.
+
+    Args:
+        rollout: of the run.
+        after, until: part of the run that counts [ms].
 
     Raises:
         ConfigError: if fewer than two moments are left.
     """
     first = int(np.searchsorted(rollout.time, number(after, "loss", "after", "ms")))
-    if first > len(rollout.time) - 2:
-        raise ConfigError(f"loss: nothing of the run of {rollout.time[-1]:g} ms lies after {after:g} ms")
-    return first
+    end = int(np.searchsorted(rollout.time, until, side="right"))
+    if first > end - 2:
+        raise ConfigError(f"loss: nothing of the run of {rollout.time[-1]:g} ms lies in {after:g} to {until:g} ms")
+    return first, end
 
 
 def recorded(sim: Simulation, duration: float, current: np.ndarray | None = None) -> Rollout:
