@@ -263,6 +263,26 @@ def test_turning_moves_find_the_solution_of_straight_ones(medium, duration):
     np.testing.assert_allclose(found[1][1], found[0][1], atol=1e-3)
 
 
+@pytest.mark.parametrize("medium, wave", [("water", Wave(0.8, 1.7, 1.5)), ("agar", Wave(0.8, 0.5, 0.65))])
+def test_a_step_that_ends_with_a_small_move_leaves_the_worm_where_an_exact_one_does(medium, wave):
+    places, taken = [], []
+    for tolerance in (1e-6, None):
+        worms = MuscleWorms(2, medium=medium)
+        if tolerance is not None:
+            worms.body.tolerance = tolerance
+        for k in range(2):
+            worms.place(k, heading=1.0 * k, bend=3.0 * k)
+        for k in range(30):
+            worms.advance(wave.action(0.1 * k + 0.05, 2))
+        places.append(worms.body.midline())
+        taken.append(worms.body.iterations)
+    gone = np.linalg.norm(places[0].mean(axis=1)[:, :2] - [0.0, 0.0], axis=-1)
+    off = np.linalg.norm((places[1] - places[0]).mean(axis=1), axis=-1)
+    assert (off < 0.01 * gone).all() and (gone > 0.2).all()
+    assert np.linalg.norm(places[1] - places[0], axis=-1).max() < 0.02  # [mm], rotation included
+    assert taken[1] < 0.9 * taken[0]
+
+
 def test_a_gradient_is_sensed_and_reached():
     env = single("Tianbao/Chemotaxis-v0", within=0.35, posture=0.0, scale="log", width=1.0)
     observation, _ = env.reset(seed=1, options={"heading": 0.0, "distance": 0.6, "bearing": 0.0})

@@ -117,9 +117,10 @@ def _of_bends(seconds: np.ndarray, bend: np.ndarray, wave: dict[str, Metric], wa
     for name, above in (("tail_over_middle", TAIL), ("head_over_middle", _HEAD)):
         if name in wanted:
             yield name, _swing(bend, above)
-    for name, each in _evenness(seconds, bend, wave["wave_frequency_hz"][0]).items():
-        if name in wanted:
-            yield name, each
+    if even := wanted & {"speed_cv_along", "speed_cv_in_time", "speed_slowest"}:
+        found = _evenness(seconds, bend, wave["wave_frequency_hz"][0])
+        for name in even:
+            yield name, found.get(name, (math.nan, np.zeros_like(bend)))
 
 
 def _at_joints(positions: np.ndarray) -> np.ndarray:
@@ -218,9 +219,9 @@ def _evenness(seconds: np.ndarray, bend: np.ndarray, frequency: float) -> dict[s
 
     found = {}
     for name, masks in (("speed_cv_along", blocks), ("speed_cv_in_time", windows)):
-        if not len(masks):
-            continue
         below = (masks * slope**2).sum(axis=(1, 2))
+        if not len(masks) or not below.all():
+            continue
         ratio = (masks * (-rate * slope)).sum(axis=(1, 2)) / below
         mean, spread, many = ratio.mean(), ratio.std(), len(ratio)
         by_speed = (ratio - mean) / (many * max(spread, 1e-12) * abs(mean)) - spread / (mean * abs(mean) * many)
