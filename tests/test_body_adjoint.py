@@ -5,7 +5,7 @@ import pytest
 
 from tianbao import anatomy
 from tianbao.body import Material, SoftBody, kernels
-from tianbao.body.adjoint import Rollout, curvature_weights, midline_weights
+from tianbao.body.adjoint import BodyRollout, curvature_weights, midline_weights
 from tianbao.environment import Medium, Plane
 from tianbao.errors import ConfigError, DivergedError
 from tianbao.muscles import TensionMap
@@ -36,7 +36,7 @@ class Trial:
 
     def roll(self, tension, start):
         self.body.positions = start
-        rollout = Rollout(self.body)
+        rollout = BodyRollout(self.body)
         for each in tension:
             rollout.step(each, self.duration)
         return rollout
@@ -172,7 +172,7 @@ def test_descent_on_tensions_brings_the_curvature_nearer_to_a_target():
     asked, losses = np.full((10, 1, SLABS, 4), 3.0), []
     for _ in range(6):
         body.positions = start
-        rollout = Rollout(body)
+        rollout = BodyRollout(body)
         for each in asked:
             rollout.step(each * unit, 20.0)
         miss = body.curvature() - target

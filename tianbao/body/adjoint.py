@@ -53,7 +53,7 @@ class Gradient:
     start: np.ndarray
 
 
-class Rollout:
+class BodyRollout:
     """Steps of a soft body, recorded so that a loss on its positions can be differentiated.
 
     Only the rollout may move the body while it records. A step that has to be divided is recorded as its

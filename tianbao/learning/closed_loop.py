@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..body.adjoint import Rollout as BodyRollout
+from ..body.adjoint import BodyRollout
 from ..body.adjoint import curvature_weights, midline_weights
 from ..engine.compiled_brain import CompiledBrain
 from ..errors import ConfigError
