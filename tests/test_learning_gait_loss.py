@@ -47,14 +47,14 @@ def test_metrics_have_their_slopes(rollout, name):
     _, weights = cost.metrics(rollout)[name]
     by = {key: rng.normal(size=each.shape) * (1.0 if key == "curvature" else 0.01) for key, each in weights.items()}
     size = SIZES.get(name, 1e-4)
-    ahead, behind = (
-        cost.metrics(
-            dataclasses.replace(rollout, **{key: getattr(rollout, key) + sign * size * each for key, each in by.items()})
-        )[name][0]
-        for sign in (1.0, -1.0)
-    )
+
+    def moved(size: float) -> float:
+        """The metric of a rollout moved along a random direction."""
+        parts = {key: getattr(rollout, key) + size * each for key, each in by.items()}
+        return cost.metrics(dataclasses.replace(rollout, **parts))[name][0]
+
     predicted = sum((weights[key] * by[key]).sum() for key in by)
-    assert predicted == pytest.approx((ahead - behind) / (2 * size), rel=2e-2 if name in SIZES else 1e-4)
+    assert predicted == pytest.approx((moved(size) - moved(-size)) / (2 * size), rel=2e-2 if name in SIZES else 1e-4)
 
 
 def test_a_cost_counts_what_lies_outside_its_range_in_units(rollout):

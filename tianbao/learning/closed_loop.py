@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..body.adjoint import BodyRollout
-from ..body.adjoint import curvature_weights, midline_weights
+from ..body.adjoint import BodyRollout, curvature_weights, midline_weights
 from ..engine.compiled_brain import CompiledBrain
 from ..errors import ConfigError
 from ..loop import Simulation
