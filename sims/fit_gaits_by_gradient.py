@@ -3,11 +3,11 @@
 Question: sims/fit_gaits.py found the present gait by trying sets of values. From the start of its last search, how far
 does Adam come that follows the gradient of the closed loop, by the same parameters?
 Method: the loss is the part of that search's cost which has a derivative (`learning.gait_loss.GaitCost`): wave,
-evenness, speed and turning on agar and in water, and speed and wave of a reversal on command; each step runs both
-media without noise, every third with noise and every value perturbed by up to 10 %. Every few steps the whole cost of
-the search (`fit_gaits.cost` of a short evaluation: steering, strides and copies off their values included) is taken of
-the mean of the last steps, for two seeds, and the best is kept. At the end start, best, and the set that the search
-found are evaluated with seeds that neither has seen.
+evenness, speed and turning on agar and in water, the turn of a worm that is steered, and speed and wave of a reversal
+on command. Each step runs both media without noise, every third step with noise and every value perturbed by up to
+10 %. Every few steps the whole cost of the search (`fit_gaits.cost` of a short evaluation: strides and copies off their
+values included) is taken of the mean of the last steps, for two seeds, and the best is kept. At the end start, best,
+and the set that the search found are evaluated with seeds that neither has seen.
 Seeded and resumable: every step is a line of log.jsonl, with all that the next one needs.
 Not part of it: tissue (`bending_stiffness`, `internal_viscosity_time`), by which there is no gradient; turns on
 command and the worm without D neurons, which were not part of the search's last 59 evaluations either.
@@ -35,17 +35,21 @@ import tianbao as tb
 from tianbao import parameters
 from tianbao.body import Material
 from tianbao.cli import run_script
-from tianbao.commands import back_up
+from tianbao.commands import back_up, steer
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.learning.gait_loss import METRICS, MOST_MISSED, GaitCost
+from tianbao.units import NA_PER_PA
 
 FITS = Path(__file__).resolve().parents[1] / "docs" / "fits" / "gaits"
 NAMES = tuple(name for name in fit_gaits.SEARCHED if name not in fit_gaits.TISSUE)
-# [ms] of a run on agar: what is left out, the command to reverse, when its wave runs, and the end; in water.
-SETTLED, COMMAND, BACKING, END = 2_500.0, 6_500.0, 7_000.0, 9_500.0
+# [ms] of a run on agar: what is left out, the head steers, the path turns, the command to reverse, its wave runs, the
+# end; in water.
+SETTLED, STEERING, TURNING, COMMAND, BACKING, END = 2_500.0, 6_500.0, 7_000.0, 11_000.0, 11_500.0, 13_500.0
 IN_WATER = (1_500.0, 5_500.0)
 BACKWARDS = {"forward_speed_mm_s": fit_gaits.BACKWARDS["speed_mm_s"],
              "travelling_r2": fit_gaits.BACKWARDS["travelling_r2"]}  # fmt: skip
+UNDER_WAY = {"path_turn_deg_s": tuple(fit_gaits.STEERED * each for each in fit_gaits.UNDER_WAY["slope"]),
+             "forward_speed_mm_s": fit_gaits.UNDER_WAY["speed"]}  # fmt: skip
 FIRST, SECOND, ROOT = 0.9, 0.99, 1e-3  # of Adam; ROOT in units of the cost per unit of the search
 OFTEN = 3  # one step in so many has noise and perturbed values
 FRESH = 300  # seeds of the last comparison begin here
@@ -60,7 +64,8 @@ def loss_of(medium: str):
     """What is minimised in one run."""
     if medium == "water":
         return GaitCost(differentiable(fit_gaits.WATER), *IN_WATER)
-    return GaitCost(differentiable(fit_gaits.AGAR), SETTLED, COMMAND) + GaitCost(BACKWARDS, BACKING, END)
+    forwards = GaitCost(differentiable(fit_gaits.AGAR), SETTLED, STEERING)
+    return forwards + GaitCost(UNDER_WAY, TURNING, COMMAND) + GaitCost(BACKWARDS, BACKING, END)
 
 
 _simulation = None
@@ -69,7 +74,9 @@ _simulation = None
 def build(medium: str) -> None:
     """The worm of a worker process, which it re-tunes for every step."""
     global _simulation
-    worm = tb.Worm() if medium == "water" else back_up(tb.Worm(), COMMAND, END)
+    worm = tb.Worm()
+    if medium == "agar":
+        back_up(steer(worm, fit_gaits.STEERED * NA_PER_PA, STEERING, COMMAND), COMMAND, END)
     _simulation = tb.Simulation(worm, tb.Arena(medium), progress=False)
 
 
