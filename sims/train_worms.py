@@ -48,11 +48,15 @@ class Task:
     Attributes:
         environment: its id.
         medium: whose best wave is the control; None where the control is a shuffled sensor.
+        start: name of the trained policy to begin with; None for nothing.
+        familiar: number of its inputs that mean the same here; the others are new.
         options: of ppo.py beside the common ones.
     """
 
     environment: str
     medium: str | None
+    start: str | None = None
+    familiar: int = 0
     options: tuple[str, ...] = ()
 
     @property
@@ -64,12 +68,10 @@ class Task:
 TASKS = {
     "swim": Task("Tianbao/Swim-v0", "water"),
     "crawl": Task("Tianbao/Crawl-v0", "agar"),
-    # A worm that can crawl learns where to; its last two inputs meant something else.
-    "chemotaxis": Task("Tianbao/Chemotaxis-v0", None, (
-        "--start", str(TRAINED / "crawl.npz"), "--fresh", "2", "--gamma", "0.98", "--log-std", "-0.5",
-    )),
-    # A worm that can swim learns what its sides feel, the inputs that are new.
-    "obstacles": Task("Tianbao/Obstacles-v0", "water", ("--start", str(TRAINED / "swim.npz"), "--log-std", "-0.7")),
+    # A worm that can crawl learns where to, by what its nose tells.
+    "chemotaxis": Task("Tianbao/Chemotaxis-v0", None, "crawl", 72, ("--fresh", "2", "--gamma", "0.98")),
+    # A worm that can swim learns to do so between pillars; what its sides feel is new.
+    "obstacles": Task("Tianbao/Obstacles-v0", "water", "swim", 74, ("--log-std", "-0.7")),
 }
 
 
@@ -79,6 +81,8 @@ def train(task: Task, seed: int, args: argparse.Namespace) -> Path:
     words = [sys.executable, str(PPO), task.environment, "--envs", "64", "--steps", str(args.steps)]
     words += ["--seed", str(seed), "--out", str(folder), "--resume", "--option", f"threads={args.threads}"]
     so_far = pd.read_csv(folder / "returns.csv").steps.max() if (folder / "returns.csv").exists() else 0
+    if task.start:
+        words += ["--start", str(TRAINED / f"{task.start}.npz")]
     if so_far < args.steps and subprocess.run([*words, *task.options], check=False).returncode:
         raise ConfigError(f"training of seed {seed} failed, see above; run the same command again to go on")
     return folder
@@ -119,6 +123,17 @@ def rows_of(name: str, seed: object, returns: np.ndarray, reached: np.ndarray) -
     }  # fmt: skip
 
 
+def without(policy: Policy, familiar: int):
+    """What a policy does where the inputs from `familiar` on tell nothing: each is at its mean."""
+
+    def act(seen: np.ndarray, time: float) -> np.ndarray:
+        known = np.tile(policy.mean, (len(seen), 1))
+        known[:, :familiar] = seen[:, :familiar]
+        return policy(known)
+
+    return act
+
+
 def compare(task: Task, folders: dict[int, Path], args: argparse.Namespace) -> pd.DataFrame:
     """Every policy and its control, on the same starts."""
     rows = []
@@ -126,9 +141,15 @@ def compare(task: Task, folders: dict[int, Path], args: argparse.Namespace) -> p
         wave = Wave.best(task.medium)
         found = judge(task, lambda seen, time: wave.action(time, len(seen)), args)
         rows.append(rows_of(task.control, "", *found))
+    if task.start:
+        began = without(Policy.trained(task.start), task.familiar)
+        rows.append(rows_of("policy that it began with", "", *judge(task, began, args)))
     for seed, folder in folders.items():
         policy = Policy.load(folder / "policy.npz")
         rows.append(rows_of("policy", seed, *judge(task, lambda seen, time, own=policy: own(seen), args)))
+        if task.start:
+            hidden = without(policy, task.familiar)
+            rows.append(rows_of("policy, new inputs hidden", seed, *judge(task, hidden, args)))
         if task.medium is None:
             found = judge(task, lambda seen, time, own=policy: own(seen), args, shuffled=True)
             rows.append(rows_of(task.control, seed, *found))
