@@ -184,6 +184,18 @@ def test_a_wave_as_wanted_costs_nothing_however_long_it_is_looked_at(sim, after)
     assert losses.TravellingWave(0.5, 0.6, 5.0, after)(rollout)[0] == pytest.approx(2.0)
 
 
+def test_several_losses_on_one_run_have_the_gradients_of_each(sim):
+    several = [losses.ForwardSpeed(), losses.ForwardSpeed(8.0, 40.0), losses.DistanceTo((1.0, 0.5)), lambda _: (3.0, {})]
+    names = ["gap_gain", "AVBL--VB02", "current"]
+    together = tb.jacobian(sim, several, names, SHORT)
+    for loss, found in zip(several, together, strict=True):
+        alone = tb.gradient(sim, loss, names, SHORT)
+        assert (found.value, found["gap_gain"], found["AVBL--VB02"]) == (
+            alone.value, alone["gap_gain"], alone["AVBL--VB02"])  # fmt: skip
+        assert found["current"].equals(alone["current"])
+    assert together[1]["current"].iloc[11:].eq(0.0).all(axis=None) and together[3]["gap_gain"] == 0.0
+
+
 def test_the_speed_is_that_of_the_gait(sim):
     from tianbao.behaviour.midline import forward_velocity
 

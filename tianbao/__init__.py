@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from .experiment import resume
     from .io.checkpoints import Checkpoints
     from .io.results import open_recording as open  # noqa: A004
-    from .learning.gradients import gradient
+    from .learning.gradients import gradient, jacobian
     from .loop import Loop, Observation, Simulation
     from .membranes import sources
     from .network.design import sign_sources
@@ -87,6 +87,7 @@ _HOMES = {
     "current_pulses": ".electrophysiology.protocols",
     "current_steps": ".electrophysiology.protocols",
     "gradient": ".learning.gradients",
+    "jacobian": ".learning.gradients",
     "pillar_array": ".environment",
     "read_kymograph": ".behaviour.kymograph",
     "read_track": ".io.import_track",
@@ -137,6 +138,7 @@ __all__ = [
     "current_pulses",
     "current_steps",
     "gradient",
+    "jacobian",
     "open",
     "pillar_array",
     "read_kymograph",

@@ -236,10 +236,12 @@ class ClosedLoop:
         bars = self._empty_bars()
         self._adjoint.clear()
         positions = self._bodies.positions
-        from_loss = self._from_loss(weights, positions)
+        from_loss, last = self._from_loss(weights, positions), self._last(weights)
         body_bar, adapted_bar = from_loss[-1].copy(), np.zeros(len(bars.stretch_weights))
         for block in reversed(range(len(self._saved))):
             first, stop = block * self._every, min((block + 1) * self._every, self.ticks)
+            if first > last:  # the loss depends on nothing from here on
+                continue
             time = first * self.sim.clock.tick
             self._adjoint.replay(self._saved[block], time, self._external[first:stop], self._clamp[first:stop])
             for k in reversed(range(first, stop)):
@@ -277,6 +279,11 @@ class ClosedLoop:
         if "curvature" in weights:
             found += curvature_weights(self.body, positions, weights["curvature"][:, None])
         return found
+
+    def _last(self, weights: dict[str, np.ndarray]) -> int:
+        """Last row that a loss depends on."""
+        rows = (np.flatnonzero(each.reshape(len(each), -1).any(axis=1)) for each in weights.values())
+        return max((int(each[-1]) for each in rows if len(each)), default=0)
 
     def _add_looks(self, weights: dict[str, np.ndarray], row: int) -> None:
         """What the loss says of the brain after tick `row` - 1."""

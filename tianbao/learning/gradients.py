@@ -102,6 +102,30 @@ def gradient(
         AnatomyError: for an unknown neuron.
         DivergedError: if the worm diverges, or a step of its body has no derivative.
     """
+    return jacobian(sim, [loss], wrt, duration, current=current, tolerance=tolerance)[0]
+
+
+def jacobian(
+    sim: Simulation,
+    losses: Sequence[LossFunction],
+    wrt: Sequence[str],
+    duration: float = 2_000.0,
+    *,
+    current: np.ndarray | None = None,
+    tolerance: float | None = None,
+) -> list[Gradient]:
+    """Derivatives of several losses on one run, which is simulated once and gone through backwards for each of them.
+
+    Args:
+        sim, wrt, duration, current, tolerance: see `gradient`.
+        losses: as `loss` of `gradient`. One that stops to count early in the run costs less.
+
+    Returns:
+        What `gradient` returns, for each loss.
+
+    Raises:
+        ConfigError, AnatomyError, DivergedError: as `gradient`.
+    """
     if isinstance(wrt, str) or not wrt:
         raise ConfigError("gradient: wrt takes a list of names, such as ['gap_gain', 'AVAL->VA01']")
     body = sim.body if isinstance(sim, Simulation) else None
@@ -112,16 +136,21 @@ def gradient(
         loop = ClosedLoop(sim, duration, current)
         design = sim.loop.design()
         resolved = [_Name(name, design) for name in wrt]
-        value, weights = _evaluated(loss, loop.rollout)
-        bars = loop.back(dict(weights))
+        found = []
+        for loss in losses:
+            value, weights = _evaluated(loss, loop.rollout)
+            found.append((value, loop.back(dict(weights))))
     finally:
         if body is not None:
             body.tolerance = before
     compiled = loop.brain.compiled
-    known = derivatives_of(bars, places_of(sim, compiled.network), design, compiled)
-    unit = getattr(loss, "unit", "-")
-    found = {each.text: each.derivative(known, design, sim.clock.tick) for each in resolved}
-    return Gradient(value, loop.rollout, {each.text: f"{unit} per {each.unit}" for each in resolved}, found)
+    places, answers = places_of(sim, compiled.network), []
+    for loss, (value, bars) in zip(losses, found, strict=True):
+        known, unit = derivatives_of(bars, places, design, compiled), getattr(loss, "unit", "-")
+        by = {each.text: each.derivative(known, design, sim.clock.tick) for each in resolved}
+        units = {each.text: f"{unit} per {each.unit}" for each in resolved}
+        answers.append(Gradient(value, loop.rollout, units, by))
+    return answers
 
 
 def _evaluated(loss: LossFunction, rollout: Rollout) -> tuple[float, Mapping[str, np.ndarray]]:
