@@ -185,7 +185,8 @@ def test_a_wave_as_wanted_costs_nothing_however_long_it_is_looked_at(sim, after)
 
 
 def test_several_losses_on_one_run_have_the_gradients_of_each(sim):
-    several = [losses.ForwardSpeed(), losses.ForwardSpeed(8.0, 40.0), losses.DistanceTo((1.0, 0.5)), lambda _: (3.0, {})]
+    speeds = losses.ForwardSpeed(), losses.ForwardSpeed(8.0, 40.0)
+    several = [*speeds, losses.DistanceTo((1.0, 0.5)), lambda _: (3.0, {})]
     names = ["gap_gain", "AVBL--VB02", "current"]
     together = tb.jacobian(sim, several, names, SHORT)
     for loss, found in zip(several, together, strict=True):
