@@ -264,7 +264,7 @@ def test_turning_moves_find_the_solution_of_straight_ones(medium, duration):
 
 
 @pytest.mark.parametrize("medium, wave", [("water", Wave(0.8, 1.7, 1.5)), ("agar", Wave(0.8, 0.5, 0.65))])
-def test_a_step_that_ends_with_a_small_move_leaves_the_worm_where_an_exact_one_does(medium, wave):
+def test_a_step_that_expects_a_small_move_leaves_the_worm_where_an_exact_one_does(medium, wave):
     places, taken = [], []
     for tolerance in (1e-6, None):
         worms = MuscleWorms(2, medium=medium)

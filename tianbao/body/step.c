@@ -12,6 +12,8 @@
 #include "banded.c"
 #include "turning.c"
 
+#define NEAR 0.1 /* of the step so far: a larger move tells nothing of the next */
+
 /* The arrays of all worms, as in solver.py. */
 typedef struct {
     const Mesh *mesh;
@@ -247,10 +249,8 @@ static void move(const Worm *b) {
     else for (int64_t k = 0; k < rings * BLOCK; k++) b->x[k] += change * b->work->turn[k];
 }
 
-/* Whether the last move was a small part of the step so far, as weighted by drag. The error is then far smaller, if the
-   move was a whole one of Newton's method; a residual as small as the drag in water asks for much more of a stiff body. */
-static int settled(const Worm *b) {
-    const double tolerance = b->physics[TOLERANCE];
+/* The last move over the step so far, as weighted by drag. */
+static double part_of_step(const Worm *b) {
     double last = 0.0, all = 0.0;
     for (int64_t v = 0; v < (b->mesh->slabs + 1) * SIZE; v++)
         for (int64_t k = 3 * v; k < 3 * v + 3; k++) {
@@ -258,7 +258,7 @@ static int settled(const Worm *b) {
             last += weight * b->work->turn[k] * b->work->turn[k];
             all += weight * moved * moved;
         }
-    return last <= tolerance * tolerance * all;
+    return sqrt(last / all);
 }
 
 /* Newton's method on the energy of one step of one worm; the number of iterations, less than 0 if it fails:
@@ -276,6 +276,7 @@ static int64_t minimise_one(const Worm *b, double predict) {
     /* A turning move starts best from where the worm is: extrapolated strain is what a long step overshoots in. */
     if (b->turning) move_turning(b->mesh->slabs + 1, b->start, b->velocity, (1.0 - predict) * b->physics[DT], b->x);
     evaluate(b);
+    double before = 1.0; /* size of the last move */
     for (int64_t done = 0; done < ITERATIONS; done++) {
         if (!(status[LEAST] > 0.0)) return -1 - done;
         if (status[MOVING] == 0.0) return status[RESIDUAL] < INFINITY ? done : -1 - done;
@@ -284,10 +285,16 @@ static int64_t minimise_one(const Worm *b, double predict) {
         const int whole = b->turning && status[SHARE] == 1.0;
         move(b);
         evaluate(b);
-        if (whole && shift == 0.0 && status[REJECTED] == 0.0 && status[RESIDUAL] < INFINITY && settled(b)) {
-            arrive(b);
-            return done + 1;
-        }
+        if (whole && shift == 0.0 && status[REJECTED] == 0.0) {
+            /* Errors of Newton's method square from move to move, which tells the next one. A residual as small as the
+               drag in water would ask for much more of a stiff body. */
+            const double size = part_of_step(b), next = size * (size / before) * (size / before);
+            if (size <= NEAR && next <= b->physics[TOLERANCE] && status[RESIDUAL] < INFINITY) {
+                arrive(b);
+                return done + 1;
+            }
+            before = size;
+        } else before = 1.0;
         /* Where a residual grows, the next matrix is seldom positive without a shift. */
         if (whole && status[RESIDUAL] >= status[RESIDUAL_BEFORE]) status[SHIFT] = status[SHIFT_UNIT];
         for (int k = 0; status[REJECTED] != 0.0; k++) {
