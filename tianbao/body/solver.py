@@ -78,8 +78,9 @@ class SoftBody:
             ghosts: most worms that are moved elsewhere and can be touched, see place_ghosts.
             turning: whether compiled C seeks the solution of a step by moves that turn slabs instead of shifting their
                 vertices: the same within `tolerance`, and several times faster for 10 ms in water. A step then also
-                counts as solved when the next move is expected to be less than `tolerance` of its way. The net force is held to
-                `tolerance` as well, otherwise to 1e-3, and a worm whose step fails is tried again alone.
+                counts as solved when the next move is expected to be less than `tolerance` of its way. The net
+                force is held to `tolerance` as well, otherwise to 1e-3, and a worm whose step fails is tried again
+                alone.
 
         Raises:
             ConfigError: for no worm, a device that is not there, or compiled C on another device than the processor.
