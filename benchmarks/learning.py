@@ -5,6 +5,7 @@ the rounds, and per CPU second, which other jobs on the machine disturb less. Wi
 and with a wave that swims or crawls, as it ends.
 Convergence (--convergence): speed, direction and bends of the same wave with other meshes and steps of the body, each
 beside the finest.
+End of a step (--tolerance): how far worms end from where steps that are solved to 1e-6 lead them.
 """
 
 from __future__ import annotations
@@ -91,6 +92,28 @@ def convergence() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def tolerances(worms: int = 16, actions: int = 40) -> pd.DataFrame:
+    """One row per medium and kind of action: batches with the usual tolerance beside the same with 1e-6."""
+    rows = []
+    for medium, kind in [(medium, kind) for medium in BATCHES for kind in ("random", "wave", "best wave")]:
+        wave, ends = Wave.best(medium) if kind == "best wave" else WAVES[medium], []
+        for tolerance in (1e-6, None):
+            batch, rng = BATCHES[medium](worms), np.random.default_rng(0)
+            if tolerance is not None:
+                batch.task.worms.body.tolerance = tolerance
+            batch.reset(seed=0)
+            start, phases = batch.task.centre.copy(), rng.uniform(size=worms)
+            for k in range(actions):
+                random = rng.uniform(-1.0, 1.0, (worms, 24))
+                batch.step(random if kind == "random" else wave.action(0.1 * k + 0.05, worms, phases))
+            ends.append(batch.task.centre - start)
+        off, gone = (1e3 * np.linalg.norm(each, axis=1) for each in (ends[1] - ends[0], ends[0]))
+        ways = [np.linalg.norm(each, axis=1).mean() for each in ends]
+        rows.append({"medium": medium, "actions": kind, "gone_um": gone.mean(), "off_um": off.mean(),
+                     "most_off_um": off.max(), "way_off_percent": 100.0 * (ways[1] / ways[0] - 1.0)})  # fmt: skip
+    return pd.DataFrame(rows).round(3)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -98,8 +121,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=30, help="actions of every worm in a round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--convergence", action="store_true")
+    parser.add_argument("--tolerance", action="store_true")
     args = parser.parse_args(arguments)
-    print((convergence() if args.convergence else speeds(args)).to_string(index=False))
+    found = convergence() if args.convergence else tolerances() if args.tolerance else speeds(args)
+    print(found.to_string(index=False))
     return 0
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from ..units import MS_PER_S
 from .midline import centroid, forward_velocity
 
-__all__ = ["ANIMAL_SMOOTHING", "JOINTS", "Shape", "Wave", "best_wave", "joint_positions", "shape"]
+__all__ = ["ANIMAL_SMOOTHING", "JOINTS", "Shape", "Wave", "best_wave", "joint_positions", "joints_within", "shape"]
 
 JOINTS = 24
 ANIMAL_SMOOTHING = (1.5, 0.7)
@@ -151,7 +151,7 @@ def shape(
         from scipy.ndimage import gaussian_filter
 
         bend = gaussian_filter(bend, smoothing)
-    if np.ptp(bend[:, _joints(BODY)], axis=0).max() > _STILL_KAPPA:
+    if np.ptp(bend[:, joints_within(BODY)], axis=0).max() > _STILL_KAPPA:
         values = {**_wave(seconds, bend), **_strides(seconds, bend), **_postures(bend)}
     if midline is not None:
         frequency, length = (values.get(each, math.nan) for each in ("wave_frequency_hz", "wave_length"))
@@ -215,7 +215,15 @@ def _explained(
     return (cosine * seen.real + sine * seen.imag) / (centred**2).sum(), np.hypot(cosine, sine)
 
 
-def _joints(region: tuple[float, float]) -> np.ndarray:
+def joints_within(region: tuple[float, float]) -> np.ndarray:
+    """Which joints lie in a part of the body.
+
+    Args:
+        region: its ends, which belong to it, from the nose 0 to the tail 1 [-].
+
+    Returns:
+        bool, shape (joints,).
+    """
     s = joint_positions()
     return (s >= region[0] - 1e-9) & (s <= region[1] + 1e-9)
 
@@ -241,7 +249,8 @@ def _cv(values: np.ndarray) -> float:
 def _wave(seconds: np.ndarray, bend: np.ndarray) -> dict[str, float]:
     """Results of the wave fit, and how evenly the bends travel."""
     step, frames = seconds[1] - seconds[0], len(seconds)
-    window, body, with_head, s = round(WINDOW_S / step), _joints(BODY), _joints(BODY_WITH_HEAD), joint_positions()
+    window, s = round(WINDOW_S / step), joint_positions()
+    body, with_head = joints_within(BODY), joints_within(BODY_WITH_HEAD)
     starts = [0] if frames <= window + 2 else [0, frames - window]
     parts = [slice(start, start + window) for start in starts]
     waves = [best_wave(seconds[part], bend[part, :][:, body], s[body]) for part in parts]
@@ -287,7 +296,7 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 def _lead(seconds: np.ndarray, bend: np.ndarray) -> complex:
     """A number whose angle is the phase of the head minus that of the body's wave extrapolated to it."""
-    body = _joints(BEHIND_THE_NECK)
+    body = joints_within(BEHIND_THE_NECK)
     wave = best_wave(seconds, bend[:, body], joint_positions()[body])
     if not math.isfinite(wave.length):
         return complex(math.nan)
@@ -296,7 +305,7 @@ def _lead(seconds: np.ndarray, bend: np.ndarray) -> complex:
     # If the body's wave continues, rotating the phase of every joint back gives the same angle everywhere.
     level = phasor * np.exp(2j * np.pi * joint_positions() / wave.length)
     usual = level[body].sum()
-    return complex(level[_joints(HEAD)].sum() * np.conj(usual) / max(abs(usual), np.finfo(float).tiny))
+    return complex(level[joints_within(HEAD)].sum() * np.conj(usual) / max(abs(usual), np.finfo(float).tiny))
 
 
 def _strides(seconds: np.ndarray, bend: np.ndarray) -> dict[str, float]:
@@ -333,10 +342,10 @@ def _postures(bend: np.ndarray) -> dict[str, float]:
     angle -= angle.mean(axis=1, keepdims=True)
     held = np.linalg.svd(angle - angle.mean(axis=0), compute_uv=False) ** 2
     amplitude = bend.std(axis=0)
-    middle = amplitude[_joints(MIDDLE)].mean()
+    middle = amplitude[joints_within(MIDDLE)].mean()
     return {
         "eigenworm_share": held[:EIGENWORMS].sum() / held.sum() if held.sum() > 0.0 else math.nan,
-        "tail_over_middle": amplitude[_joints(TAIL)].mean() / middle if middle > 0.0 else math.nan,
+        "tail_over_middle": amplitude[joints_within(TAIL)].mean() / middle if middle > 0.0 else math.nan,
     }
 
 

@@ -294,7 +294,7 @@ static int64_t minimise_one(const Worm *b, double predict) {
                 return done + 1;
             }
             before = size;
-        } else before = 1.0;
+        } else before = 1.0; /* a move that was shifted or cut short is no move of Newton's: as large as the step */
         /* Where a residual grows, the next matrix is seldom positive without a shift. */
         if (whole && status[RESIDUAL] >= status[RESIDUAL_BEFORE]) status[SHIFT] = status[SHIFT_UNIT];
         for (int k = 0; status[REJECTED] != 0.0; k++) {

@@ -24,6 +24,7 @@ from ..behaviour.shape import (
     WINDOWS_PER_PERIOD,
     best_wave,
     joint_positions,
+    joints_within,
 )
 from ..errors import ConfigError, unknown
 from ..units import MS_PER_S
@@ -130,8 +131,7 @@ def _at_joints(positions: np.ndarray) -> np.ndarray:
 
 
 def _region(region: tuple[float, float]) -> np.ndarray:
-    s = joint_positions()
-    return np.flatnonzero((s >= region[0] - 1e-9) & (s <= region[1] + 1e-9))
+    return np.flatnonzero(joints_within(region))
 
 
 def _wave(seconds: np.ndarray, bend: np.ndarray, region: tuple[float, float]) -> dict[str, Metric]:

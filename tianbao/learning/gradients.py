@@ -129,27 +129,23 @@ def jacobian(
     if isinstance(wrt, str) or not wrt:
         raise ConfigError("gradient: wrt takes a list of names, such as ['gap_gain', 'AVAL->VA01']")
     body = sim.body if isinstance(sim, Simulation) else None
-    before = None if body is None else body.tolerance
+    before, answers = None if body is None else body.tolerance, []
     try:
         if body is not None and tolerance is not None:
             body.tolerance = number(tolerance, "gradient", "tolerance", low=1e-14, high=0.5)
         loop = ClosedLoop(sim, duration, current)
-        design = sim.loop.design()
+        design, compiled = sim.loop.design(), loop.brain.compiled
         resolved = [_Name(name, design) for name in wrt]
-        found = []
-        for loss in losses:
-            value, weights = _evaluated(loss, loop.rollout)
-            found.append((value, loop.back(dict(weights))))
+        evaluated = [_evaluated(loss, loop.rollout) for loss in losses]
+        places = places_of(sim, compiled.network)
+        for loss, (value, weights) in zip(losses, evaluated, strict=True):
+            known, unit = derivatives_of(loop.back(dict(weights)), places, design, compiled), getattr(loss, "unit", "-")
+            found = {each.text: each.derivative(known, design, sim.clock.tick) for each in resolved}
+            units = {each.text: f"{unit} per {each.unit}" for each in resolved}
+            answers.append(Gradient(value, loop.rollout, units, found))
     finally:
         if body is not None:
             body.tolerance = before
-    compiled = loop.brain.compiled
-    places, answers = places_of(sim, compiled.network), []
-    for loss, (value, bars) in zip(losses, found, strict=True):
-        known, unit = derivatives_of(bars, places, design, compiled), getattr(loss, "unit", "-")
-        by = {each.text: each.derivative(known, design, sim.clock.tick) for each in resolved}
-        units = {each.text: f"{unit} per {each.unit}" for each in resolved}
-        answers.append(Gradient(value, loop.rollout, units, by))
     return answers
 
 
