@@ -215,6 +215,16 @@ def test_every_assay_can_be_read(path):
         assert config.worm.signs == "deciding"
 
 
+def test_changes_reach_every_condition_that_says_nothing_else():
+    dwell = assays(["dwell_times"])[0]
+    changed = read_assay(dwell, {"worm.decision": {"plateau_ava": 2.0}, "arena.temperature": 22.0}).conditions
+    assert changed["decides"].worm.decision == {"plateau_ava": 2.0}
+    assert changed["does not decide"].worm.decision == "off"
+    assert {each.arena.temperature for each in changed.values()} == {22.0}
+    with pytest.raises(ConfigError, match=r"dwell_times.toml with --set: unknown key 'worm.decisions'"):
+        read_assay(dwell, {"worm.decisions": "off"})
+
+
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [

@@ -9,6 +9,7 @@ from typing import Any
 from .errors import ConfigError, shorten, unknown
 
 _KINDS = {float: "a number", int: "a whole number", str: "a text in quotes", bool: "true or false"}
+_WORD_OR_TABLE = "signs", "decision", "fatigue", "amines"  # options of a worm, as a user gives them
 
 
 def typed(key: str, value: Any, before: Any, where: str) -> Any:
@@ -23,13 +24,15 @@ def typed(key: str, value: Any, before: Any, where: str) -> Any:
     Raises:
         ConfigError: for a value of another kind, or a number that is not finite.
     """
+    if key.rpartition(".")[2] in _WORD_OR_TABLE:
+        if isinstance(value, Mapping):
+            return dict(value)  # of families of synapses, values or classes, which the rooms that take them check
+        before = ""
     kind = type(before)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = _float(key, value, where)
     if kind is tuple and isinstance(value, (list, tuple)):
         return _items(key, value, before, where)
-    if key.rpartition(".")[2] in ("signs", "decision", "fatigue", "amines") and isinstance(value, Mapping):
-        return dict(value)  # of families of synapses, values or classes, which the rooms that take them check
     if not isinstance(value, kind) or isinstance(value, bool) and kind is not bool:
         wanted = f"of type {kind.__name__}, {_KINDS[kind]}" if kind in _KINDS else "a list, such as [...]"
         if kind is tuple and isinstance(value, str):

@@ -50,6 +50,8 @@ def _add_behaviour(evidence: argparse.ArgumentParser) -> None:
     about = "of level behaviour: worms in each condition (default: as many as each assay says)"
     evidence.add_argument("--worms", type=int, metavar="N", help=about)
     evidence.add_argument("--seed", type=int, metavar="N", help="of level behaviour: in place of that of each assay")
+    about = "of level behaviour: a value that differs in all worms and arenas, such as worm.decision={plateau_ava=2.0}"
+    evidence.add_argument("--set", action="append", metavar="KEY=VALUE", help=about)
     about = "of level behaviour: runs at a time (default: 2)"
     evidence.add_argument("--processes", type=int, metavar="N", help=about)
 
@@ -95,7 +97,8 @@ def _validate(args: argparse.Namespace) -> int:
     from ..validation.behaviour import LEVEL
 
     chosen = list(dict.fromkeys(args.level or ()))
-    given = {"--assay": args.assay or None, "--worms": args.worms, "--seed": args.seed, "--processes": args.processes}
+    given = {"--assay": args.assay or None, "--worms": args.worms, "--seed": args.seed, "--set": args.set,
+             "--processes": args.processes}  # fmt: skip
     if LEVEL not in chosen:
         if wrong := [name for name, value in given.items() if value is not None]:
             raise ConfigError(f"{wrong[0]} is of level {LEVEL}: add --level {LEVEL}")
@@ -106,16 +109,23 @@ def _validate(args: argparse.Namespace) -> int:
 
 
 def _behaviour(args: argparse.Namespace) -> int:
+    from ..config import parse_setting
     from ..loop.provenance import git_revision, mechanism_hash, versions
     from ..validation import assay_report, behaviour
+
+    changed = list(args.set or ())
 
     def told(outcome) -> None:
         """Each assay as soon as it is judged."""
         print(assay_report.table([outcome]), flush=True)
 
     processes = {} if args.processes is None else {"processes": args.processes}
-    outcomes = behaviour.run(args.assay, args.out, worms=args.worms, seed=args.seed, on_outcome=told, **processes)
+    outcomes = behaviour.run(
+        args.assay, args.out, worms=args.worms, seed=args.seed, changes=dict(map(parse_setting, changed)),
+        on_outcome=told, **processes,
+    )  # fmt: skip
     made_by = versions() | {"mechanisms": mechanism_hash(), "revision": git_revision()}
+    made_by |= {"changed by --set": ", ".join(changed)} if changed else {}
     files = assay_report.write(outcomes, args.out, made_by)
     print(assay_report.summary(outcomes))
     print("wrote " + ", ".join(path.name for path in files) + f" in {args.out}")

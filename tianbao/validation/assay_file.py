@@ -48,11 +48,12 @@ def assays(names: Sequence[str] = ()) -> list[Path]:
     return found
 
 
-def read_assay(path: str | Path) -> Assay:
+def read_assay(path: str | Path, changes: Mapping[str, Any] | None = None) -> Assay:
     """Read the file of an assay.
 
     Args:
         path: of a TOML file.
+        changes: of the configuration that its conditions share, by dotted keys; what a condition says itself stays.
 
     Raises:
         ConfigError, AnatomyError: for an unknown key, measure, condition or criterion, a wrong unit, a missing
@@ -64,7 +65,8 @@ def read_assay(path: str | Path) -> Assay:
     if "worms" in table:
         raise ConfigError(f"{where}: an assay places its worms itself; give their number as assay.worms")
     about, setup = _about(own["assay"], own["placing"], where)
-    conditions = _conditions(own["conditions"], RunConfig().updated(table, where), where)
+    base = RunConfig().updated(table, where).updated(changes or {}, f"{where} with --set")
+    conditions = _conditions(own["conditions"], base, where)
     measures = _measures(own["measures"], tuple(conditions), where)
     rule = _rule(own["verdict"], measures, where)
     _check(setup, conditions, where)

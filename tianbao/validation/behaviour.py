@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..io.files import claimed, prepare_folder
 from ..rows import whole
@@ -21,7 +22,8 @@ _MOST = 1000
 
 def run(
     names: Sequence[str], folder: str | Path, *, worms: int | None = None, seed: int | None = None,
-    processes: int = 2, progress: bool = True, on_outcome: Callable[[Outcome], None] | None = None,
+    changes: Mapping[str, Any] | None = None, processes: int = 2, progress: bool = True,
+    on_outcome: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:  # fmt: skip
     """Run assays and judge them; called again with the same folder, it goes on where it was broken off.
 
@@ -32,6 +34,7 @@ def run(
         folder: for the rows of all worms; created if necessary.
         worms: in each condition; as many as each assay says if None. Rows of fewer worms are used for more.
         seed: in place of that of each assay.
+        changes: of the worms and arenas of all assays, by dotted keys, such as {"worm.decision": {"plateau_ava": 2.0}}.
         processes: runs at a time.
         progress: show time left.
         on_outcome: called with each assay when it is judged.
@@ -48,7 +51,7 @@ def run(
             whole(value, "validate", name, low=1, high=_MOST)
     if seed is not None:
         whole(seed, "validate", "--seed")
-    chosen = [read_assay(path) for path in dict.fromkeys(assays(names))]
+    chosen = [read_assay(path, changes) for path in dict.fromkeys(assays(names))]
     folder, outcomes = prepare_folder(folder), []
     with claimed(folder):
         kept = Kept(folder / ROWS)
