@@ -19,6 +19,7 @@ from tianbao.behaviour.measures import MEASURES, measure_of
 from tianbao.behaviour.trials import Trial
 from tianbao.config import RunConfig
 from tianbao.errors import ConfigError
+from tianbao.experiment import simulation
 from tianbao.validation import assay_report, assay_runs, behaviour
 from tianbao.validation.assay import Placing, Setup
 from tianbao.validation.assay_file import assays, read_assay
@@ -288,6 +289,47 @@ def test_worms_begin_around_the_source_in_different_directions():
     places = np.array([each["at"][:2] for each in configured(Batch(there, tuple(range(5)))).worms])
     assert np.linalg.norm(places - (1.0, 0.0), axis=1) == pytest.approx(4.0)
     assert np.linalg.norm(places[0] - places[1]) > 2.0
+
+
+YOKED = SALT.replace("[[fields]]", "[[conditions.fields]]")
+
+
+def yoked(tmp_path):
+    """An assay of a slope of salt, with worms that meet the signal of another one."""
+    more = f'[[conditions]]\nname = "yoked"\nyoked = "intact"\n\n[[conditions]]\nname = "without'
+    text = SMALL.replace('name = "intact"\n', 'name = "intact"\n\n' + YOKED, 1)
+    return read_assay(small(tmp_path, text.replace('[[conditions]]\nname = "without', more, 1)))
+
+
+def test_a_yoked_worm_meets_what_the_nose_of_its_partner_met(tmp_path):
+    groups = {each.name: each for each in groups_of(yoked(tmp_path))}
+    mine = groups["small: yoked"]
+    short = dataclasses.replace(mine, signal=mine.signal.updated({"duration": 600.0}))
+    (bath,) = assay_runs._met_by_another(Batch(short, (2,)))
+    alone = configured(Batch(dataclasses.replace(groups["small: intact"], config=short.signal), (3,)))
+    met = simulation(alone, progress=False).run(600.0).sensed()["ASER nacl"]
+    assert bath["kind"] == "bath" and bath["steps"][0] == (0.0, met.iloc[0])
+    assert [value for _, value in bath["steps"]] == met.to_list() and met.iloc[-1] != met.iloc[0]
+    assert not mine.config.fields and mine.digest("") != dataclasses.replace(mine, signal=None).digest("")
+    (row,) = assay_runs.measured(Batch(short, (2,)))
+    assert len(row["values"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('yoked = "intact"', 'yoked = "intakt"', "unknown condition 'intakt'"),
+        ('yoked = "intact"', 'yoked = "intact"\n\n' + YOKED, "yoked and has fields of its own"),
+        (YOKED, "", "where there is no field"),
+        ("together = 1", "together = 2", "write together = 1"),
+    ],
+)
+def test_a_mistake_in_a_yoked_condition_is_one_sentence(tmp_path, before, after, words):
+    yoked(tmp_path)
+    text = (tmp_path / "small.toml").read_text().replace(before, after, 1)
+    with pytest.raises(ConfigError) as caught:
+        read_assay(small(tmp_path, text))
+    assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_rows_survive_a_stop(tmp_path, monkeypatch):

@@ -11,8 +11,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -245,12 +247,13 @@ class Bath(Given):
 
     def at(self, points: np.ndarray, time: float) -> np.ndarray:
         """Value [unit] at points (..., 3) [mm] and a time [ms], shape (...)."""
-        value = self.steps[0][1]
-        for start, following in self.steps[1:]:
-            if start > time:
-                break
-            value = following
-        return np.full(np.shape(points)[:-1], value)
+        latest = max(0, bisect_right(self._starts, time) - 1)
+        return np.full(np.shape(points)[:-1], self.steps[latest][1])
+
+    @cached_property
+    def _starts(self) -> list[float]:
+        """Times of the steps [ms]."""
+        return [start for start, _ in self.steps]
 
 
 def field_of(table: Mapping[str, Any], where: str) -> Field:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..behaviour.measures import Measure
@@ -166,6 +166,7 @@ class Assay:
         conditions: name -> configuration, the first one that of the animal.
         measures: what is measured.
         rule: of the verdict.
+        signals: name of a condition -> configuration of that in which the noses of other worms met what its worms meet.
         limits: what the assay leaves out of the experiment, in words.
     """
 
@@ -179,3 +180,4 @@ class Assay:
     conditions: Mapping[str, RunConfig]
     measures: tuple[Wanted, ...]
     rule: Verdict
+    signals: Mapping[str, RunConfig] = field(default_factory=dict)

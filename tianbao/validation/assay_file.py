@@ -66,11 +66,16 @@ def read_assay(path: str | Path, changes: Mapping[str, Any] | None = None) -> As
         raise ConfigError(f"{where}: an assay places its worms itself; give their number as assay.worms")
     about, setup = _about(own["assay"], own["placing"], where)
     base = RunConfig().updated(table, where).updated(changes or {}, f"{where} with --set")
-    conditions = _conditions(own["conditions"], base, where)
+    conditions, signals = _conditions(own["conditions"], base, where)
     measures = _measures(own["measures"], tuple(conditions), where)
     rule = _rule(own["verdict"], measures, where)
     _check(setup, conditions, where)
-    return Assay(path.stem, **about, setup=setup, conditions=conditions, measures=measures, rule=rule)
+    if signals and setup.together != 1:
+        raise ConfigError(f"{where}: worms that meet the signal of another run alone; write together = 1 in [assay]")
+    sources = {name: conditions[source] for name, source in signals.items()}
+    return Assay(
+        path.stem, **about, setup=setup, conditions=conditions, measures=measures, rule=rule, signals=sources
+    )  # fmt: skip
 
 
 def _table(value: Any, name: str, where: str) -> dict[str, Any]:
@@ -118,8 +123,10 @@ def _about(given: Any, placing: Any, where: str) -> tuple[dict[str, str], Setup]
     return texts, setup
 
 
-def _conditions(given: Any, base: RunConfig, where: str) -> dict[str, RunConfig]:
+def _conditions(given: Any, base: RunConfig, where: str) -> tuple[dict[str, RunConfig], dict[str, str]]:
+    """Configuration of each condition, and the condition of which the signals come to those that are yoked."""
     found: dict[str, RunConfig] = {}
+    signals: dict[str, str] = {}
     for number, table in enumerate(_tables(given, "conditions", where), start=1):
         name = _text(table, "name", f"{where}: condition {number}")
         here = f"{where}: condition '{shorten(name)}'"
@@ -127,12 +134,18 @@ def _conditions(given: Any, base: RunConfig, where: str) -> dict[str, RunConfig]
             raise ConfigError(f"{here} is there twice; give another name")
         if "worms" in table:
             raise ConfigError(f"{here}: an assay places its worms itself; leave out 'worms'")
+        if source := _text(table, "yoked", here, needed=False):
+            signals[name] = _condition(source, tuple(found), here)
+            if not found[source].fields:
+                raise ConfigError(f"{here} is yoked to '{shorten(source)}', where there is no field; give it one")
+            if table.get("fields"):
+                raise ConfigError(f"{here} is yoked and has fields of its own; leave one of them out")
         changed = base.updated(table, here)
         if "interventions" in table:
             # What is done to the worms of all conditions comes first, as for worms of one run.
             changed = dataclasses.replace(changed, interventions=(*base.interventions, *changed.interventions))
         found[name] = changed
-    return found
+    return found, signals
 
 
 def _measures(given: Any, conditions: tuple[str, ...], where: str) -> tuple[Wanted, ...]:

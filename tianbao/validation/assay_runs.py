@@ -53,6 +53,8 @@ class Group:
         setup: of the assay.
         measures: key -> name of the measure and its arguments.
         worms: how many.
+        signal: run in which the noses of other worms met what these meet, wherever they go; None if they go by
+            themselves.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Group:
     setup: Setup
     measures: Mapping[str, tuple[str, Mapping[str, Any]]]
     worms: int
+    signal: RunConfig | None = None
 
     def digest(self, mechanisms: str) -> str:
         """Digest of what decides the rows of the group.
@@ -70,6 +73,7 @@ class Group:
         # The number of worms is no part of it: a worm is the same in a larger group.
         placing = replace(self.setup, worms=1)
         told = [self.config.to_toml(), repr(placing), repr(sorted(self.measures.items())), mechanisms]
+        told += [] if self.signal is None else [self.signal.to_toml()]
         return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
 
@@ -136,6 +140,8 @@ def measured(batch: Batch) -> list[dict[str, Any]]:
     """
     config, setup = configured(batch), batch.group.setup
     try:
+        if batch.group.signal is not None:
+            config = config.updated({"fields": _met_by_another(batch)}, batch.group.name)
         recording = simulation(config, progress=False, threads=1).run(config.duration)
     except DivergedError as error:
         return [{"worm": number, "error": str(error)} for number in batch.numbers]
@@ -150,6 +156,25 @@ def measured(batch: Batch) -> list[dict[str, Any]]:
         }
         rows.append({"worm": number, "values": values})
     return rows
+
+
+def _met_by_another(batch: Batch) -> list[dict[str, Any]]:
+    """Baths that change in time as the fields did at the nose of another worm; worms 0 and 1, 2 and 3 ... are paired.
+
+    That worm is run again, so that a pair does not depend on which rows there are.
+    """
+    source = replace(batch.group, config=batch.group.signal, signal=None)
+    config = configured(Batch(source, (batch.numbers[0] ^ 1,)))
+    recording = simulation(config, progress=False, threads=1).run(config.duration)
+    met = recording.sensed()
+    times = [0.0, *recording.time[1:].tolist()]
+    baths = []
+    for name, unit in {each.name: each.unit for each in recording.fields}.items():
+        felt = next((column for column in met.columns if column.endswith(f" {name}")), None)
+        if felt is not None:
+            values = met[felt].to_numpy().tolist()
+            baths.append({"kind": "bath", "name": name, "unit": unit, "steps": list(zip(times, values, strict=True))})
+    return baths
 
 
 class Kept:

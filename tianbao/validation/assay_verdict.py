@@ -93,9 +93,12 @@ def groups_of(assay: Assay, worms: int | None = None, seed: int | None = None) -
     measures = {each.key: (_name_of(each), each.arguments) for each in assay.measures}
     changes = {} if seed is None else {"seed": seed}
     return [
-        Group(f"{assay.name}: {name}", config.updated(changes), assay.setup, measures, worms or assay.setup.worms)
+        Group(
+            f"{assay.name}: {name}", config.updated(changes), assay.setup, measures, worms or assay.setup.worms,
+            signal=assay.signals[name].updated(changes) if name in assay.signals else None,
+        )
         for name, config in assay.conditions.items()
-    ]
+    ]  # fmt: skip
 
 
 def _name_of(wanted: Wanted) -> str:
