@@ -32,3 +32,17 @@ def test_channels_are_validated_into_a_page(capsys, tmp_path):
     assert main(["validate", "--level", "channel", "--out", str(tmp_path / "evidence")]) == 0
     assert (tmp_path / "evidence" / "validation.html").stat().st_size > 50_000
     assert "0 fail" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--set", "clock.tick=2.0"], "--set is of level behaviour: add --level behaviour"),
+        (["--level", "behaviour", "--assay", "tap", "--set", "clock.tock=2.0"], "unknown key 'clock.tock'"),
+        (["--level", "behaviour", "--assay", "tap", "--set", "worm.decision={plateau_avx=2.0}"], "unknown value 'plateau_avx'"),
+        (["--level", "behaviour", "--assay", "tap", "--set", "engine"], "'engine' is not a setting: write key=value"),
+    ],
+)
+def test_a_wrong_change_of_an_assay_is_refused_before_anything_runs(capsys, tmp_path, options, words):
+    assert main(["validate", *options, "--out", str(tmp_path)]) == EXIT_ERROR
+    assert words in capsys.readouterr().err
