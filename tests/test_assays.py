@@ -224,6 +224,10 @@ def test_changes_reach_every_condition_that_says_nothing_else():
     assert {each.arena.temperature for each in changed.values()} == {22.0}
     with pytest.raises(ConfigError, match=r"dwell_times.toml with --set: unknown key 'worm.decisions'"):
         read_assay(dwell, {"worm.decisions": "off"})
+    with pytest.raises(ConfigError, match="places its worms itself; give their number as --worms"):
+        read_assay(dwell, {"worms": []})
+    with pytest.raises(ConfigError, match="given by --seed and by --set"):
+        behaviour.run(["tap"], "output", seed=3, changes={"seed": 4})
 
 
 @pytest.mark.parametrize(
@@ -296,7 +300,7 @@ YOKED = SALT.replace("[[fields]]", "[[conditions.fields]]")
 
 def yoked(tmp_path):
     """An assay of a slope of salt, with worms that meet the signal of another one."""
-    more = f'[[conditions]]\nname = "yoked"\nyoked = "intact"\n\n[[conditions]]\nname = "without'
+    more = '[[conditions]]\nname = "yoked"\nyoked = "intact"\n\n[[conditions]]\nname = "without'
     text = SMALL.replace('name = "intact"\n', 'name = "intact"\n\n' + YOKED, 1)
     return read_assay(small(tmp_path, text.replace('[[conditions]]\nname = "without', more, 1)))
 
@@ -318,9 +322,12 @@ def test_a_yoked_worm_meets_what_the_nose_of_its_partner_met(tmp_path):
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        ('yoked = "intact"', 'yoked = "intakt"', "unknown condition 'intakt'"),
+        ('yoked = "intact"', 'yoked = "intakt"', "must be a condition above it that is not yoked"),
         ('yoked = "intact"', 'yoked = "intact"\n\n' + YOKED, "yoked and has fields of its own"),
-        (YOKED, "", "where there is no field"),
+        (YOKED, "", "where there is no field that a worm senses"),
+        ('name = "nacl"', 'name = "food"\nunit = "ug/mm2"', "where there is no field that a worm senses"),
+        ('yoked = "intact"', 'yoked = "intact"\nduration = 9000.0', "which ends sooner, after 3000 ms"),
+        ('name = "without release"\n', 'name = "without release"\nyoked = "yoked"\n', "not yoked itself"),
         ("together = 1", "together = 2", "write together = 1"),
     ],
 )

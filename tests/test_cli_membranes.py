@@ -34,13 +34,16 @@ def test_channels_are_validated_into_a_page(capsys, tmp_path):
     assert "0 fail" in capsys.readouterr().out
 
 
+TAP = ["--level", "behaviour", "--assay", "tap"]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["--set", "clock.tick=2.0"], "--set is of level behaviour: add --level behaviour"),
-        (["--level", "behaviour", "--assay", "tap", "--set", "clock.tock=2.0"], "unknown key 'clock.tock'"),
-        (["--level", "behaviour", "--assay", "tap", "--set", "worm.decision={plateau_avx=2.0}"], "unknown value 'plateau_avx'"),
-        (["--level", "behaviour", "--assay", "tap", "--set", "engine"], "'engine' is not a setting: write key=value"),
+        ([*TAP, "--set", "clock.tock=2.0"], "unknown key 'clock.tock'"),
+        ([*TAP, "--set", "worm.decision={plateau_avx=2.0}"], "unknown value 'plateau_avx'"),
+        ([*TAP, "--set", "engine"], "'engine' is not a setting: write key=value"),
     ],
 )
 def test_a_wrong_change_of_an_assay_is_refused_before_anything_runs(capsys, tmp_path, options, words):

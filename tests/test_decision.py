@@ -237,7 +237,8 @@ def test_riv_is_held_down_while_rim_is_active_and_fires_afterwards():
     run = tb.Simulation(worm, seed=3, engine="native", progress=False).record(voltage=["RIV*", "RIM*"]).run(4_800.0)
     riv, rim = (run.voltages()[[f"{name}L", f"{name}R"]].mean(axis=1).to_numpy() for name in ("RIV", "RIM"))
     over = run.time[(run.time > 3_000.0) & (rim < -40.0)][0]  # RIM outlasts the current by its plateau
-    during, after = riv[(run.time > 1_100.0) & (run.time < over - 150.0)], riv[(run.time > over + 150.0) & (run.time < over + 700.0)]
+    during = riv[(run.time > 1_100.0) & (run.time < over - 150.0)]
+    after = riv[(run.time > over + 150.0) & (run.time < over + 700.0)]
     assert during.max() < -45.0 < -35.0 < after.min()
 
 

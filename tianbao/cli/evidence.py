@@ -50,7 +50,7 @@ def _add_behaviour(evidence: argparse.ArgumentParser) -> None:
     about = "of level behaviour: worms in each condition (default: as many as each assay says)"
     evidence.add_argument("--worms", type=int, metavar="N", help=about)
     evidence.add_argument("--seed", type=int, metavar="N", help="of level behaviour: in place of that of each assay")
-    about = "of level behaviour: a value that differs in all worms and arenas, such as worm.decision={plateau_ava=2.0}"
+    about = "of level behaviour: a value for every condition that has none of its own, such as arena.temperature=22"
     evidence.add_argument("--set", action="append", metavar="KEY=VALUE", help=about)
     about = "of level behaviour: runs at a time (default: 2)"
     evidence.add_argument("--processes", type=int, metavar="N", help=about)

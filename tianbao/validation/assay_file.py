@@ -18,6 +18,7 @@ from ..config import RunConfig, read_toml
 from ..errors import ConfigError, TianbaoError, shorten, unknown
 from ..experiment import simulation
 from ..rows import whole
+from ..sensing import receptors, table_senses
 from ..typed import typed
 from .assay import CERTAINTIES, CRITERIA, EXPECTED, Animal, Assay, Control, Placing, Setup, Verdict, Wanted
 
@@ -62,16 +63,18 @@ def read_assay(path: str | Path, changes: Mapping[str, Any] | None = None) -> As
     path = Path(path)
     table, where = read_toml(path), path.name
     own = {name: table.pop(name, None) for name in _OWN}
-    if "worms" in table:
-        raise ConfigError(f"{where}: an assay places its worms itself; give their number as assay.worms")
+    for given, told in ((table, "give their number as assay.worms"), (changes or {}, "give their number as --worms")):
+        if "worms" in given:
+            raise ConfigError(f"{where}: an assay places its worms itself; {told}")
     about, setup = _about(own["assay"], own["placing"], where)
     base = RunConfig().updated(table, where).updated(changes or {}, f"{where} with --set")
     conditions, signals = _conditions(own["conditions"], base, where)
     measures = _measures(own["measures"], tuple(conditions), where)
     rule = _rule(own["verdict"], measures, where)
     _check(setup, conditions, where)
-    if signals and setup.together != 1:
-        raise ConfigError(f"{where}: worms that meet the signal of another run alone; write together = 1 in [assay]")
+    if signals and (setup.together != 1 or setup.spread):
+        todo = "write together = 1 and leave spread out"
+        raise ConfigError(f"{where}: a yoked worm runs alone and at the times of its partner; {todo}")
     sources = {name: conditions[source] for name, source in signals.items()}
     return Assay(
         path.stem, **about, setup=setup, conditions=conditions, measures=measures, rule=rule, signals=sources
@@ -134,18 +137,34 @@ def _conditions(given: Any, base: RunConfig, where: str) -> tuple[dict[str, RunC
             raise ConfigError(f"{here} is there twice; give another name")
         if "worms" in table:
             raise ConfigError(f"{here}: an assay places its worms itself; leave out 'worms'")
-        if source := _text(table, "yoked", here, needed=False):
-            signals[name] = _condition(source, tuple(found), here)
-            if not found[source].fields:
-                raise ConfigError(f"{here} is yoked to '{shorten(source)}', where there is no field; give it one")
-            if table.get("fields"):
-                raise ConfigError(f"{here} is yoked and has fields of its own; leave one of them out")
+        source = _text(table, "yoked", here, needed=False)
+        if source and table.get("fields"):
+            raise ConfigError(f"{here} is yoked and has fields of its own; leave one of them out")
         changed = base.updated(table, here)
+        if source:
+            signals[name] = source
+            _check_source(source, found, signals, changed, here)
         if "interventions" in table:
             # What is done to the worms of all conditions comes first, as for worms of one run.
             changed = dataclasses.replace(changed, interventions=(*base.interventions, *changed.interventions))
         found[name] = changed
     return found, signals
+
+
+def _check_source(
+    source: str, found: Mapping[str, RunConfig], signals: Mapping[str, str], config: RunConfig, here: str
+) -> None:
+    """Refuse a condition that cannot give its signals to another one."""
+    to = f"{here} is yoked to '{shorten(source)}'"
+    if source not in found or source in signals:
+        raise ConfigError(f"{to}, which must be a condition above it that is not yoked itself")
+    sensed = {row.field for sense in table_senses() for row in receptors(sense)}
+    if found[source].worm.amines == "off":
+        sensed -= {"food"}
+    if not any(each.get("name") in sensed for each in found[source].fields):
+        raise ConfigError(f"{to}, where there is no field that a worm senses; give it one")
+    if config.duration > found[source].duration:
+        raise ConfigError(f"{to}, which ends sooner, after {found[source].duration:g} ms; make this one as short")
 
 
 def _measures(given: Any, conditions: tuple[str, ...], where: str) -> tuple[Wanted, ...]:

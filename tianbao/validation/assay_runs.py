@@ -165,7 +165,10 @@ def _met_by_another(batch: Batch) -> list[dict[str, Any]]:
     """
     source = replace(batch.group, config=batch.group.signal, signal=None)
     config = configured(Batch(source, (batch.numbers[0] ^ 1,)))
-    recording = simulation(config, progress=False, threads=1).run(config.duration)
+    try:
+        recording = simulation(config, progress=False, threads=1).run(config.duration)
+    except DivergedError as error:
+        raise DivergedError(f"its partner, worm {batch.numbers[0] ^ 1}: {error}") from error
     met = recording.sensed()
     times = [0.0, *recording.time[1:].tolist()]
     baths = []
@@ -275,12 +278,12 @@ def run_groups(
     if others := kept.other_revisions(digests.values()):
         log.warning("rows of other revisions are used, too (%s); give another folder (--out) if all must be alike",
                     ", ".join(others))  # fmt: skip
-    total = sum(each.group.config.duration * len(each.numbers) for each in todo)
+    total = sum(map(_amount, todo))
     started, done = time.monotonic(), 0.0
     with Progress(total, label, enabled=progress and bool(todo)) as shown:
         for number, (batch, rows) in enumerate(_computed(todo, processes), start=1):
             kept.add(digests[batch.group.name], batch.group.name, rows)
-            amount = batch.group.config.duration * len(batch.numbers)
+            amount = _amount(batch)
             done += amount
             shown.advance(amount)
             left = (time.monotonic() - started) * (total / done - 1.0) / S_PER_MIN
@@ -288,6 +291,11 @@ def run_groups(
             if on_done is not None:
                 on_done(batch)
     return {each.name: kept.of(digests[each.name], each.worms) for each in groups}
+
+
+def _amount(batch: Batch) -> float:
+    """Time to simulate [ms], that of partners included."""
+    return batch.group.config.duration * len(batch.numbers) * (1 if batch.group.signal is None else 2)
 
 
 def _computed(todo: Sequence[Batch], processes: int) -> Iterator[tuple[Batch, list[dict[str, Any]]]]:

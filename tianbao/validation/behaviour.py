@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import ConfigError
 from ..io.files import claimed, prepare_folder
 from ..rows import whole
 from .assay_file import assays, read_assay
@@ -34,7 +35,8 @@ def run(
         folder: for the rows of all worms; created if necessary.
         worms: in each condition; as many as each assay says if None. Rows of fewer worms are used for more.
         seed: in place of that of each assay.
-        changes: of the worms and arenas of all assays, by dotted keys, such as {"worm.decision": {"plateau_ava": 2.0}}.
+        changes: of every condition that does not say otherwise itself, by dotted keys, such as
+            {"worm.decision": {"plateau_ava": 2.0}}.
         processes: runs at a time.
         progress: show time left.
         on_outcome: called with each assay when it is judged.
@@ -51,6 +53,8 @@ def run(
             whole(value, "validate", name, low=1, high=_MOST)
     if seed is not None:
         whole(seed, "validate", "--seed")
+        if "seed" in (changes or {}):
+            raise ConfigError("validate: the seed is given by --seed and by --set; leave one of them out")
     chosen = [read_assay(path, changes) for path in dict.fromkeys(assays(names))]
     folder, outcomes = prepare_folder(folder), []
     with claimed(folder):
