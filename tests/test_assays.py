@@ -356,6 +356,9 @@ def test_rows_survive_a_stop(tmp_path, monkeypatch):
     changed = dataclasses.replace(group(1), config=group().config.updated({"duration": 5000.0}))
     run_groups([changed], Kept(path), progress=False)
     assert done[3:] == [(0,)]
+    monkeypatch.setattr(assay_runs, "table_hash", lambda: "another table")
+    run_groups([group(1)], Kept(path), progress=False)
+    assert done[4:] == [(0,)]
 
 
 def test_a_run_that_diverged_does_not_count(tmp_path):

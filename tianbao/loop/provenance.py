@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from importlib.metadata import version
+from pathlib import Path
 
 from .. import mechanisms, paths
+
+_ROOMS = "cells", "network", "muscles", "body", "environment", "sensing"  # whose tables hold values of worm or arena
 
 
 def versions() -> dict[str, str]:
@@ -16,6 +20,15 @@ def versions() -> dict[str, str]:
 def mechanism_hash() -> str:
     """Digest of the compiled mechanisms."""
     return mechanisms.digest()
+
+
+def table_hash() -> str:
+    """Digest of the tables of values and of the connectome, on which every worm rests."""
+    content, package = hashlib.sha256(), Path(__file__).parents[1]
+    tables = [each for room in _ROOMS for each in (package / room).rglob("*.csv")]
+    for path in sorted([*tables, *(paths.data_root() / "connectome").glob("*.csv")]):
+        content.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return content.hexdigest()[:16]
 
 
 def git_revision() -> str:

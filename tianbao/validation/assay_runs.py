@@ -1,8 +1,8 @@
 """Runs the worms of assays in batches and processes, and keeps what they gave as rows, so that a broken run goes on.
 
 A row is what one worm of one condition gave for every measure. Its digest is of all that decides it (configuration,
-set-up, measures and mechanisms), so that rows of another assay are not taken for those of this one; rows of another
-version of the Python code are, with a warning.
+set-up, measures, mechanisms and tables), so that rows of another assay or worm are not taken for those of this one;
+rows of another version of the Python code are, with a warning.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..config import RunConfig
 from ..errors import DivergedError, OutputError
 from ..experiment import simulation
 from ..io.files import prepare_folder
-from ..loop.provenance import git_revision, mechanism_hash
+from ..loop.provenance import git_revision, mechanism_hash, table_hash
 from ..orphans import end_with
 from ..progress import Progress
 from ..units import S_PER_MIN
@@ -64,15 +64,15 @@ class Group:
     worms: int
     signal: RunConfig | None = None
 
-    def digest(self, mechanisms: str) -> str:
+    def digest(self, made_of: str) -> str:
         """Digest of what decides the rows of the group.
 
         Args:
-            mechanisms: digest of the compiled mechanisms.
+            made_of: digests of the compiled mechanisms and of the tables of values.
         """
         # The number of worms is no part of it: a worm is the same in a larger group.
         placing = replace(self.setup, worms=1)
-        told = [self.config.to_toml(), repr(placing), repr(sorted(self.measures.items())), mechanisms]
+        told = [self.config.to_toml(), repr(placing), repr(sorted(self.measures.items())), made_of]
         told += [] if self.signal is None else [self.signal.to_toml()]
         return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
@@ -272,8 +272,8 @@ def run_groups(
     Raises:
         OutputError: if the rows cannot be written.
     """
-    mechanisms = mechanism_hash()
-    digests = {each.name: each.digest(mechanisms) for each in groups}
+    made_of = f"{mechanism_hash()} {table_hash()}"
+    digests = {each.name: each.digest(made_of) for each in groups}
     todo = [batch for each in groups for batch in _batches(each, kept.missing(digests[each.name], each.worms))]
     if others := kept.other_revisions(digests.values()):
         log.warning("rows of other revisions are used, too (%s); give another folder (--out) if all must be alike",
