@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import subprocess
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from pathlib import Path
 from .. import mechanisms, paths
 
 _ROOMS = "cells", "network", "muscles", "body", "environment", "sensing"  # whose tables hold values of worm or arena
+_WORDS = "source", "certainty", "meaning"  # columns that no run depends on
 
 
 def versions() -> dict[str, str]:
@@ -23,11 +25,13 @@ def mechanism_hash() -> str:
 
 
 def table_hash() -> str:
-    """Digest of the tables of values and of the connectome, on which every worm rests."""
+    """Digest of the tables of values and of the connectome, on which every worm rests, but for words about them."""
     content, package = hashlib.sha256(), Path(__file__).parents[1]
     tables = [each for room in _ROOMS for each in (package / room).rglob("*.csv")]
     for path in sorted([*tables, *(paths.data_root() / "connectome").glob("*.csv")]):
-        content.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        with path.open(encoding="utf-8", newline="") as lines:
+            rows = [[value for name, value in row.items() if name not in _WORDS] for row in csv.DictReader(lines)]
+        content.update(repr((path.name, rows)).encode())
     return content.hexdigest()[:16]
 
 
