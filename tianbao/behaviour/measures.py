@@ -254,10 +254,23 @@ def _speed_change(trial: Trial, window_s: float = 2.0, skipped_s: float = 0.0) -
 def _near_source(trial: Trial, source: tuple[float, ...] = (0.0, 0.0), radius_mm: float = 2.0) -> Row:
     """Near the source less near the same spot on the other side of the start, and 1."""
     place = centroid(trial.midline[-1:])[0, :2]
+    near, other = (np.linalg.norm(place - each) <= radius_mm for each in _spots(trial, source))
+    return [float(near) - float(other), 1.0]
+
+
+def _spots(trial: Trial, source: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The source, and the same spot on the other side of the start."""
     start = centroid(trial.recording.track(trial.worm).midline[:1])[0, :2]
     spot = np.asarray(source, float)
-    near, other = (np.linalg.norm(place - each) <= radius_mm for each in (spot, 2.0 * start - spot))
-    return [float(near) - float(other), 1.0]
+    return spot, 2.0 * start - spot
+
+
+def _caught(trial: Trial, source: tuple[float, ...] = (0.0, 0.0), radius_mm: float = 2.0) -> Row:
+    """Caught at the source less caught at the same spot on the other side of the start, and 1."""
+    nose = trial.midline[:, 0, :2]
+    within = [np.linalg.norm(nose - each, axis=1) <= radius_mm for each in _spots(trial, source)]
+    first, other = (int(np.argmax(each)) if each.any() else len(nose) for each in within)
+    return [float(first < other) - float(other < first), 1.0]
 
 
 def _reached(trial: Trial, source: tuple[float, ...] = (0.0, 0.0), radius_mm: float = 2.0) -> Row:
@@ -367,6 +380,8 @@ MEASURES: dict[str, Measure] = {
     "response_length": Measure("way of that reversal", "L", _response_length, _MEAN),
     "speed_change": Measure("velocity after the stimulus less before it", "mm/s", _speed_change, _MEAN),
     "chemotaxis_index": Measure("(near the source - near its mirror) / all, at the end", "1", _near_source, _MEAN),
+    "caught_index": Measure("(first near the source - first near its mirror) / all, as if caught there by azide", "1",
+                            _caught, _MEAN),
     "reached": Measure("share of worms whose nose came near the source", "1", _reached, Share()),
     "encounters_left": Measure("share of encounters with a circle that the nose left within 20 s, not deep in it", "1",
                                _encounters, _MEAN),
