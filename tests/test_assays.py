@@ -165,6 +165,17 @@ def test_every_measure_gives_numbers_that_json_holds(name):
         assert {len(each) for each in MEASURES[name].curve([np.array(again)])} == {9}
 
 
+def test_a_worm_is_caught_where_it_comes_first():
+    there = trial([(20.0, 0.25)])
+    way = there.midline[-1, 0, :2] - there.midline[0, 0, :2]
+    ahead = there.midline[0, :, :2].mean(axis=0) + 0.5 * way
+    behind = ahead - way
+    index = {name: MEASURES[name].row for name in ("caught_index", "chemotaxis_index")}
+    for spot, caught in ((ahead, 1.0), (behind, -1.0), (ahead + 50.0, 0.0)):
+        assert index["caught_index"](there, source=tuple(spot), radius_mm=0.3) == [caught, 1.0]
+    assert index["chemotaxis_index"](there, source=tuple(ahead), radius_mm=0.3) == [0.0, 1.0]  # it has moved on
+
+
 def test_encounters_with_a_circle_are_left_or_deep():
     # A nose at 1 mm that goes to 2.2 and back, to 3 and back, and to 2.1, where the run ends: the border lies at 2 mm.
     away = [(0, 1.0), (5, 1.0), (6, 2.2), (7, 1.0), (17, 1.0), (20, 3.0), (23, 1.0), (33, 1.0), (35, 2.1), (36, 2.1)]
