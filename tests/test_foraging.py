@@ -143,6 +143,21 @@ def test_measures_of_a_worm_that_leaves_a_patch_and_reverses():
     assert found["speed_on_mm_s"] > found["speed_off_mm_s"] > 0.0
 
 
+def test_the_experiment_of_chemotaxis(tmp_path):
+    chemotaxis = script("chemotaxis")
+    conditions = chemotaxis.groups("nacl_chemotaxis", 2, 7, 9_000.0)
+    assert [each.name for each in conditions] == ["gradient", "ASE, AWC and AWA killed", "no gradient"]
+    assert {each.config.duration for each in conditions} == {9_000.0} and conditions[0].config.seed == 7
+    row, time, path = chemotaxis.measure(chemotaxis.Job(conditions[0], 1))
+    assert row["caught"] == 0.0 and np.isnan(row["found_s"]) and 6.0 < row["last_mm"] < 10.0
+    assert time[0] == 5.0 and path.shape == (len(time), 2)
+    other = {**row, "caught": 1.0, "found_s": 8.0, "falls": 3.0, "falling_s": 30.0, "rises": 1.0, "rising_s": 30.0}
+    (mean,) = chemotaxis.summarise(pd.DataFrame([row, other])).to_dict("records")
+    assert mean["caught_index"] == mean["found_source"] == 0.5 and mean["found_s"] == 8.0
+    chemotaxis.picture({"gradient": [(time, path)]}, chemotaxis.spot_of(conditions[0]), tmp_path / "tracks.png")
+    assert (tmp_path / "tracks.png").stat().st_size > 10_000
+
+
 def test_the_experiment_of_climbing():
     climb, time = script("climb"), np.arange(0.0, 60_000.0, 40.0)
     place = np.array(climb.worm_of(climb.Job(climb.CONDITIONS[0], 3, 40.0)).at)
