@@ -126,7 +126,10 @@ def lane(at=0.0, **more):
 
 
 @pytest.mark.parametrize("at", [0.0, FAR], ids=["origin", "far"])
-@pytest.mark.parametrize("compiled", [True, False], ids=["C", "kernels"])
+# Compiled steps equal those of the kernels with a lattice, too (below), so that the kernels need not crawl every time.
+@pytest.mark.parametrize(
+    "compiled", [pytest.param(True, id="C"), pytest.param(False, id="kernels", marks=pytest.mark.slow)]
+)
 def test_a_worm_crawls_through_a_lattice_as_through_its_pillars(compiled, at):
     of = lane(at)
     around = pillars(of, np.array([[at, at]]), 3.0)
