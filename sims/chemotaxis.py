@@ -27,6 +27,7 @@ from matplotlib.patches import Circle
 
 import tianbao as tb
 from tianbao.behaviour.measures import MEASURES
+from tianbao.behaviour.midline import centroid
 from tianbao.behaviour.trials import Trial
 from tianbao.cli import in_processes, run_script
 from tianbao.experiment import simulation
@@ -73,7 +74,7 @@ def measure(job: Job) -> tuple[dict, np.ndarray, np.ndarray]:
     caught = MEASURES[CAUGHT].row(trial, source=tuple(source), radius_mm=radius)[0]
     falls, falling_s, rises, rising_s = MEASURES["pirouette_asymmetry"].row(trial)
     way, time_s = MEASURES["drift"].row(trial)
-    path, away = trial.midline[..., :2].mean(axis=1), np.linalg.norm(trial.midline[:, 0, :2] - source, axis=1)
+    path, away = centroid(trial.midline)[:, :2], np.linalg.norm(trial.midline[:, 0, :2] - source, axis=1)
     there = away <= radius
     row = {
         "condition": job.group.name, "worm": job.number, "caught": caught,
