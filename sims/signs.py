@@ -40,8 +40,10 @@ def switches() -> Iterator[dict[str, str]]:
         used, sure = table.in_use[name], table.certainty[name] == "high"
         if sure and used == table.published[name]:
             continue
-        wanted = {PLUS: MINUS, MINUS: PLUS, NONE: MINUS}[used]
-        others = [NONE] if name.endswith("-muscle") else [wanted]
+        # A family whose synapses have both signs is given each of them; one that can have no other sign, none.
+        wanted = {PLUS: [MINUS], MINUS: [PLUS], NONE: [MINUS]}.get(used, [PLUS, MINUS])
+        possible = [] if name.endswith("-muscle") else [sign for sign in wanted if sign in allowed(name)]
+        others = possible or [NONE]
         if name.startswith("complex") and RECEPTORS in allowed(name):
             others.append(RECEPTORS)
         yield from ({name: sign} for sign in others)

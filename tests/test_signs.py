@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from test_cli import script
 
 import tianbao as tb
 from tianbao import anatomy, parameters
 from tianbao.config import RunConfig, config_of, parse_setting
 from tianbao.configured import worms_of
 from tianbao.network.design import intact_tables
-from tianbao.network.signs import Signs
+from tianbao.network.signs import Signs, family_names
 from tianbao.network.wiring import tyramine, volume_weights
 from tianbao.units import US_PER_NS
 
@@ -179,3 +180,11 @@ def test_tyramine_of_a_depolarised_rim_silences_the_head_and_lowers_avb():
         late[name] = simulation.run(1500.0).voltages().loc[800.0:].mean()
     drop = late["glutamate"] - late["tyramine"]
     assert drop[["SMDDL", "RMDL", "RMDVL"]].min() > 10.0 and drop.AVBL > 3.0 and drop.IL1DL > 1.0
+
+
+def test_the_experiment_of_signs_throws_switches_that_a_worm_can_have():
+    switches = list(script("signs").switches())
+    given = [Signs.of(each).families for each in switches]
+    assert {name for each in given for name, _ in each} <= set(family_names())
+    both = [sign for each in given for name, sign in each if name == "PVC-command"]
+    assert sorted(both) == ["+", "-"]

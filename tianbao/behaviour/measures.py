@@ -30,6 +30,7 @@ from .taxis import curving_table, drift_sums, turning_sums
 from .tracks import Velocity
 from .trials import STRIDE_MS, Trial
 from .turning import bouts, heading, heading_memory, reorientations
+from .turns import AFTER_MS
 
 __all__ = ["MEASURES", "Measure", "measure_of"]
 
@@ -194,8 +195,11 @@ def _turns(trial: Trial) -> Row:
     return [float(np.isin(found.kind, ("omega", "delta")).sum()), trial.observed_s]
 
 
-def _turn_angle(trial: Trial) -> Row:
-    change = np.abs(reorientations(trial.time_ms, trial.midline, trial.events, STRIDE_MS).change_deg)
+def _turn_angle(trial: Trial, least_s: float = 0.0, after_s: float = AFTER_MS / MS_PER_S) -> Row:
+    """Changes of heading, summed, and their number: of reversals of some length, read some time later."""
+    args = (trial.time_ms, trial.midline, trial.events, STRIDE_MS)
+    found = reorientations(*args, after_ms=after_s * MS_PER_S)
+    change = np.abs(found.change_deg[found.stop_ms - found.start_ms >= least_s * MS_PER_S])
     change = change[np.isfinite(change)]
     return [float(change.sum()), float(len(change))]
 

@@ -123,16 +123,23 @@ def nose_to_tail(midline: np.ndarray) -> np.ndarray:
 
 
 def reorientations(
-    time_ms: np.ndarray, midline: np.ndarray, events: Events, stride_ms: float, deep_deg: float = DEEP_DEG
+    time_ms: np.ndarray,
+    midline: np.ndarray,
+    events: Events,
+    stride_ms: float,
+    deep_deg: float = DEEP_DEG,
+    after_ms: float = AFTER_MS,
 ) -> Reorientations:
     """Change of heading across each reversal whose start and end were seen, with the turn that follows it.
 
     A turn is a deep bend, or the nose at the last third of the body, from within 4 s of the end of the reversal until
-    2 s pass without one. The heading afterwards is that of the stride that follows the turn, or around 4.8 s after the
-    reversal if that is later: by then the body has followed the nose into the new direction. It is unknown if the next
-    reversal is over before. Bent most towards ventral it is an "omega", or a "delta" if the
-    worm overturns by more than 180 deg and so leaves towards dorsal; bent most towards dorsal it is "dorsal". A deep
-    bend with an unknown change of heading is "unknown", no deep bend "none".
+    2 s pass without one. The heading afterwards is that of the stride that follows the turn, or around `after_ms` after
+    the reversal if that is later. It is unknown if the next reversal is over before. At 4.8 s a body of 1 mm that moves
+    at 0.3 mm/s is half way round, at 8 s it has followed the nose into the new direction (docs/decision.md).
+
+    Bent most towards ventral a turn is an "omega", or a "delta" if the worm overturns by more than 180 deg and so
+    leaves towards dorsal; bent most towards dorsal it is "dorsal". A deep bend with an unknown change of heading is
+    "unknown", no deep bend "none".
 
     Args:
         time_ms: increasing [ms], shape (frames,).
@@ -140,6 +147,7 @@ def reorientations(
         events: of the same track, see states.py.
         stride_ms: period of the gait [ms].
         deep_deg: net bend from which on a bend is deep [deg].
+        after_ms: earliest time after the reversal at which the heading is read [ms].
 
     Raises:
         OutputError: for what is not a track.
@@ -160,7 +168,7 @@ def reorientations(
         stops = np.append(back.stop_ms[inside], math.inf)
         for start, stop, later in zip(back.start_ms[inside], stops[:-1], stops[1:], strict=True):
             settled, ventral, dorsal, touches = _turn(piece, stop, shape, deep_deg)
-            behind = max(settled + 0.5 * stride_ms, stop + AFTER_MS)
+            behind = max(settled + 0.5 * stride_ms, stop + after_ms)
             at = (start - 0.5 * stride_ms, behind if behind + 0.5 * stride_ms <= later else math.inf)
             before, after = np.degrees(np.interp(at, middle, angle, **known))
             change = after - before
