@@ -3,8 +3,8 @@
 Question: worms crawl on agar without food or stimulus, with membrane noise only. Do they reverse by themselves as often
 and as long as animals off food?
 See: mean dwell times of forward and backward movement by both detectors of Roberts et al. (2016), reversals per minute,
-change of heading across reversals and how long a heading is kept, beside the animal's; with --off the same of the
-worm that does not decide; the states of every worm as a picture.
+change of heading after reversals and how long a heading is kept, beside the animal's; with --off the same of the worm
+that does not decide; as a picture the velocity of every worm, all tracks, and the heading around every long reversal.
 Time: about nine minutes on two cores for ten worms of 90 s.
 Compare: Roberts et al. 2016 (tianbao/behaviour/motion_states.csv), Zhao et al. 2003 (reversals per minute).
 """
@@ -37,6 +37,9 @@ DROPPED = 5_000.0  # [ms] until the worm crawls
 FRAME, TICK = 40.0, 4.0  # [ms]
 STRIDE = 1_500.0  # [ms] of the gait on agar
 SHORTEST = 0.5  # [s] of a reversal that is counted per minute
+LONG = 1_500.0  # [ms] of a reversal after which an animal turns by more than 90 deg
+ROUND = 8_000.0  # [ms] after which the body has come round
+LAGS = np.arange(-3_000.0, 12_001.0, 250.0)  # [ms] from the end of a reversal, at which the heading is drawn
 WITHIN = 0.3  # of the published dwell times
 SIGNS = "deciding"  # contested signs by behaviour (docs/decision.md)
 
@@ -94,12 +97,17 @@ def measures(tracks: Sequence[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
         2.0 <= rates.mean() <= 5.0)  # fmt: skip
     speed = np.concatenate([piece.mm_s for track in velocities for piece in track])
     add("share of time backward", float((speed < -0.05).mean()), "-", animal=0.158)
-    turns = [reorientations(*track, each, STRIDE) for track, each in zip(tracks, events, strict=True)]
-    change = np.abs(np.concatenate([each.change_deg for each in turns]))
-    change = change[np.isfinite(change)]
-    add("change of heading across a reversal, median", float(np.median(change)) if len(change) else math.nan, "deg",
-        animal=90.0, holds=bool(len(change) and np.median(change) >= 90.0))  # fmt: skip
-    kinds = np.concatenate([each.kind for each in turns])
+    early = [reorientations(*track, each, STRIDE) for track, each in zip(tracks, events, strict=True)]
+    late = [reorientations(*track, each, STRIDE, after_ms=ROUND) for track, each in zip(tracks, events, strict=True)]
+    for name, turns, least in (
+        ("change of heading 4.8 s after a reversal, median", early, 0.0),
+        (f"the same 8 s after those of {LONG / MS_PER_S:g} s or more", late, LONG),
+    ):
+        change = np.abs(np.concatenate([each.change_deg[each.stop_ms - each.start_ms >= least] for each in turns]))
+        change = change[np.isfinite(change)]
+        median = float(np.median(change)) if len(change) else math.nan
+        add(name, median, "deg", animal=90.0 if least else math.nan, holds=median >= 90.0 if least else "")
+    kinds = np.concatenate([each.kind for each in early])
     add("reversals followed by an omega or delta turn", float(np.isin(kinds, ("omega", "delta")).mean()), "-")
     kept = [heading_memory(*heading(*track, STRIDE)).time_constant_s for track in tracks]
     kept = [each for each in kept if math.isfinite(each)]
@@ -108,21 +116,50 @@ def measures(tracks: Sequence[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def headings(tracks: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Headings around the end of long reversals less those before them [deg], shape (reversals, lags).
+
+    NaN from the next reversal on.
+    """
+    rows = []
+    for time, midline in tracks:
+        turns = reorientations(time, midline, threshold_events(tangential_velocity(time, midline)), STRIDE)
+        middle, angle = heading(time, midline, STRIDE)
+        for start, stop, later in zip(
+            turns.start_ms, turns.stop_ms, np.append(turns.start_ms[1:], math.inf), strict=True
+        ):
+            if stop - start < LONG:
+                continue
+            at = stop + LAGS
+            known = np.interp(at, middle, np.degrees(angle), left=math.nan, right=math.nan)
+            before = np.degrees(np.interp(start - 0.5 * STRIDE, middle, angle, left=math.nan))
+            rows.append(np.where(at <= later - 0.5 * STRIDE, known - before, math.nan))
+    return np.array(rows).reshape(-1, len(LAGS))
+
+
 def picture(tracks: Sequence[tuple[np.ndarray, np.ndarray]], path: Path) -> None:
-    """Velocity of every worm in time, and all tracks from one place."""
+    """Velocity of every worm in time, all tracks from one place, and the heading around reversals."""
     figure = Figure(figsize=(9.0, 0.5 * len(tracks) + 4.5), layout="constrained")
-    above, below = figure.subplots(2, 1, height_ratios=(0.5 * len(tracks), 4.0))
+    rows = figure.subfigures(2, 1, height_ratios=(0.5 * len(tracks), 4.0))
+    above, (left, right) = rows[0].subplots(), rows[1].subplots(1, 2)
     velocities = [tangential_velocity(time, midline)[0] for time, midline in tracks]
     last = min(len(each.mm_s) for each in velocities)
     shown = np.array([each.mm_s[:last] for each in velocities])
     extent = (0.0, last * velocities[0].interval_ms / MS_PER_S, len(shown), 0)
     image = above.imshow(shown, aspect="auto", cmap="RdBu", vmin=-0.4, vmax=0.4, extent=extent)
     above.set(xlabel="time [s]", ylabel="worm")
-    figure.colorbar(image, ax=above, label="velocity [mm/s]")
+    rows[0].colorbar(image, ax=above, label="velocity [mm/s]")
     for k, (_, midline) in enumerate(tracks):
         way = midline[:, midline.shape[1] // 2, :2]
-        below.plot(*(way - way[0]).T, lw=0.8, color=style.INK, alpha=0.3 + 0.7 * k / len(tracks))
-    below.set(xlabel="mm", ylabel="mm", aspect="equal")
+        left.plot(*(way - way[0]).T, lw=0.8, color=style.INK, alpha=0.3 + 0.7 * k / len(tracks))
+    left.set(xlabel="mm", ylabel="mm", aspect="equal")
+    found = headings(tracks)
+    right.plot(LAGS / MS_PER_S, found.T, lw=0.6, color=style.INK, alpha=0.3)
+    many = np.isfinite(found).sum(axis=0) >= 3
+    if many.any():
+        right.plot(LAGS[many] / MS_PER_S, np.nanmedian(found[:, many], axis=0), lw=2.0, color=style.INK)
+    right.axvline(0.0, lw=0.6, color=style.INK, ls=":")
+    right.set(xlabel="after the end of a reversal of 1.5 s or more [s]", ylabel="heading, from that before [deg]")
     figure.savefig(path, dpi=90)
 
 

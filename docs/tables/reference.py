@@ -167,9 +167,9 @@ def gaits() -> str:
     """Mean gait with each switch of the signs."""
     import pandas as pd
 
-    shown = ("forward_speed_mm_s", "frequency_hz", "wavelength_body_lengths", "travelling_r2")
+    shown = ("forward_speed_mm_s", "frequency_hz", "wavelength_body_lengths", "travelling_r2", "path_turn_deg_s")
     table = pd.read_csv(ROOT / "docs" / "measured" / "signs.csv")
-    heads = ("signs", "medium", "mm/s", "Hz", "wavelength [L]", "R2", "criteria")
+    heads = ("signs", "medium", "mm/s", "Hz", "wavelength [L]", "R2", "turn [deg/s]", "criteria")
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for (name, medium), runs in table.groupby(["signs", "medium"], sort=False):
         means = " | ".join(f"{value:.3g}" for value in runs[list(shown)].mean())
