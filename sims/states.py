@@ -101,7 +101,7 @@ def measures(tracks: Sequence[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
     late = [reorientations(*track, each, STRIDE, after_ms=ROUND) for track, each in zip(tracks, events, strict=True)]
     for name, turns, least in (
         ("change of heading 4.8 s after a reversal, median", early, 0.0),
-        (f"the same 8 s after those of {LONG / MS_PER_S:g} s or more", late, LONG),
+        (f"change of heading 8 s after a reversal of {LONG / MS_PER_S:g} s or more, median", late, LONG),
     ):
         change = np.abs(np.concatenate([each.change_deg[each.stop_ms - each.start_ms >= least] for each in turns]))
         change = change[np.isfinite(change)]
