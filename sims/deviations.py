@@ -254,7 +254,8 @@ def experiment(args: argparse.Namespace) -> int:
         made = pool.map(cells, [intact, *groups()], chunksize=1)
         gone = [group for group, its in zip(groups(), made[1:], strict=True) if its == made[0]]
         same = {each.name for group in gone for each in (group, *members(group))}
-        print("nothing changes without", ", ".join(sorted(same)), flush=True)
+        if same:
+            print("nothing changes without", ", ".join(sorted(same)), flush=True)
         runs = Runs(folder / "runs.csv", args.seeds, pool)
         for medium in MEDIA:
             runs.make([intact], medium)

@@ -16,7 +16,7 @@ import argparse
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -206,7 +206,8 @@ def experiment(args: argparse.Namespace) -> int:
     groups = math.ceil(args.trials / TOGETHER)
     jobs = [Job(each, args.first_seed + k, args.decision) for each in chosen for k in range(groups)]
     if not args.no_video:
-        jobs.append(Job(CONDITIONS[1], args.first_seed + groups, args.decision, video=folder / "escape.mp4"))
+        shown = next((k for k, job in enumerate(jobs) if job.condition.stimulus != "none"), 0)
+        jobs[shown] = replace(jobs[shown], video=folder / "escape.mp4")
     rows, velocities = [], {}
     for job, (found, traces) in zip(jobs, in_processes(measure, jobs, args.workers, tasks=4), strict=True):
         rows += found

@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import logging
 import math
 import multiprocessing
 from collections import defaultdict
@@ -176,6 +177,12 @@ def build(worker: str) -> None:
     global _simulation
     medium = "water" if worker == "water" else "agar"
     _simulation = tb.Simulation(worm_of(worker), tb.Arena(medium), progress=False)
+
+
+def quietly(worker: str) -> None:
+    """`build` in a process of its own. Its commands are made for longer runs, which need not be said each time."""
+    logging.getLogger("tianbao").setLevel(logging.ERROR)
+    build(worker)
 
 
 def numbers_of(job: tuple[str, dict[str, float], int, bool]) -> dict[str, float] | None:
@@ -450,7 +457,7 @@ def main() -> None:
     context = multiprocessing.get_context("spawn")
     with contextlib.ExitStack() as stack:
         workers = dict.fromkeys(RUNS[run][0] for run in (SHORT if args.short else RUNS))
-        pools = {each: stack.enter_context(context.Pool(1, build, (each,))) for each in workers}
+        pools = {each: stack.enter_context(context.Pool(1, quietly, (each,))) for each in workers}
         for number in range(math.ceil(args.evaluations / POPULATION)):
             points = next_points(known, number, args.seed, args.radius)
             replayed = logged[number * POPULATION : (number + 1) * POPULATION]

@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import logging
 import math
 import multiprocessing
 import sys
@@ -78,12 +77,6 @@ def build(medium: str) -> None:
     if medium == "agar":
         back_up(steer(worm, fit_gaits.STEERED * NA_PER_PA, STEERING, COMMAND), COMMAND, END)
     _simulation = tb.Simulation(worm, tb.Arena(medium), progress=False)
-
-
-def evaluator(worker: str) -> None:
-    """The worm of a process that evaluates. Its commands are made for longer runs, which need not be said each time."""
-    logging.getLogger("tianbao").setLevel(logging.ERROR)
-    fit_gaits.build(worker)
 
 
 def slope(job: tuple[str, dict[str, float], int, bool]) -> tuple[float, np.ndarray, float]:
@@ -186,7 +179,7 @@ def main(args: argparse.Namespace) -> int:
     context = multiprocessing.get_context("spawn")
     with contextlib.ExitStack() as stack:
         workers = dict.fromkeys(fit_gaits.RUNS[run][0] for run in fit_gaits.SHORT)
-        pools = {each: stack.enter_context(context.Pool(1, evaluator, (each,))) for each in workers}
+        pools = {each: stack.enter_context(context.Pool(1, fit_gaits.quietly, (each,))) for each in workers}
         own = {each: stack.enter_context(context.Pool(1, build, (each,))) for each in ("agar", "water")}
         rows = descend(args, start, folder / "log.jsonl", pools, own)
         best = min((row for row in rows if "cost" in row), key=lambda row: row["cost"])

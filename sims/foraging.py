@@ -120,7 +120,7 @@ def measures(time: np.ndarray, midline: np.ndarray, depth: np.ndarray, since: np
     """
     visits, events = residence(time, depth), threshold_events(tangential_velocity(time, midline))
     back = longer_reversals(events, SHORTEST).start_ms
-    wide = max(1, round(STRIDE / float(time[1] - time[0])))
+    wide = min(max(1, round(STRIDE / float(time[1] - time[0]))), len(time))
     middle = centroid(midline)[:, :2]
     count = np.convolve(np.ones(len(time)), np.ones(wide), "same")
     smooth = np.stack([np.convolve(each, np.ones(wide), "same") / count for each in middle.T], axis=1)

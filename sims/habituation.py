@@ -215,7 +215,7 @@ def experiment(args: argparse.Namespace) -> int:
         trials = pd.DataFrame(rows)
         write_atomically(folder / "habituation_trials.csv", trials.to_csv(index=False).encode())
         back = sum(bool(row["reversed"]) for row in found)
-        print(f"{job.condition.name}, seed {job.seed}: {back} of {len(found)} reversed", flush=True)
+        print(f"{job.condition.name}, seed {job.seed}: {back} of {len(found)} stimuli answered", flush=True)
     table, summary = curve(trials), summarise(trials)
     write_atomically(folder / "habituation_curve.csv", table.to_csv(index=False, float_format="%.4g").encode())
     write_atomically(folder / "habituation.csv", summary.to_csv(index=False, float_format="%.4g").encode())

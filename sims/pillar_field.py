@@ -46,7 +46,7 @@ def experiment(args: argparse.Namespace) -> int:
     centre = run.track().midline.mean(axis=1)
     net, flattened = float(np.linalg.norm(centre[-1] - centre[0])), squeeze(run, pillars)
     print(run.gait())
-    print(f"net path {net:.2f} mm among {len(pillars)} pillars; flattened by up to {1e3 * flattened:.0f} um")
+    print(f"net path {net:.2f} mm among {len(pillars)} pillars; flattened by up to {1e3 * max(flattened, 0.0):.0f} um")
     print("wrote " + ", ".join(path.name for path in files) + f" in {folder}")
     return 0 if run.complete and net > PITCH and flattened < SQUEEZE else 1
 

@@ -108,7 +108,8 @@ def measures(tracks: Sequence[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
         median = float(np.median(change)) if len(change) else math.nan
         add(name, median, "deg", animal=90.0 if least else math.nan, holds=median >= 90.0 if least else "")
     kinds = np.concatenate([each.kind for each in early])
-    add("reversals followed by an omega or delta turn", float(np.isin(kinds, ("omega", "delta")).mean()), "-")
+    turned = float(np.isin(kinds, ("omega", "delta")).mean()) if len(kinds) else math.nan
+    add("reversals followed by an omega or delta turn", turned, "-")
     kept = [heading_memory(*heading(*track, STRIDE)).time_constant_s for track in tracks]
     kept = [each for each in kept if math.isfinite(each)]
     add("heading kept", float(np.median(kept)) if kept else math.inf, "s", animal=10.0,
@@ -126,7 +127,7 @@ def headings(tracks: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         turns = reorientations(time, midline, threshold_events(tangential_velocity(time, midline)), STRIDE)
         middle, angle = heading(time, midline, STRIDE)
         for start, stop, later in zip(
-            turns.start_ms, turns.stop_ms, np.append(turns.start_ms[1:], math.inf), strict=True
+            turns.start_ms, turns.stop_ms, np.append(turns.start_ms, math.inf)[1:], strict=True
         ):
             if stop - start < LONG:
                 continue

@@ -70,6 +70,7 @@ def main() -> None:
     checked = pd.DataFrame(rows)
     checked.to_csv(given.out / "checked.csv", index=False, float_format="%.6g")
     print(checked.to_string(index=False, float_format=lambda value: f"{value: .6f}"))
+    print(f"wrote synapses.csv, checked.csv in {given.out}")
 
 
 if __name__ == "__main__":

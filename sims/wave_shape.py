@@ -39,7 +39,7 @@ def measure(job: tuple[str, float, int, float]) -> tuple[dict, tuple]:
     worm = tb.Worm(parameters=tb.Worm().parameters.replace(noise=noise))
     clock = tb.Clock(tick=tick)
     run = tb.Simulation(worm, tb.Arena(medium), seed=seed, clock=clock, progress=False).run(
-        max(duration * scale, 2.0 * clock.frame)
+        dropped + max((duration - dropped) * scale, 2.0 * clock.frame)
     )
     track = run.track()
     gait = tb.behaviour.gait(run.time, track.midline, discard_ms=dropped, medium=medium, dorsal=track.dorsal)
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=5, help="number of seeds")
     parser.add_argument("--first", type=int, default=1, help="first of them")
-    parser.add_argument("--scale", type=float, default=1.0, help="factor on the durations, below 1 for a quick test")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor on the time measured, below 1 for a test")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("output/wave_shape"))
     add_animal(parser)

@@ -68,3 +68,20 @@ def test_the_voltages_of_an_open_loop_follow_their_step():
     exact = loop.voltages(0.0125, 2, 0, 40.0)
     errors = [np.abs(loop.voltages(dt, 1, 0, 40.0) - exact).mean() for dt in (0.5, 0.25)]
     assert errors[0] / errors[1] == pytest.approx(2.0, rel=0.2)
+
+
+def test_states_tells_of_worms_that_never_reverse(tmp_path):
+    states, tracks = script("states"), [crawl([(9.0, 0.25)], frame=40.0) for _ in range(2)]
+    table = states.measures(tracks).set_index("quantity")
+    assert table.value["reversals of 0.5 s or more"] == 0.0
+    states.picture(tracks, tmp_path / "states.png")
+    assert states.headings(tracks).shape == (0, len(states.LAGS)) and (tmp_path / "states.png").stat().st_size > 0
+
+
+def test_the_heading_is_drawn_around_long_reversals_until_the_next_one():
+    states = script("states")
+    found = states.headings([crawl([(6.0, 0.25), (2.0, -0.25), (6.0, 0.25), (0.8, -0.25), (6.0, 0.25)], frame=40.0)])
+    assert found.shape == (1, len(states.LAGS))
+    known = np.isfinite(found[0])
+    assert known[(states.LAGS >= 0.0) & (states.LAGS <= 4_500.0)].all() and not known[states.LAGS >= 6_000.0].any()
+    assert np.allclose(found[0][known], 0.0, atol=10.0)

@@ -80,3 +80,8 @@ def test_no_module_of_learning_imports_neuron_before_its_mechanisms():
     """
     done = fresh(code)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_modules_of_the_engine_import_neuron_quietly():
+    done = fresh("import tianbao.engine.adjoint, tianbao.engine.neuron_brain, tianbao.engine.reader")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

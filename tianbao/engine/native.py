@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from neuron import h
 
 from ..errors import ConfigError
+from ..mechanisms import neuron_h
 from . import library
 from .flat import FlatBrain, NativeNetwork
 from .kinds import Kind
 from .reader import Partner, Pointer, extract, shared_values
+
+h = neuron_h()
 
 
 class NativeBrain(FlatBrain):

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from neuron import h
 
 from ..cells.temperature import reference, set_rates
 from ..errors import ConfigError, OutputError
+from ..mechanisms import neuron_h
 from ..mechanisms.cache import plain_folder
 from ..network.assembly import Network
 from .brain import METHODS
 
+h = neuron_h()
 _FIRST_WORDS = b"SaveState binary file version "
 # What synapses and gap junctions keep of their partner's voltage from one step to the next.
 _TRANSFERRED = ("vpre", "partner", "before")

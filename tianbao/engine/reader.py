@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from neuron import h
 
 from ..errors import MechanismError
+from ..mechanisms import neuron_h
 from ..network.assembly import Network
 from . import library
 from .blocks import TRANSFERRED
@@ -21,6 +21,7 @@ from .kinds import PER_AREA, SCALE, Kind
 from .layout import Forest
 from .mechanism import Mechanism
 
+h = neuron_h()
 _NF_PER_UM2_AT_1_UF_CM2 = 1e-5
 _NA_PER_UM2_AT_1_MA_CM2 = 1e-2
 _NERNST_AT_START = 32  # in the number that ion_style gives

@@ -118,7 +118,7 @@ def load() -> Path:
     if _loaded is not None:
         return _loaded
     path = build()
-    h = _neuron()
+    h = neuron_h()
     own = names()
     clash = [name for name in own if hasattr(h, name)]
     if clash:
@@ -142,7 +142,7 @@ def load() -> Path:
     return path
 
 
-def _neuron():
+def neuron_h():
     """NEURON's `h`, imported outside the current directory, which may contain a compiled library."""
     if "neuron" in sys.modules:
         from neuron import h
