@@ -1,8 +1,8 @@
 """Where the time of a run goes, as ratios measured in one go on one machine.
 
-Runs the loop with NEURON's brain, then with our own, then that with one thing changed, each in a process of its own, one
-after the other. Prints and writes computing time per second of biology, the ratio to NEURON's, and the share that the
-body takes.
+Runs the loop with NEURON's brain, then with our own, then that with one thing changed, each in a process of its own,
+one after the other. Prints and writes computing time per second of biology, the ratio to NEURON's, and the share that
+the body takes.
 """
 
 from __future__ import annotations

@@ -182,10 +182,10 @@ def main(arguments: list[str] | None = None) -> int:
         for each in CONTROLS
         for seed in range(1, args.seed + 1)
     ]
-    for done, row in enumerate(in_processes(measure, jobs, args.workers), start=1):
+    for row in in_processes(measure, jobs, args.workers):
         rows.append(row)
         pd.DataFrame(rows).to_csv(folder / "controls.csv", index=False)
-        print(f"{done:3d}/{len(jobs)} {line_of(row)}", flush=True)
+        print(line_of(row), flush=True)
     table = pd.DataFrame(rows)
     summary = verdicts(table)
     summary.to_csv(folder / "verdicts.csv", index=False)

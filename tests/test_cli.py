@@ -28,9 +28,12 @@ def script(name):
 
 
 def test_jobs_in_processes_come_back_in_order_and_leave_nothing_behind():
-    code = "import math\nfrom tianbao.cli import in_processes\nprint(list(in_processes(math.sqrt, [9.0, 4.0, 1.0], 2)))"
+    code = "import math\nfrom tianbao.cli import session\nsession._UNTOLD_S = 0.0\n"
+    code += "print(list(session.in_processes(math.sqrt, [9.0, 4.0, 1.0], 2)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120.0)
-    assert done.stdout.strip() == "[3.0, 2.0, 1.0]" and not done.stderr
+    assert done.stdout.strip() == "[3.0, 2.0, 1.0]"
+    told = [line.partition(",") for line in done.stderr.splitlines()]
+    assert [each[0] for each in told] == ["run 1 of 3", "run 2 of 3"] and all("min left" in each[2] for each in told)
     with pytest.raises(ValueError, match="math domain error|nonnegative"):
         list(in_processes(math.sqrt, [-1.0], 1))
 

@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from .. import streams
 from ..config import full_place
 from ..errors import OutputError, TianbaoError, shorten, unknown
+from ..units import S_PER_MIN
 
 if TYPE_CHECKING:
     from ..recording import Recording
@@ -22,6 +24,7 @@ _LONGEST = 500  # characters of an error
 _NO_CHOICE = re.compile(r"argument (\w+): invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
 _NO_NUMBER = re.compile(r"invalid (int|float) value: ('.*')")
 _SHORT, _LISTED = 2, 12  # characters of a short option; options that a message lists
+_UNTOLD_S = 2.0  # in which nothing is said of the time left
 _WORD = re.compile(r"[\w-]+")
 
 EXIT_FAILED, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
@@ -98,6 +101,8 @@ def run_script(act: Callable[[argparse.Namespace], int], args: argparse.Namespac
 def in_processes(act: Callable, jobs: Sequence, workers: int, *, tasks: int | None = 1) -> Iterator:
     """Results of a function for many jobs, in their order, computed side by side in processes of their own.
 
+    From two seconds on, the time left is told on standard error after each job.
+
     Args:
         act: takes a job; a function of a module, as processes are spawned.
         jobs: that can be pickled.
@@ -105,8 +110,14 @@ def in_processes(act: Callable, jobs: Sequence, workers: int, *, tasks: int | No
         tasks: jobs after which a process is replaced, as NEURON keeps what it has built; None for never.
     """
     # Not with orphans.end_with: a thread of the pool starts the later processes, and they would be killed with it.
+    started, count = time.monotonic(), len(jobs)
     with multiprocessing.get_context("spawn").Pool(workers, maxtasksperchild=tasks) as pool:
-        yield from pool.imap(act, jobs, chunksize=1)
+        for done, result in enumerate(pool.imap(act, jobs, chunksize=1), start=1):
+            took = time.monotonic() - started
+            if took > _UNTOLD_S and done < count:
+                left = took * (count / done - 1.0) / S_PER_MIN
+                print(f"run {done} of {count}, {left:.1f} min left", file=sys.stderr, flush=True)
+            yield result
         # Left at once, processes would be ended in the middle of tidying up.
         pool.close()
         pool.join()
