@@ -206,6 +206,7 @@ def experiment(args: argparse.Namespace) -> int:
     groups = math.ceil(args.trials / TOGETHER)
     jobs = [Job(each, args.first_seed + k, args.decision) for each in chosen for k in range(groups)]
     if not args.no_video:
+        # A worm without stimulus has nothing to show, but it may be all that was asked for.
         shown = next((k for k, job in enumerate(jobs) if job.condition.stimulus != "none"), 0)
         jobs[shown] = replace(jobs[shown], video=folder / "escape.mp4")
     rows, velocities = [], {}

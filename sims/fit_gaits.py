@@ -180,7 +180,7 @@ def build(worker: str) -> None:
 
 
 def quietly(worker: str) -> None:
-    """`build` in a process of its own. Its commands are made for longer runs, which need not be said each time."""
+    """`build` without the warning, in every process, that a short run ends before its commands."""
     logging.getLogger("tianbao").setLevel(logging.ERROR)
     build(worker)
 

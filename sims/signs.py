@@ -40,7 +40,7 @@ def switches() -> Iterator[dict[str, str]]:
         used, sure = table.in_use[name], table.certainty[name] == "high"
         if sure and used == table.published[name]:
             continue
-        # A family whose synapses have both signs is given each of them; one that can have no other sign, none.
+        # A family whose synapses have both signs is given each; one that can have no other sign is left out (`none`).
         wanted = {PLUS: [MINUS], MINUS: [PLUS], NONE: [MINUS]}.get(used, [PLUS, MINUS])
         possible = [] if name.endswith("-muscle") else [sign for sign in wanted if sign in allowed(name)]
         others = possible or [NONE]

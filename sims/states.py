@@ -25,9 +25,10 @@ from matplotlib.figure import Figure
 import tianbao as tb
 from tianbao.behaviour.dwell import dwell_time
 from tianbao.behaviour.hidden_states import PUBLISHED, fit_states
-from tianbao.behaviour.states import ignoring_stutters, reversals_per_minute, threshold_events
+from tianbao.behaviour.states import REVERSE, ignoring_stutters, reversals_per_minute, threshold_events
 from tianbao.behaviour.tracks import tangential_velocity
 from tianbao.behaviour.turning import heading, heading_memory, reorientations
+from tianbao.behaviour.turns import AFTER_MS
 from tianbao.cli import in_processes, run_script
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.units import MS_PER_S
@@ -99,14 +100,14 @@ def measures(tracks: Sequence[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
     add("share of time backward", float((speed < -0.05).mean()), "-", animal=0.158)
     early = [reorientations(*track, each, STRIDE) for track, each in zip(tracks, events, strict=True)]
     late = [reorientations(*track, each, STRIDE, after_ms=ROUND) for track, each in zip(tracks, events, strict=True)]
-    for name, turns, least in (
-        ("change of heading 4.8 s after a reversal, median", early, 0.0),
-        (f"change of heading 8 s after a reversal of {LONG / MS_PER_S:g} s or more, median", late, LONG),
-    ):
-        change = np.abs(np.concatenate([each.change_deg[each.stop_ms - each.start_ms >= least] for each in turns]))
+    for seconds, turns in ((AFTER_MS / MS_PER_S, early), (ROUND / MS_PER_S, late)):
+        change = np.abs(np.concatenate([each.change_deg[each.stop_ms - each.start_ms >= LONG] for each in turns]))
         change = change[np.isfinite(change)]
         median = float(np.median(change)) if len(change) else math.nan
-        add(name, median, "deg", animal=90.0 if least else math.nan, holds=median >= 90.0 if least else "")
+        judged = {"animal": 90.0, "holds": median >= 90.0} if turns is late else {}
+        name = f"change of heading {seconds:g} s after a reversal of {LONG / MS_PER_S:g} s or more"
+        add(f"{name}, median", median, "deg", **judged)
+        add(f"{name}, number", len(change), "-")
     kinds = np.concatenate([each.kind for each in early])
     turned = float(np.isin(kinds, ("omega", "delta")).mean()) if len(kinds) else math.nan
     add("reversals followed by an omega or delta turn", turned, "-")
@@ -124,13 +125,11 @@ def headings(tracks: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """
     rows = []
     for time, midline in tracks:
-        turns = reorientations(time, midline, threshold_events(tangential_velocity(time, midline)), STRIDE)
+        back = ignoring_stutters(threshold_events(tangential_velocity(time, midline))).of(REVERSE)
         middle, angle = heading(time, midline, STRIDE)
-        for start, stop, later in zip(
-            turns.start_ms, turns.stop_ms, np.append(turns.start_ms, math.inf)[1:], strict=True
-        ):
-            if stop - start < LONG:
-                continue
+        laters = np.append(back.start_ms, math.inf)[1:]
+        whole = back.begun & back.ended & (back.stop_ms - back.start_ms >= LONG)
+        for start, stop, later in np.stack([back.start_ms, back.stop_ms, laters], axis=1)[whole]:
             at = stop + LAGS
             known = np.interp(at, middle, np.degrees(angle), left=math.nan, right=math.nan)
             before = np.degrees(np.interp(start - 0.5 * STRIDE, middle, angle, left=math.nan))

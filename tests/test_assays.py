@@ -140,6 +140,14 @@ def test_measures_of_a_worm_that_goes_back_and_forth():
     assert value("share_backward") == pytest.approx(0.25, abs=0.03)
 
 
+def test_a_change_of_heading_is_that_of_reversals_that_are_long_enough():
+    program = [(7.0, 0.25), (0.8, -0.25), (9.0, 0.25, -40.0, 0.5), (3.0, -0.25), (9.0, 0.25, -120.0, 0.5)]
+    row = measure_of("turn_angle", "here").row
+    total, count = row(trial(program))
+    longer, few = row(trial(program), least_s=1.5)
+    assert (count, few) == (2.0, 1.0) and longer == pytest.approx(120.0, abs=25.0) and total > longer + 20.0
+
+
 def test_measures_of_a_response():
     def share(stimulus, window):
         row = MEASURES["reversed"].row(trial(BACK_AND_FORTH, stimulus), window_s=window)

@@ -69,6 +69,15 @@ def test_a_reversal_soon_after_leaves_the_heading_between_unknown():
     assert np.isnan(found.change_deg).tolist() == [True, False] and (found.kind == "none").all()
 
 
+def test_a_slow_change_of_heading_is_whole_only_if_read_late():
+    """A worm that curves by 90 deg over 1.2 mm, six seconds, after its reversal; the next one begins after 10 s."""
+    time, line = crawl([(7.0, 0.2), (3.0, -0.2), (10.0, 0.2, -90.0, 1.2), (3.0, -0.2), (7.0, 0.2)], frame=40.0)
+    events = threshold_events(tangential_velocity(time, line))
+    early, late = (reorientations(time, line, events, STRIDE, after_ms=after).change_deg for after in (4800.0, 8000.0))
+    assert late[0] < early[0] - 20.0 and early[0] < 0.0
+    assert np.isfinite(early).tolist() == [True, True] and np.isfinite(late).tolist() == [True, False]
+
+
 def test_the_heading_has_no_undulation_and_survives_missing_frames():
     time, line = crawl([(20.0, 0.2)], curve_deg_mm=10.0, frame=40.0)
     line[100:105] = np.nan

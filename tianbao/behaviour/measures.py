@@ -196,7 +196,7 @@ def _turns(trial: Trial) -> Row:
 
 
 def _turn_angle(trial: Trial, least_s: float = 0.0, after_s: float = AFTER_MS / MS_PER_S) -> Row:
-    """Changes of heading, summed, and their number: of reversals of some length, read some time later."""
+    """Sum and number of changes of heading after reversals of `least_s` or more, read `after_s` after their end."""
     args = (trial.time_ms, trial.midline, trial.events, STRIDE_MS)
     found = reorientations(*args, after_ms=after_s * MS_PER_S)
     change = np.abs(found.change_deg[found.stop_ms - found.start_ms >= least_s * MS_PER_S])
@@ -375,7 +375,7 @@ MEASURES: dict[str, Measure] = {
     "hidden_reverse_dwell": Measure("mean dwell time backward, hidden Markov model", "s", _track,
                                     Pooled(_hidden_dwell(REVERSE), _FITS)),
     "turn_rate": Measure("omega and delta turns after reversals per minute", "1/min", _turns, _RATE),
-    "turn_angle": Measure("mean change of heading across a reversal", "deg", _turn_angle, _MEAN),
+    "turn_angle": Measure("mean change of heading across a reversal (`least_s`, `after_s`)", "deg", _turn_angle, _MEAN),
     "heading_time": Measure("time in which the correlation of the heading falls to 1/e", "s", _memory,
                             Pooled(_time_constant)),
     "reversed": Measure("share of trials with a reversal in a window after the stimulus", "1", _reversed, Share()),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+import math
 import multiprocessing
 import re
 import sys
@@ -101,7 +103,7 @@ def run_script(act: Callable[[argparse.Namespace], int], args: argparse.Namespac
 def in_processes(act: Callable, jobs: Sequence, workers: int, *, tasks: int | None = 1) -> Iterator:
     """Results of a function for many jobs, in their order, computed side by side in processes of their own.
 
-    From two seconds on, the time left is told on standard error after each job.
+    From two seconds on, the time left is told on standard error after each job but the last.
 
     Args:
         act: takes a job; a function of a module, as processes are spawned.
@@ -114,9 +116,11 @@ def in_processes(act: Callable, jobs: Sequence, workers: int, *, tasks: int | No
     with multiprocessing.get_context("spawn").Pool(workers, maxtasksperchild=tasks) as pool:
         for done, result in enumerate(pool.imap(act, jobs, chunksize=1), start=1):
             took = time.monotonic() - started
-            if took > _UNTOLD_S and done < count:
-                left = took * (count / done - 1.0) / S_PER_MIN
-                print(f"run {done} of {count}, {left:.1f} min left", file=sys.stderr, flush=True)
+            if took > _UNTOLD_S and done < count and sys.stderr is not None:
+                left = took * (math.ceil(count / workers) / math.ceil(done / workers) - 1.0) / S_PER_MIN
+                # The terminal may have been closed: that must not end the computation.
+                with contextlib.suppress(OSError):
+                    print(f"run {done} of {count}, {left:.1f} min left", file=sys.stderr, flush=True)
             yield result
         # Left at once, processes would be ended in the middle of tidying up.
         pool.close()

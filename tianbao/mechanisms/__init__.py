@@ -143,7 +143,13 @@ def load() -> Path:
 
 
 def neuron_h():
-    """NEURON's `h`, imported outside the current directory, which may contain a compiled library."""
+    """NEURON's `h`, imported outside the current directory, which may contain a compiled library.
+
+    Returns:
+        The object `neuron.h`.
+
+    Limitations: the first call changes the current directory while NEURON is imported; other threads see that.
+    """
     if "neuron" in sys.modules:
         from neuron import h
 
