@@ -229,7 +229,7 @@ def experiment(args: argparse.Namespace) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Options of the experiment."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=40, help="in each condition")
+    parser.add_argument("--trials", type=int, default=40, help="in each condition, in fives")
     parser.add_argument("--first-seed", type=int, default=101)
     parser.add_argument("--only", nargs="*", default=[], metavar="CONDITION", help="such as 'anterior touch'")
     parser.add_argument("--decision", default="network", help="off shows the worm that does not decide")

@@ -196,7 +196,7 @@ def experiment(args: argparse.Namespace) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Options of the experiment."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--worms", type=int, default=20, help="in each condition")
+    parser.add_argument("--worms", type=int, default=20, help="in each condition, in fives")
     parser.add_argument("--first-seed", type=int, default=701)
     parser.add_argument("--only", nargs="*", default=[], metavar="CONDITION", help="such as 'lane' or 'lane, held'")
     parser.add_argument("--gains", type=Path, default=GAINS, help="table that sims/train_circuit.py wrote")
