@@ -5,7 +5,7 @@ and as long as animals off food?
 See: mean dwell times of forward and backward movement by both detectors of Roberts et al. (2016), reversals per minute,
 change of heading after reversals and how long a heading is kept, beside the animal's; with --off the same of the worm
 that does not decide; as a picture the velocity of every worm, all tracks, and the heading around every long reversal.
-Time: about nine minutes on two cores for ten worms of 90 s.
+Time: about two minutes on two cores for ten worms of 90 s.
 Compare: Roberts et al. 2016 (tianbao/behaviour/motion_states.csv), Zhao et al. 2003 (reversals per minute).
 """
 
