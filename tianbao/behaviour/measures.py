@@ -197,11 +197,9 @@ def _turns(trial: Trial) -> Row:
 
 def _turn_angle(trial: Trial, least_s: float = 0.0, after_s: float = AFTER_MS / MS_PER_S) -> Row:
     """Sum and number of changes of heading after reversals of `least_s` or more, read `after_s` after their end."""
-    args = (trial.time_ms, trial.midline, trial.events, STRIDE_MS)
-    found = reorientations(*args, after_ms=after_s * MS_PER_S)
-    change = np.abs(found.change_deg[found.stop_ms - found.start_ms >= least_s * MS_PER_S])
-    change = change[np.isfinite(change)]
-    return [float(change.sum()), float(len(change))]
+    found = reorientations(trial.time_ms, trial.midline, trial.events, STRIDE_MS, after_ms=after_s * MS_PER_S)
+    change = found.change_deg[(found.stop_ms - found.start_ms >= least_s * MS_PER_S) & np.isfinite(found.change_deg)]
+    return [float(np.abs(change).sum()), float(len(change))]
 
 
 def _memory(trial: Trial) -> Row:
@@ -376,8 +374,7 @@ MEASURES: dict[str, Measure] = {
                                     Pooled(_hidden_dwell(REVERSE), _FITS)),
     "turn_rate": Measure("omega and delta turns after reversals per minute", "1/min", _turns, _RATE),
     "turn_angle": Measure("mean change of heading across a reversal (`least_s`, `after_s`)", "deg", _turn_angle, _MEAN),
-    "heading_time": Measure("time in which the correlation of the heading falls to 1/e", "s", _memory,
-                            Pooled(_time_constant)),
+    "heading_time": Measure("time until the heading's correlation is 1/e", "s", _memory, Pooled(_time_constant)),
     "reversed": Measure("share of trials with a reversal in a window after the stimulus", "1", _reversed, Share()),
     "latency": Measure("time from the stimulus to the reversal, of those that reverse", "s", _latency, _MEAN),
     "response_duration": Measure("duration of that reversal", "s", _response_duration, _MEAN),
