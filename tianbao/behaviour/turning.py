@@ -134,8 +134,8 @@ def reorientations(
 
     A turn is a deep bend, or the nose at the last third of the body, from within 4 s of the end of the reversal until
     2 s pass without one. The heading afterwards is that of the stride that follows the turn, or around `after_ms` after
-    the reversal if that is later. It is unknown if the next reversal is over before. At 4.8 s
-    worms of this model are three quarters of the way round, from 6 s on they keep their new heading (docs/decision.md).
+    the reversal if that is later. It is unknown if the next reversal is over before. At 4.8 s worms of this model
+    are three quarters of the way round, from 6 s on they keep their new heading (docs/decision.md).
 
     Bent most towards ventral a turn is an "omega", or a "delta" if the worm overturns by more than 180 deg and so
     leaves towards dorsal; bent most towards dorsal it is "dorsal". A deep bend with an unknown change of heading is

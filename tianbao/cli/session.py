@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
 import math
 import multiprocessing
@@ -111,16 +110,15 @@ def in_processes(act: Callable, jobs: Sequence, workers: int, *, tasks: int | No
         workers: processes at a time.
         tasks: jobs after which a process is replaced, as NEURON keeps what it has built; None for never.
     """
+    streams.steady()
     # Not with orphans.end_with: a thread of the pool starts the later processes, and they would be killed with it.
     started, count = time.monotonic(), len(jobs)
     with multiprocessing.get_context("spawn").Pool(workers, maxtasksperchild=tasks) as pool:
         for done, result in enumerate(pool.imap(act, jobs, chunksize=1), start=1):
             took = time.monotonic() - started
-            if took > _UNTOLD_S and done < count and sys.stderr is not None:
+            if took > _UNTOLD_S and done < count:
                 left = took * (math.ceil(count / workers) / math.ceil(done / workers) - 1.0) / S_PER_MIN
-                # The terminal may have been closed: that must not end the computation.
-                with contextlib.suppress(OSError):
-                    print(f"run {done} of {count}, {left:.1f} min left", file=sys.stderr, flush=True)
+                print(f"run {done} of {count}, {left:.1f} min left", file=sys.stderr, flush=True)
             yield result
         # Left at once, processes would be ended in the middle of tidying up.
         pool.close()
