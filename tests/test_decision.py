@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -155,7 +157,7 @@ def test_both_engines_decide_alike():
 def test_a_touch_turns_the_command_neurons_round():
     """ALM and AVM excite AVD, which takes AVA and RIM along; RIM silences AVB. Without ALM and AVM nothing happens."""
     touched, deaf = (
-        tb.Worm(at=(5.0 * k, 0.0, 0.0), discretisation="d_lambda", decision="network").touch(
+        tb.Worm(at=(5.0 * k, 0.0, 0.0), discretisation="d_lambda", decision="network", signs="deciding").touch(
             (0.15, 0.35), start=8_000.0, stop=8_500.0
         )
         for k in range(2)
@@ -174,7 +176,7 @@ def test_a_touch_turns_the_command_neurons_round():
 def test_touched_worms_back_away_and_move_on():
     """Eight worms touched at the front at 9 s (sims/escape.py measures 40 and their controls)."""
     worms = [
-        tb.Worm(at=(5.0 * k, 0.0, 0.0), discretisation="d_lambda", decision="network").touch(
+        tb.Worm(at=(5.0 * k, 0.0, 0.0), discretisation="d_lambda", decision="network", signs="deciding").touch(
             (0.15, 0.35), start=9_000.0, stop=9_500.0
         )
         for k in range(8)
@@ -191,6 +193,25 @@ def test_touched_worms_back_away_and_move_on():
 def test_values_that_differ_little_make_two_nervous_systems():
     keys = {tb.Worm(decision={"tyramine_gain": value}).model().network_key for value in (0.45, 0.45 + 1e-9)}
     assert len(keys) == 2
+
+
+# Salt
+
+
+EXCITING = {"others": "deciding", "amphid-glutamate": "+"}
+
+
+@pytest.mark.parametrize(("signs", "reaches"), [("deciding", True), (EXCITING, False)])
+def test_a_small_swing_of_salt_reaches_aiy_unless_sensory_neurons_excite_each_other(signs, reaches):
+    """0.3 mM, as a nose that swings by 0.15 mm meets in 2 mM/mm."""
+    swing = [(float(t), 50.0 + 0.3 * math.sin(2.0 * math.pi * t / 1_750.0)) for t in range(0, 10_000, 100)]
+    quiet = tb.Worm().parameters.replace(noise=0.0)
+    worm = tb.Worm(discretisation="d_lambda", decision="network", signs=signs, parameters=quiet)
+    arena = tb.Arena("agar", fields=[tb.Bath("nacl", tuple(swing), unit="mM")])
+    simulation = tb.Simulation(worm, arena, seed=5, clock=tb.Clock(tick=4.0), engine="native", progress=False)
+    late = simulation.record(voltage=["ASE*", "AIY*"], every=20.0).run(10_000.0).voltages()[6_500.0:]
+    assert (late[["ASEL", "ASER"]].mean().max() < -60.0) == reaches
+    assert (np.ptp(late[["AIYL", "AIYR"]].to_numpy(), axis=0).min() > 1.5) == reaches
 
 
 # The ventral turn

@@ -233,7 +233,7 @@ def test_gains_follow_the_declared_rule(neuron, field):
 def test_half_dose_brings_a_nociceptor_in_the_worm_to_half_of_its_release(neuron, field):
     """A tenth less occupancy leaves the mean of both sides below half release, a tenth more does not."""
     row, held = receptor_of(f"{neuron}L", field), NOCICEPTORS[neuron, field]
-    half_release = decision.rows()["sensory_release_half"]["value"]
+    half_release = decision.rows()["nociceptor_release_half"]["value"]
     quiet = tb.Worm().parameters.replace(noise=0.0)
 
     def peak(occupancy):

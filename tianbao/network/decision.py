@@ -25,7 +25,13 @@ PLATEAU = "plateau"
 # Classes with a plateau; each has values of its own, such as plateau_ava.
 _COMMAND = "AVA", "AVD", "AVE", "RIM"
 # Classes whose release has a value of its own, and its name.
-_RELEASES = {"RIM": "tyramine_release_half", "AIY": "aiy_release_half", "AIZ": "aiz_release_half"}
+_RELEASES = {
+    "RIM": "tyramine_release_half",
+    "AIY": "aiy_release_half",
+    "AIZ": "aiz_release_half",
+    "ADL": "nociceptor_release_half",
+    "ASH": "nociceptor_release_half",
+}
 
 
 @cache
