@@ -26,7 +26,8 @@ RULES = ("published", "deciding", "predicted", "transmitter")
 """For all synapses: published signs and, elsewhere, predictions of Fenyves et al. 2020; the same, with the contested
 families of `DECIDING`; the predictions alone; neither."""
 DECIDING = {"touch-cross": "-", "LUA-command": "none", "ASEL-AIY": "+", "AWA-AIZ": "-", "amphid-glutamate": "-"}
-"""Contested families by behaviour: a touch of the tail does not reverse a worm, nor does a rise of an attractant."""
+"""Contested families by behaviour: a touch of the tail does not reverse a worm, nor does a rise of an attractant, and a
+small change of a field is not lost among sensory neurons that hold each other depolarised."""
 DEFAULT = WormSection().signs
 """The rule of a worm that is told none."""
 
