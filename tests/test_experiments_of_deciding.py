@@ -1,4 +1,4 @@
-"""sims/escape.py and sims/states.py: what they give the worms, and how they judge."""
+"""sims/escape.py, sims/states.py and sims/signal_path.py: what they give the worms, and how they judge."""
 
 from __future__ import annotations
 
@@ -85,3 +85,27 @@ def test_the_heading_is_drawn_around_long_reversals_until_the_next_one():
     known = np.isfinite(found[0])
     assert known[(states.LAGS >= 0.0) & (states.LAGS <= 4_500.0)].all() and not known[states.LAGS >= 6_000.0].any()
     assert np.allclose(found[0][known], 0.0, atol=10.0)
+
+
+def test_a_bath_changes_as_a_gradient_is_crossed():
+    """The Gaussian of nacl_chemotaxis.toml, 8 mm from its peak: its slope by hand, at 0.2 mm/s."""
+    path = script("signal_path")
+    bath, rate = path.bath_of("nacl_chemotaxis")
+    above = 60.0 * np.exp(-(8.0**2) / (2.0 * 10.0**2))
+    assert rate == pytest.approx(0.2 * above * 8.0 / 10.0**2, rel=1e-3)
+    point = np.zeros((1, 3))
+    values = [float(bath.at(point, time)[0]) for time in (0.0, 10_000.0, 18_000.0, 26_000.0, 33_999.0)]
+    assert values == pytest.approx([5.0 + above, 5.0 + above, 5.0 + above + 8.0 * rate, 5.0 + above + 8.0 * rate,
+                                    5.0 + above], abs=0.2 * rate)  # fmt: skip
+
+
+def test_a_signal_is_read_late_in_each_part_and_where_ava_is_down():
+    path = script("signal_path")
+    time = np.arange(40.0, 34_001.0, 40.0)
+    course = np.where(time <= 10_000.0, -70.0, np.where(time <= 18_000.0, -60.0, -75.0))
+    names = ["AWCL", "AWCR", *(name.rstrip("*") + side for name in path.BEHIND for side in "LR")]
+    voltages = pd.DataFrame(-50.0, index=time, columns=names).assign(AWCL=course, AWCR=course - 2.0)
+    voltages.loc[voltages.index > 32_000.0, ["AVAL", "AVAR"]] = -15.0
+    table = path.summary("isoamyl_alcohol", voltages).set_index("neuron")
+    assert table.loc["AWC", ["before", "rise", "fall"]].tolist() == [-71.0, 10.0, -5.0]
+    assert table.rise_ava_up.eq(0.0).all() and table.fall_ava_up.eq(0.5).all()

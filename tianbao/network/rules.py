@@ -120,15 +120,16 @@ def _turning(design: NetworkDesign) -> list[Rule]:
         return []
     weights = turning_weights(table, design.capacitance, p, decision)
     rules = []
-    for receptor, sign, tau, half in (
-        ("lgc-55", "inhibitory", "tyramine_tau", "tyramine_release_half"),
-        ("tyra-3", "excitatory", "turn_tau", "turn_release_half"),
+    steep = {"slope": decision["turn_release_slope"]}
+    for receptor, sign, tau, half, kinetics in (
+        ("lgc-55", "inhibitory", "tyramine_tau", "tyramine_release_half", {}),
+        ("tyra-3", "excitatory", "turn_tau", "turn_release_half", steep),
     ):
         rows = np.flatnonzero((table.receptor == receptor).to_numpy())
         pre, post = (list(table[end].iloc[rows]) for end in ("pre", "post"))
         n, middle = len(rows), np.full(len(rows), 0.5)
         sites = Sites(["soma"] * n, middle, ["soma"] * n, middle, np.zeros(n))
-        mechanism = {**synapse_mechanism(p, sign, decision[half]), "tau": decision[tau]}
+        mechanism = {**synapse_mechanism(p, sign, decision[half]), "tau": decision[tau], **kinetics}
         rules.append(Rule(f"turning_{sign}", mechanism, pre, post, sites, weights[rows]))
     return rules
 
