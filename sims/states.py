@@ -40,6 +40,7 @@ STRIDE = 1_500.0  # [ms] of the gait on agar
 SHORTEST = 0.5  # [s] of a reversal that is counted per minute
 LONG = 1_500.0  # [ms] of a reversal after which an animal turns by more than 90 deg
 ROUND = 8_000.0  # [ms] after which the body has come round
+STILL, STILL_MS = 0.06, 3_000.0  # [mm/s] below which a worm that does not reverse stands still, on average over so long
 LAGS = np.arange(-3_000.0, 12_001.0, 250.0)  # [ms] from the end of a reversal, at which the heading is drawn
 WITHIN = 0.3  # of the published dwell times
 SIGNS = "deciding"  # contested signs by behaviour (docs/decision.md)
@@ -63,6 +64,23 @@ def track_of(job: Job) -> tuple[np.ndarray, np.ndarray]:
     run = simulation.run(DROPPED + job.duration)
     kept = run.time >= DROPPED
     return run.time[kept] - DROPPED, run.worms[0].midline[kept]
+
+
+def standstill(pieces: Sequence, events: Sequence) -> float:
+    """Share of the time away from reversals in which worms get nowhere."""
+    still = away = 0
+    for track, event in zip(pieces, events, strict=True):
+        back = event.of(REVERSE)
+        for piece in track:
+            width = round(STILL_MS / piece.interval_ms)
+            if len(piece.mm_s) < width:
+                continue
+            mean = np.convolve(piece.mm_s, np.full(width, 1.0 / width), "valid")
+            start = piece.time_ms[: len(mean)]
+            met = (back.start_ms[:, None] < start + STILL_MS) & (back.stop_ms[:, None] > start)
+            free = ~met.any(axis=0)
+            still, away = still + int((np.abs(mean[free]) < STILL).sum()), away + int(free.sum())
+    return still / away if away else math.nan
 
 
 def measures(tracks: Sequence[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
@@ -98,6 +116,8 @@ def measures(tracks: Sequence[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
         2.0 <= rates.mean() <= 5.0)  # fmt: skip
     speed = np.concatenate([piece.mm_s for track in velocities for piece in track])
     add("share of time backward", float((speed < -0.05).mean()), "-", animal=0.158)
+    name = f"share of {STILL_MS / MS_PER_S:g} s without a reversal in which it gets nowhere"
+    add(name, standstill(velocities, events), "-")
     early = [reorientations(*track, each, STRIDE) for track, each in zip(tracks, events, strict=True)]
     late = [reorientations(*track, each, STRIDE, after_ms=ROUND) for track, each in zip(tracks, events, strict=True)]
     for seconds, turns in ((AFTER_MS / MS_PER_S, early), (ROUND / MS_PER_S, late)):

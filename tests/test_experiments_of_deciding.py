@@ -8,6 +8,9 @@ import pytest
 from free_worms import crawl
 from test_cli import script
 
+from tianbao.behaviour.states import threshold_events
+from tianbao.behaviour.tracks import tangential_velocity
+
 
 def trials(condition: str, reversed_: list[bool], duration: float = 2.0) -> pd.DataFrame:
     """Trials of one condition; those that reverse do so after 0.4 s and for the duration [s]."""
@@ -59,6 +62,18 @@ def test_states_measures_made_up_worms():
     assert table.value["dwell reverse, threshold"] == pytest.approx(2.0, abs=0.3)
     assert table.value["share of time backward"] == pytest.approx(0.25, abs=0.03)
     assert table.holds["reversals of 0.5 s or more"] == "False"  # 7.5 a minute
+
+
+def test_a_standstill_is_found_between_reversals():
+    """A worm that lies still for 10 s; windows of 3 s begin in 22 s, and lie within those 10 s in some 8."""
+    states = script("states")
+
+    def share(program: list[tuple[float, float]]) -> float:
+        velocity = tangential_velocity(*crawl(program, frame=40.0))
+        return states.standstill([velocity], [threshold_events(velocity)])
+
+    assert share([(12.0, 0.25), (2.0, -0.25), (12.0, 0.25)]) == 0.0
+    assert share([(6.0, 0.25), (10.0, 0.0), (6.0, 0.25), (2.0, -0.25), (6.0, 0.25)]) == pytest.approx(8 / 22, abs=0.05)
 
 
 @pytest.mark.slow

@@ -141,8 +141,8 @@ def test_bag_is_excited_most_where_there_is_no_oxygen():
     assert cell.answer(21.0, (0.0, 200.0)).peak > cell.answer(21.0, (4.0, 200.0)).peak > 10.0
 
 
-# ASEL has a third of its answer left after 30 s where a fifth was expected (that time is from memory): since its current
-# is limited, a step of 45 mM holds it at its limit for a while before it begins to fall (docs/senses.md).
+# ASEL has a third of its answer left after 30 s where a fifth was expected (that time is from memory): a step of 45 mM
+# goes far beyond the limit of its current (docs/senses.md).
 MISSED = {"ASEL nacl 5 to 50 left_30"}
 
 
