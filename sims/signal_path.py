@@ -6,7 +6,7 @@ how much?
 See: for each field the mean voltage of both sides of each class before, late in the rise and late in the fall, and the
 share of these times in which AVA is up, as a table; all voltages in time as a picture.
 Time: a minute on two cores.
-Compare: Chalasani et al. 2007, Suzuki et al. 2008, Nakano et al. 2019 and others (docs/decision.md, other fields).
+Compare: Chalasani et al. 2007, Suzuki et al. 2008, Nakano et al. 2019 (docs/decision.md, how far signals get).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import tianbao as tb
 from tianbao.cli import in_processes, run_script
 from tianbao.configured import worm_of
 from tianbao.environment.fields import field_of
+from tianbao.errors import unknown
 from tianbao.io.files import prepare_folder, write_atomically
 from tianbao.units import MS_PER_S
 from tianbao.validation.assay_file import assays, read_assay
@@ -133,7 +134,7 @@ def experiment(args: argparse.Namespace) -> int:
         raise tb.ConfigError("--workers must be positive")
     for name in args.only:
         if name not in SENSORS:
-            raise tb.ConfigError(f"--only: {name} is not one of {', '.join(SENSORS)}")
+            raise tb.ConfigError(f"--only: {unknown('assay', name, SENSORS)}")
     folder = prepare_folder(args.out)
     jobs = [Job(assay, args.seed) for assay in SENSORS if not args.only or assay in args.only]
     found = {job.assay: each for job, each in zip(jobs, in_processes(voltages_of, jobs, args.workers), strict=True)}
