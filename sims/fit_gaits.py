@@ -225,9 +225,14 @@ def backwards(recording: tb.Recording) -> dict[str, float]:
     }
 
 
+def stride_of(frequency: float) -> float:
+    """Period of the wave [ms]; 5 s for a worm that hardly swings, or whose frequency is NaN as it does not swing."""
+    return MS_PER_S / (frequency if frequency >= 0.2 else 0.2)
+
+
 def commanded(recording: tb.Recording, frequency: float) -> dict[str, float]:
     """Measures of the commanded behaviour: the worst of all reversals and turns."""
-    stride = MS_PER_S / max(frequency, 0.2)
+    stride = stride_of(frequency)
     track, backs, turns = recording.track(), [], []
     for start, release in zip((COMMAND, *AGAIN), (RELEASE, *(each + BACKING for each in AGAIN)), strict=True):
         backs.append(reversal(recording.time, track.midline, start, release, dorsal=track.dorsal))
@@ -253,7 +258,7 @@ def steered(recording: tb.Recording, dropped: float) -> dict[str, float]:
     for start in (0.0, SWITCH):
         numbers = piece(recording, start + dropped, start + SWITCH, "agar")
         kept = (recording.time >= start + dropped) & (recording.time <= start + SWITCH)
-        stride = MS_PER_S / max(numbers["wave_frequency_hz"], 0.2)
+        stride = stride_of(numbers["wave_frequency_hz"])
         rates.append(turning_rate(recording.time[kept], recording.track().midline[kept], stride))
         speeds.append(numbers["forward_speed_mm_s"])
     return {"slope": (rates[0] - rates[1]) / (2.0 * STEERED), "speed": min(speeds)}

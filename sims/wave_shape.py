@@ -19,6 +19,7 @@ import tianbao as tb
 from tianbao.behaviour.kymograph import Kymograph
 from tianbao.cli import in_processes, run_script
 from tianbao.cli.animals import add_animal, animal_of
+from tianbao.config import parse_setting
 from tianbao.io.files import prepare_folder
 from tianbao.view.kymographs import plot_kymographs
 
@@ -32,11 +33,19 @@ PRINTED = (
 )  # fmt: skip
 
 
-def measure(job: tuple[str, float, int, float]) -> tuple[dict, tuple]:
+Job = tuple[str, float, int, float, tuple[tuple[str, float], ...]]
+
+
+def worm_of(noise: float, parameters: tuple[tuple[str, float], ...]) -> tb.Worm:
+    """A worm with that channel noise [pA], and other parameters than the default ones."""
+    return tb.Worm(parameters=tb.Worm().parameters.replace(**{**dict(parameters), "noise": noise}))
+
+
+def measure(job: Job) -> tuple[dict, tuple]:
     """Gait of one run in its own process, and its last kymograph."""
-    medium, noise, seed, scale = job
+    medium, noise, seed, scale, parameters = job
     duration, tick, dropped = RUNS[medium]
-    worm = tb.Worm(parameters=tb.Worm().parameters.replace(noise=noise))
+    worm = worm_of(noise, parameters)
     clock = tb.Clock(tick=tick)
     run = tb.Simulation(worm, tb.Arena(medium), seed=seed, clock=clock, progress=False).run(
         dropped + max((duration - dropped) * scale, 2.0 * clock.frame)
@@ -55,10 +64,13 @@ def experiment(args: argparse.Namespace) -> int:
     """Run every medium, noise and seed; exit code 0 if all were measured."""
     if args.seed < 1 or args.workers < 1 or not args.scale > 0.0:
         raise tb.ConfigError("--seed and --workers must be at least 1, --scale above 0")
+    parameters = tuple(map(parse_setting, args.set))
+    noisy = dict(parameters).get("noise", tb.Worm().parameters.noise)
+    worm_of(noisy, parameters)  # a wrong parameter is reported here rather than in a worker
     folder, animal = prepare_folder(args.out), animal_of(args)
-    default = tb.Worm().parameters.noise
     seeds = range(args.first, args.first + args.seed)
-    jobs = [(medium, noise, seed, args.scale) for medium in RUNS for noise in (default, 0.0) for seed in seeds]
+    runs = [(medium, noise, seed) for medium in RUNS for noise in (noisy, 0.0) for seed in seeds]
+    jobs = [(*run, args.scale, parameters) for run in runs]
     rows, pictures = [], [animal] if animal else []
     for row, picture in in_processes(measure, jobs, args.workers):
         rows.append(row)
@@ -82,6 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=5, help="number of seeds")
     parser.add_argument("--first", type=int, default=1, help="first of them")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the time measured, below 1 for a test")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a parameter")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("output/wave_shape"))
     add_animal(parser)

@@ -29,7 +29,7 @@ from .states import FORWARD, REVERSE, THRESHOLD_MM_S, ignoring_stutters, longer_
 from .taxis import curving_table, drift_sums, turning_sums
 from .tracks import Velocity
 from .trials import STRIDE_MS, Trial
-from .turning import bouts, heading, heading_memory, reorientations
+from .turning import bouts, heading, heading_memory, kept_s, reorientations
 from .turns import AFTER_MS
 
 __all__ = ["MEASURES", "Measure", "measure_of"]
@@ -215,12 +215,8 @@ def _time_constant(rows: Rows) -> float:
     known = np.isfinite(table).any(axis=0) if len(table) else np.zeros(0, bool)
     if not known.any():
         return math.nan
-    mean = np.nanmean(table[:, known], axis=0)
-    below = np.flatnonzero(mean < math.exp(-1.0))
-    if not len(below):
-        return math.inf
-    k = int(below[0])
-    return _LAG_S * float(np.interp(math.exp(-1.0), (mean[k], mean[k - 1]), (k, k - 1)))
+    constant = kept_s(np.nanmean(table[:, known], axis=0), _LAG_S)
+    return math.inf if math.isnan(constant) else constant
 
 
 def _reversed(trial: Trial, window_s: float = 1.0, least_body_lengths: float = 0.0) -> Row:

@@ -17,7 +17,7 @@ from .turns import AFTER_MS, heading_angle
 
 __all__ = [
     "DEEP_DEG", "TCRIT_MS", "Bouts", "HeadingMemory", "Reorientations", "bouts", "heading", "heading_memory",
-    "motion_direction", "net_bend", "nose_to_tail", "reorientations",
+    "kept_s", "motion_direction", "net_bend", "nose_to_tail", "reorientations",
 ]  # fmt: skip
 
 DEEP_DEG = 150.0
@@ -296,12 +296,21 @@ def heading_memory(
     turned = [each[np.isfinite(each)] for each in turned]
     correlation = np.array([np.cos(each).mean() if len(each) else math.nan for each in turned])
     change = np.array([np.degrees(np.abs(each)).mean() if len(each) else math.nan for each in turned])
+    return HeadingMemory(step_s * lags, correlation, change, kept_s(correlation, step_s))
+
+
+def kept_s(correlation: np.ndarray, step_s: float) -> float:
+    """Lag at which a correlation falls below 1/e [s], NaN if it does not.
+
+    Args:
+        correlation: at 0, `step_s`, 2 `step_s`, ..., shape (lags,).
+        step_s: between lags [s].
+    """
     below = np.flatnonzero(correlation < math.exp(-1.0))
-    constant = math.nan
-    if len(below):
-        pair = correlation[below[0]], correlation[below[0] - 1]
-        constant = step_s * float(np.interp(math.exp(-1.0), pair, (below[0], below[0] - 1)))
-    return HeadingMemory(step_s * lags, correlation, change, constant)
+    if not len(below):
+        return math.nan
+    k = int(below[0])
+    return step_s * float(np.interp(math.exp(-1.0), (correlation[k], correlation[k - 1]), (k, k - 1)))
 
 
 def motion_direction(time_ms: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
