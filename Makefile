@@ -86,7 +86,7 @@ docs: mechs  ## build the documentation into build/site/
 	@echo "open build/site/index.html"
 
 docs-check: docs  ## run all code in the tutorials and notebooks (minutes)
-	@$(CLEAN_ENV) "$(PY)" -m pytest -q -m "slow or not slow" tests/test_docs.py tests/test_extending.py $(ARGS)
+	@$(CLEAN_ENV) "$(PY)" -m pytest -q -n auto --maxprocesses 4 -m "slow or not slow" tests/test_docs.py tests/test_extending.py $(ARGS)
 
 clean:  ## remove compiled and cached files; keep .venv and output/
 	rm -rf build dist .pytest_cache .ruff_cache *.egg-info

@@ -137,6 +137,12 @@ def test_importing_tianbao_starts_nothing_heavy():
     assert run.stdout.strip() == "[]"
 
 
+def test_measures_are_reached_without_an_import_of_their_own():
+    code = "import tianbao as tb; print(tb.behaviour.gait.__name__, tb.anatomy.__name__)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert run.stdout.split() == ["gait", "tianbao.anatomy"]
+
+
 def calls(path: Path) -> list[tuple[str, int]]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return [(ast.unparse(node.func), node.lineno) for node in ast.walk(tree) if isinstance(node, ast.Call)]

@@ -100,6 +100,9 @@ _HOMES = {
     "voltage_steps": ".electrophysiology.protocols",
 }
 
+# Packages that are reached without an import of their own: tianbao.behaviour.gait.
+_ROOMS = ("anatomy", "behaviour", "learning")
+
 __all__ = [
     "AnatomyError",
     "Arena",
@@ -158,13 +161,15 @@ def __getattr__(name: str):
         return importlib.import_module(".io.results", __name__).open_recording
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name], __name__), name)
+    if name in _ROOMS:
+        return importlib.import_module(f".{name}", __name__)
     from .arguments import elsewhere
     from .errors import unknown
 
     if answer := elsewhere("tianbao", name):
         raise AttributeError(f"module 'tianbao': unknown attribute '{name}': {answer}")
-    raise AttributeError(f"module 'tianbao': {unknown('attribute', name, __all__)}")
+    raise AttributeError(f"module 'tianbao': {unknown('attribute', name, [*__all__, *_ROOMS])}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_ROOMS})
