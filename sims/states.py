@@ -23,7 +23,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import tianbao as tb
-from tianbao.behaviour.dwell import dwell_time
 from tianbao.behaviour.hidden_states import PUBLISHED, fit_states
 from tianbao.behaviour.states import REVERSE, ignoring_stutters, reversals_per_minute, threshold_events
 from tianbao.behaviour.tracks import tangential_velocity
@@ -38,6 +37,8 @@ DROPPED = 5_000.0  # [ms] until the worm crawls
 FRAME, TICK = 40.0, 4.0  # [ms]
 STRIDE = 1_500.0  # [ms] of the gait on agar
 SHORTEST = 0.5  # [s] of a reversal that is counted per minute
+# Standard deviation over mean of such durations if they are exponential, as in a Markov model, with the animal's mean.
+SPREAD = PUBLISHED["threshold dwell reverse"] / (SHORTEST + PUBLISHED["threshold dwell reverse"])
 LONG = 1_500.0  # [ms] of a reversal after which an animal turns by more than 90 deg
 LAG_S = 0.5  # [s] between lags of the memory of a heading
 ROUND = 8_000.0  # [ms] after which the body has come round
@@ -86,6 +87,14 @@ def standstill(pieces: Sequence, events: Sequence) -> float:
     return still / away if away else math.nan
 
 
+def spread(events: Sequence) -> float:
+    """Standard deviation over mean of how long reversals last that are not the shortest."""
+    backs = [event.of(REVERSE) for event in events]
+    lasting = np.concatenate([each.stop_ms - each.start_ms for each in backs])
+    lasting = lasting[lasting >= SHORTEST * MS_PER_S]
+    return float(lasting.std() / lasting.mean()) if len(lasting) else math.nan
+
+
 def measures(tracks: Sequence[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
     """Rows of quantity, value, interval, the animal's value, and whether the criterion holds."""
     velocities = [tangential_velocity(time, midline) for time, midline in tracks]
@@ -109,14 +118,14 @@ def measures(tracks: Sequence[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
         ("reverse, threshold", plain, "reverse", "threshold dwell reverse"),
         ("forward ignoring stutters", pooled, "forward", "threshold dwell forward ignoring stutters"),
     ):
-        durations = [dwell_time(each, state) for each in group]
-        total = sum(each.mean_s * each.ends for each in durations if each.ends)
-        ends = sum(each.ends for each in durations)
+        total = sum(each.of(state).observed_s for each in group)  # also of worms in which no end was seen
+        ends = sum(int(each.of(state).ended.sum()) for each in group)
         add(f"dwell {name}", total / ends if ends else math.nan, "s", animal=PUBLISHED[key])
     rates = np.array([reversals_per_minute(each, least_s=SHORTEST) for each in events])
     half = 1.96 * rates.std(ddof=1) / math.sqrt(len(rates)) if len(rates) > 1 else math.nan
     add("reversals of 0.5 s or more", rates.mean(), "1/min", rates.mean() - half, rates.mean() + half, 3.4,
         2.0 <= rates.mean() <= 5.0)  # fmt: skip
+    add("deviation over mean of the durations of these reversals", spread(events), "-", animal=SPREAD)
     speed = np.concatenate([piece.mm_s for track in velocities for piece in track])
     add("share of time backward", float((speed < -0.05).mean()), "-", animal=0.158)
     name = f"share of {STILL_MS / MS_PER_S:g} s without a reversal in which it gets nowhere"
