@@ -23,7 +23,7 @@ from tianbao.io import prepare_folder
 from tianbao.orphans import end_with
 
 SWEPT = "cord_stretch_gain"
-VALUES = (0.0, 0.165, 0.33, 0.495)
+VALUES = (0.0, 0.32, 0.64, 0.95)  # the default is 0.6354
 
 
 def options(arguments: list[str] | None) -> argparse.Namespace:

@@ -33,6 +33,7 @@ START = {"water": (0.7, 1.7, 1.5, 0.0), "agar": (0.7, 0.5, 0.65, 0.0)}  # as the
 LOW, HIGH = (0.05, 0.1, 0.3, -0.9), (3.0, 3.0, 4.0, 2.0)
 SPREAD = (0.3, 0.4, 0.4, 0.4)
 OF_SEARCH = ("medium", "waves", "copies", "seconds", "seed")  # options that choose it
+STARTED = 2.0  # [s] of every wave that are not measured
 UNITS = {"amplitude": "1", "frequency": "Hz", "wavelength": "body lengths", "ramp": "1", "speed": "body lengths/s"}
 
 
@@ -51,12 +52,12 @@ def speeds(medium: str, waves: list[Wave], copies: int, seconds: float, seed: in
     phases = np.array([rng.uniform() for rng in rngs])
     active, interval, start = np.ones(len(rngs), bool), task.worms.interval, None
     for k in range(round(seconds / interval)):
-        if k == round(2.0 / interval):
+        if k == round(STARTED / interval):
             start = task.centre.copy()
         actions = [wave.action((k + 0.5) * interval, copies, phases[copies * n : copies * (n + 1)])
                    for n, wave in enumerate(waves)]  # fmt: skip
         task.act(np.concatenate(actions), active)
-    gone = np.linalg.norm(task.centre - start, axis=1) / task.length / (seconds - 2.0)
+    gone = np.linalg.norm(task.centre - start, axis=1) / task.length / (seconds - STARTED)
     return gone.reshape(len(waves), copies).mean(axis=1)
 
 
@@ -110,6 +111,8 @@ def search(args: argparse.Namespace, kept: Path) -> tuple[Wave, int, float]:
 
 def experiment(args: argparse.Namespace) -> int:
     """Search, measure the result on starts that the search has not seen, and write its rows."""
+    if not args.seconds > STARTED:
+        raise ConfigError(f"--seconds must be above {STARTED:g}, from which on the way is measured")
     folder = prepare_folder(args.out)
     wave, tried, spent = search(args, folder / f"{args.medium}_{args.seed}.pickle")
     unseen = float(speeds(args.medium, [wave], 16, args.seconds, args.seed + 1000)[0])

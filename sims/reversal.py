@@ -1,7 +1,7 @@
 """Does the worm reverse on command, immediately and with a wave from tail to head?
 
 Question: AVA is excited (light-gated cation channel) and AVB silenced for 3 s; SMD and RMD are silenced as well, as by
-tyramine from RIM through LGC-55 in the animal (tyramine is not modelled yet). Does the worm reverse at every phase of
+tyramine from RIM through LGC-55 (which a worm that does not decide lacks). Does the worm reverse at every phase of
 the undulation cycle, and move forward again afterwards?
 See: eight commands an eighth of a cycle apart, each in the same run: latency, speed and wave of the reversal and
 time until the worm moves forward again; without the stretch receptors of A neurons it stops instead. Kymographs

@@ -98,8 +98,9 @@ def summary(assay: str, voltages: pd.DataFrame) -> pd.DataFrame:
     rows = []
     ends = {"before": SETTLE, "rise": SETTLE + PART, "fall": SETTLE + 3.0 * PART}
     late = {name: mean[(mean.index > end - LATE) & (mean.index <= end)] for name, end in ends.items()}
+    calm = late["before"][late["before"].AVA < UP]
     for neuron in mean:
-        before = late["before"][neuron].mean()
+        before = calm[neuron].mean()  # NaN if AVA was up all the time
         row = {"assay": assay, "field": bath.name, "rate_per_s": rate, "unit": bath.unit}
         row |= {"neuron": neuron, "before": before}
         for name in ("rise", "fall"):
