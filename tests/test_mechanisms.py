@@ -288,7 +288,7 @@ def test_a_synapse_that_tires_uses_up_what_it_releases_and_recovers(h, tiring):
     # What came back in one time constant, less what the reserve lacks by now.
     assert tiring.available == pytest.approx(tiring.stored - (1.0 - used) * math.exp(-1.0), rel=0.03)
     assert low > tiring.stored > 1.0 - 1.0 / 15.0
-    advance(h, 5000)
+    advance(h, 5000, dt=0.5)
     assert tiring.available == pytest.approx(1.0, abs=0.02)
 
 
@@ -297,7 +297,7 @@ def test_a_synapse_that_tires_starts_where_a_steady_voltage_leaves_it(h, tiring)
     h.finitialize(-60)
     start = tiring.available, tiring.stored, tiring.s
     assert 0.01 < start[0] < start[1] < 0.9
-    advance(h, 500)
+    advance(h, 500, dt=0.1)
     assert (tiring.available, tiring.stored, tiring.s) == pytest.approx(start, rel=1e-6)
 
 
