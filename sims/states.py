@@ -23,8 +23,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import tianbao as tb
+from tianbao.behaviour.dwell import dwell_time
 from tianbao.behaviour.hidden_states import PUBLISHED, fit_states
-from tianbao.behaviour.states import REVERSE, ignoring_stutters, reversals_per_minute, threshold_events
+from tianbao.behaviour.states import REVERSE, Events, ignoring_stutters, reversals_per_minute, threshold_events
 from tianbao.behaviour.tracks import tangential_velocity
 from tianbao.behaviour.turning import heading, heading_memory, kept_s, reorientations
 from tianbao.behaviour.turns import AFTER_MS
@@ -87,11 +88,10 @@ def standstill(pieces: Sequence, events: Sequence) -> float:
     return still / away if away else math.nan
 
 
-def spread(events: Sequence) -> float:
+def spread(events: Events) -> float:
     """Standard deviation over mean of how long reversals last that are not the shortest."""
-    backs = [event.of(REVERSE) for event in events]
-    lasting = np.concatenate([each.stop_ms - each.start_ms for each in backs])
-    lasting = lasting[lasting >= SHORTEST * MS_PER_S]
+    lasting = events.of(REVERSE).duration_s
+    lasting = lasting[lasting >= SHORTEST]
     return float(lasting.std() / lasting.mean()) if len(lasting) else math.nan
 
 
@@ -112,20 +112,19 @@ def measures(tracks: Sequence[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
         value, animal = hidden[state], PUBLISHED[f"dwell {state}"]
         bar = abs(value / animal - 1.0) <= WITHIN if state in ("forward", "reverse") else ""
         add(f"dwell {state}, hidden Markov model", value, "s", animal=animal, holds=bar)
-    pooled, plain = [ignoring_stutters(each) for each in events], events
-    for name, group, state, key in (
+    plain = threshold_events([piece for track in velocities for piece in track])
+    for name, found, state, key in (
         ("forward, threshold", plain, "forward", "threshold dwell forward"),
         ("reverse, threshold", plain, "reverse", "threshold dwell reverse"),
-        ("forward ignoring stutters", pooled, "forward", "threshold dwell forward ignoring stutters"),
-    ):
-        total = sum(each.of(state).observed_s for each in group)  # also of worms in which no end was seen
-        ends = sum(int(each.of(state).ended.sum()) for each in group)
-        add(f"dwell {name}", total / ends if ends else math.nan, "s", animal=PUBLISHED[key])
+        ("forward ignoring stutters", ignoring_stutters(plain), "forward",
+         "threshold dwell forward ignoring stutters"),
+    ):  # fmt: skip
+        add(f"dwell {name}", dwell_time(found, state).mean_s, "s", animal=PUBLISHED[key])
     rates = np.array([reversals_per_minute(each, least_s=SHORTEST) for each in events])
     half = 1.96 * rates.std(ddof=1) / math.sqrt(len(rates)) if len(rates) > 1 else math.nan
     add("reversals of 0.5 s or more", rates.mean(), "1/min", rates.mean() - half, rates.mean() + half, 3.4,
         2.0 <= rates.mean() <= 5.0)  # fmt: skip
-    add("deviation over mean of the durations of these reversals", spread(events), "-", animal=SPREAD)
+    add("deviation over mean of the durations of these reversals", spread(plain), "-", animal=SPREAD)
     speed = np.concatenate([piece.mm_s for track in velocities for piece in track])
     add("share of time backward", float((speed < -0.05).mean()), "-", animal=0.158)
     name = f"share of {STILL_MS / MS_PER_S:g} s without a reversal in which it gets nowhere"
