@@ -66,6 +66,7 @@ controls = [{condition = "without release", expect = "lower"}]
 reproduced = ["range", "controls"]
 partial = ["controls"]
 """
+PATH = 'measure = "net_path"\nunit = "mm"'
 
 
 def small(tmp_path, text=SMALL):
@@ -201,6 +202,9 @@ def test_encounters_with_a_circle_are_left_or_deep():
     assert MEASURES["encounters_deep"].row(run, **given) == [1.0, 2.0]
     assert MEASURES["encounters_deep"].arguments({"edge_mm": 1.5}, "x") == {"edge_mm": 1.5}
     assert MEASURES["encounters_left"].row(run, edge_mm=4.0) == [0.0, 0.0]
+    # The last one is not over when the run is, but by then it has lasted for too long.
+    assert MEASURES["encounters_left"].row(run, **given, within_s=1.0) == [1.0, 3.0]
+    assert MEASURES["encounters_deep"].row(run, **given, within_s=1.0) == [1.0, 2.0]
 
 
 def test_worms_of_which_nothing_was_measured_do_not_count():
@@ -270,6 +274,11 @@ def test_changes_reach_every_condition_that_says_nothing_else():
         ("[verdict]", "[verdikt]", "verdi"),
         ('neutral = 0.0', 'neutral = "none"', "'neutral' must be"),
         ('name = "without release"', 'name = "intact"', "is there twice"),
+        ("duration = 3000.0", "duration = 3000.0\nplacing = 3", "'placing' must be a table"),
+        ("high = 1.1", "high = 1.1, points = [[1.0, 2.0], [3.0]]", "'points' must be pairs [x, y]"),
+        ("high = 1.1", "high = 1.1, points = [[1.0, nan]]", "'points' = nan is not a number"),
+        (PATH, 'measure = "latency"\nunit = "s"', "set assay.stimulus"),
+        (PATH, 'measure = "threshold_dwell"\narguments = {state = "forwards"}\nunit = "s"', "unknown state 'forwards'"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_an_assay_is_one_sentence(tmp_path, before, after, words):

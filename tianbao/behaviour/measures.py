@@ -25,7 +25,7 @@ from .midline import centroid
 from .patches import encounters
 from .paths import Curving, curving, turn_bouts
 from .responses import acceleration, response
-from .states import FORWARD, REVERSE, THRESHOLD_MM_S, ignoring_stutters, longer_reversals
+from .states import FORWARD, PAUSE, REVERSE, THRESHOLD_MM_S, ignoring_stutters, longer_reversals
 from .taxis import curving_table, drift_sums, turning_sums
 from .tracks import Velocity
 from .trials import STRIDE_MS, Trial
@@ -50,6 +50,8 @@ class Measure:
         row: from a trial, and arguments given by keyword, to the numbers of one worm.
         statistic: from the rows of worms to a value with its interval.
         curve: from rows to x, y and standard error for a figure, each of shape (points,); None for most.
+        states: those that its argument `state` may be.
+        stimulus: whether it counts from a stimulus.
     """
 
     about: str
@@ -57,6 +59,8 @@ class Measure:
     row: Callable[..., Row]
     statistic: Statistic
     curve: Callable[[Rows], tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None
+    states: tuple[str, ...] = ()
+    stimulus: bool = False
 
     def arguments(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
         """Arguments of `row`, each of the kind of its default.
@@ -66,16 +70,17 @@ class Measure:
             where: how errors call the place.
 
         Raises:
-            ConfigError: for an unknown argument, or one of another kind.
+            ConfigError: for an unknown argument, one of another kind, or a word that it may not be.
         """
-        known = {
-            each.name: each.default for each in inspect.signature(self.row).parameters.values()
-            if each.default is not each.empty
-        }  # fmt: skip
+        parameters = inspect.signature(self.row).parameters.values()
+        known = {each.name: each.default for each in parameters if each.default is not each.empty}
         for name in given:
             if name not in known:
                 raise ConfigError(f"{where}: {unknown('argument', name, known) if known else 'it has no arguments'}")
-        return {name: typed(name, value, known[name], where) for name, value in given.items()}
+        found = {name: typed(name, value, known[name], where) for name, value in given.items()}
+        if self.states and "state" in found and found["state"] not in self.states:
+            raise ConfigError(f"{where}: {unknown('state', found['state'], self.states)}")
+        return found
 
 
 def measure_of(name: str, where: str) -> Measure:
@@ -97,18 +102,13 @@ def measure_of(name: str, where: str) -> Measure:
     )
 
 
-def _over(total: np.ndarray) -> np.ndarray:
+def _over(total: np.ndarray, unit: float = 1.0) -> np.ndarray:
     """First column over the second."""
-    return total[..., 0] / total[..., 1]
-
-
-def _per_minute(total: np.ndarray) -> np.ndarray:
-    """Events per seconds as events per minute."""
-    return total[..., 0] / total[..., 1] * S_PER_MIN
+    return total[..., 0] / total[..., 1] * unit
 
 
 _MEAN = Ratio(_over)
-_RATE = Ratio(_per_minute)
+_RATE = Ratio(partial(_over, unit=S_PER_MIN))  # events per seconds as events per minute
 
 
 def _one(value: float) -> Row:
@@ -225,11 +225,10 @@ def _reversed(trial: Trial, window_s: float = 1.0, least_body_lengths: float = 0
 
 
 def _response(trial: Trial, window_s: float, least_body_lengths: float = 0.0):
-    if not math.isfinite(trial.stimulus_ms):
+    time, start = trial.time_ms, trial.stimulus_ms
+    if not math.isfinite(start):
         raise ConfigError("a response needs the time of a stimulus; set assay.stimulus")
-    return response(
-        trial.time_ms, trial.midline, trial.stimulus_ms, window_s=window_s, least_body_lengths=least_body_lengths
-    )
+    return response(time, trial.midline, start, window_s=window_s, least_body_lengths=least_body_lengths)
 
 
 def _latency(trial: Trial, window_s: float = 1.0) -> Row:
@@ -283,14 +282,14 @@ def _encounters(
     """Encounters with a circle that were left, or in which the worm went deep, and all encounters."""
     nose = np.linalg.norm(trial.midline[:, 0, :2] - np.asarray(source, float), axis=1) - edge_mm
     met = encounters(trial.time_ms, nose, deep_mm)
-    known = met.left | met.crossed  # others were not over when the run was
-    soon = met.turned_away & (met.stop_ms - met.start_ms <= within_s * MS_PER_S)
+    late = met.stop_ms - met.start_ms > within_s * MS_PER_S
+    known = met.left | met.crossed | (late & left)  # others were not over when the run was
+    soon = met.turned_away & ~late
     return [float((soon if left else met.crossed)[known].sum()), float(known.sum())]
 
 
 def _drift(trial: Trial, field: str = "") -> Row:
-    rows = [drift_sums(each) for each in trial.walks(field)]
-    return np.sum(rows, axis=0).tolist() if rows else _UNMEASURED
+    return np.sum([_UNMEASURED, *(drift_sums(each) for each in trial.walks(field))], axis=0).tolist()
 
 
 def _time_within(trial: Trial, low: float = 0.0, high: float = 1.0, field: str = "") -> Row:
@@ -363,7 +362,8 @@ MEASURES: dict[str, Measure] = {
     "travelling_r2": Measure("variance that one travelling wave explains", "1", _of_gait("travelling_r2"), _MEAN),
     "reversal_rate": Measure("reversals per minute, threshold of 0.05 mm/s", "1/min", _reversals, _RATE),
     "reversal_length": Measure("mean way of a reversal", "L", _reversal_length, _MEAN),
-    "threshold_dwell": Measure("mean dwell time in a state by a threshold", "s", _threshold_dwell, _MEAN),
+    "threshold_dwell": Measure("mean dwell time in a state by a threshold", "s", _threshold_dwell, _MEAN,
+                               states=(FORWARD, REVERSE, PAUSE)),
     "hidden_forward_dwell": Measure("mean dwell time forward, hidden Markov model", "s", _track,
                                     Pooled(_hidden_dwell(FORWARD), _FITS)),
     "hidden_reverse_dwell": Measure("mean dwell time backward, hidden Markov model", "s", _track,
@@ -371,11 +371,12 @@ MEASURES: dict[str, Measure] = {
     "turn_rate": Measure("omega and delta turns after reversals per minute", "1/min", _turns, _RATE),
     "turn_angle": Measure("mean change of heading across a reversal (`least_s`, `after_s`)", "deg", _turn_angle, _MEAN),
     "heading_time": Measure("time until the heading's correlation is 1/e", "s", _memory, Pooled(_time_constant)),
-    "reversed": Measure("share of trials with a reversal in a window after the stimulus", "1", _reversed, Share()),
-    "latency": Measure("time from the stimulus to the reversal, of those that reverse", "s", _latency, _MEAN),
-    "response_duration": Measure("duration of that reversal", "s", _response_duration, _MEAN),
-    "response_length": Measure("way of that reversal", "L", _response_length, _MEAN),
-    "speed_change": Measure("velocity after the stimulus less before it", "mm/s", _speed_change, _MEAN),
+    "reversed": Measure("share of trials with a reversal in a window after the stimulus", "1", _reversed, Share(),
+                        stimulus=True),
+    "latency": Measure("time from stimulus to reversal, of those that reverse", "s", _latency, _MEAN, stimulus=True),
+    "response_duration": Measure("duration of that reversal", "s", _response_duration, _MEAN, stimulus=True),
+    "response_length": Measure("way of that reversal", "L", _response_length, _MEAN, stimulus=True),
+    "speed_change": Measure("velocity after the stimulus less before it", "mm/s", _speed_change, _MEAN, stimulus=True),
     "chemotaxis_index": Measure("(near the source - near its mirror) / all, at the end", "1", _near_source, _MEAN),
     "caught_index": Measure("(first near the source - first near its mirror) / all, as if caught there by azide", "1",
                             _caught, _MEAN),

@@ -17,7 +17,7 @@ from ..behaviour.measures import measure_of
 from ..config import RunConfig, read_toml
 from ..errors import ConfigError, TianbaoError, shorten, unknown
 from ..experiment import simulation
-from ..rows import whole
+from ..rows import finite, whole
 from ..sensing import receptors, table_senses
 from ..typed import typed
 from .assay import CERTAINTIES, CRITERIA, EXPECTED, Animal, Assay, Control, Placing, Setup, Verdict, Wanted
@@ -70,6 +70,8 @@ def read_assay(path: str | Path, changes: Mapping[str, Any] | None = None) -> As
     base = RunConfig().updated(table, where).updated(changes or {}, f"{where} with --set")
     conditions, signals = _conditions(own["conditions"], base, where)
     measures = _measures(own["measures"], tuple(conditions), where)
+    if setup.stimulus == 0.0 and (late := [each.name for each in measures if each.measure.stimulus]):
+        raise ConfigError(f"{where}: '{late[0]}' counts from a stimulus; set assay.stimulus to its start [ms]")
     rule = _rule(own["verdict"], measures, where)
     _check(setup, conditions, where)
     if signals and (setup.together != 1 or setup.spread):
@@ -116,7 +118,8 @@ def _about(given: Any, placing: Any, where: str) -> tuple[dict[str, str], Setup]
     texts["limits"] = _text(table, "limits", f"{where}: [assay]", needed=False)
     if "placing" in table:
         raise ConfigError(f"{where}: [placing] is a table of its own, outside of [assay]")
-    place = Placing(**_filled(Placing, placing or {}, f"{where}: [placing]"))
+    at = {} if placing is None else _table(placing, "placing", where)
+    place = Placing(**_filled(Placing, at, f"{where}: [placing]"))
     setup = Setup(**_filled(Setup, table, f"{where}: [assay]"), placing=place)
     for name in ("worms", "together"):
         whole(getattr(setup, name), f"{where}: [assay]", name, low=1, high=_MOST_WORMS)
@@ -212,6 +215,10 @@ def _animal(table: dict[str, Any], where: str) -> Animal:
         raise ConfigError(f"{where}: 'source' is missing; say where the value is from, or write 'assumed'")
     if animal.certainty not in CERTAINTIES:
         raise ConfigError(f"{where}: {unknown('certainty', animal.certainty, CERTAINTIES)}")
+    if not all(isinstance(each, Sequence) and len(each) == 2 for each in animal.points):
+        raise ConfigError(f"{where}: 'points' must be pairs [x, y]")
+    for each in (number for pair in animal.points for number in pair):
+        finite(each, where, "points")
     if not animal.low <= animal.high or animal.value < animal.low or animal.value > animal.high:
         span = f"low {animal.low:g} and high {animal.high:g}"
         raise ConfigError(f"{where}: value {animal.value:g} must lie between {span}")
