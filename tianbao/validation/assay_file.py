@@ -17,7 +17,7 @@ from ..behaviour.measures import measure_of
 from ..config import RunConfig, read_toml
 from ..errors import ConfigError, TianbaoError, shorten, unknown
 from ..experiment import simulation
-from ..rows import finite, whole
+from ..rows import whole
 from ..sensing import receptors, table_senses
 from ..typed import typed
 from .assay import CERTAINTIES, CRITERIA, EXPECTED, Animal, Assay, Control, Placing, Setup, Verdict, Wanted
@@ -217,8 +217,6 @@ def _animal(table: dict[str, Any], where: str) -> Animal:
         raise ConfigError(f"{where}: {unknown('certainty', animal.certainty, CERTAINTIES)}")
     if not all(isinstance(each, Sequence) and len(each) == 2 for each in animal.points):
         raise ConfigError(f"{where}: 'points' must be pairs [x, y]")
-    for each in (number for pair in animal.points for number in pair):
-        finite(each, where, "points")
     if not animal.low <= animal.high or animal.value < animal.low or animal.value > animal.high:
         span = f"low {animal.low:g} and high {animal.high:g}"
         raise ConfigError(f"{where}: value {animal.value:g} must lie between {span}")
