@@ -23,6 +23,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import tianbao as tb
+from tianbao.behaviour.along import mean_interval
 from tianbao.behaviour.states import longer_reversals, starts_per_minute, threshold_events
 from tianbao.behaviour.tracks import tangential_velocity
 from tianbao.cli import in_processes, run_script
@@ -112,22 +113,19 @@ def summarise(worms: pd.DataFrame) -> pd.DataFrame:
     """Means of every condition with half of the 95 % interval of how much nearer worms came."""
     rows = []
     for name, mine in worms.groupby("condition", sort=False):
-        half = 1.96 * mine.nearer_mm.std(ddof=1) / math.sqrt(len(mine)) if len(mine) > 1 else math.nan
+        mean, low, _, _ = mean_interval(mine.nearer_mm)
         means = mine.drop(columns=["condition", "seed"]).mean().to_dict()
-        rows.append({"condition": name, "worms": len(mine), **means, "nearer_half": half})
+        rows.append({"condition": name, "worms": len(mine), **means, "nearer_half": mean - low})
     return pd.DataFrame(rows)
 
 
 def climbed(worms: pd.DataFrame) -> bool:
     """Whether intact worms came nearer, and by more than those of the same seeds that taste no salt."""
     wide = worms.pivot(index="seed", columns="condition", values="nearer_mm")
-    if not {"intact", "ASE killed"} <= set(wide) or len(wide) < 2:
+    if not {"intact", "ASE killed"} <= set(wide):
         return False
-    for values in (wide["intact"], wide["intact"] - wide["ASE killed"]):
-        values = values.dropna()
-        if not values.mean() > 1.96 * values.std(ddof=1) / math.sqrt(len(values)):
-            return False
-    return True
+    compared = wide["intact"], wide["intact"] - wide["ASE killed"]
+    return all(bool(mean_interval(values)[1] > 0.0) for values in compared)
 
 
 def picture(tracks: dict[str, list[tuple[np.ndarray, np.ndarray]]], path: Path) -> None:

@@ -22,6 +22,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import tianbao as tb
+from tianbao.behaviour.along import mean_interval
 from tianbao.behaviour.states import reversals_per_minute, threshold_events
 from tianbao.behaviour.tracks import tangential_velocity
 from tianbao.cli import in_processes, run_script
@@ -117,8 +118,9 @@ def measure(job: Job) -> tuple[list[dict], pd.DataFrame]:
 
 
 def interval(values: pd.Series) -> float:
-    """Half of the 95 % interval of a mean, by its normal approximation."""
-    return 1.96 * values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    """Half of the 95 % interval of a mean."""
+    mean, low, _, _ = mean_interval(values)
+    return float(mean - low)
 
 
 def summarise(trials: pd.DataFrame) -> pd.DataFrame:

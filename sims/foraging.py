@@ -25,6 +25,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import tianbao as tb
+from tianbao.behaviour.along import mean_interval
 from tianbao.behaviour.midline import centroid
 from tianbao.behaviour.patches import residence, speed_inside_outside
 from tianbao.behaviour.roaming import roaming
@@ -180,7 +181,8 @@ def verdicts(worms: pd.DataFrame) -> pd.DataFrame:
     ):  # fmt: skip
         known = all((quantity, name) in wide for name in ("intact", other))
         paired = (wide[quantity, "intact"] - wide[quantity, other]).dropna() if known else pd.Series(dtype=float)
-        half = 1.96 * paired.std(ddof=1) / math.sqrt(len(paired)) if len(paired) > 1 else math.nan
+        mean, low, _, _ = mean_interval(paired)
+        half = float(mean - low)
         rows.append({
             "quantity": quantity, "intact_less": other, "expected": "more" if sign > 0.0 else "less",
             "pairs": len(paired), "difference": paired.mean(), "half": half,
@@ -188,9 +190,10 @@ def verdicts(worms: pd.DataFrame) -> pd.DataFrame:
         })  # fmt: skip
     search = worms[worms.condition == "intact"]
     change = (search.reversals_soon_per_min - search.reversals_late_per_min).dropna()
+    mean, low, _, pairs = mean_interval(change)
     rows.append({
-        "quantity": "reversals soon after food", "intact_less": "later", "expected": "more", "pairs": len(change),
-        "difference": change.mean(), "half": math.nan, "holds": bool(len(change) and change.mean() > 0.0),
+        "quantity": "reversals soon after food", "intact_less": "later", "expected": "more", "pairs": int(pairs),
+        "difference": float(mean), "half": float(mean - low), "holds": bool(low > 0.0),
     })  # fmt: skip
     return pd.DataFrame(rows)
 
