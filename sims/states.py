@@ -219,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worms", type=int, default=10)
     parser.add_argument("--duration", type=float, default=90_000.0, help="of each worm [ms]")
-    parser.add_argument("--first-seed", type=int, default=13801)
+    parser.add_argument("--first-seed", type=int, default=14101)
     parser.add_argument("--off", action="store_true", help="the worm that does not decide")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("output/states"))
