@@ -22,7 +22,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import tianbao as tb
-from tianbao.behaviour.along import mean_interval
+from tianbao.behaviour.estimates import mean_interval
 from tianbao.behaviour.states import reversals_per_minute, threshold_events
 from tianbao.behaviour.tracks import tangential_velocity
 from tianbao.cli import in_processes, run_script

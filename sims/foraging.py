@@ -25,7 +25,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import tianbao as tb
-from tianbao.behaviour.along import mean_interval
+from tianbao.behaviour.estimates import mean_interval
 from tianbao.behaviour.midline import centroid
 from tianbao.behaviour.patches import residence, speed_inside_outside
 from tianbao.behaviour.roaming import roaming

@@ -23,8 +23,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import tianbao as tb
-from tianbao.behaviour.along import mean_interval
 from tianbao.behaviour.dwell import dwell_time
+from tianbao.behaviour.estimates import mean_interval
 from tianbao.behaviour.hidden_states import PUBLISHED, fit_states
 from tianbao.behaviour.states import REVERSE, Events, ignoring_stutters, reversals_per_minute, threshold_events
 from tianbao.behaviour.tracks import tangential_velocity

@@ -14,7 +14,8 @@ from scipy import stats
 from synthetic import AMPLITUDE, WAVELENGTH, crawling_worm, recording
 
 import tianbao as tb
-from tianbao.behaviour.along import PLACES, mean_interval, wave_along
+from tianbao.behaviour.along import PLACES, wave_along
+from tianbao.behaviour.estimates import mean_interval
 from tianbao.behaviour.gait import gait_of_curvature
 from tianbao.behaviour.kymograph import Kymograph
 from tianbao.view import comparison

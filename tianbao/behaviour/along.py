@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,33 +102,6 @@ def _cycle(phase: np.ndarray, bend: np.ndarray) -> np.ndarray:
     sums = np.zeros((len(PHASES), bend.shape[1]))
     np.add.at(sums, part, bend)
     return np.divide(sums, count[:, None], out=np.full_like(sums, np.nan), where=count[:, None] > 0)
-
-
-def mean_interval(
-    values: Sequence[float] | np.ndarray, axis: int = 0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Mean over worms and its 95 % confidence interval, from Student's t.
-
-    Args:
-        values: one entry per worm along `axis`; what was not measured is NaN and does not count.
-        axis: of the worms.
-
-    Returns:
-        Mean, lower and upper end, and the number of worms. The ends are NaN where it is below two: one worm says
-        nothing of how worms differ.
-    """
-    from scipy.stats import t
-
-    values = np.asarray(values, float)
-    known = np.isfinite(values)
-    n = known.sum(axis=axis)
-    safe = np.maximum(n, 1)
-    mean = np.where(n > 0, np.where(known, values, 0.0).sum(axis=axis) / safe, np.nan)
-    away = np.where(known, values - np.expand_dims(mean, axis), 0.0)
-    several = np.maximum(n - 1, 1)
-    error = np.sqrt((away**2).sum(axis=axis) / several / safe)
-    half = np.where(n > 1, t.ppf(0.975, several) * error, np.nan)
-    return mean, mean - half, mean + half, n
 
 
 def discarded_ms(kymograph: Kymograph) -> float:

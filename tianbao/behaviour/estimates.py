@@ -15,7 +15,7 @@ import numpy as np
 from .responses import share_of_trials
 from .taxis import DRAWS, Interval
 
-__all__ = ["FEWEST", "Pooled", "Ratio", "Rows", "Share", "Statistic"]
+__all__ = ["FEWEST", "Pooled", "Ratio", "Rows", "Share", "Statistic", "mean_interval"]
 
 Rows = Sequence[np.ndarray]
 """A row of numbers per worm; what they mean is told by the measure that they belong to."""
@@ -177,3 +177,30 @@ class Pooled:
         drawn = [self._values(group, each) for group, each in zip(groups, often, strict=True)]
         with np.errstate(invalid="ignore"):
             return _interval(value, drawn[0] - drawn[1], worms)
+
+
+def mean_interval(
+    values: Sequence[float] | np.ndarray, axis: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over worms and its 95 % confidence interval, from Student's t.
+
+    Args:
+        values: one entry per worm along `axis`; what was not measured is NaN and does not count.
+        axis: of the worms.
+
+    Returns:
+        Mean, lower and upper end, and the number of worms. The ends are NaN where it is below two: one worm says
+        nothing of how worms differ.
+    """
+    from scipy.stats import t
+
+    values = np.asarray(values, float)
+    known = np.isfinite(values)
+    n = known.sum(axis=axis)
+    safe = np.maximum(n, 1)
+    mean = np.where(n > 0, np.where(known, values, 0.0).sum(axis=axis) / safe, np.nan)
+    away = np.where(known, values - np.expand_dims(mean, axis), 0.0)
+    several = np.maximum(n - 1, 1)
+    error = np.sqrt((away**2).sum(axis=axis) / several / safe)
+    half = np.where(n > 1, t.ppf(0.975, several) * error, np.nan)
+    return mean, mean - half, mean + half, n

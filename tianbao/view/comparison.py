@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..behaviour.along import PLACES, WaveAlong, discarded_ms, mean_interval, wave_along
+from ..behaviour.along import PLACES, WaveAlong, discarded_ms, wave_along
+from ..behaviour.estimates import mean_interval
 from ..behaviour.gait import PUBLISHED, Range
 from ..behaviour.kymograph import Kymograph
 from ..recorded import RecordedRun
